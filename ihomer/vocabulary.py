@@ -1,0 +1,85 @@
+"""Names <-> indices, for labels and features that appear while the stream runs."""
+
+from collections.abc import Hashable, Iterable, Iterator
+
+__all__ = ["Vocabulary", "in_name_order"]
+
+
+def in_name_order(names: Iterable[Hashable]) -> list[Hashable]:
+    """Sort names so that the order in which a dictionary or set yields them never matters.
+
+    Names that cannot be compared with each other are ordered by type, then by their text.
+    """
+    names = list(names)
+    try:
+        return sorted(names)  # type: ignore[type-var]
+    except TypeError:
+        return sorted(names, key=lambda name: (type(name).__qualname__, repr(name)))
+
+
+class Vocabulary:
+    """A two-way table of names and small integers; a freed index is given to a later name.
+
+    Examples
+    --------
+    >>> from ihomer.vocabulary import Vocabulary
+    >>> table = Vocabulary()
+    >>> table.add("rain"), table.add("snow"), table.add("rain")
+    (0, 1, 0)
+    >>> table.free(0)
+    >>> table.get("rain"), table.add("hail"), table.name(0), len(table)
+    (-1, 0, 'hail', 2)
+    """
+
+    def __init__(self) -> None:
+        self._index: dict[Hashable, int] = {}
+        self._names: list[Hashable] = []
+        self._free: list[int] = []
+
+    def __len__(self) -> int:
+        """Return the number of names that have an index now."""
+        return len(self._index)
+
+    def __contains__(self, name: Hashable) -> bool:
+        return name in self._index
+
+    def __iter__(self) -> Iterator[Hashable]:
+        """Yield the names, oldest first."""
+        return iter(self._index)
+
+    @property
+    def size(self) -> int:
+        """One more than the largest index ever given: the length of arrays that are indexed by it."""
+        return len(self._names)
+
+    def get(self, name: Hashable) -> int:
+        """Return the index of `name`, or -1."""
+        return self._index.get(name, -1)
+
+    def name(self, index: int) -> Hashable:
+        """Return the name that has `index`."""
+        return self._names[index]
+
+    def items(self) -> Iterable[tuple[Hashable, int]]:
+        """Return the pairs of name and index, oldest name first."""
+        return self._index.items()
+
+    def add(self, name: Hashable) -> int:
+        """Return the index of `name`, giving it one if it has none: a freed one first, else the next."""
+        index = self._index.get(name, -1)
+        if index >= 0:
+            return index
+        if self._free:
+            index = self._free.pop()
+            self._names[index] = name
+        else:
+            index = len(self._names)
+            self._names.append(name)
+        self._index[name] = index
+        return index
+
+    def free(self, index: int) -> None:
+        """Forget the name that has `index`; a later name may get the index."""
+        del self._index[self._names[index]]
+        self._names[index] = None
+        self._free.append(index)
