@@ -1,0 +1,215 @@
+"""Events as users give them -> sparse arrays of indices, once per event, checked before anything is changed."""
+
+import math
+import numbers
+from collections.abc import Hashable, Mapping, Set
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ihomer.vocabulary import Vocabulary, in_name_order
+
+__all__ = ["Batch", "Encoder", "checked_weight", "labels_of"]
+
+MAX_MAGNITUDE = 1e100  # of a feature: its square, times any sum of weights, is still a number
+MAX_WEIGHT = 1e9  # of an event
+
+Indices = NDArray[np.int32]
+Offsets = NDArray[np.int64]
+Values = NDArray[np.float64]
+
+
+class Batch(NamedTuple):
+    """Encoded events: row r has the pairs x_*[x_indptr[r]:x_indptr[r + 1]], and so on; indices ascend within a row."""
+
+    x_indptr: Offsets
+    x_index: Indices
+    x_value: Values  # nan where missing
+    y_indptr: Offsets
+    y_index: Indices  # labels that apply
+    u_indptr: Offsets
+    u_index: Indices  # labels that were not observed
+    weight: Values
+
+
+class Nominal:
+    """Marks the vocabulary keys (Nominal, name, value) of the values of nominal features."""
+
+
+def checked_weight(w: Any) -> float:
+    """Return the weight of an event as a float; ValueError unless 0 < w <= 1e9."""
+    if isinstance(w, bool | np.bool_) or not isinstance(w, numbers.Real | np.number):
+        raise TypeError(f"w must be a number, not {type(w).__name__}")
+    weight = float(w)
+    if not 0.0 < weight <= MAX_WEIGHT:
+        raise ValueError(f"w must be greater than 0 and at most {MAX_WEIGHT:g}, not {w!r}")
+    return weight
+
+
+def labels_of(y: Any) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
+    """Split a label set into the names that apply, those that were not observed, and those named but negative.
+
+    Parameters
+    ----------
+    y
+        A set, list or tuple of the labels that apply; or a dictionary label -> bool, where None means not observed.
+
+    Raises
+    ------
+    TypeError
+        If `y` is neither, or a label is not hashable, or a dictionary's value is not a truth value.
+    """
+    if isinstance(y, Mapping):
+        positive: list[Hashable] = []
+        unobserved: list[Hashable] = []
+        negative: list[Hashable] = []
+        for name, applies in y.items():
+            if applies is None:
+                unobserved.append(name)
+            elif isinstance(applies, bool | np.bool_ | numbers.Integral) and applies in (0, 1):
+                (positive if applies else negative).append(name)
+            else:
+                raise TypeError(f"y[{name!r}] must be True, False or None, not {applies!r}")
+        return positive, unobserved, negative
+    if isinstance(y, Set | list | tuple):
+        try:
+            return list(dict.fromkeys(y)), [], []
+        except TypeError:
+            raise TypeError("each label in y must be hashable") from None
+    raise TypeError(f"y must be a dictionary label -> bool, or a set or list of labels, not {type(y).__name__}")
+
+
+def _number(name: Hashable, value: Any) -> float:
+    """Return a feature's value as a float, nan if it is missing; refuse what is not a number or too large."""
+    if value is None:
+        return math.nan
+    if not isinstance(value, numbers.Real | np.number | np.bool_) or isinstance(value, np.complexfloating):
+        raise TypeError(f"x[{name!r}] must be a number, a string, a bool or None, not {type(value).__name__}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if abs(number) > MAX_MAGNITUDE:
+        raise ValueError(f"x[{name!r}] must be finite and at most {MAX_MAGNITUDE:g} in magnitude, not {value!r}")
+    return number
+
+
+class Encoder:
+    """Feature names and nominal values <-> indices.
+
+    A name gets its index when its value is first learned and is not 0; each value of a nominal (string) feature has an index
+    of its own, with the value 1. New names of one event are numbered in name order. When `max_features` indices are in use,
+    the eighth that was learned longest ago makes room.
+
+    Parameters
+    ----------
+    max_features
+        Bound on the number of indices.
+    """
+
+    def __init__(self, max_features: int) -> None:
+        self.max_features = max_features
+        self.features = Vocabulary()
+        self.kind = np.zeros(64, np.uint8)  # 1: indicator of a nominal value
+        self._last_seen = np.zeros(64, np.int64)
+        self._nominal: dict[Hashable, dict[str, int]] = {}
+        self._n_learned = 0
+        self.n_forgotten = 0
+
+    def encode(self, x: Mapping[Hashable, Any]) -> tuple[Indices, Values]:
+        """Return the pairs of an event, indices ascending; names without an index are left out."""
+        known, _ = self._look_up(x)
+        return _as_arrays(known)
+
+    def new_names(self, x: Mapping[Hashable, Any]) -> list[Hashable]:
+        """Check an event; return the vocabulary keys that it would add, in name order."""
+        return self._look_up(x)[1]
+
+    def _look_up(self, x: Mapping[Hashable, Any]) -> tuple[list[tuple[int, float]], list[Hashable]]:
+        """Return the pairs of index and value that are not 0, and the keys that have no index yet."""
+        if not isinstance(x, Mapping):
+            raise TypeError(f"x must be a dictionary of features, not {type(x).__name__}")
+        get = self.features.get
+        pairs: list[tuple[int, float]] = []
+        new: list[Hashable] = []
+        new_nominal: list[tuple[Hashable, str]] = []
+        for name, value in x.items():
+            if isinstance(value, str):
+                index = self._nominal.get(name, {}).get(value, -1)
+                if index < 0:
+                    new_nominal.append((name, value))
+                else:
+                    pairs.append((index, 1.0))
+                continue
+            number = value if type(value) is float and -MAX_MAGNITUDE <= value <= MAX_MAGNITUDE else _number(name, value)
+            if number == 0.0:
+                continue
+            index = get(name)
+            if index >= 0:
+                pairs.append((index, number))
+            if number != number:
+                pairs.extend((i, number) for i in self._nominal.get(name, {}).values())
+            elif index < 0:
+                new.append(name)
+        keys = in_name_order(new)
+        if new_nominal:
+            keys.extend((Nominal, *pair) for pair in in_name_order(new_nominal))  # type: ignore[misc]
+        return pairs, keys
+
+    def learn(self, x: Mapping[Hashable, Any], new: list[Hashable]) -> tuple[Indices, Values]:
+        """Give indices to `new` (what `new_names` returned; there is room for them), and encode the event."""
+        for key in new:
+            self._add(key)
+        index, value = self.encode(x)
+        self.touch(index)
+        return index, value
+
+    def touch(self, index: Indices) -> None:
+        """Note that features are in use by the event being learned."""
+        self._n_learned += 1
+        self._last_seen[index] = self._n_learned
+
+    def _add(self, key: Hashable) -> int:
+        index = self.features.add(key)
+        if index >= len(self.kind):
+            self.kind = np.concatenate([self.kind, np.zeros_like(self.kind)])
+            self._last_seen = np.concatenate([self._last_seen, np.zeros_like(self._last_seen)])
+        nominal = isinstance(key, tuple) and len(key) == 3 and key[0] is Nominal
+        self.kind[index] = nominal
+        if nominal:
+            _, name, value = key  # type: ignore[misc]
+            self._nominal.setdefault(name, {})[value] = index
+        return index
+
+    def surplus(self, n_new: int) -> int:
+        """Return how many indices too many `n_new` more names would need."""
+        return max(0, len(self.features) + n_new - self.max_features)
+
+    def forget_oldest(self, at_least: int) -> NDArray[np.bool_]:
+        """Free the indices that were learned longest ago, an eighth of all or `at_least`; return bool[indices], True = freed."""
+        in_use = np.fromiter((index for _, index in self.features.items()), np.int64, len(self.features))
+        in_use.sort()
+        count = min(len(in_use), max(at_least, self.max_features // 8))
+        oldest = in_use[np.argsort(self._last_seen[in_use], kind="stable")[:count]]
+        forgotten = np.zeros(len(self.kind), np.bool_)
+        forgotten[oldest] = True
+        for index in oldest[::-1].tolist():
+            key = self.features.name(index)
+            if self.kind[index]:
+                _, name, value = key  # type: ignore[misc]
+                del self._nominal[name][value]
+                if not self._nominal[name]:
+                    del self._nominal[name]
+            self.features.free(index)
+        self.n_forgotten += count
+        return forgotten
+
+
+def _as_arrays(pairs: list[tuple[int, float]]) -> tuple[Indices, Values]:
+    """Return pairs of index and value as two arrays, sorted by index."""
+    n = len(pairs)
+    index = np.fromiter((pair[0] for pair in pairs), np.int32, n)
+    value = np.fromiter((pair[1] for pair in pairs), np.float64, n)
+    order = np.argsort(index, kind="stable")
+    return index[order], value[order]

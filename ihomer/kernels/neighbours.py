@@ -1,0 +1,119 @@
+"""The window of recent events of a leaf, and label powerset by nearest neighbours over it."""
+
+import math
+
+import numpy as np
+
+from ihomer.kernels.common import jit
+
+
+@jit
+def push_row(t, node, x_index, x_value, y):
+    """Append an event to the window of leaf `node`, over the oldest one when the window is full.
+
+    `y`: uint8[L], 1 = positive. Missing values are left out, which makes them 0 for later neighbours.
+    """
+    n = t.nodes[node]
+    slot = n["slot"]
+    window = t.row_size.shape[1]
+    if n["row_count"] < window:
+        row = (n["row_first"] + n["row_count"]) % window
+        n["row_count"] += 1
+    else:
+        row = n["row_first"]
+        n["row_first"] = (row + 1) % window
+    size = 0
+    for k in range(x_index.size):
+        if not math.isnan(x_value[k]):
+            t.row_index[slot, row, size] = x_index[k]
+            t.row_value[slot, row, size] = x_value[k]
+            size += 1
+    t.row_size[slot, row] = size
+    for label in range(y.size):
+        t.row_label[slot, row, label] = y[label] == 1
+
+
+@jit
+def square_distance(t, slot, row, dense, x_square, n_known):
+    """Return the squared Euclidean distance of a stored row to the event spread out in `dense`.
+
+    dense : float64[features], 0 where the event has no value, nan where it is missing
+    x_square : sum of its squared values, in index order; n_known : how many they are
+
+    d^2 = sum over the row's features of (v - x)^2 + sum over the event's other features of x^2
+    """
+    inside = 0.0
+    shared_square = 0.0
+    n_shared = 0
+    for k in range(t.row_size[slot, row]):
+        x = dense[t.row_index[slot, row, k]]
+        if not math.isnan(x):
+            difference = t.row_value[slot, row, k] - x
+            inside += difference * difference
+            shared_square += x * x
+            n_shared += x != 0.0
+    if n_shared == n_known:
+        return inside
+    return inside + max(x_square - shared_square, 0.0)
+
+
+@jit
+def nearest_rows(t, node, n_neighbors, x_index, x_value, dense, nearest, distance):
+    """Write the nearest stored rows and their squared distances, nearest first, older first on a tie; return how many.
+
+    nearest, distance : int32[n_neighbors], float64[n_neighbors], out. `dense` is all zeros before and after.
+    """
+    n = t.nodes[node]
+    slot = n["slot"]
+    window = t.row_size.shape[1]
+    x_square = 0.0
+    n_known = 0
+    for k in range(x_index.size):
+        dense[x_index[k]] = x_value[k]
+        if not math.isnan(x_value[k]):
+            x_square += x_value[k] * x_value[k]
+            n_known += 1
+    found = 0
+    for i in range(n["row_count"]):
+        row = (n["row_first"] + i) % window
+        d = square_distance(t, slot, row, dense, x_square, n_known)
+        if found == n_neighbors and not d < distance[found - 1]:
+            continue
+        place = min(found, n_neighbors - 1)
+        while place > 0 and d < distance[place - 1]:
+            distance[place] = distance[place - 1]
+            nearest[place] = nearest[place - 1]
+            place -= 1
+        distance[place] = d
+        nearest[place] = row
+        found = min(found + 1, n_neighbors)
+    for k in range(x_index.size):
+        dense[x_index[k]] = 0.0
+    return found
+
+
+@jit
+def neighbours_predict(t, node, x_index, x_value, dense, out):
+    """Write the neighbours' probabilities of all labels to `out`, float64[L].
+
+    p_l = sum over neighbours with label l of 1/d, divided by the sum of 1/d; an exact match decides alone.
+    """
+    n_neighbors = t.settings[0]["n_neighbors"]
+    nearest = np.empty(n_neighbors, np.int32)
+    distance = np.empty(n_neighbors)
+    found = nearest_rows(t, node, n_neighbors, x_index, x_value, dense, nearest, distance)
+    slot = t.nodes[node]["slot"]
+    if distance[0] == 0.0:
+        for label in range(out.size):
+            out[label] = 1.0 if t.row_label[slot, nearest[0], label] else 0.0
+        return
+    out[:] = 0.0
+    total = 0.0
+    for i in range(found):
+        closeness = 1.0 / math.sqrt(distance[i])
+        total += closeness
+        for label in range(out.size):
+            if t.row_label[slot, nearest[i], label]:
+                out[label] += closeness
+    for label in range(out.size):
+        out[label] /= total

@@ -1,0 +1,250 @@
+"""Counts of right and wrong labels, and every score as a function of them."""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["SCORES", "Outcome", "Tally", "label_cells"]
+
+FloatArray = npt.NDArray[np.float64]
+IndexArray = npt.NDArray[np.int64]
+Scalar = TypeVar("Scalar", np.float64, np.int64)
+
+# A label has three cells side by side, so that a growing label space never moves one.
+BOTH, TRUE, PREDICTED = range(3)
+CELLS = 3
+
+
+class Outcome(NamedTuple):
+    """What happened in one event (numbers), or in n events at once (arrays of length n).
+
+    Attributes
+    ----------
+    cells
+        The cells of `Tally.per_label` that the events raise, put end to end.
+    rows
+        For each cell, the number of its event; None when there is only one event.
+    n_true, n_predicted, n_both, n_unobserved
+        Labels that were true, predicted, both, and not observed.
+    hits
+        For each rank k, the number of true labels among the k most probable, shape (ranks,) or (n, ranks);
+        None when no probabilities were given.
+    loss
+        Sum of the log losses of the labels.
+    """
+
+    cells: IndexArray
+    rows: IndexArray | None
+    n_true: int | IndexArray
+    n_predicted: int | IndexArray
+    n_both: int | IndexArray
+    n_unobserved: int | IndexArray
+    hits: IndexArray | None
+    loss: float | FloatArray
+
+
+def label_cells(both: IndexArray, true: IndexArray, predicted: IndexArray) -> IndexArray:
+    """Return the cells that labels of these indices raise."""
+    return np.concatenate((CELLS * both + BOTH, CELLS * true + TRUE, CELLS * predicted + PREDICTED))
+
+
+def _grown(array: npt.NDArray[Scalar], size: int) -> npt.NDArray[Scalar]:
+    """Return `array` with zeros appended: twice as long, and at least `size`."""
+    grown = np.zeros(max(size, 2 * len(array)), dtype=array.dtype)
+    grown[: len(array)] = array
+    return grown
+
+
+def _bump(array: FloatArray, index: int | IndexArray, amount: float | FloatArray) -> FloatArray:
+    """Add `amount` at `index` (one or many, repeats allowed), growing the array where needed."""
+    largest = index if isinstance(index, int) else int(index.max(initial=0))
+    if largest >= len(array):
+        array = _grown(array, largest + 1)
+    if isinstance(index, int):
+        array[index] += amount
+    else:
+        np.add.at(array, index, amount)
+    return array
+
+
+def _total(values: float | FloatArray) -> float:
+    return float(values.sum()) if isinstance(values, np.ndarray) else values
+
+
+class Tally:
+    """Weighted sums over events, from which every score follows.
+
+    All sums are whole numbers when the weights are, so that adding and subtracting them loses nothing up to
+    2**53: fractions such as 2 |Y and P| / (|Y| + |P|) are kept as one sum of numerators for each denominator.
+    The one exception is the log loss.
+
+    Parameters
+    ----------
+    n_ranks
+        How many values of k precision at k is counted for.
+
+    Attributes
+    ----------
+    n_events
+        Events added less events subtracted.
+    weight, exact, wrong, shared, unobserved, empty
+        Sums of w, and of w times: whether the label set is right, wrong labels, labels true and predicted,
+        unobserved labels, whether nothing was true or predicted.
+    ranked_weight, ranked_unobserved, loss
+        Sums of w, w times unobserved labels, and w times log loss, over the events with probabilities.
+    hits
+        Sums of w times hits for each rank k, shape (n_ranks,).
+    shared_by_sum, shared_by_union
+        Sum of w |Y and P| over the events with |Y| + |P| = i, and with |Y or P| = i.
+    per_label
+        For label i, from 3 i on: sums of w where it was both true and predicted, true, predicted.
+    """
+
+    def __init__(self, n_ranks: int) -> None:
+        self.n_events = 0
+        self.hits = np.zeros(n_ranks)
+        self._sums = np.zeros(9)
+        self.shared_by_sum = np.zeros(16)
+        self.shared_by_union = np.zeros(16)
+        self.per_label = np.zeros(CELLS * 16)
+        self._touches = np.zeros(CELLS * 16, dtype=np.int64)
+
+    @property
+    def weight(self) -> float:
+        return float(self._sums[0])
+
+    @property
+    def exact(self) -> float:
+        return float(self._sums[1])
+
+    @property
+    def wrong(self) -> float:
+        return float(self._sums[2])
+
+    @property
+    def shared(self) -> float:
+        return float(self._sums[3])
+
+    @property
+    def unobserved(self) -> float:
+        return float(self._sums[4])
+
+    @property
+    def empty(self) -> float:
+        return float(self._sums[5])
+
+    @property
+    def ranked_weight(self) -> float:
+        return float(self._sums[6])
+
+    @property
+    def ranked_unobserved(self) -> float:
+        return float(self._sums[7])
+
+    @property
+    def loss(self) -> float:
+        return float(self._sums[8])
+
+    def add(self, outcome: Outcome, weight: float | FloatArray) -> None:
+        """Count events, each with its weight: one number, or an array of shape (n,)."""
+        self._count(outcome, weight, 1)
+
+    def subtract(self, outcome: Outcome, weight: float | FloatArray) -> None:
+        """Undo `add` of the same arguments; a sum that no event is left in becomes exactly 0."""
+        self._count(outcome, -weight, -1)
+        if self.n_events == 0:
+            self.scale(0.0)
+        cells = outcome.cells
+        self.per_label[cells[self._touches[cells] == 0]] = 0.0
+
+    def scale(self, factor: float) -> None:
+        """Multiply all sums."""
+        for sums in (self._sums, self.hits, self.shared_by_sum, self.shared_by_union, self.per_label):
+            sums *= factor
+
+    def _count(self, outcome: Outcome, weight: float | FloatArray, sign: int) -> None:
+        both = outcome.n_both
+        size = outcome.n_true + outcome.n_predicted
+        unobserved = _total(weight * outcome.n_unobserved)
+        ranked = outcome.hits is not None
+        total = _total(weight)
+        self._sums += (
+            total,
+            _total(weight * (size == 2 * both)),
+            _total(weight * (size - 2 * both)),
+            _total(weight * both),
+            unobserved,
+            _total(weight * (size == 0)),
+            total if ranked else 0.0,
+            unobserved if ranked else 0.0,
+            _total(weight * outcome.loss),
+        )
+        if outcome.hits is not None:
+            self.hits += np.dot(weight, outcome.hits)
+        self.n_events += sign * (len(weight) if isinstance(weight, np.ndarray) else 1)
+        self.shared_by_sum = _bump(self.shared_by_sum, size, weight * both)
+        self.shared_by_union = _bump(self.shared_by_union, size - both, weight * both)
+        self._count_labels(outcome, weight, sign)
+
+    def _count_labels(self, outcome: Outcome, weight: float | FloatArray, sign: int) -> None:
+        cells = outcome.cells
+        if not len(cells):
+            return
+        largest = int(cells.max())
+        if largest >= len(self.per_label):
+            size = CELLS * (largest // CELLS + 1)
+            self.per_label = _grown(self.per_label, size)
+            self._touches = _grown(self._touches, size)
+        np.add.at(self.per_label, cells, weight if outcome.rows is None else np.take(weight, outcome.rows))
+        np.add.at(self._touches, cells, sign)
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole > 0 else 0.0
+
+
+def _subset_accuracy(tally: Tally, n_known: int) -> float:
+    return _ratio(tally.exact, tally.weight)
+
+
+def _hamming_loss(tally: Tally, n_known: int) -> float:
+    return _ratio(tally.wrong, n_known * tally.weight - tally.unobserved)
+
+
+def _example_f1(tally: Tally, n_known: int) -> float:
+    sizes = np.arange(1, len(tally.shared_by_sum))
+    return _ratio(float((2.0 * tally.shared_by_sum[1:] / sizes).sum()) + tally.empty, tally.weight)
+
+
+def _jaccard(tally: Tally, n_known: int) -> float:
+    sizes = np.arange(1, len(tally.shared_by_union))
+    return _ratio(float((tally.shared_by_union[1:] / sizes).sum()) + tally.empty, tally.weight)
+
+
+def _micro_f1(tally: Tally, n_known: int) -> float:
+    return _ratio(2.0 * tally.shared, 2.0 * tally.shared + tally.wrong)
+
+
+def _macro_f1(tally: Tally, n_known: int) -> float:
+    both, true, predicted = tally.per_label.reshape(-1, CELLS).T
+    named = true + predicted
+    seen = named > 0
+    return _ratio(float((2.0 * both[seen] / named[seen]).sum()), n_known)
+
+
+def _log_loss(tally: Tally, n_known: int) -> float:
+    return _ratio(tally.loss, n_known * tally.ranked_weight - tally.ranked_unobserved)
+
+
+SCORES: dict[str, Callable[[Tally, int], float]] = {
+    "subset_accuracy": _subset_accuracy,
+    "hamming_loss": _hamming_loss,
+    "example_f1": _example_f1,
+    "jaccard": _jaccard,
+    "micro_f1": _micro_f1,
+    "macro_f1": _macro_f1,
+    "log_loss": _log_loss,
+}
+"""Name of a score -> function of a tally and of the number of known labels; 0/0 is 0."""
