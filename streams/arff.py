@@ -1,0 +1,416 @@
+"""ARFF files of multi-label data, as MULAN and MEKA write them."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from itertools import compress
+from pathlib import Path
+
+from streams.arff_header import (
+    QUOTED,
+    Attribute,
+    items_in_braces,
+    labels_of_relation,
+    labels_of_xml,
+    match_labels,
+    parse_attribute,
+    unquote,
+)
+from streams.cells import TRUTHS, as_number, as_truth, as_weight, label_positions, picker
+from streams.errors import MalformedEvent, SourceError
+from streams.event import Event, Truth, Value
+from streams.lines import LineSource, OnError
+
+__all__ = ["ArffSource"]
+
+_NUMERALS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
+_BLANKS = " \t\r\n"
+_DELIMITER = re.compile(r"[ \t]*,[ \t]*|[ \t]*\t[ \t]*")
+_QUOTED_CELL = re.compile(QUOTED, re.DOTALL)
+_PLAIN_CELL = re.compile(r"[^,\t]*")
+_COMMENT = re.compile(r"[ \t]*%")
+_COMMENT_IN_CELL = re.compile(r"(?:^|[ \t])%")
+_SPARSE_ITEM = re.compile(
+    rf"(?P<index>[0-9]+)[ \t]+(?:(?P<quoted>{QUOTED})[ \t]*|(?P<plain>[^ \t,}}'\"][^,}}]*))(?=[,}}])",
+    re.DOTALL,
+)
+_AFTER_SPARSE = re.compile(r"[ \t]*(?:[, \t][ \t]*\{(?P<weight>[^{}]*)\})?[ \t]*(?:%.*)?", re.DOTALL)
+_WEIGHT_CELL = re.compile(r"\{([^{}]*)\}")
+# Items of sparse rows repeat; so many different ones are remembered.
+_MOST_ITEMS = 1 << 16
+
+Entry = tuple[int, str, Value, bool]
+
+
+class _Column:
+    """One attribute, and what the text of its cells means.
+
+    Attributes
+    ----------
+    table
+        Text to value, for a nominal attribute.
+    default
+        The value of the attribute in a sparse row that leaves it out.
+    """
+
+    __slots__ = ("default", "is_label", "name", "table")
+
+    def __init__(self, attribute: Attribute, is_label: bool) -> None:
+        self.name = attribute.name
+        self.is_label = is_label
+        self.table: dict[str, Value] | None = None
+        self.default: Value = False if is_label else 0
+        values = attribute.values
+        if values is None:
+            return
+        if is_label:
+            truths = {value: TRUTHS.get(value.lower()) for value in values}
+            if None in truths.values() or len(set(truths.values())) < len(values):
+                raise SourceError(f"attribute {self.name!r} is no label: its values are {', '.join(values)}")
+            self.table = dict(truths)
+        elif all(value in _NUMERALS for value in values):
+            self.table = {value: _NUMERALS[value] for value in values}
+        else:
+            self.table = {value: value for value in values}
+        self.default = self.table[values[0]]
+
+    def value(self, text: str, quoted: bool = False) -> Value:
+        """Return the value that a cell says, None if it is missing.
+
+        Raises
+        ------
+        MalformedEvent
+            If the attribute has no such value.
+        """
+        if text == "?" and not quoted:
+            return None
+        if self.table is not None:
+            if text not in self.table:
+                raise MalformedEvent("value", f"{text!r} is no value of attribute {self.name!r}")
+            return self.table[text]
+        if self.is_label:
+            return as_truth(text)
+        try:
+            return as_number(text)
+        except MalformedEvent:
+            raise
+        except ValueError:
+            raise MalformedEvent("number", f"{text!r} is not a number, as {self.name!r} needs") from None
+
+
+class _SparseItems(dict[str, Entry]):
+    """The text of one item of a sparse row, such as ``17 0.5``, to what it says; bounded in size.
+
+    Raises ValueError for an item that has to be looked at character by character.
+    """
+
+    def __init__(self, columns: Sequence[_Column]) -> None:
+        super().__init__()
+        self._columns = columns
+
+    def __missing__(self, item: str) -> Entry:
+        index, text = item.split()
+        # Only ASCII without control characters: split() takes more for blanks than ARFF does.
+        if not item.isascii() or not item.isprintable() or not index.isdigit() or set(text) & set("'\"{}%"):
+            raise ValueError(item)
+        position = int(index)
+        if position >= len(self._columns):
+            raise ValueError(item)
+        column = self._columns[position]
+        entry = (position, column.name, column.value(text), column.is_label)
+        if len(self) < _MOST_ITEMS:
+            self[item] = entry
+        return entry
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if "_" in text or not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _split_cells(text: str) -> list[tuple[str, bool]]:
+    """Return the cells of a dense row and whether each was quoted, without a comment at the end.
+
+    Raises
+    ------
+    MalformedEvent
+        If a quote is not closed, or something follows it in its cell.
+    """
+    cells = []
+    at = 0
+    while True:
+        if text[at : at + 1] in ("'", '"'):
+            match = _QUOTED_CELL.match(text, at)
+            if match is None:
+                raise MalformedEvent("quote", "a quote is not closed")
+            cells.append((unquote(match[0]), True))
+            at = match.end()
+        else:
+            plain = _PLAIN_CELL.match(text, at)
+            cell = plain[0] if plain else ""
+            comment = _COMMENT_IN_CELL.search(cell)
+            if comment is not None:
+                cell = cell[: comment.start()].strip(_BLANKS)
+                return [*cells, (cell, False)] if cell else cells
+            cells.append((cell.strip(_BLANKS), False))
+            at += len(cell)
+        if at == len(text) or _COMMENT.match(text, at):
+            return cells
+        delimiter = _DELIMITER.match(text, at)
+        if delimiter is None:
+            raise MalformedEvent("quote", f"{text[at : at + 20]!r} stands after a closing quote")
+        at = delimiter.end()
+
+
+class ArffSource(LineSource):
+    """Events of an ARFF file, plain or gzipped.
+
+    Which attributes are labels is said, in this order of rank, by `labels`, by `xml`, by a file beside it
+    that has the same name but ends in ``.xml`` (MULAN), or by the option ``-C n`` in its relation (MEKA).
+
+    Numeric values become floats. A nominal attribute whose values are 0 and 1 becomes a number, any other
+    gives its value as text. ``?`` is None. Of a sparse row only what is not 0 is in `Event.x`; an attribute
+    it leaves out is 0, or the first value of a nominal attribute. A weight ``{5}`` at the end of a row becomes
+    `Event.w`; weights of attributes are read past.
+
+    Parameters
+    ----------
+    path
+        The file.
+    labels
+        Names of the labels; or their number n: the first n attributes, or the last -n; () for no labels.
+    xml
+        A MULAN file of label names.
+    start, on_error, encoding
+        As in `LineSource`; a position is the number of lines behind it.
+
+    Attributes
+    ----------
+    labels
+        Names of the labels.
+    features
+        Names of all other attributes.
+
+    Raises
+    ------
+    SourceError
+        If the header cannot be read, has an attribute of another type, or nothing says which are the labels.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from streams.arff import ArffSource
+    >>> text = '''@relation 'Sky: -C 1'
+    ... @attribute rain {0,1}
+    ... @attribute cloud numeric
+    ... @attribute wind {calm, strong}
+    ... @data
+    ... 1, 0.75, strong
+    ... {1 0.25}
+    ... '''
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "sky.arff"
+    ...     _ = path.write_text(text)
+    ...     with ArffSource(path) as source:
+    ...         for event in source:
+    ...             print(event.x, event.y)
+    {'cloud': 0.75, 'wind': 'strong'} frozenset({'rain'})
+    {'wind': 'calm', 'cloud': 0.25} frozenset()
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        labels: Sequence[str] | int | None = None,
+        xml: str | Path | None = None,
+        start: int = 0,
+        on_error: OnError = "raise",
+        encoding: str | None = None,
+    ) -> None:
+        self._wanted = labels
+        self._xml = xml
+        super().__init__(path, start=start, on_error=on_error, encoding=encoding)
+
+    def _read_header(self) -> None:
+        relation = ""
+        attributes: list[Attribute] = []
+        for raw in self._lines:
+            text = self._text(raw).strip(_BLANKS)
+            if not text or text[0] == "%":
+                continue
+            word = text.replace("\t", " ").partition(" ")[0].lower()
+            if word == "@relation":
+                relation = text
+            elif word == "@attribute":
+                attributes.append(parse_attribute(text))
+            elif word == "@data":
+                break
+            else:
+                raise MalformedEvent("type", f"{text[:40]!r} is no part of an ARFF header")
+        else:
+            raise SourceError(f"{self.path}: no @data line")
+        try:
+            self._assign(attributes, relation)
+        except SourceError as error:
+            raise SourceError(f"{self.path}: {error}") from None
+
+    def _assign(self, attributes: Sequence[Attribute], relation: str) -> None:
+        """Prepare what the rows need to be read."""
+        names = [attribute.name for attribute in attributes]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise SourceError(f"two attributes are named {twice!r}")
+        label_places = self._label_places(names, relation)
+        feature_places = sorted(set(range(len(names))) - set(label_places))
+        self.labels = tuple(names[place] for place in label_places)
+        self.features = tuple(names[place] for place in feature_places)
+        is_label = set(label_places)
+        columns = [_Column(attribute, place in is_label) for place, attribute in enumerate(attributes)]
+        self._columns = columns
+        self._pick_features = picker(feature_places)
+        self._pick_labels = picker(label_places)
+        features = [columns[place] for place in feature_places]
+        self._all_numeric = all(column.table is None for column in features)
+        self._converters: list[Callable[[str], Value]] = [
+            _finite if column.table is None else column.table.__getitem__ for column in features
+        ]
+        self._truth_tables = [columns[place].table or TRUTHS for place in label_places]
+        self._items = _SparseItems(columns)
+        self._default_x = {column.name: column.default for column in features if column.default != 0}
+        self._default_y = frozenset(column.name for column in columns if column.is_label and column.default)
+
+    def _label_places(self, names: Sequence[str], relation: str) -> tuple[int, ...]:
+        wanted = self._wanted
+        if wanted is None:
+            stem = re.sub(r"(\.arff)?(\.gz)?$", "", self.path.name, flags=re.IGNORECASE)
+            beside = self.path.with_name(f"{stem}.xml")
+            if self._xml is not None or beside.is_file():
+                wanted = match_labels(labels_of_xml(Path(self._xml or beside)), names)
+            else:
+                wanted = labels_of_relation(relation)
+            if wanted is None:
+                raise SourceError(
+                    f"nothing says which attributes are labels: no file {beside.name}, no -C in the relation"
+                )
+        return label_positions(names, wanted)
+
+    def _event(self, raw: bytes, number: int) -> Event | None:
+        text = self._text(raw.strip())
+        if not text or text[0] == "%":
+            return None
+        if text[0] != "{":
+            try:
+                return self._dense(text, number)
+            except (ValueError, KeyError):
+                return self._dense_exactly(text, number)
+        try:
+            if text[-1] != "}":
+                raise ValueError(text)
+            entries = list(map(self._items.__getitem__, text[1:-1].split(",")))
+        except ValueError:
+            return self._sparse_exactly(text, number)
+        return self._sparse(entries, 1.0, number)
+
+    def _dense(self, text: str, number: int) -> Event:
+        """Read a dense row that holds nothing unusual; ValueError or KeyError if it does."""
+        if "'" in text or '"' in text or "%" in text or "\t" in text:
+            raise ValueError(text)
+        cells = text.split(",")
+        if len(cells) != len(self._columns):
+            raise ValueError(text)
+        if " " in text:
+            cells = [cell.strip(" ") for cell in cells]
+        values: Sequence[Value]
+        if self._all_numeric:
+            numbers = list(map(float, self._pick_features(cells)))
+            if "_" in text or not math.isfinite(sum(numbers)):
+                raise ValueError(text)
+            values = numbers
+        else:
+            picked = self._pick_features(cells)
+            values = [convert(cell) for convert, cell in zip(self._converters, picked, strict=True)]
+        y = None
+        if self.labels:
+            picked = self._pick_labels(cells)
+            truths = [table[cell] for table, cell in zip(self._truth_tables, picked, strict=True)]
+            y = frozenset(compress(self.labels, truths))
+        return Event(dict(zip(self.features, values, strict=True)), y, None, 1.0, number)
+
+    def _dense_exactly(self, text: str, number: int) -> Event:
+        """Read any dense row, character by character."""
+        cells = _split_cells(text)
+        weight = 1.0
+        if len(cells) == len(self._columns) + 1 and not cells[-1][1]:
+            match = _WEIGHT_CELL.fullmatch(cells[-1][0])
+            if match:
+                weight = as_weight(match[1])
+                cells.pop()
+        if len(cells) != len(self._columns):
+            raise MalformedEvent("columns", f"{len(cells)} values for {len(self._columns)} attributes")
+        x: dict[str, Value] = {}
+        truths: dict[str, bool | None] = {}
+        for column, (cell, quoted) in zip(self._columns, cells, strict=True):
+            value = column.value(cell, quoted)
+            if column.is_label:
+                truths[column.name] = None if value is None else bool(value)
+            else:
+                x[column.name] = value
+        return Event(x, self._answer(truths), None, weight, number)
+
+    def _answer(self, truths: dict[str, bool | None]) -> Truth:
+        """Return the labels that apply, or what is known of each if some are not observed."""
+        if not self.labels:
+            return None
+        if None in truths.values():
+            return {name: truths[name] for name in self.labels}
+        return frozenset(name for name, truth in truths.items() if truth)
+
+    def _sparse_exactly(self, text: str, number: int) -> Event:
+        """Read any sparse row, character by character."""
+        items, end = items_in_braces(text, 0, _SPARSE_ITEM)
+        after = _AFTER_SPARSE.fullmatch(text, end)
+        if after is None:
+            raise MalformedEvent("columns", f"cannot read {text[end : end + 40]!r} after the closing brace")
+        weight = 1.0 if after["weight"] is None else as_weight(after["weight"])
+        entries: list[Entry] = []
+        for item in items:
+            position = int(item["index"])
+            if position >= len(self._columns):
+                raise MalformedEvent("index", f"no attribute {position}: the last is {len(self._columns) - 1}")
+            column = self._columns[position]
+            if item["quoted"]:
+                value = column.value(unquote(item["quoted"]), quoted=True)
+            else:
+                value = column.value(item["plain"].strip(_BLANKS))
+            entries.append((position, column.name, value, column.is_label))
+        return self._sparse(entries, weight, number)
+
+    def _sparse(self, entries: list[Entry], weight: float, number: int) -> Event:
+        positions = {entry[0] for entry in entries}
+        if len(positions) != len(entries):
+            raise MalformedEvent("duplicate", "an attribute stands twice in the row")
+        x = self._default_x.copy()
+        applied = set(self._default_y)
+        unobserved = []
+        for _, name, value, is_label in entries:
+            if not is_label:
+                if value != 0:
+                    x[name] = value
+                else:
+                    x.pop(name, None)
+            elif value:
+                applied.add(name)
+            else:
+                applied.discard(name)
+                if value is None:
+                    unobserved.append(name)
+        y: Truth = None
+        if unobserved:
+            y = {name: name in applied for name in self.labels} | dict.fromkeys(unobserved)
+        elif self.labels:
+            y = frozenset(applied)
+        return Event(x, y, None, weight, number)

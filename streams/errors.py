@@ -1,0 +1,69 @@
+"""What can be wrong with a source: one event of it, or the whole of it."""
+
+from pathlib import Path
+from typing import Self
+
+__all__ = ["MalformedEvent", "SourceError"]
+
+
+class SourceError(ValueError):
+    """A source cannot be read, or not any further: a damaged file, a bad header, labels that are missing."""
+
+
+class MalformedEvent(ValueError):
+    """One event cannot be understood; the events after it may be sound.
+
+    Attributes
+    ----------
+    code
+        What kind of fault it is, in one word: ``json``, ``encoding``, ``type``, ``field``, ``duplicate``,
+        ``number``, ``weight``, ``label``, ``columns``, ``value``, ``index`` or ``quote``.
+    message
+        The fault in words, without the place.
+    file
+        The file that holds the event, or None.
+    line
+        Number of the event's first line, from 1, or None.
+    row
+        Number of the event's row, from 1, in a file that has no lines, or None.
+    raw
+        The event as it stood in the source, or None.
+
+    Examples
+    --------
+    >>> from streams.errors import MalformedEvent
+    >>> error = MalformedEvent("columns", "3 values for 4 columns").at(file="rain.csv", line=7)
+    >>> str(error), error.code
+    ('rain.csv:7: 3 values for 4 columns', 'columns')
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.file: str | None = None
+        self.line: int | None = None
+        self.row: int | None = None
+        self.raw: bytes | None = None
+
+    def at(
+        self,
+        file: str | Path | None = None,
+        line: int | None = None,
+        row: int | None = None,
+        raw: bytes | None = None,
+    ) -> Self:
+        """Say where the fault is and return the same error."""
+        self.file = None if file is None else str(file)
+        self.line = line
+        self.row = row
+        self.raw = raw
+        return self
+
+    def __str__(self) -> str:
+        place = self.file or ""
+        if self.line is not None:
+            place = f"{place}:{self.line}" if place else f"line {self.line}"
+        elif self.row is not None:
+            place = f"{place}, row {self.row}" if place else f"row {self.row}"
+        return f"{place}: {self.message}" if place else self.message

@@ -1,0 +1,265 @@
+"""The base of all file sources, and numbered lines of plain and gzipped files for those that read text."""
+
+import codecs
+import contextlib
+import gzip
+import io
+import zlib
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Literal, Self, TypeAlias, cast
+
+from streams.errors import MalformedEvent, SourceError
+from streams.event import Event
+
+__all__ = ["FileSource", "LineSource", "Lines", "OnError"]
+
+OnError: TypeAlias = Literal["raise", "skip"] | Callable[[MalformedEvent], object]
+
+# A file without line ends must not fill the memory.
+LONGEST_LINE = 1 << 28
+
+class FileSource:
+    """What all file sources share: the cursor, the count of malformed events, opening and closing.
+
+    Parameters
+    ----------
+    path
+        The file.
+    start
+        What `snapshot` gave: the source goes on after that event. 0 is the beginning.
+    on_error
+        What is done with a malformed event: "raise" ends the source with the `MalformedEvent`; "skip" counts
+        it and goes on; a function is called with the error, and the source goes on.
+
+    Attributes
+    ----------
+    n_malformed
+        Number of malformed events that were met since the file was opened.
+    """
+
+    labels: tuple[str, ...] = ()
+
+    def __init__(self, path: str | Path, *, start: int = 0, on_error: OnError = "raise") -> None:
+        if on_error not in ("raise", "skip") and not callable(on_error):
+            raise ValueError(f"on_error must be 'raise', 'skip' or a function, not {on_error!r}")
+        if isinstance(start, bool) or not isinstance(start, int) or start < 0:
+            raise ValueError(f"start must be a position that a snapshot gave, not {start!r}")
+        self.path = Path(path)
+        self.n_malformed = 0
+        self._on_error: OnError = on_error
+        self._position = start
+        self._closed = False
+        self._events = self._read()
+
+    def __iter__(self) -> Iterator[Event]:
+        """Return the one iterator over the events not given out yet.
+
+        Raises
+        ------
+        ValueError
+            If the source was closed before its end.
+        """
+        if self._closed:
+            raise ValueError(f"{self.path}: the source is closed")
+        return self._events
+
+    def _read(self) -> Iterator[Event]:
+        raise NotImplementedError
+
+    def _report(self, error: MalformedEvent) -> None:
+        """Count a malformed event and do with it what the caller asked for."""
+        self.n_malformed += 1
+        if self._on_error == "raise":
+            self.close()
+            raise error
+        if self._on_error != "skip":
+            self._on_error(error)
+
+    def snapshot(self) -> int:
+        """Return the position after the last event given out: so many lines (Parquet: rows) are behind it."""
+        return self._position
+
+    def close(self) -> None:
+        """Close the file; safe to call twice."""
+        self._closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Lines:
+    """Numbered lines of a file, plain or gzipped, with their line ends.
+
+    A UTF-8 byte order mark is removed. Whether a file is gzipped is seen from its first bytes, not its name.
+
+    Examples
+    --------
+    >>> import gzip, tempfile
+    >>> from pathlib import Path
+    >>> from streams.lines import Lines
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "two.gz"
+    ...     _ = path.write_bytes(gzip.compress(b"one\\ntwo"))
+    ...     lines = Lines(path)
+    ...     [(lines.number, line) for line in lines]
+    [(1, b'one\\n'), (2, b'two')]
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.number = 0
+        self._file = path.open("rb")
+        self._reader: IO[bytes] = self._file
+        try:
+            if self._file.peek(2)[:2] == b"\x1f\x8b":
+                unpacked = gzip.GzipFile(fileobj=self._file)
+                self._reader = io.BufferedReader(cast(io.RawIOBase, unpacked), 1 << 17)
+            self._lines = self._read()
+            self._refuse_foreign(self._peek())
+        except BaseException:
+            self.close()
+            raise
+
+    def _peek(self) -> bytes:
+        try:
+            return cast(io.BufferedReader, self._reader).peek(4)[:4]
+        except (EOFError, OSError, zlib.error) as error:
+            raise self._damaged(error) from None
+
+    def _refuse_foreign(self, first: bytes) -> None:
+        if not first:
+            raise SourceError(f"{self.path}: the file is empty")
+        if first[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise SourceError(f"{self.path}: this is UTF-16; convert it to UTF-8")
+
+    def _damaged(self, error: Exception) -> SourceError:
+        if isinstance(error, EOFError):
+            return SourceError(f"{self.path}: the gzip file is cut off after line {self.number}")
+        return SourceError(f"{self.path}: damaged after line {self.number}: {error}")
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Return the one iterator over the lines not read yet."""
+        return self._lines
+
+    def _read(self) -> Iterator[bytes]:
+        readline = self._reader.readline
+        try:
+            while line := readline(LONGEST_LINE):
+                self.number += 1
+                if len(line) == LONGEST_LINE:
+                    raise SourceError(f"{self.path}:{self.number}: a line of more than {LONGEST_LINE} bytes")
+                if self.number == 1:
+                    line = line.removeprefix(codecs.BOM_UTF8)
+                yield line
+        except (EOFError, OSError, zlib.error) as error:
+            raise self._damaged(error) from None
+        finally:
+            self.close()
+
+    def skip_to(self, number: int) -> None:
+        """Read on until `number` lines are behind.
+
+        Raises
+        ------
+        SourceError
+            If the file has fewer lines.
+        """
+        for _ in islice(self._lines, max(0, number - self.number)):
+            pass
+        if self.number < number:
+            raise SourceError(f"{self.path}: goes on after line {number}, but there are only {self.number}")
+
+    def close(self) -> None:
+        """Close the file; safe to call twice."""
+        if self._reader is not self._file:
+            self._reader.close()
+        self._file.close()
+
+
+class LineSource(FileSource):
+    """A source that makes one event of each line, after a header if the format has one.
+
+    Parameters
+    ----------
+    path, start, on_error
+        As in `FileSource`; a position is the number of lines behind it.
+    encoding
+        Encoding of the text. By default UTF-8, and a line that is not UTF-8 is taken for Latin-1.
+    """
+
+    def __init__(
+        self, path: str | Path, *, start: int = 0, on_error: OnError = "raise", encoding: str | None = None
+    ) -> None:
+        super().__init__(path, start=start, on_error=on_error)
+        if encoding is not None:
+            _refuse_encoding(encoding)
+        self._encoding = encoding
+        self._lines = Lines(self.path)
+        try:
+            self._read_header()
+            self._lines.skip_to(start)
+        except MalformedEvent as error:
+            self.close()
+            raise SourceError(str(error.at(self.path, self._lines.number))) from None
+        except BaseException:
+            self.close()
+            raise
+
+    def _read_header(self) -> None:
+        """Read what comes before the first event."""
+
+    def _event(self, raw: bytes, number: int) -> Event | None:
+        """Return the event of a line, or None if the line holds none.
+
+        `number` is the number of lines up to and with this one: the position of the next event.
+        """
+        raise NotImplementedError
+
+    def _finish(self) -> None:
+        """Check what can be checked only at the end of the file."""
+
+    def _read(self) -> Iterator[Event]:
+        lines = self._lines
+        for raw in lines:
+            number = self._position = lines.number
+            try:
+                event = self._event(raw, number)
+            except MalformedEvent as error:
+                self._report(error.at(self.path, number, raw=raw))
+            else:
+                if event is not None:
+                    yield event
+        self._finish()
+
+    def _text(self, raw: bytes) -> str:
+        """Return a line as text, without its line end."""
+        try:
+            return raw.decode(self._encoding or "utf-8").rstrip("\r\n")
+        except UnicodeDecodeError:
+            if self._encoding is None:
+                return raw.decode("latin-1").rstrip("\r\n")
+            raise MalformedEvent("encoding", f"not {self._encoding}") from None
+
+    def close(self) -> None:
+        super().close()
+        self._lines.close()
+
+
+def _refuse_encoding(name: str) -> None:
+    """Raise ValueError unless `name` is an encoding in which a line end is the one byte it is in ASCII."""
+    probe = b""
+    with contextlib.suppress(LookupError, UnicodeError):
+        probe = "\n".encode(name)
+    if probe != b"\n":
+        raise ValueError(f"{name!r} is not an encoding that can be read line by line")
