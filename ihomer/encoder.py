@@ -159,8 +159,7 @@ class Encoder:
 
     def learn(self, x: Mapping[Hashable, Any], new: list[Hashable]) -> tuple[Indices, Values]:
         """Give indices to `new` (what `new_names` returned; there is room for them), and encode the event."""
-        for key in new:
-            self._add(key)
+        self.add(new)
         index, value = self.encode(x)
         self.touch(index)
         return index, value
@@ -170,7 +169,23 @@ class Encoder:
         self._n_learned += 1
         self._last_seen[index] = self._n_learned
 
-    def _add(self, key: Hashable) -> int:
+    def touch_rows(self, indptr: Offsets, index: Indices) -> None:
+        """Note the same for many events in turn, whose features are index[indptr[r]:indptr[r + 1]]."""
+        number = self._n_learned + 1 + np.arange(len(indptr) - 1)
+        self._last_seen[index] = np.repeat(number, np.diff(indptr))  # of equal indices the last one counts
+        self._n_learned += len(indptr) - 1
+
+    @property
+    def has_nominal(self) -> bool:
+        """Whether any nominal value has an index."""
+        return bool(self._nominal)
+
+    def add(self, keys: list[Hashable]) -> None:
+        """Give indices to vocabulary keys, in turn."""
+        for key in keys:
+            self._add(key)
+
+    def _add(self, key: Hashable) -> None:
         index = self.features.add(key)
         if index >= len(self.kind):
             self.kind = np.concatenate([self.kind, np.zeros_like(self.kind)])
@@ -180,7 +195,6 @@ class Encoder:
         if nominal:
             _, name, value = key  # type: ignore[misc]
             self._nominal.setdefault(name, {})[value] = index
-        return index
 
     def surplus(self, n_new: int) -> int:
         """Return how many indices too many `n_new` more names would need."""

@@ -13,6 +13,8 @@ from ihomer.kernels.tree_state import NONE, TreeState
 
 __all__ = ["TreeLearner"]
 
+_WHAT = ("loss rose", "loss fell", "alternate made", "alternate switched", "alternate dropped", "leaf split")
+
 
 class TreeLearner:
     """A multi-label adaptive tree over the labels `label_ids` of a stream.
@@ -103,6 +105,12 @@ class TreeLearner:
     def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         """Drop features, bool[features], and all that was learned about them."""
         free_features(self.state, forgotten)
+
+    def notes(self) -> list[tuple[int, int, str]]:
+        """Return what happened in the tree, oldest first, as (event, node, what); the last 512 are kept."""
+        n = int(self.state.header[0]["n_notes"])
+        kept = [self.state.notes[i % tree_state.NOTES] for i in range(max(0, n - tree_state.NOTES), n)]
+        return [(int(entry["event"]), int(entry["node"]), _WHAT[entry["what"]]) for entry in kept]
 
     def summary(self) -> dict[str, int]:
         """Return sizes and counts of what happened in the tree."""

@@ -8,7 +8,7 @@ from ihomer.kernels.adwin import adwin_reset, adwin_update
 from ihomer.kernels.blocks import free_blocks_of
 from ihomer.kernels.common import jit
 from ihomer.kernels.random import mix
-from ihomer.kernels.tree_state import MAX_LABELSETS, NONE
+from ihomer.kernels.tree_state import LOSS_FELL, LOSS_ROSE, MAX_LABELSETS, NONE
 
 
 @jit
@@ -183,6 +183,15 @@ def count_labelset(t, node, y):
 
 
 @jit
+def note(t, node, what):
+    """Keep a note of what has happened at a node, over the oldest one."""
+    h = t.header[0]
+    entry = t.notes[h["n_notes"] % t.notes.size]
+    entry["event"], entry["node"], entry["what"] = h["n_events"], node, what
+    h["n_notes"] += 1
+
+
+@jit
 def mean_loss(t, node):
     """Return the mean loss of a node since its last reset; 0 before the first event."""
     n = t.nodes[node]
@@ -199,9 +208,11 @@ def watch_loss(t, node, loss, weight):
     after = mean_loss(t, node)
     settings = t.settings[0]
     value = after if settings["drift_of_mean"] else loss
-    detected = adwin_update(t.detector, node, value, settings["adwin_delta"]) != 0
-    t.header[0]["n_detected"] += detected
-    return before, after, detected
+    verdict = adwin_update(t.detector, node, value, settings["adwin_delta"])
+    if verdict != 0:
+        t.header[0]["n_detected"] += 1
+        note(t, node, LOSS_ROSE if verdict > 0 else LOSS_FELL)
+    return before, after, verdict != 0
 
 
 @jit

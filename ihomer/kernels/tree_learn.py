@@ -18,6 +18,7 @@ from ihomer.kernels.nodes import (
     give_slot,
     is_leaf,
     mean_loss,
+    note,
     take_leaf,
     watch_loss,
 )
@@ -25,8 +26,12 @@ from ihomer.kernels.random import poisson_one, uniform
 from ihomer.kernels.split import add_value, find_split
 from ihomer.kernels.tree_predict import combine_votes, find_voters, leaf_scores, new_voters, predict_leaf
 from ihomer.kernels.tree_state import (
+    ALTERNATE_DROPPED,
+    ALTERNATE_MADE,
     ALTERNATE_NEVER,
     ALTERNATE_ON_WARNING,
+    ALTERNATE_SWITCHED,
+    LEAF_SPLIT,
     MAX_LABELSETS,
     NONE,
 )
@@ -62,6 +67,7 @@ def replace_by_alternate(t, node):
     free_subtree(t, node)
     clear_background(t, alternate)
     h["n_switched"] += 1
+    note(t, alternate, ALTERNATE_SWITCHED)
     return alternate
 
 
@@ -99,12 +105,14 @@ def watch_node(t, node, loss, weight):
         if warned and allowed and after > before:
             made = take_leaf(t, NONE, n["depth"], True)
             n["alternate"] = made
+            note(t, node, ALTERNATE_MADE)
     else:
         verdict = judge_alternate(t, node, before)
         if verdict == -1:
             free_subtree(t, n["alternate"])
             n["alternate"] = NONE
             t.header[0]["n_dropped"] += 1
+            note(t, node, ALTERNATE_DROPPED)
     if verdict != 1 and detected and after < before:
         forget_loss(t, node)
     return made, verdict
@@ -192,6 +200,7 @@ def split_leaf(t, node, feature, threshold, nominal, left, right):
     n["slot"] = NONE
     h["n_leaves"] -= 1
     h["n_splits"] += 1
+    note(t, node, LEAF_SPLIT)
     n["feature"], n["threshold"], n["nominal"] = feature, threshold, nominal
     n["left"] = take_leaf(t, node, n["depth"] + 1, n["background"])
     n["right"] = take_leaf(t, node, n["depth"] + 1, n["background"])

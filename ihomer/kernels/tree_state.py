@@ -55,8 +55,12 @@ HEADER = np.dtype(
         ("n_switched", np.int64),
         ("n_dropped", np.int64),
         ("n_detected", np.int64),
+        ("n_notes", np.int64),
     ]
 )
+NOTES = 512  # how many of the last notes are kept
+NOTE = np.dtype([("event", np.int64), ("node", INDEX), ("what", INDEX)])
+LOSS_ROSE, LOSS_FELL, ALTERNATE_MADE, ALTERNATE_SWITCHED, ALTERNATE_DROPPED, LEAF_SPLIT = range(6)
 NODE = np.dtype(
     [
         ("parent", INDEX),
@@ -99,6 +103,7 @@ class TreeState(NamedTuple):
     unobserved: np.ndarray  # float64[N, L]: weight of events in which the label was unobserved, learned here
     inherited: np.ndarray  # float64[N, L]: weight of positives that the split of the parent sent here
     detector: np.ndarray  # float64[N, ...]: row n is the ADWIN of node n
+    notes: np.ndarray  # NOTE[NOTES]: what happened last, note i at place i % NOTES
     free_slot: np.ndarray  # int32[S], stack
     head: np.ndarray  # int32[S]: first block of the leaf's list
     row_size: np.ndarray  # int32[S, W]
@@ -135,6 +140,7 @@ def new_tree(settings, label_ids):
         unobserved=np.zeros((nodes, n_labels)),
         inherited=np.zeros((nodes, n_labels)),
         detector=adwin_arrays(nodes),
+        notes=np.zeros(NOTES, NOTE),
         free_slot=np.arange(slots, dtype=INDEX)[::-1].copy(),
         head=np.full(slots, NONE, INDEX),
         row_size=np.zeros((slots, window), INDEX),

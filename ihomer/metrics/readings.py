@@ -50,7 +50,8 @@ class Window:
     """The last events only; the oldest is forgotten exactly.
 
     With whole weights up to 2**20 subtracting is exact. What is not exact (the log loss, other weights) is
-    counted anew from the kept events: after each full turn of the window, and for such weights before each reading.
+    counted anew from the kept events: after each full turn of the window, and for such weights before each
+    reading.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ class Window:
         self._rounded = False
 
     def add(self, outcome: Outcome, weight: float | FloatArray) -> None:
-        """Count one event, or n with weights of shape (n,), and forget the oldest beyond the window's size."""
+        """Count one event, or n with weights of shape (n,), and forget what is older than the window."""
         if isinstance(weight, np.ndarray):
             first = max(0, len(weight) - self._size)
             for event, its_weight in zip(_singles(outcome, first), weight[first:].tolist(), strict=True):
@@ -145,11 +146,19 @@ def _singles(outcome: Outcome, first: int) -> Iterator[Outcome]:
     assert outcome.rows is not None
     order = np.argsort(outcome.rows, kind="stable")
     cells = outcome.cells[order]
-    columns = [np.asarray(column) for column in outcome[2:6]]
-    bounds = np.searchsorted(outcome.rows[order], np.arange(first, len(columns[0]) + 1))
-    numbers = zip(*(column[first:].tolist() for column in columns), strict=True)
-    losses = np.asarray(outcome.loss)[first:].tolist()
-    for row, (counts, loss) in enumerate(zip(numbers, losses, strict=True)):
-        hits = None if outcome.hits is None else outcome.hits[first + row]
-        # A copy, since a view would keep the whole batch alive for as long as the window is.
-        yield Outcome(cells[bounds[row] : bounds[row + 1]].copy(), None, *counts, hits, loss)
+    n_true, n_predicted, n_both, n_unobserved = (np.asarray(column).tolist() for column in outcome[3:7])
+    losses = np.asarray(outcome.loss).tolist()
+    bounds = np.searchsorted(outcome.rows[order], np.arange(len(n_true) + 1))
+    for row in range(first, len(n_true)):
+        # Copies, since views would keep the whole batch alive for as long as the window is.
+        yield Outcome(
+            cells=cells[bounds[row] : bounds[row + 1]].copy(),
+            n_labels=outcome.n_labels,
+            rows=None,
+            n_true=n_true[row],
+            n_predicted=n_predicted[row],
+            n_both=n_both[row],
+            n_unobserved=n_unobserved[row],
+            hits=None if outcome.hits is None else outcome.hits[row].copy(),
+            loss=losses[row],
+        )

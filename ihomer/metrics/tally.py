@@ -13,8 +13,20 @@ IndexArray = npt.NDArray[np.int64]
 Scalar = TypeVar("Scalar", np.float64, np.int64)
 
 # A label has three cells side by side, so that a growing label space never moves one.
-BOTH, TRUE, PREDICTED = range(3)
+# In this order: both, true, predicted.
 CELLS = 3
+
+SUMS = (
+    "weight",
+    "exact",
+    "wrong",
+    "shared",
+    "unobserved",
+    "empty",
+    "ranked_weight",
+    "ranked_unobserved",
+    "loss",
+)
 
 
 class Outcome(NamedTuple):
@@ -24,6 +36,8 @@ class Outcome(NamedTuple):
     ----------
     cells
         The cells of `Tally.per_label` that the events raise, put end to end.
+    n_labels
+        One more than the largest label index in it.
     rows
         For each cell, the number of its event; None when there is only one event.
     n_true, n_predicted, n_both, n_unobserved
@@ -36,6 +50,7 @@ class Outcome(NamedTuple):
     """
 
     cells: IndexArray
+    n_labels: int
     rows: IndexArray | None
     n_true: int | IndexArray
     n_predicted: int | IndexArray
@@ -45,9 +60,12 @@ class Outcome(NamedTuple):
     loss: float | FloatArray
 
 
-def label_cells(both: IndexArray, true: IndexArray, predicted: IndexArray) -> IndexArray:
-    """Return the cells that labels of these indices raise."""
-    return np.concatenate((CELLS * both + BOTH, CELLS * true + TRUE, CELLS * predicted + PREDICTED))
+def label_cells(labels: IndexArray, n_both: int, n_true: int) -> IndexArray:
+    """Return the cells that labels raise which stand in this order: both, true, predicted."""
+    cells = CELLS * labels
+    cells[n_both:] += 1
+    cells[n_both + n_true :] += 1
+    return cells
 
 
 def _grown(array: npt.NDArray[Scalar], size: int) -> npt.NDArray[Scalar]:
@@ -57,7 +75,7 @@ def _grown(array: npt.NDArray[Scalar], size: int) -> npt.NDArray[Scalar]:
     return grown
 
 
-def _bump(array: FloatArray, index: int | IndexArray, amount: float | FloatArray) -> FloatArray:
+def _bump(array: FloatArray, index: int | IndexArray, amount: float | npt.NDArray[np.floating]) -> FloatArray:
     """Add `amount` at `index` (one or many, repeats allowed), growing the array where needed."""
     largest = index if isinstance(index, int) else int(index.max(initial=0))
     if largest >= len(array):
@@ -67,10 +85,6 @@ def _bump(array: FloatArray, index: int | IndexArray, amount: float | FloatArray
     else:
         np.add.at(array, index, amount)
     return array
-
-
-def _total(values: float | FloatArray) -> float:
-    return float(values.sum()) if isinstance(values, np.ndarray) else values
 
 
 class Tally:
@@ -104,48 +118,13 @@ class Tally:
 
     def __init__(self, n_ranks: int) -> None:
         self.n_events = 0
+        self.weight = self.exact = self.wrong = self.shared = self.unobserved = self.empty = 0.0
+        self.ranked_weight = self.ranked_unobserved = self.loss = 0.0
         self.hits = np.zeros(n_ranks)
-        self._sums = np.zeros(9)
         self.shared_by_sum = np.zeros(16)
         self.shared_by_union = np.zeros(16)
         self.per_label = np.zeros(CELLS * 16)
         self._touches = np.zeros(CELLS * 16, dtype=np.int64)
-
-    @property
-    def weight(self) -> float:
-        return float(self._sums[0])
-
-    @property
-    def exact(self) -> float:
-        return float(self._sums[1])
-
-    @property
-    def wrong(self) -> float:
-        return float(self._sums[2])
-
-    @property
-    def shared(self) -> float:
-        return float(self._sums[3])
-
-    @property
-    def unobserved(self) -> float:
-        return float(self._sums[4])
-
-    @property
-    def empty(self) -> float:
-        return float(self._sums[5])
-
-    @property
-    def ranked_weight(self) -> float:
-        return float(self._sums[6])
-
-    @property
-    def ranked_unobserved(self) -> float:
-        return float(self._sums[7])
-
-    @property
-    def loss(self) -> float:
-        return float(self._sums[8])
 
     def add(self, outcome: Outcome, weight: float | FloatArray) -> None:
         """Count events, each with its weight: one number, or an array of shape (n,)."""
@@ -161,44 +140,45 @@ class Tally:
 
     def scale(self, factor: float) -> None:
         """Multiply all sums."""
-        for sums in (self._sums, self.hits, self.shared_by_sum, self.shared_by_union, self.per_label):
+        for name in SUMS:
+            setattr(self, name, getattr(self, name) * factor)
+        for sums in (self.hits, self.shared_by_sum, self.shared_by_union, self.per_label):
             sums *= factor
 
     def _count(self, outcome: Outcome, weight: float | FloatArray, sign: int) -> None:
         both = outcome.n_both
         size = outcome.n_true + outcome.n_predicted
-        unobserved = _total(weight * outcome.n_unobserved)
-        ranked = outcome.hits is not None
-        total = _total(weight)
-        self._sums += (
-            total,
-            _total(weight * (size == 2 * both)),
-            _total(weight * (size - 2 * both)),
-            _total(weight * both),
-            unobserved,
-            _total(weight * (size == 0)),
-            total if ranked else 0.0,
-            unobserved if ranked else 0.0,
-            _total(weight * outcome.loss),
-        )
-        if outcome.hits is not None:
-            self.hits += np.dot(weight, outcome.hits)
-        self.n_events += sign * (len(weight) if isinstance(weight, np.ndarray) else 1)
+        columns = (size == 2 * both, size - 2 * both, both, outcome.n_unobserved, size == 0, outcome.loss)
+        if isinstance(weight, np.ndarray):
+            n_events, total = len(weight), float(weight.sum())
+            exact, wrong, shared, unobserved, empty, loss = (float(np.dot(weight, c)) for c in columns)
+        else:
+            n_events, total = 1, weight
+            exact, wrong, shared, unobserved, empty, loss = [weight * column for column in columns]
+        self.n_events += sign * n_events
+        self.weight += total
+        self.exact += exact
+        self.wrong += wrong
+        self.shared += shared
+        self.unobserved += unobserved
+        self.empty += empty
         self.shared_by_sum = _bump(self.shared_by_sum, size, weight * both)
         self.shared_by_union = _bump(self.shared_by_union, size - both, weight * both)
+        if outcome.hits is not None:
+            self.ranked_weight += total
+            self.ranked_unobserved += unobserved
+            self.loss += loss
+            self.hits += np.dot(weight, outcome.hits)
         self._count_labels(outcome, weight, sign)
 
     def _count_labels(self, outcome: Outcome, weight: float | FloatArray, sign: int) -> None:
-        cells = outcome.cells
-        if not len(cells):
-            return
-        largest = int(cells.max())
-        if largest >= len(self.per_label):
-            size = CELLS * (largest // CELLS + 1)
+        size = CELLS * outcome.n_labels
+        if size > len(self.per_label):
             self.per_label = _grown(self.per_label, size)
             self._touches = _grown(self._touches, size)
-        np.add.at(self.per_label, cells, weight if outcome.rows is None else np.take(weight, outcome.rows))
-        np.add.at(self._touches, cells, sign)
+        weights = weight if outcome.rows is None else np.take(weight, outcome.rows)
+        np.add.at(self.per_label, outcome.cells, weights)
+        np.add.at(self._touches, outcome.cells, sign)
 
 
 def _ratio(part: float, whole: float) -> float:

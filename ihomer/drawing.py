@@ -1,0 +1,101 @@
+"""Trees and predictions as text and as graphviz source."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ihomer.encoder import Nominal
+from ihomer.kernels.nodes import child_of, value_of
+from ihomer.kernels.tree_predict import uses_neighbours
+from ihomer.kernels.tree_state import NONE, TreeState
+from ihomer.vocabulary import Vocabulary
+
+__all__ = ["path_as_text", "quoted", "tree_as_dot", "tree_as_text"]
+
+
+def quoted(text: str) -> str:
+    """Return a text as a graphviz string."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def _test_of(state: TreeState, node: int, features: Vocabulary) -> tuple[str, str]:
+    """Return the tests of the left and of the right branch of an inner node, in words."""
+    n = state.nodes[node]
+    if n["feature"] == NONE:
+        return ("a forgotten feature is 0", "never") if n["threshold"] >= 0 else ("never", "a forgotten feature is 0")
+    key = features.name(int(n["feature"]))
+    if isinstance(key, tuple) and len(key) == 3 and key[0] is Nominal:
+        return f"{key[1]} is not {key[2]}", f"{key[1]} is {key[2]}"
+    return f"{key} <= {n['threshold']:.6g}", f"{key} > {n['threshold']:.6g}"
+
+
+def _leaf_in_words(state: TreeState, node: int, labels: Vocabulary) -> str:
+    """Return the weight of a leaf and its most frequent labels."""
+    n = state.nodes[node]
+    total = n["weight"] + n["inherited"]
+    if total <= 0.0:
+        return "leaf, nothing learned"
+    share = (state.positive[node] + state.inherited[node]) / total
+    at = dict(zip(state.label_place.tolist(), state.label_id.tolist(), strict=True))
+    best = [place for place in np.argsort(-share, kind="stable")[:3].tolist() if place in at and share[place] > 0.0]
+    names = ", ".join(f"{labels.name(at[place])} {share[place]:.2f}" for place in best)
+    kind = "neighbours" if uses_neighbours(state, node) else "logistic"
+    return f"leaf, weight {total:.6g}, {kind}: {names}"
+
+
+def _walk(state: TreeState, features: Vocabulary) -> Iterator[tuple[int, int, str, int]]:
+    """Yield (node, parent, branch in words, depth), parents first; an alternate's branch is called so."""
+    waiting = [(int(state.header[0]["root"]), NONE, "", 0)]
+    while waiting:
+        node, parent, branch, depth = waiting.pop()
+        yield node, parent, branch, depth
+        n = state.nodes[node]
+        if n["left"] != NONE:
+            left, right = _test_of(state, node, features)
+            waiting.append((int(n["right"]), node, right, depth + 1))
+            waiting.append((int(n["left"]), node, left, depth + 1))
+        if n["alternate"] != NONE:
+            waiting.append((int(n["alternate"]), node, "alternate", depth + 1))
+
+
+def tree_as_text(state: TreeState, features: Vocabulary, labels: Vocabulary) -> str:
+    """Return a tree as indented text, one line for each node."""
+    lines = []
+    for node, _, branch, depth in _walk(state, features):
+        is_leaf = state.nodes[node]["left"] == NONE
+        words = _leaf_in_words(state, node, labels) if is_leaf else f"weight {state.nodes[node]['weight']:.6g}"
+        lines.append("  " * depth + (f"{branch}: " if branch else "") + words)
+    return "\n".join(lines)
+
+
+def tree_as_dot(state: TreeState, features: Vocabulary, labels: Vocabulary) -> str:
+    """Return a tree as graphviz source; alternates hang on dashed edges."""
+    lines = ["digraph tree {", "  node [shape=box, fontname=Helvetica];"]
+    for node, parent, branch, _ in _walk(state, features):
+        is_leaf = state.nodes[node]["left"] == NONE
+        words = _leaf_in_words(state, node, labels) if is_leaf else f"weight {state.nodes[node]['weight']:.6g}"
+        lines.append(f"  n{node} [label={quoted(words)}{', style=rounded' if is_leaf else ''}];")
+        if parent != NONE:
+            style = ", style=dashed" if branch == "alternate" else ""
+            lines.append(f"  n{parent} -> n{node} [label={quoted(branch)}{style}];")
+    lines.append("}")
+    return "\n".join(lines)
+
+
+def path_as_text(state: TreeState, index: Any, value: Any, features: Vocabulary) -> list[str]:
+    """Return the tests that an event passes, with its values, and the leaf that it reaches, a line each."""
+    lines = []
+    node = int(state.header[0]["root"])
+    while state.nodes[node]["left"] != NONE:
+        child = int(child_of(state, node, index, value))
+        branch = _test_of(state, node, features)[int(child == state.nodes[node]["right"])]
+        feature = int(state.nodes[node]["feature"])
+        found = 0.0 if feature == NONE else value_of(index, value, feature)
+        alternate = ", an alternate grows beside" if state.nodes[node]["alternate"] != NONE else ""
+        lines.append(f"{branch} (value {found:.6g}{alternate})")
+        node = child
+    n = state.nodes[node]
+    kind = "neighbours" if uses_neighbours(state, node) else "logistic regressions"
+    lines.append(f"leaf: weight {n['weight'] + n['inherited']:.6g}, {n['n_labelsets']} labelsets, predicts by {kind}")
+    return lines

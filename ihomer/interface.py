@@ -1,0 +1,397 @@
+"""What the classifiers share: river's contract, batches, prediction in every form. Subclasses bring the learning."""
+
+import abc
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from river import base
+from river.utils import dataframe
+from scipy import sparse
+
+from ihomer.encoder import Batch, Encoder, Indices, Values, checked_weight, labels_of
+from ihomer.rows import Columns, LabelRows, feature_rows, is_frame, label_rows
+from ihomer.vocabulary import Vocabulary, in_name_order
+
+__all__ = ["StreamClassifier"]
+
+_CHUNK = 256  # rows that are encoded and learned at once: bounds the work space of a batch
+_NO_LABELS = np.zeros(0, np.int32)
+
+Proba = NDArray[np.float64]
+
+
+class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
+    """Base of the multi-label stream classifiers: everything but the learning itself.
+
+    A subclass calls `_start` with its settings checked, and brings `_admit`, `_learn`, `_predict` and `_forget_features`.
+    """
+
+    def _start(self, max_features: int) -> None:
+        self._encoder = Encoder(max_features)
+        self._dense = np.zeros(len(self._encoder.kind))
+        self.n_learned = 0
+
+    # What a subclass brings ----------------------------------------------------------------------------------------
+
+    @property
+    @abc.abstractmethod
+    def _labels(self) -> Vocabulary:
+        """The labels known so far."""
+
+    @abc.abstractmethod
+    def _admit(self, new: list[Hashable], positive: list[Hashable]) -> None:
+        """Give indices to new labels, in name order; `positive`: all labels that apply to the event that brings them."""
+
+    @abc.abstractmethod
+    def _learn(self, batch: Batch, out: Proba) -> None:
+        """Predict each row into `out`, float64[rows, labels], then learn it, in turn."""
+
+    @abc.abstractmethod
+    def _predict(self, batch: Batch, out: Proba) -> None:
+        """Predict each row into `out`, float64[rows, labels]."""
+
+    @abc.abstractmethod
+    def _forget_features(self, forgotten: NDArray[np.bool_]) -> None:
+        """Drop what was learned about features."""
+
+    # River's contract ----------------------------------------------------------------------------------------------
+
+    @property
+    def _multiclass(self) -> bool:
+        return False
+
+    @property
+    def labels(self) -> list[Hashable]:
+        """The labels known so far, in name order."""
+        return in_name_order(self._labels)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        del state["_dense"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._dense = np.zeros(len(self._encoder.kind))
+
+    def learn_one(self, x: Mapping[Hashable, Any], y: Any, w: float = 1.0) -> None:
+        """Learn one event.
+
+        Parameters
+        ----------
+        x
+            Features: name -> number, string (a nominal value), bool, or None or nan (missing). One not named is 0.
+        y
+            The labels that apply, as a set, list or tuple; or a dictionary label -> bool, None for one not observed.
+        w
+            Weight of the event, greater than 0.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not of that form or not finite. The model is then as it was before.
+        """
+        weight = checked_weight(w)
+        named = labels_of(y)
+        new_features = self._encoder.new_names(x)
+        self._make_known(named)
+        self._learn(self._single(x, new_features, named, weight), np.empty((1, self._labels.size)))
+        self.n_learned += 1
+
+    def predict_proba_one(self, x: Mapping[Hashable, Any], **kwargs: Any) -> dict[Hashable, dict[bool, float]]:
+        """Return for each known label the probabilities that it applies (True) and does not (False)."""
+        p = self._predict_row(x)
+        return {name: {True: p[i], False: 1.0 - p[i]} for name, i in self._labels.items()}
+
+    def predict_one(self, x: Mapping[Hashable, Any], **kwargs: Any) -> dict[Hashable, bool]:
+        """Return for each known label whether it is predicted."""
+        p = self._predict_row(x)
+        return {name: p[i] > 0.5 for name, i in self._labels.items()}
+
+    def predict_set_one(self, x: Mapping[Hashable, Any]) -> set[Hashable]:
+        """Return the predicted labels."""
+        p = self._predict_row(x)
+        return {name for name, i in self._labels.items() if p[i] > 0.5}
+
+    def predict_topk_one(self, x: Mapping[Hashable, Any], k: int) -> list[tuple[Hashable, float]]:
+        """Return the k most probable labels with their probabilities; ties in name order.
+
+        Raises
+        ------
+        ValueError
+            If `k` is less than 1.
+        """
+        if k < 1:
+            raise ValueError(f"k must be at least 1, not {k}")
+        p = self._predict_row(x)
+        rank = {name: i for i, name in enumerate(self.labels)}
+        ranked = sorted(self._labels.items(), key=lambda item: (-p[item[1]], rank[item[0]]))
+        return [(name, p[i]) for name, i in ranked[:k]]
+
+    # Batches -------------------------------------------------------------------------------------------------------
+
+    def learn_many(self, X: Any, Y: Any, w: Any = None) -> None:
+        """Learn many events in turn, with the same result as one by one.
+
+        Parameters
+        ----------
+        X
+            Data frame, NumPy array, SciPy sparse matrix (columns are then named 0, 1, ...), or list of dictionaries.
+        Y
+            The same forms with 0/1 entries (nan: not observed), or a list of label sets.
+        w
+            Weights of the events, one number each; None for 1.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not of that form or not finite. The model is then as it was before.
+        """
+        self._run_many(X, Y, w)
+
+    def test_then_train_many(self, X: Any, Y: Any, w: Any = None) -> Any:
+        """Learn many events in turn; return the predictions made for each before it was learned.
+
+        The arguments are those of `learn_many`. The answer is of the kind of `Y`: a data frame of bools, a bool array, a
+        sparse bool matrix, or a list of sets.
+        """
+        predicted = self._run_many(X, Y, w)
+        return self._like_labels(predicted, Y)
+
+    def predict_many(self, X: Any) -> Any:
+        """Return predictions for many events: a frame for a frame, a bool array for a matrix, else a list of sets.
+
+        Columns are the known labels in name order; where all labels are whole numbers, column j of an array is label j.
+        """
+        p = self._predict_rows(X)
+        if isinstance(X, list | tuple):
+            names = [(name, i) for name, i in self._labels.items()]
+            return [{name for name, i in names if row[i] > 0.5} for row in p]
+        return self._like_features(p, X, hard=True)
+
+    def predict_proba_many(self, X: Any) -> Any:
+        """Return the probability of each label for many events, in the forms of `predict_many` (for a list: dictionaries)."""
+        p = self._predict_rows(X)
+        if isinstance(X, list | tuple):
+            return [{name: row[i] for name, i in self._labels.items()} for row in p.tolist()]
+        return self._like_features(p, X, hard=False)
+
+    # Inside --------------------------------------------------------------------------------------------------------
+
+    def _predict_row(self, x: Mapping[Hashable, Any]) -> list[float]:
+        index, value = self._encoder.encode(x)
+        out = np.empty((1, self._labels.size))
+        self._predict(_one_row(index, value, _NO_LABELS, _NO_LABELS, 1.0), out)
+        return out[0].tolist()
+
+    def _make_known(self, named: tuple[list[Hashable], list[Hashable], list[Hashable]]) -> None:
+        known = self._labels
+        new = [name for names in named for name in names if name not in known]
+        if new:
+            self._admit(in_name_order(new), named[0])
+
+    def _label_indices(self, names: list[Hashable]) -> Indices:
+        """Return label indices, ascending; a label that has been forgotten again meanwhile is left out."""
+        found = sorted(i for i in map(self._labels.get, names) if i >= 0)
+        return np.array(found, np.int32)
+
+    def _single(self, x: Any, new: list[Hashable], named: tuple[list[Hashable], ...], weight: float) -> Batch:
+        """Encode one event that is about to be learned, giving indices to its new feature names."""
+        encoder = self._encoder
+        if new and encoder.surplus(len(new)):
+            new = new[: encoder.max_features // 2]
+            encoder.touch(encoder.encode(x)[0])
+            forgotten = encoder.forget_oldest(encoder.surplus(len(new)))
+            self._forget_features(forgotten)
+        index, value = encoder.learn(x, new)
+        self._fit_dense()
+        positive, unobserved, _ = named
+        return _one_row(index, value, self._label_indices(positive), self._label_indices(unobserved), weight)
+
+    def _fit_dense(self) -> None:
+        if len(self._dense) < len(self._encoder.kind):
+            self._dense = np.zeros(len(self._encoder.kind))
+
+    def _run_many(self, X: Any, Y: Any, w: Any) -> list[set[Hashable]]:
+        """Check all rows, then learn them in turn; return the label sets predicted before each was learned."""
+        features = feature_rows(X)
+        n_rows = features.n_rows if isinstance(features, Columns) else len(features)
+        labels = label_rows(Y, n_rows)
+        weights = _checked_weights(w, n_rows)
+        if not isinstance(features, Columns):
+            for x in features:
+                self._encoder.new_names(x)
+        predicted: list[set[Hashable]] = []
+        start = 0
+        while start < n_rows:
+            stop = min(start + _CHUNK, n_rows)
+            stop = self._run_chunk(features, labels, weights, start, stop, predicted)
+            start = stop
+        return predicted
+
+    def _run_chunk(
+        self, features: Any, labels: Any, weights: Values, start: int, stop: int, predicted: list[set[Hashable]]
+    ) -> int:
+        """Learn rows from `start` up to `stop` or the next row that brings a label; return where it stopped."""
+        self._make_known(_named(labels, start))
+        new = None
+        if isinstance(labels, LabelRows) and isinstance(features, Columns):
+            stop = self._before_new_label(labels.table, start + 1, stop)
+            new = self._new_columns(features, start, stop)
+        if new is None:
+            stop = start + 1
+            x = features.as_dicts(start, stop)[0] if isinstance(features, Columns) else features[start]
+            batch = self._single(x, self._encoder.new_names(x), _named(labels, start), weights[start])
+        else:
+            batch = self._encode_columns(features, labels.table, weights, start, stop, new)
+        out = np.empty((stop - start, self._labels.size))
+        self._learn(batch, out)
+        self.n_learned += stop - start
+        name = self._labels.name
+        predicted.extend({name(i) for i in np.flatnonzero(row > 0.5).tolist()} for row in out)
+        return stop
+
+    def _before_new_label(self, table: Columns, start: int, stop: int) -> int:
+        """Return the first row from `start` on with a label that is not known yet, at most `stop`."""
+        unknown = np.array([name not in self._labels for name in table.names], np.bool_)
+        a, b = table.indptr[start], table.indptr[stop]
+        entries = np.flatnonzero(unknown[table.column[a:b]])
+        if not len(entries):
+            return stop
+        return int(np.searchsorted(table.indptr, a + entries[0], side="right")) - 1
+
+    def _new_columns(self, features: Columns, start: int, stop: int) -> list[Hashable] | None:
+        """Return the names that some rows bring, in order of appearance; None if the rows must go one at a time.
+
+        That is where a name would push out an older one, or a value is missing for a name that is not known yet.
+        """
+        unknown = np.array([name not in self._encoder.features for name in features.names], np.bool_)
+        a, b = features.indptr[start], features.indptr[stop]
+        missing = np.isnan(features.value[a:b])
+        if missing.any() and (self._encoder.has_nominal or unknown[features.column[a:b][missing]].any()):
+            return None
+        new = [features.names[c] for c in features.in_order_of_appearance(start, stop, unknown)]
+        return None if self._encoder.surplus(len(new)) else new
+
+    def _encode_columns(
+        self, features: Columns, table: Columns, weights: Values, start: int, stop: int, new: list[Hashable]
+    ) -> Batch:
+        self._encoder.add(new)
+        x = _with_indices(features, start, stop, self._encoder.features)
+        self._encoder.touch_rows(x.indptr, x.indices)
+        self._fit_dense()
+        y = _with_indices(table, start, stop, self._labels)
+        positive, unobserved = _select(y, y.data == 1.0), _select(y, np.isnan(y.data))
+        return Batch(*_arrays(x), x.data, *_arrays(positive), *_arrays(unobserved), weights[start:stop])
+
+    def _predict_rows(self, X: Any) -> Proba:
+        features = feature_rows(X)
+        n_rows = features.n_rows if isinstance(features, Columns) else len(features)
+        out = np.empty((n_rows, self._labels.size))
+        for start in range(0, n_rows, _CHUNK):
+            stop = min(start + _CHUNK, n_rows)
+            if isinstance(features, Columns) and not self._encoder.has_nominal:
+                x = _with_indices(features, start, stop, self._encoder.features)
+                self._predict(_unlabelled(*_arrays(x), x.data), out[start:stop])
+                continue
+            rows = features.as_dicts(start, stop) if isinstance(features, Columns) else features[start:stop]
+            for i, row in enumerate(rows, start):
+                index, value = self._encoder.encode(row)
+                self._predict(_one_row(index, value, _NO_LABELS, _NO_LABELS, 1.0), out[i : i + 1])
+        return out
+
+    def _like_features(self, p: Proba, X: Any, hard: bool) -> Any:
+        """Return probabilities, or whether they exceed 1/2, as a frame like `X` or as an array."""
+        names = self.labels
+        answer = p[:, self._label_indices_in_order(names)]
+        answer = answer > 0.5 if hard else answer
+        if is_frame(X):
+            return dataframe.to_native_frame(answer, like=dataframe.into_frame(X), columns=names)
+        if names and all(type(name) is int and name >= 0 for name in names):
+            spread = np.zeros((len(p), 1 + max(names)), answer.dtype)  # type: ignore[call-overload, type-var, operator]
+            spread[:, names] = answer
+            return spread
+        return answer
+
+    def _label_indices_in_order(self, names: list[Hashable]) -> list[int]:
+        return [self._labels.get(name) for name in names]
+
+    def _like_labels(self, predicted: list[set[Hashable]], Y: Any) -> Any:
+        """Return label sets in the form of `Y`."""
+        if not (sparse.issparse(Y) or isinstance(Y, np.ndarray) or is_frame(Y)):
+            return predicted
+        names = list(Y.columns) if is_frame(Y) else list(range(Y.shape[1]))
+        column = {name: i for i, name in enumerate(names)}
+        answer = np.zeros((0, 0)) if sparse.issparse(Y) else np.zeros((len(predicted), len(names)), np.bool_)
+        pairs = [(row, column[name]) for row, found in enumerate(predicted) for name in found if name in column]
+        rows, columns = np.array(pairs, np.int64).reshape(-1, 2).T
+        if sparse.issparse(Y):
+            return sparse.csr_array((np.ones(len(rows), np.bool_), (rows, columns)), shape=Y.shape)
+        answer[rows, columns] = True
+        if is_frame(Y):
+            return dataframe.to_native_frame(answer, like=dataframe.into_frame(Y), columns=names)
+        return answer
+
+
+def _one_row(index: Indices, value: Values, positive: Indices, unobserved: Indices, weight: float) -> Batch:
+    def ends(array: NDArray[Any]) -> NDArray[np.int64]:
+        return np.array([0, len(array)], np.int64)
+
+    return Batch(ends(index), index, value, ends(positive), positive, ends(unobserved), unobserved, np.array([weight]))
+
+
+def _unlabelled(indptr: NDArray[np.int64], index: Indices, value: Values) -> Batch:
+    nothing = np.zeros(len(indptr), np.int64)
+    return Batch(indptr, index, value, nothing, _NO_LABELS, nothing, _NO_LABELS, np.ones(len(indptr) - 1))
+
+
+def _arrays(matrix: Any) -> tuple[NDArray[np.int64], Indices]:
+    return matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
+
+
+def _with_indices(table: Columns, start: int, stop: int, vocabulary: Vocabulary) -> Any:
+    """Return some rows as a CSR array whose columns are vocabulary indices, ascending; unknown names are left out."""
+    index_of = np.array([vocabulary.get(name) for name in table.names], np.int32)
+    a, b = table.indptr[start], table.indptr[stop]
+    shape = (stop - start, max(vocabulary.size, 1))
+    index, value, indptr = index_of[table.column[a:b]], table.value[a:b], table.indptr[start : stop + 1] - a
+    known = index >= 0
+    if not known.all():
+        indptr = np.concatenate([[0], np.cumsum(known)])[indptr]
+        index, value = index[known], value[known]
+    matrix = sparse.csr_array((value, index, indptr), shape=shape)
+    matrix.sort_indices()
+    return matrix
+
+
+def _select(matrix: Any, keep: NDArray[np.bool_]) -> Any:
+    """Return a CSR array with some of the entries of another."""
+    indptr = np.concatenate([[0], np.cumsum(keep)])[matrix.indptr]
+    return sparse.csr_array((matrix.data[keep], matrix.indices[keep], indptr), shape=matrix.shape)
+
+
+def _named(labels: Any, row: int) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
+    """Return the names of a row that apply, are not observed, and are named but negative."""
+    if not isinstance(labels, LabelRows):
+        return labels_of(labels[row])
+    table = labels.table
+    a, b = table.indptr[row], table.indptr[row + 1]
+    names, values = [table.names[c] for c in table.column[a:b].tolist()], table.value[a:b].tolist()
+    positive = [name for name, value in zip(names, values, strict=True) if value == 1.0]
+    unobserved = [name for name, value in zip(names, values, strict=True) if value != value]
+    if not labels.all_named:
+        return positive, unobserved, []
+    given = set(names)
+    return positive, unobserved, [name for name in table.names if name not in given]
+
+
+def _checked_weights(w: Any, n_rows: int) -> Values:
+    """Return the weights of many events; None stands for 1 each."""
+    if w is None:
+        return np.ones(n_rows)
+    weights = np.array([checked_weight(weight) for weight in np.asarray(w).tolist()], np.float64)
+    if weights.shape != (n_rows,):
+        raise ValueError(f"w has {len(weights)} weights for {n_rows} rows")
+    return weights

@@ -1,0 +1,157 @@
+"""Many events: rows of 0/1 matrices to outcomes that can be counted."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ihomer.metrics.outcomes import LOSS_OF_UNNAMED, cell_losses
+from ihomer.metrics.tally import FloatArray, IndexArray, Outcome, label_cells
+
+__all__ = ["Matrix", "outcome_of_rows"]
+
+Matrix: TypeAlias = Any
+"""A NumPy array of two dimensions, or a SciPy sparse matrix or array."""
+
+Shape: TypeAlias = tuple[int, int]
+
+
+def outcome_of_rows(
+    true: Matrix, predicted: Matrix, probabilities: Matrix | None, ranks: Sequence[int]
+) -> tuple[Shape, Outcome, npt.NDArray[np.bool_]]:
+    """Compare matrices of shape (n, labels), row by row.
+
+    Returns
+    -------
+    tuple
+        The shape, the outcome of the rows with an observed label, and which rows these are, shape (n,).
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, or an entry is not 0 or 1 (`true` may hold NaN for "not observed"; `probabilities`
+        may hold any number but NaN).
+    """
+    shape, keys, values = _entries(true, "true")
+    unknown = np.isnan(values)
+    unobserved, positive = keys[unknown], _labels(keys[~unknown], values[~unknown], "true")
+    chosen, values = _observed_entries(predicted, "predicted", shape, unobserved)
+    chosen = _labels(chosen, values, "predicted")
+    both = np.intersect1d(positive, chosen, assume_unique=True)
+    hits, loss = None, np.zeros(shape[0])
+    if probabilities is not None:
+        offered, values = _observed_entries(probabilities, "probabilities", shape, unobserved)
+        if np.isnan(values).any():
+            raise ValueError("probabilities holds NaN")
+        hits = _hits(shape, positive, offered, values, ranks)
+        loss = _losses(shape, positive, offered, values)
+    n_unobserved = _per_row(unobserved, shape)
+    scored = n_unobserved < max(shape[1], 1)
+    return shape, _joined(shape, scored, (both, positive, chosen), n_unobserved, hits, loss), scored
+
+
+def _entries(matrix: Matrix, what: str) -> tuple[Shape, IndexArray, FloatArray]:
+    """Return the shape, and of each entry but 0, in order: its key (row * columns + column) and its value."""
+    if hasattr(matrix, "tocsr"):
+        csr = matrix.tocsr(copy=True)
+        csr.sum_duplicates()
+        csr.eliminate_zeros()
+        shape: Shape = csr.shape
+        rows = np.repeat(np.arange(shape[0], dtype=np.int64), np.diff(csr.indptr))
+        columns, values = csr.indices, csr.data
+    else:
+        dense = np.asarray(matrix)
+        if dense.ndim != 2 or dense.dtype.kind not in "buif":
+            raise ValueError(f"{what} must be a matrix of numbers, not {dense.dtype} of shape {dense.shape}")
+        shape = dense.shape
+        rows, columns = np.nonzero(dense)
+        values = dense[rows, columns]
+    return shape, rows * np.int64(shape[1]) + columns, values.astype(np.float64)
+
+
+def _observed_entries(
+    matrix: Matrix, what: str, shape: Shape, unobserved: IndexArray
+) -> tuple[IndexArray, FloatArray]:
+    its_shape, keys, values = _entries(matrix, what)
+    if its_shape != shape:
+        raise ValueError(f"{what} has shape {its_shape}, but true has {shape}")
+    if unobserved.size:
+        kept = ~np.isin(keys, unobserved)
+        keys, values = keys[kept], values[kept]
+    return keys, values
+
+
+def _labels(keys: IndexArray, values: FloatArray, what: str) -> IndexArray:
+    wrong = values != 1.0
+    if wrong.any():
+        raise ValueError(f"{what} holds {values[wrong][0]}, which is neither 0 nor 1")
+    return keys
+
+
+def _per_row(keys: IndexArray, shape: Shape, weights: FloatArray | None = None) -> Any:
+    return np.bincount(keys // max(shape[1], 1), weights=weights, minlength=shape[0])
+
+
+def _hits(
+    shape: Shape, positive: IndexArray, offered: IndexArray, values: FloatArray, ranks: Sequence[int]
+) -> IndexArray:
+    """Count true labels among the k most probable ones of each row, for each k; shape (n, ranks)."""
+    offers = values > _least_needed(shape, offered, values, max(ranks))
+    offered, values = offered[offers], values[offers]
+    rows = offered // max(shape[1], 1)
+    # Keys rise within a row, so a stable sort leaves ties to the lower index.
+    order = np.lexsort((-values, rows))
+    place = np.arange(len(order)) - np.searchsorted(rows, rows)
+    hit = np.isin(offered[order], positive)
+    counts = [np.bincount(rows, weights=hit & (place < k), minlength=shape[0]) for k in ranks]
+    return np.array(counts, dtype=np.int64).reshape(len(ranks), shape[0]).T
+
+
+def _least_needed(shape: Shape, offered: IndexArray, values: FloatArray, k: int) -> FloatArray | float:
+    """Return a bound for each entry: at or below it, it is no offer or not among the k best of its row.
+
+    Sorting is slow: of a dense matrix most entries are left out before it.
+    """
+    n_rows, n_labels = shape
+    if n_labels <= k or 4 * len(offered) < n_rows * n_labels:
+        return 0.0
+    grid = np.zeros(n_rows * n_labels)
+    grid[offered] = values
+    least = np.partition(grid.reshape(shape), n_labels - k, axis=1)[:, n_labels - k]
+    below: FloatArray = np.maximum(np.nextafter(least, -np.inf), 0.0)[offered // n_labels]
+    return below
+
+
+def _losses(shape: Shape, positive: IndexArray, offered: IndexArray, values: FloatArray) -> FloatArray:
+    """Sum the log losses of each row, shape (n,)."""
+    happened = np.isin(offered, positive)
+    unnamed = _per_row(positive, shape) - _per_row(offered[happened], shape)
+    losses: FloatArray = _per_row(offered, shape, cell_losses(values, happened)) + LOSS_OF_UNNAMED * unnamed
+    return losses
+
+
+def _joined(
+    shape: Shape,
+    scored: npt.NDArray[np.bool_],
+    parts: tuple[IndexArray, IndexArray, IndexArray],
+    n_unobserved: IndexArray,
+    hits: IndexArray | None,
+    loss: FloatArray,
+) -> Outcome:
+    """Build the outcome of the scored rows; the others have no cells."""
+    n_labels = max(shape[1], 1)
+    keys = np.concatenate(parts)
+    new_row = np.cumsum(scored) - 1
+    n_both, n_true, n_predicted = (_per_row(part, shape)[scored] for part in parts)
+    return Outcome(
+        cells=label_cells(keys % n_labels, len(parts[0]), len(parts[1])),
+        n_labels=shape[1],
+        rows=new_row[keys // n_labels],
+        n_true=n_true,
+        n_predicted=n_predicted,
+        n_both=n_both,
+        n_unobserved=n_unobserved[scored],
+        hits=None if hits is None else hits[scored],
+        loss=loss[scored],
+    )

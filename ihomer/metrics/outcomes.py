@@ -1,0 +1,188 @@
+"""One event: from what is true, predicted and probable to an outcome that can be counted."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import chain, groupby
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ihomer.metrics.tally import FloatArray, Outcome, label_cells
+from ihomer.vocabulary import in_name_order
+
+__all__ = [
+    "LOSS_OF_UNNAMED",
+    "Offers",
+    "cell_losses",
+    "labels_above_half",
+    "outcome_of_event",
+    "read_labels",
+    "read_probabilities",
+    "read_truth",
+    "top",
+]
+
+SMALLEST_PROBABILITY = 1e-15
+LOSS_OF_UNNAMED = -float(np.log(SMALLEST_PROBABILITY))
+"""Log loss of a true label that was given no probability."""
+
+
+def read_truth(labels: object) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
+    """Return the true, the unobserved and all named labels.
+
+    Parameters
+    ----------
+    labels
+        A dictionary label -> True, False, or None (also NaN) for "not observed"; or a set or sequence of the
+        true labels.
+
+    Raises
+    ------
+    ValueError
+        If it is a string, or a value is none of these.
+    """
+    if not isinstance(labels, Mapping):
+        named = _listed(labels, "truth")
+        return named, [], named
+    true, unobserved = [], []
+    for label, value in labels.items():
+        if value is True:
+            true.append(label)
+        elif value is None or value != value:
+            unobserved.append(label)
+        elif value == 1:
+            true.append(label)
+        elif value != 0:
+            raise ValueError(f"truth of label {label!r}: {value!r} is not True, False or None")
+    return true, unobserved, list(labels)
+
+
+def read_labels(labels: object) -> tuple[list[Hashable], list[Hashable]]:
+    """Return the predicted and all named labels.
+
+    Parameters
+    ----------
+    labels
+        A dictionary label -> True, False, None (no answer: not predicted) or a probability, in either form of
+        `read_probabilities` (predicted if above one half); or a set or sequence of the predicted labels.
+
+    Raises
+    ------
+    ValueError
+        If it is a string, or a value is none of these.
+    """
+    if not isinstance(labels, Mapping):
+        named = _listed(labels, "prediction")
+        return named, named
+    return labels_above_half(labels), list(labels)
+
+
+def labels_above_half(labels: Mapping[Hashable, Any]) -> list[Hashable]:
+    """Return the labels with a value of True or a probability above one half."""
+    chosen = []
+    for label, value in labels.items():
+        if value is True or (value and _number(label, value) > 0.5):
+            chosen.append(label)
+    return chosen
+
+
+def read_probabilities(probabilities: object) -> tuple[list[Hashable], FloatArray]:
+    """Return the named labels and the probability of each to be true.
+
+    Parameters
+    ----------
+    probabilities
+        A dictionary label -> p, or label -> {True: p, False: q} (without the key True, p is 0).
+
+    Raises
+    ------
+    ValueError
+        If it is no dictionary, or a value is a truth value (a hard label says nothing about probability), NaN
+        or not a number.
+    """
+    if not isinstance(probabilities, Mapping):
+        raise ValueError(f"probabilities must be a dictionary label -> p, not {probabilities!r}")
+    for label, value in probabilities.items():
+        if isinstance(value, bool | np.bool_):
+            raise ValueError(f"probability of label {label!r}: {value!r} is a hard label, not a probability")
+    values = [_number(label, value) for label, value in probabilities.items()]
+    return list(probabilities), np.array(values, dtype=np.float64)
+
+
+def _listed(labels: object, what: str) -> list[Hashable]:
+    if isinstance(labels, str | bytes) or not hasattr(labels, "__iter__"):
+        raise ValueError(f"{what} must be a dictionary, or a set or sequence of labels, not {labels!r}")
+    return list(labels)
+
+
+def _number(label: Hashable, value: Any) -> float:
+    if isinstance(value, Mapping):
+        value = value.get(True, 0.0)
+    try:
+        number = float(value) if not isinstance(value, str | bytes) else np.nan
+    except (TypeError, ValueError):
+        number = np.nan
+    if number != number:
+        raise ValueError(f"probability of label {label!r}: {value!r} is not a number")
+    return number
+
+
+def top(labels: Sequence[Hashable], probabilities: FloatArray, k: int) -> list[int]:
+    """Return the positions of the k most probable labels, best first; ties stand in name order.
+
+    A probability of 0 is no offer: fewer than k positions come back when fewer are above 0.
+    """
+    offers = np.flatnonzero(probabilities > 0)
+    if len(offers) > k:
+        least = np.partition(probabilities[offers], -k)[-k]
+        offers = offers[probabilities[offers] >= least]
+    offers = offers[np.argsort(-probabilities[offers], kind="stable")]
+    ranking: list[int] = []
+    for _, tied in groupby(offers.tolist(), key=probabilities.__getitem__):
+        position = {labels[i]: i for i in tied}
+        ranking.extend(position[label] for label in in_name_order(position))
+    return ranking[:k]
+
+
+def cell_losses(probabilities: FloatArray, true: npt.NDArray[np.bool_]) -> FloatArray:
+    """Return -ln p of what happened, p clipped to [1e-15, 1 - 1e-15]."""
+    clipped = np.clip(probabilities, SMALLEST_PROBABILITY, 1.0 - SMALLEST_PROBABILITY)
+    losses: FloatArray = -np.log(np.where(true, clipped, 1.0 - clipped))
+    return losses
+
+
+class Offers(NamedTuple):
+    """Probabilities of one event: distinct label indices, their values, and the positions of the top ones."""
+
+    indices: list[int]
+    values: FloatArray
+    ranking: list[int]
+
+
+def outcome_of_event(
+    true: set[int], predicted: set[int], unobserved: set[int], offers: Offers | None, ranks: Sequence[int]
+) -> Outcome:
+    """Compare one event's label indices; what is unobserved counts nowhere."""
+    predicted = predicted - unobserved if unobserved else predicted
+    both = true & predicted
+    n_both, n_true, n_predicted = len(both), len(true), len(predicted)
+    labels = np.fromiter(chain(both, true, predicted), np.int64, n_both + n_true + n_predicted)
+    hits, loss = None, 0.0
+    if offers is not None:
+        hit = [offers.indices[position] in true for position in offers.ranking]
+        hits = np.array([sum(hit[:k]) for k in ranks], dtype=np.int64)
+        observed = [index not in unobserved for index in offers.indices]
+        happened = np.array([index in true for index in offers.indices], dtype=bool)
+        losses = cell_losses(offers.values, happened)
+        loss = float(losses[observed].sum()) + LOSS_OF_UNNAMED * (n_true - int(happened.sum()))
+    return Outcome(
+        cells=label_cells(labels, n_both, n_true),
+        n_labels=1 + max(max(true, default=-1), max(predicted, default=-1)),
+        rows=None,
+        n_true=n_true,
+        n_predicted=n_predicted,
+        n_both=n_both,
+        n_unobserved=len(unobserved),
+        hits=hits,
+        loss=loss,
+    )

@@ -1,0 +1,147 @@
+"""Many events at once: data frames, NumPy and SciPy matrices and lists of dictionaries, as sparse rows with named columns."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from river.utils import dataframe
+from scipy import sparse
+
+from ihomer.encoder import MAX_MAGNITUDE, Indices, Offsets, Values, labels_of
+from ihomer.vocabulary import in_name_order
+
+__all__ = ["Columns", "LabelRows", "feature_rows", "is_frame", "label_rows"]
+
+
+class Columns(NamedTuple):
+    """A sparse matrix with named columns: entries that are 0 are left out, nan stays."""
+
+    names: list[Hashable]
+    indptr: Offsets
+    column: Indices
+    value: Values
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.indptr) - 1
+
+    def as_dicts(self, start: int, stop: int) -> list[dict[Hashable, float]]:
+        """Return rows start..stop-1 as dictionaries of the entries that are not 0."""
+        rows = []
+        for row in range(start, stop):
+            a, b = self.indptr[row], self.indptr[row + 1]
+            names = [self.names[c] for c in self.column[a:b].tolist()]
+            rows.append(dict(zip(names, self.value[a:b].tolist(), strict=True)))
+        return rows
+
+    def in_order_of_appearance(self, start: int, stop: int, columns: NDArray[np.bool_]) -> list[int]:
+        """Return those of `columns`, bool[columns], that have an entry in some rows: by first row, then by name."""
+        a, b = self.indptr[start], self.indptr[stop]
+        entries = np.flatnonzero(columns[self.column[a:b]])
+        if not len(entries):
+            return []
+        found, first = np.unique(self.column[a:b][entries], return_index=True)
+        row = np.searchsorted(self.indptr, a + entries[first], side="right")
+        rank = {name: i for i, name in enumerate(in_name_order(self.names[c] for c in found.tolist()))}
+        order = sorted(range(len(found)), key=lambda i: (int(row[i]), rank[self.names[found[i]]]))
+        return [int(found[i]) for i in order]
+
+
+class LabelRows(NamedTuple):
+    """The label sets of many events: positives and, in dense forms, labels that were not observed (nan)."""
+
+    table: Columns
+    all_named: bool  # each row names every column: all are known from the first row on
+
+
+def is_frame(X: Any) -> bool:
+    """Tell whether `X` is a data frame of a kind that river takes."""
+    try:
+        dataframe.into_frame(X)
+    except TypeError:
+        return False
+    return True
+
+
+def _from_csr(matrix: Any, names: list[Hashable]) -> Columns:
+    csr = sparse.csr_array(matrix, dtype=np.float64, copy=True)
+    csr.sum_duplicates()
+    csr.eliminate_zeros()
+    return Columns(names, csr.indptr.astype(np.int64), csr.indices.astype(np.int32), csr.data)
+
+
+def _from_dense(matrix: NDArray[Any], names: list[Hashable]) -> Columns:
+    rows, columns = np.nonzero(matrix)
+    indptr = np.zeros(len(matrix) + 1, np.int64)
+    np.cumsum(np.bincount(rows, minlength=len(matrix)), out=indptr[1:])
+    return Columns(names, indptr, columns.astype(np.int32), matrix[rows, columns].astype(np.float64))
+
+
+def _numeric_columns(X: Any, what: str) -> Columns | None:
+    """Return a matrix or frame as columns; None for a frame with columns that are not numbers."""
+    if sparse.issparse(X):
+        return _from_csr(X, list(range(X.shape[1])))
+    if isinstance(X, np.ndarray):
+        if X.ndim != 2 or X.dtype.kind not in "fiub":
+            raise ValueError(f"{what} must be a two-dimensional array of numbers, not {X.ndim}-d of {X.dtype}")
+        return _from_dense(X.astype(np.float64), list(range(X.shape[1])))
+    frame = dataframe.into_frame(X)
+    if not all(dtype.is_numeric() or str(dtype) == "Boolean" for dtype in frame.schema.values()):
+        return None
+    names = list(X.columns) if frame.implementation.is_pandas_like() else list(frame.columns)
+    return _from_dense(dataframe.to_numpy(frame), names)
+
+
+def feature_rows(X: Any) -> Columns | list[Mapping[Hashable, Any]]:
+    """Return X as columns of numbers, or as a list of dictionaries where it has other values too.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is no frame, matrix or sequence of dictionaries, or a value is infinite.
+    """
+    if sparse.issparse(X) or isinstance(X, np.ndarray) or is_frame(X):
+        columns = _numeric_columns(X, "X")
+        if columns is None:
+            frame = dataframe.into_frame(X)
+            names = list(X.columns) if frame.implementation.is_pandas_like() else list(frame.columns)
+            return [dict(zip(names, row, strict=True)) for row in frame.iter_rows()]
+        if (np.abs(columns.value) > MAX_MAGNITUDE).any():
+            raise ValueError(f"every value in X must be finite and at most {MAX_MAGNITUDE:g} in magnitude")
+        return columns
+    if isinstance(X, Sequence) and not isinstance(X, str | bytes):
+        return list(X)
+    raise TypeError(f"X must be a data frame, a matrix or a list of dictionaries, not {type(X).__name__}")
+
+
+def label_rows(Y: Any, n_rows: int) -> LabelRows | list[Any]:
+    """Return Y as 0/1 columns, or as a checked list of label sets.
+
+    In an array or data frame each row names every column, like a dictionary label -> bool (nan: not observed); a row of a
+    sparse matrix is the set of its columns.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `Y` is of another form, has another number of rows than `X`, or values other than 0, 1, True, False, nan.
+    """
+    if sparse.issparse(Y) or isinstance(Y, np.ndarray) or is_frame(Y):
+        table = _numeric_columns(Y, "Y")
+        if table is None:
+            raise ValueError("every column of Y must hold truth values")
+        if not np.isin(table.value[~np.isnan(table.value)], (0.0, 1.0)).all():
+            raise ValueError("every value in Y must be 0 or 1, True or False, or nan (not observed)")
+        rows: LabelRows | list[Any] = LabelRows(table, not sparse.issparse(Y))
+        n_found = table.n_rows
+    elif isinstance(Y, Sequence) and not isinstance(Y, str | bytes):
+        rows = list(Y)
+        for y in rows:
+            labels_of(y)
+        n_found = len(rows)
+    else:
+        raise TypeError(f"Y must be a data frame, a matrix or a list of label sets, not {type(Y).__name__}")
+    if n_found != n_rows:
+        raise ValueError(f"Y has {n_found} rows, X has {n_rows}")
+    return rows

@@ -1,0 +1,48 @@
+"""Checks of settings: each raises a ValueError that names the setting, says what it may be, and what was given."""
+
+import math
+import numbers
+from typing import Any
+
+__all__ = ["flag", "fraction", "one_of", "positive", "whole"]
+
+
+def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """Return a whole number within bounds."""
+    good = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not good or value < least or (most is not None and value > most):
+        limits = f"at least {least}" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{name} must be a whole number, {limits}, not {value!r}")
+    return int(value)
+
+
+def positive(name: str, value: Any, most: float = math.inf) -> float:
+    """Return a finite number greater than 0 and at most `most`."""
+    good = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not good or not 0.0 < float(value) <= most or math.isinf(float(value)):
+        limits = "greater than 0" if math.isinf(most) else f"greater than 0 and at most {most:g}"
+        raise ValueError(f"{name} must be a number {limits}, not {value!r}")
+    return float(value)
+
+
+def fraction(name: str, value: Any, closed: bool = False) -> float:
+    """Return a number between 0 and 1, both excluded, or both included if `closed`."""
+    good = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not good or not (0.0 <= value <= 1.0 if closed else 0.0 < value < 1.0):
+        limits = "from 0 to 1" if closed else "between 0 and 1"
+        raise ValueError(f"{name} must be a number {limits}, not {value!r}")
+    return float(value)
+
+
+def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
+    """Return one of a few words."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+    return value
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return a truth value."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, not {value!r}")
+    return value
