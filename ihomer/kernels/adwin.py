@@ -6,8 +6,8 @@ Row d of `state` is one detector. With L levels and B = `MAX_BUCKETS` it holds, 
     [4 : 4 + L]      number of buckets of each level; a bucket of level l sums up 2^l values
     then L * B * 2   (total, variance) of each bucket, oldest first within a level
 
-which is 2,144 bytes at the default of 24 levels: windows of up to 80 million values. A longer window forgets its
-oldest bucket. The constants are those of the published implementation (MOA); every bucket boundary is tried.
+which is 2,144 bytes at the default of 24 levels: windows of up to 80 million values. A longer window forgets
+its oldest bucket. The constants are those of the published implementation (MOA); every boundary is tried.
 """
 
 import math
@@ -173,9 +173,9 @@ def _has_cut(state, d, delta):
 def adwin_update(state, d, value, delta):
     """Show one value, meant to lie in [0, 1], to detector `d`; cut its window while the cut is significant.
 
-    Returns 0: no change; 1: change, and the window kept has a higher mean than what was dropped; -1: change, and
-    it has not. A value that is not finite is ignored and leaves the state as it is. `delta` in (0, 1) bounds the
-    chance that one check raises a false alarm.
+    Returns 0: no change; 1: change, and the window kept has a higher mean than what was dropped; -1: change,
+    and it has not. A value that is not finite is ignored and leaves the state as it is. `delta` in (0, 1)
+    bounds the chance that one check raises a false alarm.
     """
     if not math.isfinite(value):
         return 0
