@@ -90,12 +90,7 @@ class _Column:
             return self.table[text]
         if self.is_label:
             return as_truth(text)
-        try:
-            return as_number(text)
-        except MalformedEvent:
-            raise
-        except ValueError:
-            raise MalformedEvent("number", f"{text!r} is not a number, as {self.name!r} needs") from None
+        return as_number(text, f"attribute {self.name!r}")
 
 
 class _SparseItems(dict[str, Entry]):
@@ -172,7 +167,7 @@ class ArffSource(LineSource):
 
     Numeric values become floats. A nominal attribute whose values are 0 and 1 becomes a number, any other
     gives its value as text. ``?`` is None. Of a sparse row only what is not 0 is in `Event.x`; an attribute
-    it leaves out is 0, or the first value of a nominal attribute. A weight ``{5}`` at the end of a row becomes
+    it leaves out is 0, or the first value of a nominal attribute. A weight ``{5}`` at the end of a row is
     `Event.w`; weights of attributes are read past.
 
     Parameters
@@ -378,9 +373,10 @@ class ArffSource(LineSource):
         weight = 1.0 if after["weight"] is None else as_weight(after["weight"])
         entries: list[Entry] = []
         for item in items:
-            position = int(item["index"])
-            if position >= len(self._columns):
-                raise MalformedEvent("index", f"no attribute {position}: the last is {len(self._columns) - 1}")
+            index = item["index"]
+            if len(index) > 9 or int(index) >= len(self._columns):
+                raise MalformedEvent("index", f"no attribute {index[:20]}: there are {len(self._columns)}")
+            position = int(index)
             column = self._columns[position]
             if item["quoted"]:
                 value = column.value(unquote(item["quoted"]), quoted=True)

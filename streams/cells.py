@@ -6,7 +6,7 @@ from operator import itemgetter
 
 from streams.errors import MalformedEvent, SourceError
 
-__all__ = ["TRUTHS", "as_number", "as_truth", "as_weight", "label_positions", "picker"]
+__all__ = ["TRUTHS", "as_number", "as_truth", "as_value", "as_weight", "label_positions", "picker"]
 
 TRUTHS = {
     **dict.fromkeys(("1", "1.0", "+1", "true", "yes", "t", "y"), True),
@@ -14,28 +14,56 @@ TRUTHS = {
 }
 
 
-def as_number(text: str) -> float | None:
+def as_number(text: str, of: str) -> float | None:
     """Return the number that `text` spells, or None for NaN, which is a missing value.
+
+    Parameters
+    ----------
+    text
+        The cell.
+    of
+        What it is the value of, for the message.
+
+    Raises
+    ------
+    MalformedEvent
+        If `text` is no number, or the number is infinite or too large.
+
+    Examples
+    --------
+    >>> from streams.cells import as_number
+    >>> as_number(" 2.50 ", "rain"), as_number("nan", "rain")
+    (2.5, None)
+    """
+    value = as_value(text)
+    if isinstance(value, str):
+        raise MalformedEvent("number", f"{text[:40]!r} is not a number, as {of} needs")
+    return value
+
+
+def as_value(text: str) -> float | str | None:
+    """Return the number that `text` spells, None for NaN, or `text` itself if it is no number.
 
     Raises
     ------
     MalformedEvent
         If the number is infinite or too large.
-    ValueError
-        If `text` is no number.
 
     Examples
     --------
-    >>> from streams.cells import as_number
-    >>> as_number(" 2.50 "), as_number("nan")
-    (2.5, None)
+    >>> from streams.cells import as_value
+    >>> as_value("1e3"), as_value("1_000"), as_value("red")
+    (1000.0, '1_000', 'red')
     """
-    number = float(text)
-    # Python allows 1_000; the file formats do not.
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    # Python reads 1_000 as a number; the file formats do not.
     if "_" in text:
-        raise ValueError(text)
+        return text
     if math.isinf(number):
-        raise MalformedEvent("number", f"{text.strip()} is not a finite number")
+        raise MalformedEvent("number", f"{text.strip()[:40]} is not a finite number")
     return None if number != number else number
 
 

@@ -5,7 +5,7 @@ import contextlib
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +38,18 @@ class FileSource:
     ----------
     n_malformed
         Number of malformed events that were met since the file was opened.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from streams.files import open_source
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "three.jsonl"
+    ...     _ = path.write_text('{"x": {"rain": 1}}\\n{"x": 1}\\n{"x": {"rain": 2}}\\n')
+    ...     with open_source(path, on_error="skip") as source:
+    ...         [event.x for event in source], source.n_malformed, source.snapshot()
+    ([{'rain': 1}, {'rain': 2}], 1, 3)
     """
 
     labels: tuple[str, ...] = ()
@@ -121,11 +133,12 @@ class Lines:
         self.number = 0
         self._file = path.open("rb")
         self._reader: IO[bytes] = self._file
+        self._again: list[bytes] = []
+        self._ended = False
         try:
             if self._file.peek(2)[:2] == b"\x1f\x8b":
                 unpacked = gzip.GzipFile(fileobj=self._file)
                 self._reader = io.BufferedReader(cast(io.RawIOBase, unpacked), 1 << 17)
-            self._lines = self._read()
             self._refuse_foreign(self._peek())
         except BaseException:
             self.close()
@@ -148,24 +161,36 @@ class Lines:
             return SourceError(f"{self.path}: the gzip file is cut off after line {self.number}")
         return SourceError(f"{self.path}: damaged after line {self.number}: {error}")
 
-    def __iter__(self) -> Iterator[bytes]:
-        """Return the one iterator over the lines not read yet."""
-        return self._lines
+    def __iter__(self) -> Self:
+        return self
 
-    def _read(self) -> Iterator[bytes]:
-        readline = self._reader.readline
+    def __next__(self) -> bytes:
+        if self._again:
+            line = self._again.pop()
+        elif self._ended:
+            raise StopIteration
+        else:
+            line = self._read_line()
+        self.number += 1
+        return line
+
+    def _read_line(self) -> bytes:
         try:
-            while line := readline(LONGEST_LINE):
-                self.number += 1
-                if len(line) == LONGEST_LINE:
-                    raise SourceError(f"{self.path}:{self.number}: a line of more than {LONGEST_LINE} bytes")
-                if self.number == 1:
-                    line = line.removeprefix(codecs.BOM_UTF8)
-                yield line
+            line = self._reader.readline(LONGEST_LINE)
         except (EOFError, OSError, zlib.error) as error:
             raise self._damaged(error) from None
-        finally:
+        if len(line) == LONGEST_LINE:
+            raise SourceError(f"{self.path}:{self.number + 1}: a line of more than {LONGEST_LINE} bytes")
+        if not line:
+            self._ended = True
             self.close()
+            raise StopIteration
+        return line if self.number else line.removeprefix(codecs.BOM_UTF8)
+
+    def give_back(self, lines: Sequence[bytes]) -> None:
+        """Let these lines, the last ones that were read, be read again."""
+        self._again.extend(reversed(lines))
+        self.number -= len(lines)
 
     def skip_to(self, number: int) -> None:
         """Read on until `number` lines are behind.
@@ -175,7 +200,7 @@ class Lines:
         SourceError
             If the file has fewer lines.
         """
-        for _ in islice(self._lines, max(0, number - self.number)):
+        for _ in islice(self, max(0, number - self.number)):
             pass
         if self.number < number:
             raise SourceError(f"{self.path}: goes on after line {number}, but there are only {self.number}")
@@ -196,6 +221,22 @@ class LineSource(FileSource):
         As in `FileSource`; a position is the number of lines behind it.
     encoding
         Encoding of the text. By default UTF-8, and a line that is not UTF-8 is taken for Latin-1.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from streams.event import Event
+    >>> from streams.lines import LineSource
+    >>> class WordSource(LineSource):
+    ...     def _event(self, raw, number):
+    ...         return Event(dict.fromkeys(self._text(raw).split(), 1), position=number)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "words.txt"
+    ...     _ = path.write_text("heavy rain\\nlight rain\\n")
+    ...     with WordSource(path) as source:
+    ...         [event.x for event in source]
+    [{'heavy': 1, 'rain': 1}, {'light': 1, 'rain': 1}]
     """
 
     def __init__(
@@ -222,7 +263,7 @@ class LineSource(FileSource):
     def _event(self, raw: bytes, number: int) -> Event | None:
         """Return the event of a line, or None if the line holds none.
 
-        `number` is the number of lines up to and with this one: the position of the next event.
+        `number` is the number of lines up to and with this one. What needs more lines reads them itself.
         """
         raise NotImplementedError
 
@@ -232,12 +273,14 @@ class LineSource(FileSource):
     def _read(self) -> Iterator[Event]:
         lines = self._lines
         for raw in lines:
-            number = self._position = lines.number
+            number = lines.number
             try:
                 event = self._event(raw, number)
             except MalformedEvent as error:
+                self._position = lines.number
                 self._report(error.at(self.path, number, raw=raw))
             else:
+                self._position = lines.number
                 if event is not None:
                     yield event
         self._finish()
