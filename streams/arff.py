@@ -74,6 +74,12 @@ class _Column:
             self.table = {value: value for value in values}
         self.default = self.table[values[0]]
 
+    def converter(self) -> Callable[[str], Value]:
+        """Return a quick `value` for cells without quotes, which raises ValueError or KeyError if in doubt."""
+        if self.table is None:
+            return _finite
+        return {text: value for text, value in self.table.items() if text != "?"}.__getitem__
+
     def value(self, text: str, quoted: bool = False) -> Value:
         """Return the value that a cell says, None if it is missing.
 
@@ -135,6 +141,7 @@ def _split_cells(text: str) -> list[tuple[str, bool]]:
     """
     cells = []
     at = 0
+    after_comma = False
     while True:
         if text[at : at + 1] in ("'", '"'):
             match = _QUOTED_CELL.match(text, at)
@@ -148,7 +155,7 @@ def _split_cells(text: str) -> list[tuple[str, bool]]:
             comment = _COMMENT_IN_CELL.search(cell)
             if comment is not None:
                 cell = cell[: comment.start()].strip(_BLANKS)
-                return [*cells, (cell, False)] if cell else cells
+                return [*cells, (cell, False)] if cell or after_comma else cells
             cells.append((cell.strip(_BLANKS), False))
             at += len(cell)
         if at == len(text) or _COMMENT.match(text, at):
@@ -157,6 +164,7 @@ def _split_cells(text: str) -> list[tuple[str, bool]]:
         if delimiter is None:
             raise MalformedEvent("quote", f"{text[at : at + 20]!r} stands after a closing quote")
         at = delimiter.end()
+        after_comma = "," in delimiter[0]
 
 
 class ArffSource(LineSource):
@@ -270,9 +278,7 @@ class ArffSource(LineSource):
         self._pick_labels = picker(label_places)
         features = [columns[place] for place in feature_places]
         self._all_numeric = all(column.table is None for column in features)
-        self._converters: list[Callable[[str], Value]] = [
-            _finite if column.table is None else column.table.__getitem__ for column in features
-        ]
+        self._converters = [column.converter() for column in features]
         self._truth_tables = [columns[place].table or TRUTHS for place in label_places]
         self._items = _SparseItems(columns)
         self._default_x = {column.name: column.default for column in features if column.default != 0}
