@@ -75,7 +75,7 @@ class _Column:
         self.default = self.table[values[0]]
 
     def converter(self) -> Callable[[str], Value]:
-        """Return a quick `value` for cells without quotes, which raises ValueError or KeyError if in doubt."""
+        """Return a quick `value` for cells without quotes, raising ValueError or KeyError if in doubt."""
         if self.table is None:
             return _finite
         return {text: value for text, value in self.table.items() if text != "?"}.__getitem__
