@@ -102,10 +102,11 @@ def read_probabilities(probabilities: object) -> tuple[list[Hashable], FloatArra
     """
     if not isinstance(probabilities, Mapping):
         raise ValueError(f"probabilities must be a dictionary label -> p, not {probabilities!r}")
+    values = []
     for label, value in probabilities.items():
         if isinstance(value, bool | np.bool_):
             raise ValueError(f"probability of label {label!r}: {value!r} is a hard label, not a probability")
-    values = [_number(label, value) for label, value in probabilities.items()]
+        values.append(_number(label, value))
     return list(probabilities), np.array(values, dtype=np.float64)
 
 
@@ -116,8 +117,10 @@ def _listed(labels: object, what: str) -> list[Hashable]:
 
 
 def _number(label: Hashable, value: Any) -> float:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         value = value.get(True, 0.0)
+    if type(value) is float and value == value:
+        return value
     try:
         number = float(value) if not isinstance(value, str | bytes) else np.nan
     except (TypeError, ValueError):
@@ -152,11 +155,18 @@ def cell_losses(probabilities: FloatArray, true: npt.NDArray[np.bool_]) -> Float
 
 
 class Offers(NamedTuple):
-    """Probabilities of one event: distinct label indices, their values, and the positions of the top ones."""
+    """Probabilities of one event: distinct label indices, what ties are ordered by, and the values."""
 
     indices: list[int]
+    names: Sequence[Hashable]
     values: FloatArray
-    ranking: list[int]
+
+    def observed(self, unobserved: set[int]) -> "Offers":
+        """Return the offers of the other labels."""
+        if unobserved.isdisjoint(self.indices):
+            return self
+        kept = [i for i, index in enumerate(self.indices) if index not in unobserved]
+        return Offers([self.indices[i] for i in kept], [self.names[i] for i in kept], self.values[kept])
 
 
 def outcome_of_event(
@@ -169,12 +179,12 @@ def outcome_of_event(
     labels = np.fromiter(chain(both, true, predicted), np.int64, n_both + n_true + n_predicted)
     hits, loss = None, 0.0
     if offers is not None:
-        hit = [offers.indices[position] in true for position in offers.ranking]
-        hits = np.array([sum(hit[:k]) for k in ranks], dtype=np.int64)
-        observed = [index not in unobserved for index in offers.indices]
+        offers = offers.observed(unobserved)
         happened = np.array([index in true for index in offers.indices], dtype=bool)
-        losses = cell_losses(offers.values, happened)
-        loss = float(losses[observed].sum()) + LOSS_OF_UNNAMED * (n_true - int(happened.sum()))
+        hit = happened[top(offers.names, offers.values, max(ranks))]
+        hits = np.array([hit[:k].sum() for k in ranks], dtype=np.int64)
+        unnamed = n_true - int(happened.sum())
+        loss = float(cell_losses(offers.values, happened).sum()) + LOSS_OF_UNNAMED * unnamed
     return Outcome(
         cells=label_cells(labels, n_both, n_true),
         n_labels=1 + max(max(true, default=-1), max(predicted, default=-1)),

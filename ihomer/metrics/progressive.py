@@ -56,6 +56,12 @@ class MultiLabelMetrics(Metrics):
         for metric, prediction in self._predictions(y_pred):
             metric.revert(y_true, prediction, w)
 
+    def __add__(self, other: Any) -> "MultiLabelMetrics":
+        if not isinstance(other, MultiOutputClassificationMetric):
+            raise ValueError(f"a {type(other).__name__} metric is not compatible with multi-label metrics")
+        self.append(other)
+        return self
+
     def _predictions(self, y_pred: Any) -> list[tuple[Any, Any]]:
         labels = y_pred
         if not self.requires_labels and isinstance(y_pred, Mapping):

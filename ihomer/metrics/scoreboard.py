@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ihomer.metrics.batches import Matrix, outcome_of_rows
-from ihomer.metrics.outcomes import Offers, outcome_of_event, read_labels, read_probabilities, read_truth, top
+from ihomer.metrics.outcomes import Offers, outcome_of_event, read_labels, read_probabilities, read_truth
 from ihomer.metrics.readings import Faded, Total, Window
 from ihomer.metrics.tally import SCORES, FloatArray, Tally
 from ihomer.vocabulary import Vocabulary, in_name_order
@@ -18,6 +18,7 @@ __all__ = ["Reading", "Scoreboard"]
 Reading: TypeAlias = Literal["total", "window", "faded"]
 Indices: TypeAlias = npt.NDArray[np.integer] | Collection[int]
 
+SMALLEST_WEIGHT = 1e-100
 LARGEST_WEIGHT = 1e100
 SMALLEST_FADING = 1e-9
 
@@ -146,7 +147,7 @@ class Scoreboard:
         probabilities
             A dictionary label -> p or label -> {True: p, False: 1 - p}, if there are any.
         w
-            Weight of the event.
+            Weight of the event: 0, or from 1e-100 to 1e100.
 
         Raises
         ------
@@ -157,6 +158,8 @@ class Scoreboard:
 
     def revert(self, true: object, predicted: object, probabilities: object = None, w: float = 1.0) -> None:
         """Take back an `update` of the same arguments: the scores are as if it had never been.
+
+        Up to rounding, for weights that are not whole and for the log loss.
 
         Raises
         ------
@@ -185,7 +188,7 @@ class Scoreboard:
         probabilities
             Probability of label 0, 1, ..., or a pair (indices, probabilities), if there are any.
         w
-            Weight of the event.
+            Weight of the event: 0, or from 1e-100 to 1e100.
 
         Raises
         ------
@@ -200,7 +203,7 @@ class Scoreboard:
         offers = None
         if probabilities is not None:
             where, values = _aligned(probabilities)
-            offers = Offers(where, values, top(where, values, max(self._ranks)))
+            offers = Offers(where, where, values)
         named = positive.union(chosen, missing, offers.indices if offers else ())
         self._count_by_index(max(named, default=-1))
         self._name(named, 1)
@@ -233,8 +236,8 @@ class Scoreboard:
         weights = np.ones(shape[0]) if w is None else np.asarray(w, dtype=np.float64)
         if weights.shape != (shape[0],):
             raise ValueError(f"w has shape {weights.shape}, but there are {shape[0]} events")
-        for weight in (weights.min(initial=0.0), weights.max(initial=0.0)):
-            _checked_weight(float(weight))
+        for weight in np.unique(weights).tolist():
+            _checked_weight(weight)
         self._count_by_index(shape[1] - 1)
         self._n_declared = max(self._n_declared, shape[1])
         self._times_named = {i: n for i, n in self._times_named.items() if i >= self._n_declared}
@@ -292,7 +295,7 @@ class Scoreboard:
         index = self._indices_of(set(chain(named_true, named_predicted, offered)))
         offers = None
         if probabilities is not None:
-            offers = Offers([index[name] for name in offered], values, top(offered, values, max(self._ranks)))
+            offers = Offers([index[name] for name in offered], offered, values)
         if not unobserved or len(unobserved) < len(named_true):
             sets = [{index[name] for name in part} for part in (positive, chosen, unobserved)]
             self._count(sets[0], sets[1], sets[2], offers, weight, undo=undo)
@@ -344,8 +347,8 @@ def _is_count(value: object) -> bool:
 
 
 def _checked_weight(w: float) -> float:
-    if not 0.0 <= w <= LARGEST_WEIGHT:
-        raise ValueError(f"w must be a weight from 0 to 1e100, not {w!r}")
+    if not (w == 0 or SMALLEST_WEIGHT <= w <= LARGEST_WEIGHT):
+        raise ValueError(f"w must be 0, or a weight from 1e-100 to 1e100, not {w!r}")
     return float(w)
 
 

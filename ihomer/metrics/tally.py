@@ -1,7 +1,7 @@
 """Counts of right and wrong labels, and every score as a function of them."""
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -148,13 +148,21 @@ class Tally:
     def _count(self, outcome: Outcome, weight: float | FloatArray, sign: int) -> None:
         both = outcome.n_both
         size = outcome.n_true + outcome.n_predicted
-        columns = (size == 2 * both, size - 2 * both, both, outcome.n_unobserved, size == 0, outcome.loss)
+        columns: tuple[Any, ...] = (
+            size == 2 * both,
+            size - 2 * both,
+            both,
+            outcome.n_unobserved,
+            size == 0,
+            outcome.loss,
+        )
         if isinstance(weight, np.ndarray):
             n_events, total = len(weight), float(weight.sum())
-            exact, wrong, shared, unobserved, empty, loss = (float(np.dot(weight, c)) for c in columns)
+            sums = [float(np.dot(weight, column)) for column in columns]
         else:
             n_events, total = 1, weight
-            exact, wrong, shared, unobserved, empty, loss = [weight * column for column in columns]
+            sums = [weight * column for column in columns]
+        exact, wrong, shared, unobserved, empty, loss = sums
         self.n_events += sign * n_events
         self.weight += total
         self.exact += exact

@@ -1,0 +1,677 @@
+"""The scores against their slow twins, an independent scorer, scikit-learn and river's interface."""
+
+import copy
+import importlib.util
+import itertools
+import pickle
+import random
+
+import numpy as np
+import pytest
+import scipy.sparse
+import sklearn.metrics
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as st_numpy
+from river import base, datasets, evaluate, linear_model, metrics, multioutput, preprocessing, utils
+
+from ihomer.metrics import (
+    ExampleF1,
+    ExampleJaccard,
+    HammingLoss,
+    LogLoss,
+    MacroF1,
+    MicroF1,
+    MultiLabelMetrics,
+    PrecisionAtK,
+    Scoreboard,
+    SubsetAccuracy,
+)
+from tests.reference import metrics as slow
+
+LABEL_METRICS = [SubsetAccuracy, HammingLoss, ExampleF1, ExampleJaccard, MicroF1, MacroF1]
+KEYS = dict(
+    zip(
+        LABEL_METRICS,
+        ["subset_accuracy", "hamming_loss", "example_f1", "jaccard", "micro_f1", "macro_f1"],
+        strict=True,
+    )
+)
+
+untimed = settings(deadline=None)
+
+NAMES = st.sampled_from(
+    [list("abc"), [f"l{i}" for i in range(300)], ["é", "", " ", "\x00", "日本", "A'", "𝕏"]]
+)
+CHANCES = st.one_of(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), st.floats(0.0, 1.0))
+WEIGHTS = st.one_of(st.sampled_from([1.0, 1.0, 2.0, 0.0, 1e16]), st.floats(1e-100, 10.0))
+
+
+@st.composite
+def events(draw, min_size=0):
+    """Events by name: label spaces small and large that grow, with unobserved labels and weights."""
+    labels = st.sampled_from(draw(NAMES))
+    chance = st.one_of(CHANCES, CHANCES.map(lambda p: {True: p, False: 1 - p}), st.just({}))
+    true = st.one_of(
+        st.sets(labels, max_size=6),
+        st.dictionaries(labels, st.sampled_from([True, False, None, 1, 0, float("nan")]), max_size=6),
+    )
+    predicted = st.one_of(
+        st.sets(labels, max_size=6),
+        st.dictionaries(labels, st.one_of(st.booleans(), st.none(), chance), max_size=6),
+    )
+    probabilities = st.one_of(st.none(), st.dictionaries(labels, chance, max_size=12))
+    return draw(st.lists(st.tuples(true, predicted, probabilities, WEIGHTS), min_size=min_size, max_size=25))
+
+
+def matrices(max_rows=12, max_labels=9):
+    shape = st.tuples(st.integers(0, max_rows), st.integers(0, max_labels))
+    return shape.flatmap(
+        lambda size: st.tuples(
+            st_numpy.arrays(np.float64, size, elements=st.sampled_from([0.0, 0.0, 1.0, np.nan])),
+            st_numpy.arrays(np.uint8, size, elements=st.integers(0, 1)),
+            st_numpy.arrays(np.float64, size, elements=CHANCES),
+            st_numpy.arrays(np.float64, size[0], elements=st.floats(1e-9, 4.0)),
+        )
+    )
+
+
+def approximately(expected):
+    return pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def filled(stream, **options):
+    board = Scoreboard(**options)
+    for true, predicted, probabilities, w in stream:
+        board.update(true, predicted, probabilities, w)
+    return board
+
+
+@untimed
+@given(
+    events(),
+    st.integers(1, 12),
+    st.one_of(st.sampled_from([0.5, 0.999]), st.floats(0.05, 0.99)),
+    st.booleans(),
+)
+def test_every_reading_equals_its_slow_twin(stream, window, fading, declare):
+    labels = ["a", "never named", "l7"] if declare else ()
+    board = filled(stream, labels=labels, window=window, fading=fading)
+    assert board.scores() == approximately(slow.scores(stream, labels))
+    assert board.scores("window") == approximately(slow.scores(stream, labels, window=window))
+    assert board.scores("faded") == approximately(slow.scores(stream, labels, fading=fading))
+
+
+@untimed
+@given(events(min_size=1), st.integers(1, 5))
+def test_window_is_right_after_every_event(stream, window):
+    board = Scoreboard(window=window)
+    for n, (true, predicted, probabilities, w) in enumerate(stream, 1):
+        board.update(true, predicted, probabilities, w)
+        assert board.scores("window") == approximately(slow.scores(stream[:n], window=window))
+
+
+@untimed
+@given(events(), events(min_size=1), st.randoms(use_true_random=False))
+def test_revert_is_the_inverse_of_update(kept, removed, shuffle):
+    board, plain = filled(kept), filled(kept)
+    for event in removed:
+        board.update(*event)
+    shuffle.shuffle(removed)
+    for event in removed:
+        board.revert(*event)
+    whole = all(float(w).is_integer() and w < 2**20 for *_, w in kept + removed)
+    if whole and all(p is None for _, _, p, _ in removed):
+        assert board.scores() == plain.scores()
+    elif all(w <= 10.0 for *_, w in kept + removed):
+        assert board.n_labels == plain.n_labels
+        if sum(w for *_, w in kept) > 1e-6:
+            assert board.scores()["micro_f1"] == pytest.approx(plain.scores()["micro_f1"], abs=1e-6)
+
+
+def test_revert_of_odd_weights_leaves_no_residue():
+    board = Scoreboard()
+    board.update({"a": False, "b": True}, {"b"}, w=1.0)
+    for w in (0.1, 0.2, 0.3):
+        board.update({"a"}, {"a"}, w=w)
+    for w in (0.1, 0.2, 0.3):
+        board.revert({"a"}, {"a"}, w=w)
+    assert board.score("macro_f1") == 0.5
+    board.revert({"a": False, "b": True}, {"b"}, w=1.0)
+    assert set(board.scores().values()) == {0.0}
+    assert board.n_labels == 0
+
+
+@untimed
+@given(matrices(), st.integers(1, 6), st.floats(0.3, 0.99), st.data())
+def test_matrices_equal_single_events(case, window, fading, data):
+    true, predicted, probabilities, weights = case
+    n, n_labels = true.shape
+    cuts = sorted(data.draw(st.lists(st.integers(0, n), max_size=3)))
+    given_form = data.draw(st.sampled_from([np.asarray, scipy.sparse.csr_matrix, scipy.sparse.csc_array]))
+    single = Scoreboard(labels=n_labels, window=window, fading=fading)
+    for row in range(n):
+        unobserved = np.flatnonzero(np.isnan(true[row]))
+        if n_labels == 0 or len(unobserved) < n_labels:
+            single.update_indices(
+                np.flatnonzero(true[row] == 1),
+                np.flatnonzero(predicted[row]),
+                probabilities[row],
+                unobserved,
+                weights[row],
+            )
+    many = Scoreboard(window=window, fading=fading)
+    for start, stop in itertools.pairwise([0, *cuts, n]):
+        part = slice(start, stop)
+        many.update_many(
+            given_form(true[part]),
+            given_form(predicted[part]),
+            given_form(probabilities[part]),
+            weights[part],
+        )
+    assert many.n_labels == single.n_labels == n_labels
+    for reading in ("total", "window", "faded"):
+        assert many.scores(reading) == approximately(single.scores(reading))
+
+
+@untimed
+@given(events())
+def test_indices_equal_names(stream):
+    labels = sorted(slow.known_labels(stream))
+    position = {label: i for i, label in enumerate(labels)}
+    named = filled(stream, labels=labels, window=3, fading=0.9)
+    by_index = Scoreboard(labels=len(labels), window=3, fading=0.9)
+    for event in filter(slow.is_scored, stream):
+        true, predicted, probabilities, w = event
+        offers = None
+        if probabilities is not None:
+            chances = np.array([slow.chance_of(p) for p in probabilities.values()])
+            offers = (np.array([position[x] for x in probabilities], dtype=np.int32), chances)
+        by_index.update_indices(
+            [position[x] for x in labels if slow.truth_of(true, x)],
+            {position[x] for x in labels if slow.is_predicted(predicted, x)},
+            offers,
+            np.array([position[x] for x in labels if slow.truth_of(true, x) is None], dtype=np.uint8),
+            w,
+        )
+    for reading in ("total", "window", "faded"):
+        assert by_index.scores(reading) == approximately(named.scores(reading))
+
+
+def random_matrices(seed, n, n_labels, share):
+    generator = np.random.default_rng(seed)
+    return tuple((generator.random((n, n_labels)) < share).astype(np.uint8) for _ in range(2))
+
+
+@pytest.mark.parametrize(
+    ("n", "n_labels", "share"), [(200, 12, 0.3), (60, 150, 0.02), (50, 1, 0.5), (80, 7, 0.0)]
+)
+def test_scikit_learn_agrees(n, n_labels, share):
+    true, predicted = random_matrices(n, n, n_labels, share)
+    board = Scoreboard()
+    board.update_many(true, predicted)
+    f1 = sklearn.metrics.f1_score
+    samples = {"average": "samples", "zero_division": 1}
+    assert board.scores() == approximately(
+        {
+            "subset_accuracy": (true == predicted).all(axis=1).mean(),
+            "hamming_loss": sklearn.metrics.hamming_loss(true, predicted),
+            "example_f1": np.mean(
+                [f1([*t, 0], [*p, 0], zero_division=1) for t, p in zip(true, predicted, strict=True)]
+            ),
+            "jaccard": np.mean(
+                [
+                    sklearn.metrics.jaccard_score([*t, 0], [*p, 0], zero_division=1)
+                    if t.any() or p.any()
+                    else 1.0
+                    for t, p in zip(true, predicted, strict=True)
+                ]
+            ),
+            "micro_f1": np.float64(f1(true.ravel(), predicted.ravel(), zero_division=0)),
+            "macro_f1": np.mean([f1(true[:, i], predicted[:, i], zero_division=0) for i in range(n_labels)]),
+        }
+    )
+    if n_labels > 1:
+        assert board.score("example_f1") == approximately(f1(true, predicted, **samples))
+
+
+def test_log_loss_of_scikit_learn_agrees():
+    true, predicted = random_matrices(5, 100, 6, 0.4)
+    probabilities = np.random.default_rng(6).random((100, 6))
+    board = Scoreboard()
+    board.update_many(true, predicted, probabilities)
+    per_label = [sklearn.metrics.log_loss(true[:, i], probabilities[:, i]) for i in range(6)]
+    assert board.score("log_loss") == approximately(np.mean(per_label))
+
+
+@pytest.mark.shared
+def test_independent_scorer_agrees(shared_data):
+    path = shared_data.parent / "tools" / "mlscore.py"
+    specification = importlib.util.spec_from_file_location("mlscore", path)
+    mlscore = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(mlscore)
+    for seed, (n, n_labels, share) in enumerate(
+        [(500, 14, 0.3), (300, 200, 0.01), (40, 3, 0.9), (20, 5, 0.0)]
+    ):
+        true, predicted = random_matrices(seed, n, n_labels, share)
+        expected = mlscore.scores(true, predicted)
+        board = Scoreboard()
+        board.update_many(true, predicted)
+        names = [f"label {i}" for i in range(n_labels)]
+        named = Scoreboard(labels=names)
+        for t, p in zip(true, predicted, strict=True):
+            named.update({names[i] for i in np.flatnonzero(t)}, {names[i] for i in np.flatnonzero(p)})
+        for key, value in expected.items():
+            assert board.score(key) == approximately(value)
+            assert named.score(key) == approximately(value)
+
+
+def test_window_does_not_drift():
+    generator = random.Random(1)
+    board = Scoreboard(window=40)
+    stream = []
+    for _ in range(8000):
+        true, predicted = ({f"l{i}" for i in range(30) if generator.random() < 0.1} for _ in range(2))
+        probabilities = {f"l{i}": generator.random() for i in range(3)}
+        stream.append(
+            (true, predicted, probabilities, generator.choice([1e12, 0.1, 1.0, generator.random()]))
+        )
+        board.update(*stream[-1])
+    stream[-40:] = [(t, p, q, 0.1) for t, p, q, _ in stream[-40:]]
+    for event in stream[-40:]:
+        board.update(*event)
+    known = [f"l{i}" for i in range(30)]
+    assert board.scores("window") == pytest.approx(filled(stream[-40:], labels=known).scores(), rel=1e-13)
+
+
+def test_window_with_log_loss_is_counted_anew():
+    board = Scoreboard(window=10)
+    board.update({"a"}, (), {"b": 1.0}, w=2.0**20)
+    for n in range(1000):
+        board.update({"a"}, (), {"a": 1.0 - 1e-9 * (n % 3)})
+    fresh = filled(
+        [({"a"}, (), {"a": 1.0 - 1e-9 * (n % 3)}, 1.0) for n in range(990, 1000)], labels=["a", "b"]
+    )
+    assert board.score("log_loss", "window") == pytest.approx(fresh.score("log_loss"), rel=1e-12)
+
+
+@pytest.mark.parametrize(("fading", "tail"), [(1e-9, 40), (0.5, 150), (0.9, 400)])
+def test_fading_survives_long_streams(fading, tail):
+    generator = random.Random(2)
+    stream = [
+        (
+            {x for x in "abc" if generator.random() < 0.5},
+            {x for x in "abc" if generator.random() < 0.5},
+            None,
+            1.0,
+        )
+        for _ in range(6000)
+    ]
+    stream += [({"a", "b"}, {"b", "c"}, None, 1.0), ({"c"}, {"a", "c"}, None, 1.0)]
+    assert filled(stream, fading=fading).scores("faded") == pytest.approx(
+        slow.scores(stream[-tail:], labels="abc", fading=fading), rel=1e-12
+    )
+
+
+def test_macro_of_a_label_long_unseen_keeps_its_share():
+    board = Scoreboard(fading=0.9)
+    board.update({"a"}, {"a"})
+    for _ in range(3000):
+        board.update({"b"}, ())
+    assert board.score("macro_f1", "faded") == 0.5
+
+
+def test_scores_of_a_label_space_that_grows():
+    board = Scoreboard()
+    board.update({"a"}, {"b"})
+    assert board.score("hamming_loss") == 1.0
+    board.update({"a": False, "b": False, "c": False, "d": True}, {"d": True})
+    assert board.n_labels == 4
+    assert board.scores() == approximately(
+        {
+            "subset_accuracy": 1 / 2,
+            "hamming_loss": 2 / 8,
+            "example_f1": 1 / 2,
+            "jaccard": 1 / 2,
+            "micro_f1": 1 / 2,
+            "macro_f1": 1 / 4,
+        }
+    )
+
+
+def test_nothing_known_and_nothing_said():
+    board = Scoreboard(window=2, fading=0.5)
+    for reading in ("total", "window", "faded"):
+        assert set(board.scores(reading).values()) == {0.0}
+    board.update({}, {})
+    for reading in ("total", "window", "faded"):
+        scores = board.scores(reading)
+        assert (scores["subset_accuracy"], scores["example_f1"], scores["jaccard"]) == (1.0, 1.0, 1.0)
+        assert (scores["hamming_loss"], scores["micro_f1"], scores["macro_f1"]) == (0.0, 0.0, 0.0)
+
+
+def test_first_empty_prediction_counts():
+    metric = SubsetAccuracy()
+    metric.update({"a": True}, {})
+    assert metric.get() == 0.0
+    metric.update({"a": True}, {"a": True})
+    assert metric.get() == 0.5
+
+
+def test_unobserved_labels_count_nowhere():
+    board = Scoreboard()
+    board.update({"a": None, "b": True}, {"a", "b"}, {"a": 0.9, "b": 0.8})
+    assert board.score("subset_accuracy") == 1.0
+    assert board.score("hamming_loss") == 0.0
+    assert board.score("precision_at_1") == 1.0
+    assert board.score("log_loss") == pytest.approx(-np.log(0.8))
+    board.update({"a": None, "b": None}, {"a"})
+    assert board.score("micro_f1") == 1.0
+    assert board.score("macro_f1") == 0.5
+
+
+def test_ties_and_zeros_in_the_ranking():
+    tied = {"d": 0.5, "a": 0.5, "c": 0.5, "b": 0.9}
+    for label, hit in [("b", 1.0), ("a", 0.0)]:
+        metric = PrecisionAtK(1)
+        metric.update({label}, tied)
+        assert metric.get() == hit
+    for label, hit in [("a", 0.5), ("c", 0.0), ("d", 0.0)]:
+        metric = PrecisionAtK(2)
+        metric.update({label}, tied)
+        assert metric.get() == hit
+    metric = PrecisionAtK(3)
+    metric.update({"a", "z"}, {"a": 0.0, "z": 1e-12})
+    assert metric.get() == approximately(1 / 3)
+
+
+def test_names_of_mixed_types_and_any_order():
+    labels = [1, "1", ("a", 2), None, frozenset(), 2.5]
+    results = []
+    for seed in range(5):
+        shuffled = random.Random(seed).sample(labels, len(labels))
+        board = Scoreboard()
+        board.update(
+            dict.fromkeys(shuffled, True), dict.fromkeys(shuffled[:6], 0.5), dict.fromkeys(shuffled, 0.5)
+        )
+        board.update({1, None}, {"1", None})
+        results.append((board.scores(), sorted(map(repr, board.vocabulary.items()))))
+    assert all(result == results[0] for result in results)
+
+
+BAD_SETTINGS = [
+    ({"window": 0}, "window"),
+    ({"window": 2.5}, "window"),
+    ({"window": float("nan")}, "window"),
+    ({"fading": 0.0}, "fading"),
+    ({"fading": 1.0}, "fading"),
+    ({"fading": float("nan")}, "fading"),
+    ({"labels": "abc"}, "labels"),
+    ({"labels": ["a", "a"]}, "twice"),
+    ({"labels": -1}, "labels"),
+]
+
+
+@pytest.mark.parametrize(("given_settings", "word"), BAD_SETTINGS)
+def test_bad_settings_are_named(given_settings, word):
+    with pytest.raises(ValueError, match=word):
+        Scoreboard(**given_settings)
+    if given_settings != {"labels": -1}:
+        with pytest.raises(ValueError, match=word):
+            MicroF1(**given_settings)
+
+
+def test_bad_ranks_are_named():
+    for ranks in [(), (0,), (1.5,)]:
+        with pytest.raises(ValueError, match="ranks"):
+            Scoreboard(ranks=ranks)
+    with pytest.raises(ValueError, match="not both"):
+        MicroF1(window=10, fading=0.9)
+
+
+BAD_EVENTS = [
+    (("ab", {"a"}), "truth"),
+    (({"a"}, "ab"), "prediction"),
+    ((None, {"a"}), "truth"),
+    (({"a": "yes"}, {"a"}), "truth of label 'a'"),
+    (({"a": 0.5}, {"a"}), "truth of label 'a'"),
+    (({"a"}, {"b": "yes"}), "label 'b'"),
+    (({"a"}, {"b": float("nan")}), "label 'b'"),
+    (({"a"}, {"a"}, {"c": True}), "hard label"),
+    (({"a"}, {"a"}, {"c": {True: float("nan")}}), "label 'c'"),
+    (({"a"}, {"a"}, {"c": object()}), "label 'c'"),
+    (({"a"}, {"a"}, ["c"]), "dictionary"),
+    (({"a"}, {"a"}, None, -1.0), "w must"),
+    (({"a"}, {"a"}, None, 5e-324), "w must"),
+    (({"a"}, {"a"}, None, float("nan")), "w must"),
+    (({"a"}, {"a"}, None, float("inf")), "w must"),
+]
+
+
+@pytest.mark.parametrize(("event", "message"), BAD_EVENTS)
+def test_malformed_events_change_nothing(event, message):
+    board = filled([({"a"}, {"a", "b"}, {"a": 0.5}, 1.0)], window=2, fading=0.5)
+    before = [board.scores(reading) for reading in ("total", "window", "faded")]
+    with pytest.raises(ValueError, match=message):
+        board.update(*event)
+    assert [board.scores(reading) for reading in ("total", "window", "faded")] == before
+    assert board.n_labels == 2
+    assert len(board.vocabulary) == 2
+
+
+def test_malformed_indices_and_matrices_change_nothing():
+    board = Scoreboard()
+    two = np.eye(2)
+    bad_calls = [
+        (board.update_indices, ([-1], []), "true"),
+        (board.update_indices, ([0.5], []), "true"),
+        (board.update_indices, ([[1]], []), "true"),
+        (board.update_indices, ([], ["a"]), "predicted"),
+        (board.update_indices, ([1], [], None, [1]), "both true and unobserved"),
+        (board.update_indices, ([1], [], np.array([np.nan])), "NaN"),
+        (board.update_indices, ([1], [], ([1, 1], np.array([0.5, 0.5]))), "distinct"),
+        (board.update_indices, ([1], [], ([1], np.array([0.5, 0.5]))), "distinct"),
+        (board.update_many, (2 * two, two), "true holds 2.0"),
+        (board.update_many, (two, np.full((2, 2), np.nan)), "predicted holds nan"),
+        (board.update_many, (two, np.eye(3)), "predicted has shape"),
+        (board.update_many, (two, two, np.eye(3)), "probabilities has shape"),
+        (board.update_many, (two, two, np.full((2, 2), np.nan)), "probabilities holds NaN"),
+        (board.update_many, (two, two, None, [1.0]), "w has shape"),
+        (board.update_many, (two, two, None, [1.0, -1.0]), "w must"),
+        (board.update_many, (two, two, None, [1.0, np.nan]), "w must"),
+        (board.update_many, (np.zeros(3), np.zeros(3)), "matrix"),
+        (board.update_many, (np.array([["a"]]), np.eye(1)), "matrix"),
+    ]
+    for call, arguments, message in bad_calls:
+        with pytest.raises(ValueError, match=message):
+            call(*arguments)
+    assert board.n_labels == 0
+    assert set(board.scores().values()) == {0.0}
+
+
+def test_names_and_indices_do_not_mix_unnoticed():
+    board = Scoreboard()
+    board.update_indices([0], [1])
+    with pytest.raises(ValueError, match="by index"):
+        board.update({"a"}, {"a"})
+    board = Scoreboard(labels=["a", "b"])
+    board.update({"a"}, {"b"})
+    board.update_indices([0], [0])
+    assert board.score("subset_accuracy") == 0.5
+    with pytest.raises(ValueError, match="index 2"):
+        board.update_indices([2], [0])
+
+
+def test_revert_refuses_what_it_cannot_do():
+    with pytest.raises(ValueError, match="no event is left"):
+        Scoreboard().revert({"a"}, {"a"})
+    for options in ({"window": 3}, {"fading": 0.5}):
+        metric = MicroF1(**options)
+        metric.update({"a": True}, {"a": True})
+        with pytest.raises(ValueError, match="totals"):
+            metric.revert({"a": True}, {"a": True})
+
+
+def test_unknown_scores_and_readings():
+    board = Scoreboard(window=3)
+    with pytest.raises(ValueError, match="faded"):
+        board.scores("faded")
+    with pytest.raises(ValueError, match="accuracy"):
+        board.score("accuracy")
+
+
+@untimed
+@given(events())
+def test_metrics_are_the_scoreboard(stream):
+    for options in ({}, {"window": 4}, {"fading": 0.8}, {"labels": ("a", "q")}):
+        expected = slow.scores(
+            stream, options.get("labels", ()), options.get("window"), options.get("fading"), ranks=(2,)
+        )
+        known = slow.known_labels(stream, options.get("labels", ()))
+        for metric_class, key in KEYS.items():
+            metric = metric_class(**options)
+            for true, predicted, _, w in stream:
+                metric.update(true, predicted, w)
+            if (
+                slow.known_labels([(t, p, None, w) for t, p, _, w in stream], options.get("labels", ()))
+                == known
+            ):
+                assert metric.get() == approximately(expected[key])
+
+
+@untimed
+@given(events())
+def test_probability_metrics_are_the_scoreboard(stream):
+    stream = [(true, (), probabilities or {}, w) for true, _, probabilities, w in stream]
+    for options in ({}, {"window": 4}, {"fading": 0.8}):
+        expected = slow.scores(stream, (), options.get("window"), options.get("fading"), ranks=(2,))
+        for metric, key in (
+            (PrecisionAtK(2, **options), "precision_at_2"),
+            (LogLoss(**options), "log_loss"),
+        ):
+            for true, _, probabilities, w in stream:
+                metric.update(true, probabilities, w)
+            assert metric.get() == approximately(expected.get(key, 0.0))
+
+
+@pytest.mark.parametrize("make", [*LABEL_METRICS, PrecisionAtK, LogLoss])
+def test_river_interface(make):
+    metric = make()
+    assert not metric.works_with(linear_model.LogisticRegression())
+    assert metric.works_with(multioutput.PerOutputClassifier(linear_model.LogisticRegression()))
+    assert metric.works_with_weights
+    assert metric.requires_labels == (make not in (PrecisionAtK, LogLoss))
+    assert metric.bigger_is_better == (make not in (HammingLoss, LogLoss))
+    good, bad = make(), make()
+    good.update({"a": True, "b": False}, {"a": 0.9, "b": 0.2})
+    bad.update({"a": True, "b": False}, {"a": 0.2, "b": 0.9})
+    assert good.is_better_than(bad)
+    assert good > bad
+    assert repr(good) == str(good)
+    assert repr(good).startswith(make.__name__ + ": ")
+    first = good.get()
+    for twin in (pickle.loads(pickle.dumps(good)), copy.deepcopy(good)):
+        for _ in range(2):
+            twin.update({"b": True, "c": False}, {"b": 0.3, "c": 0.6})
+        assert good.get() == first
+        for _ in range(2):
+            good.update({"b": True, "c": False}, {"b": 0.3, "c": 0.6})
+        assert twin.get() == good.get() != first
+        for _ in range(2):
+            good.revert({"b": True, "c": False}, {"b": 0.3, "c": 0.6})
+        assert good.get() == approximately(first)
+        good = twin.clone()
+        good.update({"a": True, "b": False}, {"a": 0.9, "b": 0.2})
+    good.revert({"a": True, "b": False}, {"a": 0.9, "b": 0.2})
+    assert good.get() == 0.0
+    windowed = make(window=7, labels=["a"])
+    windowed.update({"b"}, {"b": 0.9})
+    fresh = windowed.clone()
+    assert (fresh.window, fresh.labels, fresh.get()) == (7, ["a"], 0.0)
+
+
+def test_river_rolling_equals_window():
+    labels = ["a", "b", "c"]
+    rolling = utils.Rolling(MacroF1, window_size=3, labels=labels)
+    windowed = MacroF1(window=3, labels=labels)
+    generator = random.Random(3)
+    for _ in range(50):
+        true, predicted = ({x: generator.random() < 0.5 for x in labels} for _ in range(2))
+        rolling.update(true, predicted)
+        windowed.update(true, predicted)
+        assert rolling.get() == windowed.get()
+
+
+def test_plus_makes_one_metric_of_many():
+    labels = SubsetAccuracy() + HammingLoss() + MicroF1()
+    assert isinstance(labels, metrics.base.Metrics)
+    assert labels.requires_labels
+    labels.update({"a": True, "b": True}, {"a": True, "b": False})
+    assert labels.get() == approximately([0.0, 0.5, 2 / 3])
+    assert repr(labels).count("\n") == 2
+    mixed = LogLoss() + MicroF1() + metrics.multioutput.ExactMatch()
+    assert isinstance(mixed, MultiLabelMetrics)
+    assert not mixed.requires_labels
+    mixed.update({"a": True, "b": False}, {"a": {True: 0.5, False: 0.5}, "b": {True: 0.25, False: 0.75}}, 2.0)
+    mixed.update({"a": True, "b": False}, {"a": {True: 0.5, False: 0.5}, "b": {True: 0.75, False: 0.25}})
+    mixed.revert({"a": True, "b": False}, {"a": {True: 0.5, False: 0.5}, "b": {True: 0.75, False: 0.25}})
+    assert mixed.get() == approximately([-np.log(0.5 * 0.75) / 2, 0.0, 0.0])
+    assert mixed.clone().get() == [0.0, 0.0, 0.0]
+    for left in (MicroF1(), labels):
+        with pytest.raises(ValueError, match="not compatible"):
+            left + metrics.MAE()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        multioutput.PerOutputClassifier(linear_model.LogisticRegression()),
+        multioutput.ClassifierChain(linear_model.LogisticRegression(), order=list(datasets.Yeast._LABELS)),
+    ],
+)
+def test_progressive_validation(model):
+    events = list(itertools.islice(datasets.Yeast(), 120))
+    pipeline = preprocessing.StandardScaler() | model
+    assert isinstance(pipeline, base.MultiLabelClassifier)
+    metric = evaluate.progressive_val_score(
+        events, copy.deepcopy(pipeline), SubsetAccuracy() + MicroF1() + HammingLoss(window=50)
+    )
+    stream = []
+    for x, y in events:
+        prediction = pipeline.predict_one(x)
+        if prediction:
+            stream.append((y, prediction, None, 1.0))
+        pipeline.learn_one(x, y)
+    total, window = slow.scores(stream), slow.scores(stream, window=50)
+    assert len(stream) >= 119
+    assert total["micro_f1"] > 0.3
+    assert metric.get() == approximately(
+        [total["subset_accuracy"], total["micro_f1"], window["hamming_loss"]]
+    )
+
+
+def test_progressive_validation_refuses_hard_labels_as_probabilities():
+    model = multioutput.PerOutputClassifier(linear_model.LogisticRegression())
+    with pytest.raises(ValueError, match="hard label"):
+        evaluate.progressive_val_score(itertools.islice(datasets.Yeast(), 3), model, LogLoss())
+
+
+def test_scoreboard_pickles_in_the_middle():
+    stream = [({"a", "b"}, {"b"}, {"b": 0.7}, 1.0), ({"c"}, {"a"}, None, 0.3)] * 5
+    board = filled(stream, window=3, fading=0.9)
+    twin = pickle.loads(pickle.dumps(board))
+    for event in stream:
+        board.update(*event)
+        twin.update(*event)
+    for reading in ("total", "window", "faded"):
+        assert twin.scores(reading) == board.scores(reading)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 40))
+def test_large_label_spaces_cost_what_is_named(largest, k):
+    board = Scoreboard(labels=10**9, ranks=(k,))
+    board.update_indices([largest], [largest], ([largest], np.array([0.5])))
+    assert board.score("hamming_loss") == 0.0
+    assert board.score("macro_f1") == approximately(1e-9)
+    assert board.score(f"precision_at_{k}") == approximately(1 / k)
