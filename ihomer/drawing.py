@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from ihomer.encoder import Nominal
-from ihomer.kernels.nodes import child_of, value_of
+from ihomer.kernels.nodes import child_of
 from ihomer.kernels.tree_predict import uses_neighbours
-from ihomer.kernels.tree_state import NONE, TreeState
+from ihomer.kernels.tree_state import INHERITED, NONE, POSITIVE, TreeState
+from ihomer.learner import TreeLearner
 from ihomer.vocabulary import Vocabulary
 
 __all__ = ["path_as_text", "quoted", "tree_as_dot", "tree_as_text"]
@@ -30,14 +31,15 @@ def _test_of(state: TreeState, node: int, features: Vocabulary) -> tuple[str, st
     return f"{key} <= {n['threshold']:.6g}", f"{key} > {n['threshold']:.6g}"
 
 
-def _leaf_in_words(state: TreeState, node: int, labels: Vocabulary) -> str:
+def _leaf_in_words(learner: TreeLearner, node: int, labels: Vocabulary) -> str:
     """Return the weight of a leaf and its most frequent labels."""
+    state = learner.state
     n = state.nodes[node]
     total = n["weight"] + n["inherited"]
     if total <= 0.0:
         return "leaf, nothing learned"
-    share = (state.positive[node] + state.inherited[node]) / total
-    at = dict(zip(state.label_place.tolist(), state.label_id.tolist(), strict=True))
+    share = (state.labels[node, POSITIVE] + state.labels[node, INHERITED]) / total
+    at = dict(zip(learner.label_place.tolist(), learner.label_id.tolist(), strict=True))
     best = [place for place in np.argsort(-share, kind="stable")[:3].tolist() if place in at and share[place] > 0.0]
     names = ", ".join(f"{labels.name(at[place])} {share[place]:.2f}" for place in best)
     kind = "neighbours" if uses_neighbours(state, node) else "logistic"
@@ -59,22 +61,22 @@ def _walk(state: TreeState, features: Vocabulary) -> Iterator[tuple[int, int, st
             waiting.append((int(n["alternate"]), node, "alternate", depth + 1))
 
 
-def tree_as_text(state: TreeState, features: Vocabulary, labels: Vocabulary) -> str:
+def tree_as_text(learner: TreeLearner, features: Vocabulary, labels: Vocabulary) -> str:
     """Return a tree as indented text, one line for each node."""
     lines = []
-    for node, _, branch, depth in _walk(state, features):
-        is_leaf = state.nodes[node]["left"] == NONE
-        words = _leaf_in_words(state, node, labels) if is_leaf else f"weight {state.nodes[node]['weight']:.6g}"
+    for node, _, branch, depth in _walk(learner.state, features):
+        is_leaf = learner.state.nodes[node]["left"] == NONE
+        words = _leaf_in_words(learner, node, labels) if is_leaf else f"weight {learner.state.nodes[node]['weight']:.6g}"
         lines.append("  " * depth + (f"{branch}: " if branch else "") + words)
     return "\n".join(lines)
 
 
-def tree_as_dot(state: TreeState, features: Vocabulary, labels: Vocabulary) -> str:
+def tree_as_dot(learner: TreeLearner, features: Vocabulary, labels: Vocabulary) -> str:
     """Return a tree as graphviz source; alternates hang on dashed edges."""
     lines = ["digraph tree {", "  node [shape=box, fontname=Helvetica];"]
-    for node, parent, branch, _ in _walk(state, features):
-        is_leaf = state.nodes[node]["left"] == NONE
-        words = _leaf_in_words(state, node, labels) if is_leaf else f"weight {state.nodes[node]['weight']:.6g}"
+    for node, parent, branch, _ in _walk(learner.state, features):
+        is_leaf = learner.state.nodes[node]["left"] == NONE
+        words = _leaf_in_words(learner, node, labels) if is_leaf else f"weight {learner.state.nodes[node]['weight']:.6g}"
         lines.append(f"  n{node} [label={quoted(words)}{', style=rounded' if is_leaf else ''}];")
         if parent != NONE:
             style = ", style=dashed" if branch == "alternate" else ""
@@ -86,12 +88,13 @@ def tree_as_dot(state: TreeState, features: Vocabulary, labels: Vocabulary) -> s
 def path_as_text(state: TreeState, index: Any, value: Any, features: Vocabulary) -> list[str]:
     """Return the tests that an event passes, with its values, and the leaf that it reaches, a line each."""
     lines = []
+    given = dict(zip(index.tolist(), value.tolist(), strict=True))
     node = int(state.header[0]["root"])
     while state.nodes[node]["left"] != NONE:
         child = int(child_of(state, node, index, value))
         branch = _test_of(state, node, features)[int(child == state.nodes[node]["right"])]
         feature = int(state.nodes[node]["feature"])
-        found = 0.0 if feature == NONE else value_of(index, value, feature)
+        found = given.get(feature, 0.0)
         alternate = ", an alternate grows beside" if state.nodes[node]["alternate"] != NONE else ""
         lines.append(f"{branch} (value {found:.6g}{alternate})")
         node = child

@@ -28,22 +28,14 @@ class TreeLearner:
     """
 
     def __init__(self, settings: NDArray[Any], label_ids: NDArray[np.int32]) -> None:
-        self.state: TreeState = tree_state.new_tree(settings, label_ids)
+        self.state: TreeState = tree_state.new_tree(settings, len(label_ids))
+        self.label_id: NDArray[np.int32] = np.array(label_ids, np.int32)  # ascending
+        self.label_place: NDArray[np.int64] = np.arange(len(label_ids))  # column of label_id[i] in the predictions
 
     @property
     def n_labels(self) -> int:
         """Number of places for labels, the width of the predictions."""
         return int(self.state.header[0]["n_labels"])
-
-    @property
-    def label_id(self) -> NDArray[np.int32]:
-        """int32[L], ascending: the labels."""
-        return self.state.label_id
-
-    @property
-    def label_place(self) -> NDArray[np.int32]:
-        """int32[L]: the column of label_id[i] in the predictions."""
-        return self.state.label_place
 
     def predict(self, batch: Batch, start: int, stop: int, dense: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return probabilities, float64[stop - start, n_labels], of some rows of a batch.
@@ -61,7 +53,9 @@ class TreeLearner:
         out = np.empty((stop - start, self.n_labels))
         row = start
         while True:
-            row, full = tree_learn.learn_rows(self.state, *batch, row, stop, kind, dense, out[row - start :])
+            row, full = tree_learn.learn_rows(
+                self.state, self.label_id, self.label_place, *batch, row, stop, kind, dense, out[row - start :]
+            )
             if full == tree_learn.DONE:
                 return out
             self._make_room(full, int(batch.x_indptr[row + 1] - batch.x_indptr[row]))
@@ -81,26 +75,23 @@ class TreeLearner:
 
     def add_labels(self, label_ids: NDArray[np.int32]) -> None:
         """Take labels in that the tree does not have: in the past they count as negative."""
-        taken = set(self.state.label_place.tolist())
+        taken = set(self.label_place.tolist())
         places = [place for place in range(self.n_labels) if place not in taken][: len(label_ids)]
         n_labels = self.n_labels + len(label_ids) - len(places)
         places += range(self.n_labels, n_labels)
-        t = tree_growth.with_label_room(self.state, n_labels)
-        ids = np.concatenate([t.label_id, np.asarray(label_ids, np.int32)])
+        self.state = tree_growth.with_label_room(self.state, n_labels)
+        ids = np.concatenate([self.label_id, np.asarray(label_ids, np.int32)])
         order = np.argsort(ids)
-        self.state = t._replace(
-            label_id=ids[order], label_place=np.concatenate([t.label_place, np.array(places, np.int32)])[order]
-        )
+        self.label_id = ids[order]
+        self.label_place = np.concatenate([self.label_place, np.array(places, np.int64)])[order]
         self.state.header[0]["n_labels"] = n_labels
 
     def forget_labels(self, label_ids: NDArray[np.int32]) -> None:
         """Drop labels and all that was learned about them; their places are given to later labels."""
-        gone = np.isin(self.state.label_id, label_ids)
-        for place in self.state.label_place[gone].tolist():
+        gone = np.isin(self.label_id, label_ids)
+        for place in self.label_place[gone].tolist():
             tree_growth.clear_label(self.state, place)
-        self.state = self.state._replace(
-            label_id=self.state.label_id[~gone], label_place=self.state.label_place[~gone]
-        )
+        self.label_id, self.label_place = self.label_id[~gone], self.label_place[~gone]
 
     def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         """Drop features, bool[features], and all that was learned about them."""
@@ -115,8 +106,7 @@ class TreeLearner:
     def summary(self) -> dict[str, int]:
         """Return sizes and counts of what happened in the tree."""
         h, nodes = self.state.header[0], self.state.nodes
-        used = np.ones(len(nodes), np.bool_)
-        used[self.state.free_node[: h["free_nodes"]]] = False
+        used = nodes["used"]
         return {
             "n_nodes": int(used.sum()),
             "n_leaves": int(h["n_leaves"]),

@@ -238,7 +238,7 @@ class MLHATClassifier(StreamClassifier):
     def draw(self, form: str = "dot") -> str:
         """Return the tree as graphviz source (``"dot"``) or as indented text (``"text"``)."""
         draw = tree_as_dot if settings.one_of("form", form, ("dot", "text")) == "dot" else tree_as_text
-        return draw(self._learner.state, self._encoder.features, self._vocabulary)
+        return draw(self._learner, self._encoder.features, self._vocabulary)
 
     def debug_one(self, x: dict[Hashable, Any]) -> str:
         """Return, as text, the path of an event through the tree and the probabilities there."""

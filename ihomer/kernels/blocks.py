@@ -6,48 +6,49 @@ follows the pairs (leaf, feature) that occurred.
 
 import numpy as np
 
-from ihomer.kernels.common import jit
+from ihomer.kernels.common import entry_point, inner
 from ihomer.kernels.random import mix
 from ihomer.kernels.tree_state import LEAST, MOST, NONE
 
 
-@jit
+@inner
 def key_of(slot, feature):
     """Return the table key of a leaf slot and a feature."""
     return np.int64(slot) << 32 | np.int64(feature)
 
 
-@jit
-def place_of(table_key, key):
-    """Return where in `table_key` (length a power of two) `key` stands, or the empty entry where it would go."""
-    last = np.uint64(table_key.size - 1)
+@inner
+def place_of(table, key):
+    """Return where in `table`, ENTRY[power of two], `key` stands, or the empty entry where it would go."""
+    last = np.uint64(table.size - 1)
     i = mix(np.uint64(key)) & last
-    while table_key[i] != key and table_key[i] != NONE:
+    while table[i]["key"] != key and table[i]["key"] != NONE:
         i = (i + np.uint64(1)) & last
     return np.int64(i)
 
 
-@jit
+@inner
 def find_block(t, slot, feature):
     """Return the block of a leaf slot and feature, or NONE."""
-    place = place_of(t.table_key, key_of(slot, feature))
-    return t.table_block[place] if t.table_key[place] != NONE else NONE
+    entry = t.table[place_of(t.table, key_of(slot, feature))]
+    return entry["block"] if entry["key"] != NONE else NONE
 
 
-@jit
+@inner
 def take_block(t, slot, feature):
     """Return the block of a leaf slot and feature, a cleared new one if there was none (the caller has reserved it)."""
-    place = place_of(t.table_key, key_of(slot, feature))
-    if t.table_key[place] != NONE:
-        return t.table_block[place]
+    entry = t.table[place_of(t.table, key_of(slot, feature))]
+    if entry["key"] != NONE:
+        return entry["block"]
     h = t.header[0]
+    block = h["next_block"]
+    h["next_block"] = t.blocks[block]["next"]
     h["free_blocks"] -= 1
-    block = t.free_block[h["free_blocks"]]
-    t.table_key[place] = key_of(slot, feature)
-    t.table_block[place] = block
-    t.block_feature[block] = feature
-    t.block_next[block] = t.head[slot]
-    t.head[slot] = block
+    entry["key"] = key_of(slot, feature)
+    entry["block"] = block
+    t.blocks[block]["feature"] = feature
+    t.blocks[block]["next"] = t.slots[slot]["head"]
+    t.slots[slot]["head"] = block
     t.stats[block, :, :] = 0.0
     t.stats[block, :, LEAST] = np.inf
     t.stats[block, :, MOST] = -np.inf
@@ -55,76 +56,90 @@ def take_block(t, slot, feature):
     return block
 
 
-@jit
-def _forget_key(table_key, table_block, key):
+@inner
+def _forget_key(table, key):
     """Remove a key and move back the entries behind it, so that no gap breaks a probe sequence."""
-    last = table_key.size - 1
-    hole = place_of(table_key, key)
+    last = table.size - 1
+    hole = place_of(table, key)
     i = hole
     while True:
         i = (i + 1) & last
-        if table_key[i] == NONE:
+        if table[i]["key"] == NONE:
             break
-        home = np.int64(mix(np.uint64(table_key[i])) & np.uint64(last))
+        home = np.int64(mix(np.uint64(table[i]["key"])) & np.uint64(last))
         if ((i - home) & last) >= ((i - hole) & last):
-            table_key[hole] = table_key[i]
-            table_block[hole] = table_block[i]
+            table[hole]["key"] = table[i]["key"]
+            table[hole]["block"] = table[i]["block"]
             hole = i
-    table_key[hole] = NONE
+    table[hole]["key"] = NONE
 
 
-@jit
+@inner
+def _give_block(t, slot, block):
+    """Put a block of a leaf slot back to the free ones; return the next block of the leaf."""
+    h = t.header[0]
+    _forget_key(t.table, key_of(slot, t.blocks[block]["feature"]))
+    following = t.blocks[block]["next"]
+    t.blocks[block]["next"] = h["next_block"]
+    h["next_block"] = block
+    h["free_blocks"] += 1
+    return following
+
+
+@inner
 def free_blocks_of(t, slot):
     """Give back all blocks of a leaf slot."""
-    h = t.header[0]
-    block = t.head[slot]
+    block = t.slots[slot]["head"]
     while block != NONE:
-        _forget_key(t.table_key, t.table_block, key_of(slot, t.block_feature[block]))
-        t.free_block[h["free_blocks"]] = block
-        h["free_blocks"] += 1
-        block = t.block_next[block]
-    t.head[slot] = NONE
+        block = _give_block(t, slot, block)
+    t.slots[slot]["head"] = NONE
 
 
-@jit
+@inner
+def _free_features_of(t, slot, forgotten):
+    """Give back the blocks of forgotten features of one leaf."""
+    previous = NONE
+    block = t.slots[slot]["head"]
+    while block != NONE:
+        if forgotten[t.blocks[block]["feature"]]:
+            block = _give_block(t, slot, block)
+            if previous == NONE:
+                t.slots[slot]["head"] = block
+            else:
+                t.blocks[previous]["next"] = block
+        else:
+            previous = block
+            block = t.blocks[block]["next"]
+
+
+@entry_point
 def free_features(t, forgotten):
     """Forget features everywhere in the tree.
 
     `forgotten`: bool[number of features]. Their blocks are given back, stored rows lose their values, and a test on one of
     them is from now on decided by the value 0.
     """
-    h = t.header[0]
-    for slot in range(t.head.size):
-        previous = NONE
-        block = t.head[slot]
-        while block != NONE:
-            following = t.block_next[block]
-            if forgotten[t.block_feature[block]]:
-                _forget_key(t.table_key, t.table_block, key_of(slot, t.block_feature[block]))
-                t.free_block[h["free_blocks"]] = block
-                h["free_blocks"] += 1
-                if previous == NONE:
-                    t.head[slot] = following
-                else:
-                    t.block_next[previous] = following
-            else:
-                previous = block
-            block = following
+    for node in range(t.nodes.size):
+        n = t.nodes[node]
+        if not n["used"]:
+            continue
+        if n["feature"] != NONE and forgotten[n["feature"]]:
+            n["feature"] = NONE
+        slot = n["slot"]
+        if slot == NONE:
+            continue
+        _free_features_of(t, slot, forgotten)
         for row in range(t.row_size.shape[1]):
             for k in range(t.row_size[slot, row]):
                 if forgotten[t.row_index[slot, row, k]]:
                     t.row_value[slot, row, k] = 0.0
-    for node in range(t.nodes.size):
-        feature = t.nodes[node]["feature"]
-        if feature != NONE and forgotten[feature]:
-            t.nodes[node]["feature"] = NONE
 
 
-@jit
-def rehash(table_key, table_block, new_key, new_block):
+@entry_point
+def rehash(table, larger):
     """Copy all entries into a larger, empty table."""
-    for i in range(table_key.size):
-        if table_key[i] != NONE:
-            place = place_of(new_key, table_key[i])
-            new_key[place] = table_key[i]
-            new_block[place] = table_block[i]
+    for i in range(table.size):
+        if table[i]["key"] != NONE:
+            place = place_of(larger, table[i]["key"])
+            larger[place]["key"] = table[i]["key"]
+            larger[place]["block"] = table[i]["block"]

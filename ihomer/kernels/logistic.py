@@ -7,12 +7,12 @@ import math
 
 import numpy as np
 
-from ihomer.kernels.common import jit
+from ihomer.kernels.common import inner
 from ihomer.kernels.random import poisson_one, uniform
 from ihomer.kernels.tree_state import NONE
 
 
-@jit
+@inner
 def sigmoid(z):
     """Return 1 / (1 + exp(-z)) without overflow."""
     if z >= 0.0:
@@ -21,11 +21,11 @@ def sigmoid(z):
     return e / (1.0 + e)
 
 
-@jit
+@inner
 def logistic_scores(t, slot, blocks, x_value, z):
     """Write the score of every model to `z`, float64[L * M]: z = intercept + sum over features of weight * value.
 
-    blocks : int32[k], the block of each feature of the event, NONE where the leaf has none
+    blocks : int64[k], the block of each feature of the event, NONE where the leaf has none
     """
     z[:] = t.intercept[slot, : z.size]
     for k in range(x_value.size):
@@ -36,7 +36,7 @@ def logistic_scores(t, slot, blocks, x_value, z):
                 z[i] += value * weights[i]
 
 
-@jit
+@inner
 def logistic_predict(z, n_models, out):
     """Write the mean of the models' probabilities to `out`, float64[L]."""
     for label in range(out.size):
@@ -46,7 +46,7 @@ def logistic_predict(z, n_models, out):
         out[label] = total / n_models
 
 
-@jit
+@inner
 def logistic_learn(t, slot, blocks, x_value, y, weight, z):
     """Let each model take k ~ Poisson(1) steps of stochastic gradient descent on one event; `z` is used up.
 
@@ -63,7 +63,7 @@ def logistic_learn(t, slot, blocks, x_value, y, weight, z):
         if not math.isnan(x_value[k]):
             shrink += rate * x_value[k] * x_value[k]
     event = t.header[0]["n_events"]
-    steps = np.empty(n_models, np.int32)
+    steps = np.empty(n_models, np.int64)
     for model in range(n_models):
         steps[model] = poisson_one(uniform(settings["seed"], event, 1 + model)) if settings["bootstrap"] else 1
     for label in range(y.size):

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from ihomer.kernels.common import jit
+from ihomer.kernels.common import inner
 
 
-@jit
+@inner
 def push_row(t, node, x_index, x_value, y):
     """Append an event to the window of leaf `node`, over the oldest one when the window is full.
 
@@ -33,7 +33,7 @@ def push_row(t, node, x_index, x_value, y):
         t.row_label[slot, row, label] = y[label] == 1
 
 
-@jit
+@inner
 def square_distance(t, slot, row, dense, x_square, n_known):
     """Return the squared Euclidean distance of a stored row to the event spread out in `dense`.
 
@@ -57,11 +57,11 @@ def square_distance(t, slot, row, dense, x_square, n_known):
     return inside + max(x_square - shared_square, 0.0)
 
 
-@jit
+@inner
 def nearest_rows(t, node, n_neighbors, x_index, x_value, dense, nearest, distance):
     """Write the nearest stored rows and their squared distances, nearest first, older first on a tie; return how many.
 
-    nearest, distance : int32[n_neighbors], float64[n_neighbors], out. `dense` is all zeros before and after.
+    nearest, distance : int64[n_neighbors], float64[n_neighbors], out. `dense` is all zeros before and after.
     """
     n = t.nodes[node]
     slot = n["slot"]
@@ -92,14 +92,14 @@ def nearest_rows(t, node, n_neighbors, x_index, x_value, dense, nearest, distanc
     return found
 
 
-@jit
+@inner
 def neighbours_predict(t, node, x_index, x_value, dense, out):
     """Write the neighbours' probabilities of all labels to `out`, float64[L].
 
     p_l = sum over neighbours with label l of 1/d, divided by the sum of 1/d; an exact match decides alone.
     """
     n_neighbors = t.settings[0]["n_neighbors"]
-    nearest = np.empty(n_neighbors, np.int32)
+    nearest = np.empty(n_neighbors, np.int64)
     distance = np.empty(n_neighbors)
     found = nearest_rows(t, node, n_neighbors, x_index, x_value, dense, nearest, distance)
     slot = t.nodes[node]["slot"]

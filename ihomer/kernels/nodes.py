@@ -6,18 +6,18 @@ import numpy as np
 
 from ihomer.kernels.adwin import adwin_reset, adwin_update
 from ihomer.kernels.blocks import free_blocks_of
-from ihomer.kernels.common import jit
+from ihomer.kernels.common import entry_point, inner
 from ihomer.kernels.random import mix
-from ihomer.kernels.tree_state import LOSS_FELL, LOSS_ROSE, MAX_LABELSETS, NONE
+from ihomer.kernels.tree_state import LOSS_FELL, LOSS_ROSE, MAX_LABELSETS, NONE, POSITIVE, UNOBSERVED
 
 
-@jit
+@inner
 def is_leaf(t, node):
     """Tell whether a node is a leaf."""
     return t.nodes[node]["left"] == NONE
 
 
-@jit
+@inner
 def value_of(x_index, x_value, feature):
     """Return the value of a feature in an event: 0 if it is not listed, nan if it is missing."""
     low, high = 0, x_index.size
@@ -30,7 +30,7 @@ def value_of(x_index, x_value, feature):
     return x_value[low] if low < x_index.size and x_index[low] == feature else 0.0
 
 
-@jit
+@entry_point
 def child_of(t, node, x_index, x_value):
     """Return the child to which an event goes; a missing value goes to the heavier child, left on a tie."""
     n = t.nodes[node]
@@ -43,7 +43,7 @@ def child_of(t, node, x_index, x_value):
     return n["left"] if goes_left else n["right"]
 
 
-@jit
+@inner
 def leaf_of(t, node, x_index, x_value):
     """Return the leaf that an event reaches from `node` through children."""
     while not is_leaf(t, node):
@@ -51,33 +51,37 @@ def leaf_of(t, node, x_index, x_value):
     return node
 
 
-@jit
+@inner
 def take_slot(t):
     """Return a cleared leaf slot (the caller has reserved it)."""
     h = t.header[0]
+    slot = h["next_slot"]
+    h["next_slot"] = t.slots[slot]["next"]
     h["free_slots"] -= 1
-    slot = t.free_slot[h["free_slots"]]
     t.intercept[slot, :] = 0.0
     t.labelsets[slot, :] = 0
     return slot
 
 
-@jit
+@inner
 def give_slot(t, slot):
     """Free a leaf slot and all its blocks."""
     free_blocks_of(t, slot)
     h = t.header[0]
-    t.free_slot[h["free_slots"]] = slot
+    t.slots[slot]["next"] = h["next_slot"]
+    h["next_slot"] = slot
     h["free_slots"] += 1
 
 
-@jit
+@inner
 def take_leaf(t, parent, depth, background):
     """Return a new, empty leaf (the caller has reserved node and slot)."""
     h = t.header[0]
-    h["free_nodes"] -= 1
-    node = t.free_node[h["free_nodes"]]
+    node = h["next_node"]
     n = t.nodes[node]
+    h["next_node"] = n["next"]
+    h["free_nodes"] -= 1
+    n["used"] = True
     n["parent"], n["depth"], n["background"] = parent, depth, background
     n["left"] = n["right"] = n["alternate"] = n["feature"] = NONE
     n["n_labelsets"] = n["row_first"] = n["row_count"] = 0
@@ -85,20 +89,18 @@ def take_leaf(t, parent, depth, background):
     n["since_drift"] = n["loss_sum"] = n["loss_weight"] = 0.0
     n["nominal"] = False
     n["slot"] = take_slot(t)
-    t.positive[node, :] = 0.0
-    t.unobserved[node, :] = 0.0
-    t.inherited[node, :] = 0.0
+    t.labels[node, :, :] = 0.0
     adwin_reset(t.detector, node)
     h["n_leaves"] += 1
     h["deepest"] = max(h["deepest"], depth)
     return node
 
 
-@jit
+@inner
 def free_subtree(t, top):
     """Free `top`, everything below it and all alternates in it."""
     h = t.header[0]
-    waiting = np.empty(t.nodes.size, np.int32)
+    waiting = np.empty(t.nodes.size, np.int64)
     waiting[0] = top
     n_waiting = 1
     while n_waiting > 0:
@@ -115,14 +117,16 @@ def free_subtree(t, top):
         else:
             give_slot(t, n["slot"])
             h["n_leaves"] -= 1
-        t.free_node[h["free_nodes"]] = node
+        n["used"] = False
+        n["next"] = h["next_node"]
+        h["next_node"] = node
         h["free_nodes"] += 1
 
 
-@jit
+@inner
 def clear_background(t, top):
     """Mark all nodes of a subtree as part of the main tree."""
-    waiting = np.empty(t.nodes.size, np.int32)
+    waiting = np.empty(t.nodes.size, np.int64)
     waiting[0] = top
     n_waiting = 1
     while n_waiting > 0:
@@ -135,18 +139,18 @@ def clear_background(t, top):
             n_waiting += 2
 
 
-@jit
+@inner
 def count_labels(t, node, y, weight):
     """Add an event to the label statistics of a node. y : uint8[L], 0 negative, 1 positive, 2 unobserved."""
     t.nodes[node]["weight"] += weight
     for label in range(y.size):
         if y[label] == 1:
-            t.positive[node, label] += weight
+            t.labels[node, POSITIVE, label] += weight
         elif y[label] == 2:
-            t.unobserved[node, label] += weight
+            t.labels[node, UNOBSERVED, label] += weight
 
 
-@jit
+@inner
 def insert_key(table, key):
     """Put a key that is not 0 into an open-addressing set, uint64[power of two]; return whether it was new."""
     last = np.uint64(table.size - 1)
@@ -158,7 +162,7 @@ def insert_key(table, key):
     return is_new
 
 
-@jit
+@entry_point
 def rehash_labelsets(labelsets, larger):
     """Copy every leaf's set of labelsets, uint64[S, P], into an empty larger one."""
     for slot in range(labelsets.shape[0]):
@@ -167,7 +171,7 @@ def rehash_labelsets(labelsets, larger):
                 insert_key(larger[slot], labelsets[slot, i])
 
 
-@jit
+@inner
 def count_labelset(t, node, y):
     """Count the event's labelset among the distinct ones of a leaf, up to MAX_LABELSETS."""
     n = t.nodes[node]
@@ -182,7 +186,7 @@ def count_labelset(t, node, y):
     n["n_labelsets"] += insert_key(t.labelsets[n["slot"]], key)
 
 
-@jit
+@inner
 def note(t, node, what):
     """Keep a note of what has happened at a node, over the oldest one."""
     h = t.header[0]
@@ -191,14 +195,14 @@ def note(t, node, what):
     h["n_notes"] += 1
 
 
-@jit
+@inner
 def mean_loss(t, node):
     """Return the mean loss of a node since its last reset; 0 before the first event."""
     n = t.nodes[node]
     return n["loss_sum"] / n["loss_weight"] if n["loss_weight"] > 0.0 else 0.0
 
 
-@jit
+@inner
 def watch_loss(t, node, loss, weight):
     """Take a loss into the mean and the detector of a node; return (mean before, mean after, change detected)."""
     n = t.nodes[node]
@@ -215,7 +219,7 @@ def watch_loss(t, node, loss, weight):
     return before, after, verdict != 0
 
 
-@jit
+@inner
 def forget_loss(t, node):
     """Start the mean loss of a node afresh."""
     n = t.nodes[node]

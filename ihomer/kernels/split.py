@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 
-from ihomer.kernels.common import jit
-from ihomer.kernels.tree_state import LEAST, M2, MEAN, MISSING, MOST, NONE, N
+from ihomer.kernels.common import inner
+from ihomer.kernels.tree_state import LEAST, M2, MEAN, MISSING, MOST, NONE, POSITIVE, UNOBSERVED, N
 
 _SQRT_HALF = math.sqrt(0.5)
 
 
-@jit
+@inner
 def binary_entropy(p):
     """Return -p log2 p - (1 - p) log2 (1 - p) in bits; 0 outside (0, 1)."""
     if p <= 0.0 or p >= 1.0:
@@ -18,7 +18,7 @@ def binary_entropy(p):
     return -p * math.log2(p) - (1.0 - p) * math.log2(1.0 - p)
 
 
-@jit
+@inner
 def entropy(count, total, observed):
     """Return the entropy in bits of a multivariate Bernoulli: H = sum over labels of h(count / (total * observed)).
 
@@ -32,7 +32,7 @@ def entropy(count, total, observed):
     return h
 
 
-@jit
+@inner
 def add_value(summary, value, weight):
     """Take a value that is not zero into a summary, float64[6], by West's weighted update; nan counts as missing."""
     if math.isnan(value):
@@ -46,7 +46,7 @@ def add_value(summary, value, weight):
     summary[MOST] = max(summary[MOST], value)
 
 
-@jit
+@inner
 def with_zeros(summary, total, tiny, out):
     """Write weight, mean, deviation, least and most of all known values to `out`, float64[5], zeros included.
 
@@ -55,7 +55,7 @@ def with_zeros(summary, total, tiny, out):
     known = total - summary[MISSING]
     zeros = known - summary[N]
     if zeros < tiny:
-        zeros, known = 0.0, summary[N]
+        zeros = 0.0
     out[0] = known
     out[1] = out[2] = out[3] = out[4] = 0.0
     if known <= 0.0:
@@ -69,7 +69,7 @@ def with_zeros(summary, total, tiny, out):
         out[3], out[4] = min(out[3], 0.0), max(out[4], 0.0)
 
 
-@jit
+@inner
 def weight_left(known, threshold):
     """Return the weight of the values <= threshold under the normal distribution of `known`, float64[5]."""
     if known[0] <= 0.0 or threshold < known[3]:
@@ -81,7 +81,7 @@ def weight_left(known, threshold):
     return known[0] * 0.5 * math.erfc((known[1] - threshold) / known[2] * _SQRT_HALF)
 
 
-@jit
+@inner
 def gain(classes, threshold, nominal, node_entropy, observed, min_fraction, left):
     """Return the merit of the test value <= threshold, or -inf if a branch would hold too little.
 
@@ -108,19 +108,20 @@ def gain(classes, threshold, nominal, node_entropy, observed, min_fraction, left
     return merit if math.isfinite(merit) else -np.inf
 
 
-@jit
+@inner
 def known_values(t, node, block, nominal, classes):
     """Write what is known about a block's feature in leaf `node` to `classes`, float64[1 + L, 5]."""
     weight = t.nodes[node]["weight"]
     tiny = 1e-9 * weight
     for c in range(classes.shape[0]):
-        total = weight if c == 0 else t.positive[node, c - 1]
+        total = weight if c == 0 else t.labels[node, POSITIVE, c - 1]
         with_zeros(t.stats[block, c], total, tiny, classes[c])
         if nominal:
-            classes[c, 3] = max(classes[c, 0] - t.stats[block, c, N], 0.0)
+            zeros = classes[c, 0] - t.stats[block, c, N]
+            classes[c, 3] = zeros if zeros >= tiny else 0.0
 
 
-@jit
+@inner
 def best_threshold(t, classes, nominal, node_entropy, observed, left):
     """Return merit and threshold of the best test on one feature; the first one wins a tie."""
     settings = t.settings[0]
@@ -138,14 +139,14 @@ def best_threshold(t, classes, nominal, node_entropy, observed, left):
     return best, best_at
 
 
-@jit
+@inner
 def observed_share(t, node, weight, out):
     """Write the share of the weight in which each label was observed to `out`, float64[L]."""
     for label in range(out.size):
-        out[label] = 1.0 - t.unobserved[node, label] / weight
+        out[label] = 1.0 - t.labels[node, UNOBSERVED, label] / weight
 
 
-@jit
+@inner
 def find_split(t, node, kind, left, right):
     """Look for a test that splits leaf `node`; return (feature or NONE, threshold).
 
@@ -159,16 +160,16 @@ def find_split(t, node, kind, left, right):
     n_labels = left.size - 1
     observed = np.empty(n_labels)
     observed_share(t, node, n["weight"], observed)
-    node_entropy = entropy(t.positive[node, :n_labels], n["weight"], observed)
+    node_entropy = entropy(t.labels[node, POSITIVE, :n_labels], n["weight"], observed)
     merit_range = max(1.0, math.log2(n["n_labelsets"]))
     eps = merit_range * math.sqrt(math.log(1.0 / settings["delta"]) / (2.0 * n["weight"]))
     if eps >= settings["tau"] and eps >= node_entropy:
         return NONE, 0.0  # no merit exceeds H(node), and the second best is at least 0
     classes = np.empty((1 + n_labels, 5))
     best, second, best_feature, best_at, best_block = 0.0, 0.0, NONE, 0.0, NONE
-    block = t.head[n["slot"]]
+    block = t.slots[n["slot"]]["head"]
     while block != NONE:
-        feature = t.block_feature[block]
+        feature = t.blocks[block]["feature"]
         nominal = kind[feature] != 0
         known_values(t, node, block, nominal, classes)
         merit, threshold = best_threshold(t, classes, nominal, node_entropy, observed, left)
@@ -177,7 +178,7 @@ def find_split(t, node, kind, left, right):
             best, best_feature, best_at, best_block = merit, feature, threshold, block
         elif merit > second:
             second = merit
-        block = t.block_next[block]
+        block = t.blocks[block]["next"]
     if best_feature == NONE or not (best - second > eps or eps < settings["tau"]):
         return NONE, 0.0
     known_values(t, node, best_block, kind[best_feature] != 0, classes)

@@ -4,9 +4,8 @@ but for the header, which it updates last."""
 import numpy as np
 
 from ihomer.kernels.blocks import rehash
-from ihomer.kernels.common import INDEX
 from ihomer.kernels.nodes import rehash_labelsets
-from ihomer.kernels.tree_state import LEAST, MOST, NONE
+from ihomer.kernels.tree_state import ENTRY, LEAST, MOST, NONE, linked
 
 
 def _padded(array, axis, size, value=0):
@@ -18,35 +17,29 @@ def _padded(array, axis, size, value=0):
     return larger
 
 
-def _push_free(stack, n_free, first, last):
-    """Put the new places first..last-1 under the free ones of a stack that has been made longer: lower places go first."""
-    stack[last - first : last - first + n_free] = stack[:n_free].copy()
-    stack[: last - first] = np.arange(first, last, dtype=INDEX)[::-1]
-    return n_free + last - first
+def _join(h, count, first, old, new):
+    """Put the places old..new-1 before the free ones in the header's list and count; return their links."""
+    links = linked(new, h[first], old)
+    h[first] = old
+    h[count] += new - old
+    return links
 
 
 def with_more_nodes(t):
     """Return the tree with twice as many nodes."""
     old, new = len(t.nodes), 2 * len(t.nodes)
     t = t._replace(
-        nodes=_padded(t.nodes, 0, new),
-        free_node=_padded(t.free_node, 0, new),
-        positive=_padded(t.positive, 0, new),
-        unobserved=_padded(t.unobserved, 0, new),
-        inherited=_padded(t.inherited, 0, new),
-        detector=_padded(t.detector, 0, new),
+        nodes=_padded(t.nodes, 0, new), labels=_padded(t.labels, 0, new), detector=_padded(t.detector, 0, new)
     )
-    h = t.header[0]
-    h["free_nodes"] = _push_free(t.free_node, h["free_nodes"], old, new)
+    t.nodes["next"][old:] = _join(t.header[0], "free_nodes", "next_node", old, new)
     return t
 
 
 def with_more_slots(t):
     """Return the tree with twice as many leaf slots."""
-    old, new = len(t.head), 2 * len(t.head)
+    old, new = len(t.slots), 2 * len(t.slots)
     t = t._replace(
-        free_slot=_padded(t.free_slot, 0, new),
-        head=_padded(t.head, 0, new, NONE),
+        slots=_padded(t.slots, 0, new, NONE),
         row_size=_padded(t.row_size, 0, new),
         row_index=_padded(t.row_index, 0, new),
         row_value=_padded(t.row_value, 0, new),
@@ -54,32 +47,27 @@ def with_more_slots(t):
         intercept=_padded(t.intercept, 0, new),
         labelsets=_padded(t.labelsets, 0, new),
     )
-    h = t.header[0]
-    h["free_slots"] = _push_free(t.free_slot, h["free_slots"], old, new)
+    t.slots["next"][old:] = _join(t.header[0], "free_slots", "next_slot", old, new)
     return t
 
 
 def with_more_blocks(t, needed):
     """Return the tree with twice as many blocks, or more until `needed` are free."""
-    old, new = len(t.block_next), 2 * len(t.block_next)
-    h = t.header[0]
-    while h["free_blocks"] + new - old < needed:
+    old, new = len(t.blocks), 2 * len(t.blocks)
+    while t.header[0]["free_blocks"] + new - old < needed:
         new *= 2
-    entries = len(t.table_key)
+    entries = len(t.table)
     while entries < 2 * new:
         entries *= 2
-    table_key, table_block = np.full(entries, NONE, np.int64), np.zeros(entries, INDEX)
-    rehash(t.table_key, t.table_block, table_key, table_block)
+    table = np.full(entries, NONE, ENTRY)
+    rehash(t.table, table)
     t = t._replace(
-        free_block=_padded(t.free_block, 0, new),
-        block_feature=_padded(t.block_feature, 0, new),
-        block_next=_padded(t.block_next, 0, new, NONE),
+        blocks=_padded(t.blocks, 0, new),
         stats=_padded(t.stats, 0, new),
         coefficient=_padded(t.coefficient, 0, new),
-        table_key=table_key,
-        table_block=table_block,
+        table=table,
     )
-    h["free_blocks"] = _push_free(t.free_block, h["free_blocks"], old, new)
+    t.blocks["next"][old:] = _join(t.header[0], "free_blocks", "next_block", old, new)
     return t
 
 
@@ -98,7 +86,7 @@ def with_more_labelsets(t):
 
 def with_label_room(t, n_labels):
     """Return the tree with arrays for `n_labels` labels or more."""
-    room = t.positive.shape[1]
+    room = t.labels.shape[2]
     if n_labels <= room:
         return t
     room = n_labels if room == 0 else max(n_labels, room * 5 // 4 + 1)
@@ -107,9 +95,7 @@ def with_label_room(t, n_labels):
     stats[:, t.stats.shape[1] :, LEAST] = np.inf
     stats[:, t.stats.shape[1] :, MOST] = -np.inf
     return t._replace(
-        positive=_padded(t.positive, 1, room),
-        unobserved=_padded(t.unobserved, 1, room),
-        inherited=_padded(t.inherited, 1, room),
+        labels=_padded(t.labels, 2, room),
         row_label=_padded(t.row_label, 2, room),
         intercept=_padded(t.intercept, 1, room * models),
         coefficient=_padded(t.coefficient, 1, room * models),
@@ -120,9 +106,7 @@ def with_label_room(t, n_labels):
 def clear_label(t, place):
     """Set everything that was learned at one label's place back to nothing."""
     models = int(t.settings[0]["n_models"])
-    t.positive[:, place] = 0.0
-    t.unobserved[:, place] = 0.0
-    t.inherited[:, place] = 0.0
+    t.labels[:, :, place] = 0.0
     t.row_label[:, :, place] = False
     t.intercept[:, place * models : (place + 1) * models] = 0.0
     t.coefficient[:, place * models : (place + 1) * models] = 0.0

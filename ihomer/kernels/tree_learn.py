@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
+from ihomer.kernels.adwin import adwin_reset
 from ihomer.kernels.blocks import take_block
-from ihomer.kernels.common import jit
+from ihomer.kernels.common import entry_point, inner
 from ihomer.kernels.logistic import logistic_learn
 from ihomer.kernels.neighbours import push_row
 from ihomer.kernels.nodes import (
@@ -31,6 +32,7 @@ from ihomer.kernels.tree_state import (
     ALTERNATE_NEVER,
     ALTERNATE_ON_WARNING,
     ALTERNATE_SWITCHED,
+    INHERITED,
     LEAF_SPLIT,
     MAX_LABELSETS,
     NONE,
@@ -39,7 +41,7 @@ from ihomer.kernels.tree_state import (
 DONE, FULL_NODES, FULL_SLOTS, FULL_BLOCKS, FULL_ROWS, FULL_LABELSETS = range(6)
 
 
-@jit
+@inner
 def hamming_loss(p, y):
     """Return the share of observed labels whose prediction p > 1/2 is wrong, or -1 if none is observed."""
     wrong, observed = 0, 0
@@ -50,7 +52,7 @@ def hamming_loss(p, y):
     return wrong / observed if observed > 0 else -1.0
 
 
-@jit
+@inner
 def replace_by_alternate(t, node):
     """Put the alternate of an inner node in its place and free the old subtree; return the alternate."""
     n, h = t.nodes[node], t.header[0]
@@ -71,7 +73,7 @@ def replace_by_alternate(t, node):
     return alternate
 
 
-@jit
+@inner
 def judge_alternate(t, node, loss_before):
     """Return 1 if the alternate of a node is significantly better, -1 if it is significantly worse, else 0.
 
@@ -90,7 +92,7 @@ def judge_alternate(t, node, loss_before):
     return -1 if -advantage > bound else 0
 
 
-@jit
+@inner
 def watch_node(t, node, loss, weight):
     """Take the main leaf's loss into an inner node; make, keep, drop or put forward its alternate.
 
@@ -118,7 +120,7 @@ def watch_node(t, node, loss, weight):
     return made, verdict
 
 
-@jit
+@inner
 def watch_path(t, voters, n_voters, x_index, x_value, y, weight):
     """Walk the main path from the root: label statistics, losses, alternates.
 
@@ -153,7 +155,7 @@ def watch_path(t, voters, n_voters, x_index, x_value, y, weight):
     return n_leaves
 
 
-@jit
+@inner
 def watch_own_loss(t, voters, v, x_index, x_value, y, weight):
     """Take a voter's own loss into the root leaf or the root of an alternate, and the event into inner nodes there."""
     owner = voters.owner[v]
@@ -170,7 +172,7 @@ def watch_own_loss(t, voters, v, x_index, x_value, y, weight):
                 forget_loss(t, owner)
 
 
-@jit
+@inner
 def learn_leaf(t, voters, v, x_index, x_value, y, weight):
     """Let the leaf of voter v learn one event. Its logistic scores stand in voters.z[v]."""
     node = voters.leaf[v]
@@ -189,7 +191,7 @@ def learn_leaf(t, voters, v, x_index, x_value, y, weight):
     logistic_learn(t, slot, voters.block[v], x_value, y, weight, voters.z[v])
 
 
-@jit
+@inner
 def split_leaf(t, node, feature, threshold, nominal, left, right):
     """Make leaf `node` an inner node with two empty leaves that inherit the weights of the branches.
 
@@ -202,16 +204,19 @@ def split_leaf(t, node, feature, threshold, nominal, left, right):
     h["n_splits"] += 1
     note(t, node, LEAF_SPLIT)
     n["feature"], n["threshold"], n["nominal"] = feature, threshold, nominal
+    if n["parent"] != NONE:  # neither root nor root of an alternate: the losses start with the node
+        forget_loss(t, node)
+        adwin_reset(t.detector, node)
     n["left"] = take_leaf(t, node, n["depth"] + 1, n["background"])
     n["right"] = take_leaf(t, node, n["depth"] + 1, n["background"])
     t.nodes[n["left"]]["inherited"] = left[0]
     t.nodes[n["right"]]["inherited"] = right[0]
     for label in range(left.size - 1):
-        t.inherited[n["left"], label] = left[1 + label]
-        t.inherited[n["right"], label] = right[1 + label]
+        t.labels[n["left"], INHERITED, label] = left[1 + label]
+        t.labels[n["right"], INHERITED, label] = right[1 + label]
 
 
-@jit
+@inner
 def try_split(t, node, kind):
     """Split a leaf if it is due and a test is good enough; return whether it was split."""
     n, settings, h = t.nodes[node], t.settings[0], t.header[0]
@@ -229,7 +234,7 @@ def try_split(t, node, kind):
     return True
 
 
-@jit
+@inner
 def learn_and_grow(t, voters, v, x_index, x_value, y, weight, kind):
     """Let the leaf of voter v learn; if it splits, let the child that the event reaches learn it too.
 
@@ -242,7 +247,7 @@ def learn_and_grow(t, voters, v, x_index, x_value, y, weight, kind):
         learn_leaf(t, voters, v, x_index, x_value, y, weight)
 
 
-@jit
+@inner
 def learn_event(t, voters, x_index, x_value, y, weight, kind, dense, out):
     """Predict one event into `out`, float64[L], then learn it. y : uint8[L], 0 negative, 1 positive, 2 unobserved."""
     settings, h = t.settings[0], t.header[0]
@@ -265,7 +270,7 @@ def learn_event(t, voters, x_index, x_value, y, weight, kind, dense, out):
     h["n_events"] += 1
 
 
-@jit
+@inner
 def room_for(t, voters, x_index, x_value):
     """Tell whether the next event is sure to find room in every array: DONE, or which array is full."""
     h = t.header[0]
@@ -290,38 +295,42 @@ def room_for(t, voters, x_index, x_value):
     return DONE
 
 
-@jit
-def spread_labels(t, ids, mark, y):
-    """Mark in y, uint8[L], the labels of this tree among `ids`, ascending labels of the stream."""
+@inner
+def spread_labels(label_id, label_place, ids, mark, y):
+    """Mark in y, uint8[L], the places of those of `ids`, labels of the stream, that are labels of this tree.
+
+    label_id : int32[...], ascending, the labels of this tree; label_place : int64[...], their places in y
+    """
     for i in range(ids.size):
-        place = np.searchsorted(t.label_id, ids[i])
-        if place < t.label_id.size and t.label_id[place] == ids[i]:
-            y[t.label_place[place]] = mark
+        at = np.searchsorted(label_id, ids[i])
+        if at < label_id.size and label_id[at] == ids[i]:
+            y[label_place[at]] = mark
 
 
-@jit
-def learn_rows(t, x_indptr, x_index, x_value, y_indptr, y_index, u_indptr, u_index, weight, start, stop, kind, dense, out):
+@entry_point
+def learn_rows(
+    t, label_id, label_place, x_indptr, x_index, x_value, y_indptr, y_index, u_indptr, u_index, weight,
+    start, stop, kind, dense, out,
+):  # fmt: skip
     """Predict, then learn, rows start..stop-1 in turn; return (next row, DONE or the array that is full).
 
     A row that finds an array full has changed nothing: enlarge it and call again from that row.
 
+    label_id, label_place : see `spread_labels`
     x : sparse rows, indices ascending; y, u : positive and unobserved labels of each row, ascending; weight : float64[rows]
     kind : uint8[features]; dense : float64[features], zeros; out : float64[rows, L], row `start` first: the predictions
     """
-    widest = 0
-    for row in range(start, stop):
-        widest = max(widest, x_indptr[row + 1] - x_indptr[row])
     y = np.empty(t.header[0]["n_labels"], np.uint8)
-    voters = new_voters(t, widest)
+    voters = new_voters(t, np.max(np.diff(x_indptr[start : stop + 1])))
     for row in range(start, stop):
         if voters.leaf.size < 2 * t.header[0]["deepest"] + 3:
-            voters = new_voters(t, widest)
+            voters = new_voters(t, np.max(np.diff(x_indptr[start : stop + 1])))
         a, b = x_indptr[row], x_indptr[row + 1]
         full = room_for(t, voters, x_index[a:b], x_value[a:b])
         if full != DONE:
             return row, full
         y[:] = 0
-        spread_labels(t, y_index[y_indptr[row] : y_indptr[row + 1]], 1, y)
-        spread_labels(t, u_index[u_indptr[row] : u_indptr[row + 1]], 2, y)
+        spread_labels(label_id, label_place, y_index[y_indptr[row] : y_indptr[row + 1]], np.uint8(1), y)
+        spread_labels(label_id, label_place, u_index[u_indptr[row] : u_indptr[row + 1]], np.uint8(2), y)
         learn_event(t, voters, x_index[a:b], x_value[a:b], y, weight[row], kind, dense, out[row - start])
     return stop, DONE

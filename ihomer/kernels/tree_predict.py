@@ -5,12 +5,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ihomer.kernels.blocks import find_block
-from ihomer.kernels.common import INDEX, jit
+from ihomer.kernels.common import entry_point, inner
 from ihomer.kernels.logistic import logistic_predict, logistic_scores
 from ihomer.kernels.neighbours import neighbours_predict
 from ihomer.kernels.nodes import child_of, is_leaf, leaf_of, mean_loss
 from ihomer.kernels.split import entropy
-from ihomer.kernels.tree_state import NONE
+from ihomer.kernels.tree_state import INHERITED, NONE, POSITIVE, UNOBSERVED
 
 _LEAST_LOSS = 0.001  # a voter without a loss so far does not silence all others
 
@@ -18,15 +18,15 @@ _LEAST_LOSS = 0.001  # a voter without a loss so far does not silence all others
 class Voters(NamedTuple):
     """Work space for one event: the leaves it reaches. V = most voters, L labels, M models, K pairs of the event."""
 
-    leaf: np.ndarray  # int32[V]: 0 is the main leaf, then one leaf for each alternate on the main path
-    owner: np.ndarray  # int32[V]: the node whose mean loss weighs the vote; for an alternate its root
+    leaf: np.ndarray  # int64[V]: 0 is the main leaf, then one leaf for each alternate on the main path
+    owner: np.ndarray  # int64[V]: the node whose mean loss weighs the vote; for an alternate its root
     ready: np.ndarray  # bool[V]: the leaf has a prediction
     p: np.ndarray  # float64[V, L]: its prediction
     z: np.ndarray  # float64[V, L * M]: its logistic scores
-    block: np.ndarray  # int32[V, K]: its block of each feature of the event
+    block: np.ndarray  # int64[V, K]: its block of each feature of the event
 
 
-@jit
+@inner
 def new_voters(t, n_pairs):
     """Allocate the work space for events of up to `n_pairs` pairs."""
     h = t.header[0]
@@ -34,16 +34,16 @@ def new_voters(t, n_pairs):
     most = 2 * h["deepest"] + 3
     n_labels = h["n_labels"]
     return Voters(
-        np.empty(most, INDEX),
-        np.empty(most, INDEX),
+        np.empty(most, np.int64),
+        np.empty(most, np.int64),
         np.zeros(most, np.bool_),
         np.zeros((most, n_labels)),
         np.empty((most, n_labels * t.settings[0]["n_models"])),
-        np.empty((most, n_pairs), INDEX),
+        np.empty((most, n_pairs), np.int64),
     )
 
 
-@jit
+@inner
 def find_voters(t, voters, x_index, x_value):
     """Route an event; fill leaf and owner; return the number of voters."""
     node = t.header[0]["root"]
@@ -62,7 +62,7 @@ def find_voters(t, voters, x_index, x_value):
     return n_voters
 
 
-@jit
+@inner
 def leaf_scores(t, voters, v, x_index, x_value):
     """Look up the blocks of voter v and compute its logistic scores."""
     slot = t.nodes[voters.leaf[v]]["slot"]
@@ -71,7 +71,7 @@ def leaf_scores(t, voters, v, x_index, x_value):
     logistic_scores(t, slot, voters.block[v], x_value, voters.z[v])
 
 
-@jit
+@entry_point
 def uses_neighbours(t, node):
     """Tell whether leaf `node` predicts by its neighbours: while it is young, or its entropy is low."""
     n, settings = t.nodes[node], t.settings[0]
@@ -82,12 +82,12 @@ def uses_neighbours(t, node):
     count = np.empty(n_labels)
     observed = np.empty(n_labels)
     for label in range(n_labels):
-        count[label] = t.positive[node, label] + t.inherited[node, label]
-        observed[label] = 1.0 - t.unobserved[node, label] / total
+        count[label] = t.labels[node, POSITIVE, label] + t.labels[node, INHERITED, label]
+        observed[label] = 1.0 - t.labels[node, UNOBSERVED, label] / total
     return entropy(count, total, observed) < settings["entropy_threshold"]
 
 
-@jit
+@inner
 def predict_leaf(t, voters, v, x_index, x_value, dense, with_scores):
     """Compute the prediction of voter v.
 
@@ -102,14 +102,14 @@ def predict_leaf(t, voters, v, x_index, x_value, dense, with_scores):
     voters.ready[v] = n_labelsets > 0
     if n_labelsets == 1:
         for label in range(p.size):
-            p[label] = 1.0 if t.positive[node, label] > 0.0 else 0.0
+            p[label] = 1.0 if t.labels[node, POSITIVE, label] > 0.0 else 0.0
     elif near:
         neighbours_predict(t, node, x_index, x_value, dense, p)
     elif n_labelsets > 1:
         logistic_predict(voters.z[v], t.settings[0]["n_models"], p)
 
 
-@jit
+@inner
 def combine_votes(t, voters, n_voters, out):
     """Write the mean of the voters' predictions, weighted by 1 / loss^2, to `out`, float64[L]; zeros without a voter."""
     out[:] = 0.0
@@ -132,13 +132,10 @@ def combine_votes(t, voters, n_voters, out):
             out[label] /= total
 
 
-@jit
+@entry_point
 def predict_rows(t, x_indptr, x_index, x_value, start, stop, dense, out):
     """Predict rows start..stop-1 of a sparse matrix without changing the tree; out : float64[stop - start, L]."""
-    widest = 0
-    for row in range(start, stop):
-        widest = max(widest, x_indptr[row + 1] - x_indptr[row])
-    voters = new_voters(t, widest)
+    voters = new_voters(t, np.max(np.diff(x_indptr[start : stop + 1])))
     for row in range(start, stop):
         a, b = x_indptr[row], x_indptr[row + 1]
         n_voters = find_voters(t, voters, x_index[a:b], x_value[a:b])

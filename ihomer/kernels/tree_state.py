@@ -29,13 +29,13 @@ SETTINGS = np.dtype(
         ("adwin_delta", VALUE),
         ("min_branch_fraction", VALUE),
         ("seed", np.int64),
-        ("n_neighbors", INDEX),
-        ("window", INDEX),
-        ("n_models", INDEX),
-        ("n_thresholds", INDEX),
-        ("max_leaves", INDEX),
-        ("max_depth", INDEX),
-        ("alternate_on", INDEX),
+        ("n_neighbors", np.int64),
+        ("window", np.int64),
+        ("n_models", np.int64),
+        ("n_thresholds", np.int64),
+        ("max_leaves", np.int64),
+        ("max_depth", np.int64),
+        ("alternate_on", np.int64),
         ("bootstrap", np.bool_),
         ("drift_of_mean", np.bool_),
         ("inherit", np.bool_),
@@ -44,13 +44,16 @@ SETTINGS = np.dtype(
 HEADER = np.dtype(
     [
         ("n_events", np.int64),
-        ("n_labels", INDEX),
-        ("root", INDEX),
-        ("n_leaves", INDEX),
-        ("deepest", INDEX),
-        ("free_nodes", INDEX),
-        ("free_slots", INDEX),
-        ("free_blocks", INDEX),
+        ("n_labels", np.int64),
+        ("root", np.int64),
+        ("n_leaves", np.int64),
+        ("deepest", np.int64),
+        ("free_nodes", np.int64),  # how many are free
+        ("free_slots", np.int64),
+        ("free_blocks", np.int64),
+        ("next_node", np.int64),  # first of the list of free ones, NONE if there is none
+        ("next_slot", np.int64),
+        ("next_block", np.int64),
         ("n_splits", np.int64),
         ("n_switched", np.int64),
         ("n_dropped", np.int64),
@@ -59,20 +62,20 @@ HEADER = np.dtype(
     ]
 )
 NOTES = 512  # how many of the last notes are kept
-NOTE = np.dtype([("event", np.int64), ("node", INDEX), ("what", INDEX)])
+NOTE = np.dtype([("event", np.int64), ("node", np.int64), ("what", np.int64)])
 LOSS_ROSE, LOSS_FELL, ALTERNATE_MADE, ALTERNATE_SWITCHED, ALTERNATE_DROPPED, LEAF_SPLIT = range(6)
 NODE = np.dtype(
     [
-        ("parent", INDEX),
-        ("left", INDEX),
-        ("right", INDEX),
-        ("alternate", INDEX),
-        ("feature", INDEX),  # NONE in a leaf, and in an inner node whose feature was forgotten
-        ("slot", INDEX),  # NONE in an inner node
-        ("depth", INDEX),
-        ("n_labelsets", INDEX),
-        ("row_first", INDEX),
-        ("row_count", INDEX),
+        ("parent", np.int64),
+        ("left", np.int64),
+        ("right", np.int64),
+        ("alternate", np.int64),
+        ("feature", np.int64),  # NONE in a leaf, and in an inner node whose feature was forgotten
+        ("slot", np.int64),  # NONE in an inner node
+        ("depth", np.int64),
+        ("n_labelsets", np.int64),
+        ("row_first", np.int64),
+        ("row_count", np.int64),
         ("threshold", VALUE),
         ("weight", VALUE),
         ("inherited", VALUE),
@@ -80,10 +83,16 @@ NODE = np.dtype(
         ("loss_sum", VALUE),
         ("loss_weight", VALUE),
         ("last_attempt", VALUE),
+        ("next", np.int64),  # of a free node: the next free one
+        ("used", np.bool_),
         ("background", np.bool_),
         ("nominal", np.bool_),
     ]
 )
+SLOT = np.dtype([("head", np.int64), ("next", np.int64)])  # first block of the leaf; of a free slot: the next free one
+BLOCK = np.dtype([("feature", np.int64), ("next", np.int64)])  # next block of the leaf, or next free block
+ENTRY = np.dtype([("key", np.int64), ("block", np.int64)])  # slot << 32 | feature, NONE = empty
+POSITIVE, UNOBSERVED, INHERITED = range(3)  # rows of TreeState.labels
 
 # Columns of TreeState.stats: weight, mean and sum of squared deviations of the values that are not zero, their range, and
 # the weight of events in which the feature was missing.
@@ -95,73 +104,62 @@ class TreeState(NamedTuple):
 
     settings: np.ndarray  # SETTINGS[1]
     header: np.ndarray  # HEADER[1]
-    label_id: np.ndarray  # int32[L], ascending: the labels of the stream that this tree predicts
-    label_place: np.ndarray  # int32[L]: the position in this tree of label_id[i]
     nodes: np.ndarray  # NODE[N]
-    free_node: np.ndarray  # int32[N], stack
-    positive: np.ndarray  # float64[N, L]: weight of positives, learned here
-    unobserved: np.ndarray  # float64[N, L]: weight of events in which the label was unobserved, learned here
-    inherited: np.ndarray  # float64[N, L]: weight of positives that the split of the parent sent here
+    labels: np.ndarray  # float64[N, 3, L]: weights of positives and of unobserved learned here, of positives inherited
     detector: np.ndarray  # float64[N, ...]: row n is the ADWIN of node n
     notes: np.ndarray  # NOTE[NOTES]: what happened last, note i at place i % NOTES
-    free_slot: np.ndarray  # int32[S], stack
-    head: np.ndarray  # int32[S]: first block of the leaf's list
-    row_size: np.ndarray  # int32[S, W]
+    slots: np.ndarray  # SLOT[S]
+    row_size: np.ndarray  # int64[S, W]
     row_index: np.ndarray  # int32[S, W, K]
     row_value: np.ndarray  # float64[S, W, K]
     row_label: np.ndarray  # bool[S, W, L]
     intercept: np.ndarray  # float64[S, L * M]
     labelsets: np.ndarray  # uint64[S, P]: open addressing, 0 = empty
-    free_block: np.ndarray  # int32[B], stack
-    block_feature: np.ndarray  # int32[B]
-    block_next: np.ndarray  # int32[B]: next block of the same leaf
+    blocks: np.ndarray  # BLOCK[B]
     stats: np.ndarray  # float64[B, 1 + L, 6]: all events, then each label's positives
     coefficient: np.ndarray  # float64[B, L * M]
-    table_key: np.ndarray  # int64[H]: slot << 32 | feature, NONE = empty
-    table_block: np.ndarray  # int32[H]
+    table: np.ndarray  # ENTRY[H]
 
 
-def new_tree(settings, label_ids):
-    """Return the state of a tree that has learned nothing: one leaf, no blocks.
-
-    settings : SETTINGS[1]; label_ids : int32[L], ascending
-    """
-    n_labels, n_models, window = len(label_ids), int(settings[0]["n_models"]), int(settings[0]["window"])
+def new_tree(settings, n_labels):
+    """Return the state of a tree that has learned nothing: one leaf, no blocks. settings : SETTINGS[1]"""
+    n_models, window = int(settings[0]["n_models"]), int(settings[0]["window"])
     nodes, slots, blocks, width = 4, 1, 8, 8
-    header = np.zeros(1, HEADER)
     tree = TreeState(
         settings=settings,
-        header=header,
-        label_id=np.array(label_ids, INDEX),
-        label_place=np.arange(n_labels, dtype=INDEX),
+        header=np.zeros(1, HEADER),
         nodes=np.zeros(nodes, NODE),
-        free_node=np.arange(nodes, dtype=INDEX)[::-1].copy(),
-        positive=np.zeros((nodes, n_labels)),
-        unobserved=np.zeros((nodes, n_labels)),
-        inherited=np.zeros((nodes, n_labels)),
+        labels=np.zeros((nodes, 3, n_labels)),
         detector=adwin_arrays(nodes),
         notes=np.zeros(NOTES, NOTE),
-        free_slot=np.arange(slots, dtype=INDEX)[::-1].copy(),
-        head=np.full(slots, NONE, INDEX),
-        row_size=np.zeros((slots, window), INDEX),
+        slots=np.full(slots, NONE, SLOT),
+        row_size=np.zeros((slots, window), np.int64),
         row_index=np.zeros((slots, window, width), INDEX),
         row_value=np.zeros((slots, window, width)),
         row_label=np.zeros((slots, window, n_labels), np.bool_),
         intercept=np.zeros((slots, n_labels * n_models)),
         labelsets=np.zeros((slots, 64), np.uint64),
-        free_block=np.arange(blocks, dtype=INDEX)[::-1].copy(),
-        block_feature=np.zeros(blocks, INDEX),
-        block_next=np.full(blocks, NONE, INDEX),
+        blocks=np.zeros(blocks, BLOCK),
         stats=np.zeros((blocks, 1 + n_labels, 6)),
         coefficient=np.zeros((blocks, n_labels * n_models)),
-        table_key=np.full(4 * blocks, NONE, np.int64),
-        table_block=np.zeros(4 * blocks, INDEX),
+        table=np.full(4 * blocks, NONE, ENTRY),
     )
     # Node 0 and slot 0 are the root leaf.
     root = tree.nodes[0]
     for field in ("parent", "left", "right", "alternate", "feature"):
         root[field] = NONE
-    h = header[0]
+    root["used"] = True
+    tree.nodes["next"] = linked(nodes, NONE)
+    tree.blocks["next"] = linked(blocks, NONE)
+    h = tree.header[0]
     h["n_labels"], h["n_leaves"] = n_labels, 1
-    h["free_nodes"], h["free_slots"], h["free_blocks"] = nodes - 1, slots - 1, blocks
+    h["free_nodes"], h["free_slots"], h["free_blocks"] = nodes - 1, 0, blocks
+    h["next_node"], h["next_slot"], h["next_block"] = 1, NONE, 0
     return tree
+
+
+def linked(stop, last, start=0):
+    """Return the links of a list start, start + 1, ..., stop - 1, then `last`."""
+    links = np.arange(start + 1, stop + 1)
+    links[-1] = last
+    return links

@@ -1,0 +1,232 @@
+"""ClusterUpkeep: keeps the clusters and their tree in step with the counts. Knows label indices, no names."""
+
+import heapq
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ihomer.label_graph import CutRules, LabelGraph
+from ihomer.label_tree import LabelTree
+from ihomer.pair_counts import PairCounts
+
+__all__ = ["ClusterUpkeep", "DriftSeen"]
+
+WAIT = 8  # a rebuild after a drift waits for evidence, at most so many times n_min events
+SLOTS_PER_WORK = 8  # a round of tests costs about a pass over all slots: it waits for an eighth of that in counting
+CLEARLY_MORE = 1.1  # by which a labelset size must lead to become the new usual size
+
+Members = NDArray[np.int32]
+
+
+class DriftSeen(NamedTuple):
+    """What `ClusterUpkeep.check` did about a drift: events in the window kept, and their mean share of cut pairs."""
+
+    window: int
+    cut_share: float
+
+
+class ClusterUpkeep:
+    """Disjoint clusters of label indices.
+
+    Parameters
+    ----------
+    counts
+        The counts that decide.
+    rules
+        What a cut must satisfy; `least` is replaced by the usual labelset size if `least_given` is False.
+    least_given
+        Whether the least size of a cluster was asked for.
+    n_min
+        Events from one check to the next.
+    """
+
+    def __init__(self, counts: PairCounts, rules: CutRules, least_given: bool, n_min: int) -> None:
+        self.counts = counts
+        self.rules = rules
+        self.least_given = least_given
+        self.n_min = n_min
+        self.cluster = np.full(16, -1, np.int32)
+        self.tree = LabelTree()
+        self.usual_size = 1
+        self.rebuild_by = -1
+
+    def fit(self, n_labels: int) -> None:
+        """Make room for label indices below `n_labels`."""
+        self.counts.fit(n_labels)
+        if n_labels > len(self.cluster):
+            more = len(self.counts.label_count) - len(self.cluster)
+            self.cluster = np.concatenate([self.cluster, np.full(more, -1, np.int32)])
+
+    def admit(self, new: list[tuple[int, bool]], positive: list[int]) -> None:
+        """Give new labels a cluster: the one they share most labels of their event with, else the smallest.
+
+        Parameters
+        ----------
+        new
+            (index, whether it applies) of each new label, in name order.
+        positive
+            Labels of the event that have a cluster already.
+        """
+        if self.tree.root < 0:
+            self.tree.plant()
+        ids, sizes = np.unique(self.cluster[self.cluster >= 0], return_counts=True)
+        size = dict.fromkeys(self.tree.leaves(), 0) | dict(zip(ids.tolist(), sizes.tolist(), strict=True))
+        smallest = sorted((n, c) for c, n in size.items())
+        shared: dict[int, int] = {}
+        for i in positive:
+            shared[int(self.cluster[i])] = shared.get(int(self.cluster[i]), 0) + 1
+        for i, applies in new:
+            if applies and shared:
+                chosen = min(shared, key=lambda c: (-shared[c], c))
+            else:
+                while smallest[0][0] != size[smallest[0][1]]:
+                    heapq.heapreplace(smallest, (size[smallest[0][1]], smallest[0][1]))
+                chosen = smallest[0][1]
+            self.cluster[i] = chosen
+            size[chosen] += 1
+            if applies:
+                shared[chosen] = shared.get(chosen, 0) + 1
+
+    def remove(self, index: Members) -> None:
+        """Take labels out of their clusters, and out of the counts."""
+        emptied = set(self.cluster[index].tolist())
+        self.cluster[index] = -1
+        self._remove_empty(emptied)
+        self.counts.forget_labels(index)
+
+    def _remove_empty(self, among: set[int]) -> None:
+        for cluster in sorted(among - set(self.cluster.tolist()) - {-1}):
+            self.tree.remove(cluster)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether `check` has something to do now."""
+        counts = self.counts
+        if self.tree.root < 0 or counts.n_events % self.n_min:
+            return False
+        return counts.drift_seen or self.rebuild_by >= 0 or counts.work * SLOTS_PER_WORK >= len(counts.keys)
+
+    def check(self) -> DriftSeen | None:
+        """Act on a drift; rebuild the tree if one waits for it; else test each leaf."""
+        drift = self._forget() if self.counts.drift_seen else None
+        graph = self._graph()
+        self.counts.rest()
+        if self.rebuild_by < 0:
+            self._round(graph)
+        elif self.counts.n_events >= self.rebuild_by or self._is_informed(graph):
+            self._rebuild(graph)
+        return drift
+
+    def rebuild(self) -> None:
+        """Build the tree anew from the root, now."""
+        if self.tree.root >= 0:
+            self._rebuild(self._graph())
+
+    def _forget(self) -> DriftSeen:
+        share = self.counts.cut_share
+        window = self.counts.forget_before_drift()
+        self.counts.calm()
+        self.rebuild_by = self.counts.n_events + WAIT * self.n_min
+        return DriftSeen(window, share)
+
+    def _graph(self) -> LabelGraph:
+        least = self.rules.least
+        if not self.least_given:
+            self._update_usual_size()
+            least = self.usual_size
+            if self.rules.most is not None:
+                least = min(least, (self.rules.most + 1) // 2)
+        return LabelGraph(self.counts, self.cluster, self.rules._replace(least=least))
+
+    def _update_usual_size(self) -> None:
+        """Take the most frequent labelset size, unless it hardly leads over the one in use."""
+        size_count = self.counts.size_count
+        found = 1 + int(np.argmax(size_count[1:]))
+        if size_count[found] > CLEARLY_MORE * size_count[self.usual_size]:
+            self.usual_size = found
+
+    def _is_informed(self, graph: LabelGraph) -> bool:
+        used = np.flatnonzero(self.cluster >= 0).astype(np.int32)
+        if len(used) < 2:
+            return True
+        return graph.bound_of_all(used) < self.rules.tau
+
+    def _round(self, graph: LabelGraph) -> None:
+        """Merge siblings, move labels, dissolve what is too small, split."""
+        self._merge_siblings(graph)
+        if not self.rules.published and graph.settle():
+            self._remove_empty(set(self.tree.leaves()))
+        self._join_small(graph)
+        members = graph.clusters()
+        if self._split(graph, members, sorted(members)):
+            self.counts.calm()
+
+    def _merge_siblings(self, graph: LabelGraph) -> None:
+        members = graph.clusters()
+        for parent, (left, right) in sorted(self.tree.children.items()):
+            if not (self.tree.is_leaf(left) and self.tree.is_leaf(right)):
+                continue
+            together = len(members[left]) + len(members[right])
+            if self.rules.most is not None and together > self.rules.most:
+                continue
+            if self._has_spread(graph, parent, members) or (
+                not self.rules.published and graph.grown_together(members[left], members[right])
+            ):
+                merged = self.tree.merge(parent)
+                self.cluster[members[left]] = merged
+                self.cluster[members[right]] = merged
+
+    def _has_spread(self, graph: LabelGraph, parent: int, members: dict[int, Members]) -> bool:
+        """Tell whether a child's diameter exceeds what its parent's was when it was cut."""
+        diameter, bound = self.tree.cut[parent]
+        found = [graph.diameter(members[child]) for child in self.tree.children[parent]]
+        return any(d - diameter > max(eps, bound) for d, eps in found)
+
+    def _join_small(self, graph: LabelGraph) -> None:
+        """Let each cluster that is too small join the one of the strongest average link, else its sibling."""
+        least = graph.rules.least if self.least_given else (graph.rules.least + 1) // 2
+        members = graph.clusters()
+        small = sorted((len(m), c) for c, m in members.items() if len(m) < least)
+        for _, cluster in small:
+            member = np.flatnonzero(self.cluster == cluster).astype(np.int32)
+            if len(member) >= least or len(self.tree.parent) == 1:
+                continue
+            size = np.bincount(self.cluster[self.cluster >= 0])
+            beside = sorted(self.tree.leaves(self.tree.sibling(cluster)), key=lambda c: (size[c], c))
+            choices = [*graph.nearest_clusters(member), *beside]
+            most = self.rules.most
+            target = next((c for c in choices if most is None or size[c] + len(member) <= most), -1)
+            if target >= 0:
+                self.cluster[member] = target
+                self.tree.remove(cluster)
+
+    def _split(self, graph: LabelGraph, members: dict[int, Members], leaves: list[int]) -> int:
+        """Split leaves, and the leaves that come of it, while their tests say so; return how many cuts were made."""
+        n_cuts = 0
+        waiting = leaves[::-1]
+        while waiting:
+            leaf = waiting.pop()
+            cut = graph.cut(members[leaf])
+            if cut is None:
+                continue
+            n_cuts += 1
+            for child, side in zip(self.tree.split(leaf, cut.diameter, cut.bound), cut.sides, strict=True):
+                self.cluster[side] = child
+                members[child] = side
+                waiting.append(child)
+        return n_cuts
+
+    def _rebuild(self, graph: LabelGraph) -> None:
+        """Split all labels from the root; a cluster with the same labels as before keeps its number."""
+        known = {np.sort(member).tobytes(): cluster for cluster, member in graph.clusters().items()}
+        root = self.tree.plant()
+        self.cluster[self.cluster >= 0] = root
+        members = graph.clusters()
+        self._split(graph, members, [root])
+        for leaf in list(self.tree.leaves()):
+            before = known.get(np.sort(members[leaf]).tobytes())
+            if before is not None:
+                self.cluster[members[leaf]] = self.tree.rename(leaf, before)
+        self.rebuild_by = -1
+        self.counts.calm()

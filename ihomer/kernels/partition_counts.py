@@ -1,0 +1,223 @@
+"""How often labels occur, alone and in pairs: counts, a hash table of pairs, and a ring of the newest label sets.
+
+Pairs live in an open-addressing table (linear probing): `keys` int64[slots], i << 32 | j with i < j, or `EMPTY`; `values`
+float64[slots]; the number of slots is a power of two. Counts fade by a factor per event: what is stored, times
+`scale[0]`, is the count. `meta` int64[6] holds the whole numbers named below.
+
+The ring: row r of the stream is row r % R of `ring_row` int64[R, 2] (position of its first label, number of labels) and of
+`ring_weight` float64[R]; position q of the label stream is `ring_label` int32[Q] at q % Q. A row is whole while none of its
+labels has been overwritten. A label that was forgotten reads `FORGOTTEN`.
+"""
+
+import numpy as np
+
+from .adwin import adwin_update
+from .common import jit
+
+EMPTY = -1
+FORGOTTEN = -1
+EVENTS, PAIRS, WORK, DRIFT, RING_ROWS, RING_LABELS = range(6)
+EVENT_WORK = 32  # cost of an event beside its pairs, in pairs
+TINY_SCALE = 1e-100
+HASH = np.uint64(0x9E3779B97F4A7C15)
+
+
+@jit
+def pair_hash(key):
+    """Mix the bits of a key (Fibonacci hashing of both halves)."""
+    mixed = np.uint64(key) * HASH
+    return np.int64((mixed ^ (mixed >> np.uint64(29))) >> np.uint64(3))
+
+
+@jit
+def pair_key(i, j):
+    """Return the key of labels i != j."""
+    low, high = min(i, j), max(i, j)
+    return np.int64(low) << 32 | np.int64(high)
+
+
+@jit
+def find_slot(keys, key):
+    """Return the slot that holds `key`, or the empty one where it would go."""
+    mask = keys.size - 1
+    slot = pair_hash(key) & mask
+    while keys[slot] != EMPTY and keys[slot] != key:
+        slot = (slot + 1) & mask
+    return slot
+
+
+@jit
+def room_in(keys):
+    """Return how many pairs the table may hold: 5/8 of its slots."""
+    return keys.size // 8 * 5
+
+
+@jit
+def insert_pairs(keys, values, more_keys, more_values):
+    """Add the pairs of another table or list, which are not in this one, to a table with room for them."""
+    for k in range(more_keys.size):
+        if more_keys[k] != EMPTY:
+            slot = find_slot(keys, more_keys[k])
+            keys[slot] = more_keys[k]
+            values[slot] = more_values[k]
+
+
+@jit
+def pair_count(keys, values, i, j):
+    """Return the stored count of a pair, 0 if it never occurred."""
+    slot = find_slot(keys, pair_key(i, j))
+    return values[slot] if keys[slot] != EMPTY else 0.0
+
+
+@jit
+def _sample(index, begin, end, most, turn, taken):
+    """Copy the labels of a row to `taken`; of more than `most` a stretch of that length whose start moves with `turn`."""
+    size = end - begin
+    start = 0 if size <= most else (turn * 40503) % size
+    n = min(size, most)
+    for k in range(n):
+        taken[k] = index[begin + (start + k) % size]
+    return n
+
+
+@jit
+def _missing_pairs(taken, n, keys):
+    missing = 0
+    for a in range(n):
+        for b in range(a + 1, n):
+            missing += keys[find_slot(keys, pair_key(taken[a], taken[b]))] == EMPTY
+    return missing
+
+
+@jit
+def _count_pairs(taken, n, amount, cluster, keys, values, meta):
+    """Add `amount` to each pair of taken[:n]; return how many pairs lie in two clusters."""
+    cut = 0
+    for a in range(n):
+        for b in range(a + 1, n):
+            key = pair_key(taken[a], taken[b])
+            slot = find_slot(keys, key)
+            if keys[slot] == EMPTY:
+                keys[slot] = key
+                values[slot] = 0.0
+                meta[PAIRS] += 1
+            values[slot] += amount
+            cut += cluster[taken[a]] != cluster[taken[b]]
+    return cut
+
+
+@jit
+def _remember(taken, n, weight, ring_label, ring_row, ring_weight, meta):
+    """Append a row to the ring."""
+    row = meta[RING_ROWS] % ring_weight.size
+    ring_row[row, 0] = meta[RING_LABELS]
+    ring_row[row, 1] = n
+    ring_weight[row] = weight
+    for k in range(n):
+        ring_label[(meta[RING_LABELS] + k) % ring_label.size] = taken[k]
+    meta[RING_ROWS] += 1
+    meta[RING_LABELS] += n
+
+
+@jit
+def _renormalise(label_count, size_count, values, scale):
+    label_count *= scale[0]
+    size_count *= scale[0]
+    values *= scale[0]
+    scale[0] = 1.0
+
+
+@jit
+def count_rows(
+    indptr, index, weight, first, cluster, label_count, last_seen, size_count, keys, values,
+    ring_label, ring_row, ring_weight, detector, meta, scale, taken, max_pairs, fading, drift_delta, seed,
+):  # fmt: skip
+    """Count the labels and pairs of rows first, first + 1, ...; return the row before which the table was full.
+
+    n_i += w, n_ij += w; then the share of the row's pairs that lie in two clusters goes to ADWIN, which sets meta[DRIFT]
+    if it has risen. Nothing of the row that does not fit is counted.
+
+    Shapes: indptr int64[rows + 1], index int32[:] ascending within a row, weight float64[rows]; cluster int32[labels],
+    label_count float64[labels], last_seen int64[labels]; size_count float64[taken.size + 1] by number of labels; taken
+    int32[:], work space, whose length bounds how many labels of a row are counted. `drift_delta` 0: no ADWIN.
+    """
+    limit = min(max_pairs, room_in(keys))
+    for row in range(first, weight.size):
+        n = _sample(index, indptr[row], indptr[row + 1], taken.size, meta[EVENTS] + seed, taken)
+        pairs = n * (n - 1) // 2
+        if meta[PAIRS] + pairs > limit and meta[PAIRS] + _missing_pairs(taken, n, keys) > limit:
+            return row
+        meta[EVENTS] += 1
+        meta[WORK] += pairs + EVENT_WORK
+        for k in range(indptr[row], indptr[row + 1]):
+            last_seen[index[k]] = meta[EVENTS]
+        scale[0] *= fading
+        if scale[0] < TINY_SCALE:
+            _renormalise(label_count, size_count, values, scale)
+        amount = weight[row] / scale[0]
+        for k in range(n):
+            label_count[taken[k]] += amount
+        if n > 0:
+            size_count[n] += amount
+        cut = _count_pairs(taken, n, amount, cluster, keys, values, meta)
+        if drift_delta > 0.0:
+            _remember(taken, n, weight[row], ring_label, ring_row, ring_weight, meta)
+            if n > 1 and adwin_update(detector, 0, cut / pairs, drift_delta) > 0:
+                meta[DRIFT] = 1
+    return weight.size
+
+
+@jit
+def rows_of_window(ring_label, ring_row, meta, width):
+    """Return how many of the newest rows, all whole, hold `width` rows of two labels or more (or as many as there are)."""
+    rows, found = 0, 0
+    while found < width and rows < min(meta[RING_ROWS], ring_row.shape[0]):
+        start, n = ring_row[(meta[RING_ROWS] - 1 - rows) % ring_row.shape[0]]
+        if start < meta[RING_LABELS] - ring_label.size:
+            break
+        found += n > 1
+        rows += 1
+    return rows
+
+
+@jit
+def _recount_row(label, n, amount, label_count, size_count, keys, values, meta):
+    """Count one row again; a pair that the table no longer holds stays out."""
+    for a in range(n):
+        label_count[label[a]] += amount
+        for b in range(a + 1, n):
+            slot = find_slot(keys, pair_key(label[a], label[b]))
+            if keys[slot] != EMPTY:
+                values[slot] += amount
+    if n > 0:
+        size_count[n] += amount
+
+
+@jit
+def forget_before(
+    rows, old_share, label_count, size_count, keys, values, ring_label, ring_row, ring_weight, meta, scale, taken, fading
+):  # fmt: skip
+    """Let the newest `rows` rows outweigh all that was counted before: n = rho n_old + n_recent.
+
+    rho <= 1 is such that the old labels weigh `old_share` of what the recent ones do. Shapes: see `count_rows`.
+    """
+    newest = meta[RING_ROWS] - 1
+    recent = 0.0
+    for age in range(rows):
+        row = (newest - age) % ring_weight.size
+        recent += ring_row[row, 1] * ring_weight[row] * fading**age / scale[0]
+    old = label_count.sum()
+    rho = min(1.0, old_share * recent / old) if old > 0.0 else 1.0
+    label_count *= rho
+    size_count *= rho
+    values *= rho
+    for age in range(rows - 1, -1, -1):
+        row = (newest - age) % ring_weight.size
+        n = 0
+        for k in range(ring_row[row, 1]):
+            label = ring_label[(ring_row[row, 0] + k) % ring_label.size]
+            if label != FORGOTTEN:
+                taken[n] = label
+                n += 1
+        amount = ring_weight[row] * fading**age / scale[0]
+        _recount_row(taken, n, amount, label_count, size_count, keys, values, meta)
