@@ -8,12 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ihomer.kernels.encoding import MAX_MAGNITUDE, pack
 from ihomer.vocabulary import Vocabulary, in_name_order
 
-__all__ = ["Batch", "Encoder", "checked_weight", "labels_of"]
+__all__ = ["MAX_MAGNITUDE", "Batch", "Encoder", "checked_weight", "labels_of"]
 
-MAX_MAGNITUDE = 1e100  # of a feature: its square, times any sum of weights, is still a number
 MAX_WEIGHT = 1e9  # of an event
+
+_FEW = 8  # below that many features looking up each name is faster
+_PLAIN = frozenset((float, int, bool))
 
 Indices = NDArray[np.int32]
 Offsets = NDArray[np.int64]
@@ -116,15 +119,55 @@ class Encoder:
         self._nominal: dict[Hashable, dict[str, int]] = {}
         self._n_learned = 0
         self.n_forgotten = 0
+        self.version = 0  # rises whenever a name gets or loses its index
+        self._schema: tuple[Any, ...] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_schema": None}
 
     def encode(self, x: Mapping[Hashable, Any]) -> tuple[Indices, Values]:
         """Return the pairs of an event, indices ascending; names without an index are left out."""
-        known, _ = self._look_up(x)
-        return _as_arrays(known)
+        return self._encode_numbers(x) or _as_arrays(self._look_up(x)[0])
 
-    def new_names(self, x: Mapping[Hashable, Any]) -> list[Hashable]:
-        """Check an event; return the vocabulary keys that it would add, in name order."""
-        return self._look_up(x)[1]
+    def check(self, x: Mapping[Hashable, Any]) -> tuple[Indices, Values, list[Hashable]]:
+        """Check an event that is to be learned; return its pairs, and the vocabulary keys that it would add, in order.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `x` is not a dictionary, or a value is not a number, string, bool or None, or is infinite.
+        """
+        found = self._encode_numbers(x)
+        if found is not None:
+            return *found, []
+        pairs, new = self._look_up(x)
+        return *_as_arrays(pairs), new
+
+    def _encode_numbers(self, x: Mapping[Hashable, Any]) -> tuple[Indices, Values] | None:
+        """Encode an event of plain numbers with the same names as the last one of that kind, in one compiled call.
+
+        None if it is of another kind; its names are then those to compare with, if they are many.
+        """
+        if type(x) is not dict or len(x) < _FEW:
+            return None
+        names = tuple(x)
+        schema = self._schema
+        if schema is None or schema[0] != names or schema[1] != self.version:
+            schema = self._schema = self._order_of(names)
+        if not _PLAIN.issuperset(map(type, x.values())):
+            return None
+        try:
+            values = np.fromiter(x.values(), np.float64, len(x))
+        except OverflowError:
+            return None
+        index, value = np.empty(len(x), np.int32), np.empty(len(x))
+        size = pack(values, schema[2], schema[3], index, value)
+        return None if size < 0 else (index[:size], value[:size])
+
+    def _order_of(self, names: tuple[Hashable, ...]) -> tuple[Any, ...]:
+        index = np.fromiter(map(self.features.get, names), np.int32, len(names))
+        order = np.argsort(index, kind="stable")
+        return names, self.version, order, index[order]
 
     def _look_up(self, x: Mapping[Hashable, Any]) -> tuple[list[tuple[int, float]], list[Hashable]]:
         """Return the pairs of index and value that are not 0, and the keys that have no index yet."""
@@ -157,13 +200,6 @@ class Encoder:
             keys.extend((Nominal, *pair) for pair in in_name_order(new_nominal))  # type: ignore[misc]
         return pairs, keys
 
-    def learn(self, x: Mapping[Hashable, Any], new: list[Hashable]) -> tuple[Indices, Values]:
-        """Give indices to `new` (what `new_names` returned; there is room for them), and encode the event."""
-        self.add(new)
-        index, value = self.encode(x)
-        self.touch(index)
-        return index, value
-
     def touch(self, index: Indices) -> None:
         """Note that features are in use by the event being learned."""
         self._n_learned += 1
@@ -182,6 +218,7 @@ class Encoder:
 
     def add(self, keys: list[Hashable]) -> None:
         """Give indices to vocabulary keys, in turn."""
+        self.version += 1
         for key in keys:
             self._add(key)
 
@@ -217,6 +254,7 @@ class Encoder:
                     del self._nominal[name]
             self.features.free(index)
         self.n_forgotten += count
+        self.version += 1
         return forgotten
 
 

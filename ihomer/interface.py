@@ -95,9 +95,9 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         """
         weight = checked_weight(w)
         named = labels_of(y)
-        new_features = self._encoder.new_names(x)
+        encoded = self._encoder.check(x)
         self._make_known(named)
-        self._learn(self._single(x, new_features, named, weight), np.empty((1, self._labels.size)))
+        self._learn(self._single(x, encoded, named, weight), np.empty((1, self._labels.size)))
         self.n_learned += 1
 
     def predict_proba_one(self, x: Mapping[Hashable, Any], **kwargs: Any) -> dict[Hashable, dict[bool, float]]:
@@ -184,7 +184,8 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         index, value = self._encoder.encode(x)
         out = np.empty((1, self._labels.size))
         self._predict(_one_row(index, value, _NO_LABELS, _NO_LABELS, 1.0), out)
-        return out[0].tolist()
+        p: list[float] = out[0].tolist()
+        return p
 
     def _make_known(self, named: tuple[list[Hashable], list[Hashable], list[Hashable]]) -> None:
         known = self._labels
@@ -194,19 +195,26 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
 
     def _label_indices(self, names: list[Hashable]) -> Indices:
         """Return label indices, ascending; a label that has been forgotten again meanwhile is left out."""
+        if not names:
+            return _NO_LABELS
         found = sorted(i for i in map(self._labels.get, names) if i >= 0)
         return np.array(found, np.int32)
 
-    def _single(self, x: Any, new: list[Hashable], named: tuple[list[Hashable], ...], weight: float) -> Batch:
-        """Encode one event that is about to be learned, giving indices to its new feature names."""
+    def _single(
+        self, x: Any, encoded: tuple[Indices, Values, list[Hashable]], named: tuple[list[Hashable], ...], weight: float
+    ) -> Batch:
+        """Return one event that is about to be learned, giving indices to its new feature names."""
         encoder = self._encoder
-        if new and encoder.surplus(len(new)):
+        index, value, new = encoded
+        if new:
+            encoder.touch(index)
             new = new[: encoder.max_features // 2]
-            encoder.touch(encoder.encode(x)[0])
-            forgotten = encoder.forget_oldest(encoder.surplus(len(new)))
-            self._forget_features(forgotten)
-        index, value = encoder.learn(x, new)
-        self._fit_dense()
+            if encoder.surplus(len(new)):
+                self._forget_features(encoder.forget_oldest(encoder.surplus(len(new))))
+            encoder.add(new)
+            self._fit_dense()
+            index, value = encoder.encode(x)
+        encoder.touch(index)
         positive, unobserved, _ = named
         return _one_row(index, value, self._label_indices(positive), self._label_indices(unobserved), weight)
 
@@ -222,7 +230,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         weights = _checked_weights(w, n_rows)
         if not isinstance(features, Columns):
             for x in features:
-                self._encoder.new_names(x)
+                self._encoder.check(x)
         predicted: list[set[Hashable]] = []
         start = 0
         while start < n_rows:
@@ -243,7 +251,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         if new is None:
             stop = start + 1
             x = features.as_dicts(start, stop)[0] if isinstance(features, Columns) else features[start]
-            batch = self._single(x, self._encoder.new_names(x), _named(labels, start), weights[start])
+            batch = self._single(x, self._encoder.check(x), _named(labels, start), weights[start])
         else:
             batch = self._encode_columns(features, labels.table, weights, start, stop, new)
         out = np.empty((stop - start, self._labels.size))
@@ -305,30 +313,28 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
     def _like_features(self, p: Proba, X: Any, hard: bool) -> Any:
         """Return probabilities, or whether they exceed 1/2, as a frame like `X` or as an array."""
         names = self.labels
-        answer = p[:, self._label_indices_in_order(names)]
+        answer: NDArray[Any] = p[:, [self._labels.get(name) for name in names]]
         answer = answer > 0.5 if hard else answer
         if is_frame(X):
             return dataframe.to_native_frame(answer, like=dataframe.into_frame(X), columns=names)
         if names and all(type(name) is int and name >= 0 for name in names):
-            spread = np.zeros((len(p), 1 + max(names)), answer.dtype)  # type: ignore[call-overload, type-var, operator]
-            spread[:, names] = answer
+            columns = np.array(names, np.int64)
+            spread = np.zeros((len(p), 1 + columns.max()), answer.dtype)
+            spread[:, columns] = answer
             return spread
         return answer
-
-    def _label_indices_in_order(self, names: list[Hashable]) -> list[int]:
-        return [self._labels.get(name) for name in names]
 
     def _like_labels(self, predicted: list[set[Hashable]], Y: Any) -> Any:
         """Return label sets in the form of `Y`."""
         if not (sparse.issparse(Y) or isinstance(Y, np.ndarray) or is_frame(Y)):
             return predicted
-        names = list(Y.columns) if is_frame(Y) else list(range(Y.shape[1]))
+        names: list[Hashable] = list(Y.columns) if is_frame(Y) else list(range(np.shape(Y)[1]))
         column = {name: i for i, name in enumerate(names)}
-        answer = np.zeros((0, 0)) if sparse.issparse(Y) else np.zeros((len(predicted), len(names)), np.bool_)
         pairs = [(row, column[name]) for row, found in enumerate(predicted) for name in found if name in column]
         rows, columns = np.array(pairs, np.int64).reshape(-1, 2).T
         if sparse.issparse(Y):
-            return sparse.csr_array((np.ones(len(rows), np.bool_), (rows, columns)), shape=Y.shape)
+            return sparse.csr_array((np.ones(len(rows), np.bool_), (rows, columns)), shape=np.shape(Y))
+        answer = np.zeros((len(predicted), len(names)), np.bool_)
         answer[rows, columns] = True
         if is_frame(Y):
             return dataframe.to_native_frame(answer, like=dataframe.into_frame(Y), columns=names)
@@ -336,10 +342,8 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
 
 
 def _one_row(index: Indices, value: Values, positive: Indices, unobserved: Indices, weight: float) -> Batch:
-    def ends(array: NDArray[Any]) -> NDArray[np.int64]:
-        return np.array([0, len(array)], np.int64)
-
-    return Batch(ends(index), index, value, ends(positive), positive, ends(unobserved), unobserved, np.array([weight]))
+    ends = np.array([[0, len(index)], [0, len(positive)], [0, len(unobserved)]])
+    return Batch(ends[0], index, value, ends[1], positive, ends[2], unobserved, np.array([weight]))
 
 
 def _unlabelled(indptr: NDArray[np.int64], index: Indices, value: Values) -> Batch:

@@ -31,6 +31,7 @@ class TreeLearner:
         self.state: TreeState = tree_state.new_tree(settings, len(label_ids))
         self.label_id: NDArray[np.int32] = np.array(label_ids, np.int32)  # ascending
         self.label_place: NDArray[np.int64] = np.arange(len(label_ids))  # column of label_id[i] in the predictions
+        self._note_places()
 
     @property
     def n_labels(self) -> int:
@@ -85,6 +86,7 @@ class TreeLearner:
         self.label_id = ids[order]
         self.label_place = np.concatenate([self.label_place, np.array(places, np.int64)])[order]
         self.state.header[0]["n_labels"] = n_labels
+        self._note_places()
 
     def forget_labels(self, label_ids: NDArray[np.int32]) -> None:
         """Drop labels and all that was learned about them; their places are given to later labels."""
@@ -92,6 +94,11 @@ class TreeLearner:
         for place in self.label_place[gone].tolist():
             tree_growth.clear_label(self.state, place)
         self.label_id, self.label_place = self.label_id[~gone], self.label_place[~gone]
+        self._note_places()
+
+    def _note_places(self) -> None:
+        here = np.arange(self.n_labels)
+        self.in_place = np.array_equal(self.label_id, here) and np.array_equal(self.label_place, here)
 
     def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         """Drop features, bool[features], and all that was learned about them."""

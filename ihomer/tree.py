@@ -214,6 +214,9 @@ class MLHATClassifier(StreamClassifier):
 
     def _spread(self, p: Proba, out: Proba) -> None:
         """Write the tree's columns to the columns of the vocabulary."""
+        if len(self._vocabulary) == p.shape[1] and self._learner.in_place:
+            out[:] = p
+            return
         out[:] = 0.0
         out[:, self._learner.label_id] = p[:, self._learner.label_place]
 
