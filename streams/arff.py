@@ -36,8 +36,9 @@ _SPARSE_ITEM = re.compile(
 )
 _AFTER_SPARSE = re.compile(r"[ \t]*(?:[, \t][ \t]*\{(?P<weight>[^{}]*)\})?[ \t]*(?:%.*)?", re.DOTALL)
 _WEIGHT_CELL = re.compile(r"\{([^{}]*)\}")
-# Items of sparse rows repeat; so many different ones are remembered.
+# Items of sparse rows repeat; so many different ones are remembered, if they are short.
 _MOST_ITEMS = 1 << 16
+_LONGEST_ITEM = 48
 
 Entry = tuple[int, str, Value, bool]
 
@@ -119,7 +120,7 @@ class _SparseItems(dict[str, Entry]):
             raise ValueError(item)
         column = self._columns[position]
         entry = (position, column.name, column.value(text), column.is_label)
-        if len(self) < _MOST_ITEMS:
+        if len(self) < _MOST_ITEMS and len(item) < _LONGEST_ITEM:
             self[item] = entry
         return entry
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Literal, Self, TypeAlias, cast
+from typing import Literal, Self, TypeAlias
 
 from streams.errors import MalformedEvent, SourceError
 from streams.event import Event
@@ -132,13 +132,12 @@ class Lines:
         self.path = path
         self.number = 0
         self._file = path.open("rb")
-        self._reader: IO[bytes] = self._file
+        self._reader: io.BufferedReader | gzip.GzipFile = self._file
         self._again: list[bytes] = []
         self._ended = False
         try:
             if self._file.peek(2)[:2] == b"\x1f\x8b":
-                unpacked = gzip.GzipFile(fileobj=self._file)
-                self._reader = io.BufferedReader(cast(io.RawIOBase, unpacked), 1 << 17)
+                self._reader = gzip.GzipFile(fileobj=self._file)
             self._refuse_foreign(self._peek())
         except BaseException:
             self.close()
@@ -146,7 +145,7 @@ class Lines:
 
     def _peek(self) -> bytes:
         try:
-            return cast(io.BufferedReader, self._reader).peek(4)[:4]
+            return self._reader.peek(4)[:4]
         except (EOFError, OSError, zlib.error) as error:
             raise self._damaged(error) from None
 

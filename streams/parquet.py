@@ -17,7 +17,7 @@ from streams.tables import Roles, assign_roles
 __all__ = ["ParquetSource"]
 
 # So many are Python objects at a time.
-_MOST_ROWS = 4096
+_MOST_ROWS = 1024
 _MOST_CELLS = 100_000
 
 
