@@ -12,7 +12,6 @@ from ihomer.pair_counts import PairCounts
 
 __all__ = ["ClusterUpkeep", "DriftSeen"]
 
-WAIT = 8  # a rebuild after a drift waits for evidence, at most so many times n_min events
 SLOTS_PER_WORK = 8  # a round of tests costs about a pass over all slots: it waits for an eighth of that in counting
 CLEARLY_MORE = 1.1  # by which a labelset size must lead to become the new usual size
 
@@ -49,7 +48,6 @@ class ClusterUpkeep:
         self.cluster = np.full(16, -1, np.int32)
         self.tree = LabelTree()
         self.usual_size = 1
-        self.rebuild_by = -1
 
     def fit(self, n_labels: int) -> None:
         """Make room for label indices below `n_labels`."""
@@ -105,30 +103,23 @@ class ClusterUpkeep:
         counts = self.counts
         if self.tree.root < 0 or counts.n_events % self.n_min:
             return False
-        return counts.drift_seen or self.rebuild_by >= 0 or counts.work * SLOTS_PER_WORK >= len(counts.keys)
+        return counts.drift_seen or counts.work * SLOTS_PER_WORK >= len(counts.keys)
 
     def check(self) -> DriftSeen | None:
-        """Act on a drift; rebuild the tree if one waits for it; else test each leaf."""
-        drift = self._forget() if self.counts.drift_seen else None
-        graph = self._graph()
+        """Forget what lies before a drift, if there is one; merge siblings, move labels, join what is too small, split."""
+        drift = None
+        if self.counts.drift_seen:
+            share = self.counts.cut_share
+            drift = DriftSeen(self.counts.forget_before_drift(int(np.count_nonzero(self.cluster >= 0))), share)
+            self.counts.calm()
         self.counts.rest()
-        if self.rebuild_by < 0:
-            self._round(graph)
-        elif self.counts.n_events >= self.rebuild_by or self._is_informed(graph):
-            self._rebuild(graph)
+        self._round(self._graph())
         return drift
 
     def rebuild(self) -> None:
         """Build the tree anew from the root, now."""
         if self.tree.root >= 0:
             self._rebuild(self._graph())
-
-    def _forget(self) -> DriftSeen:
-        share = self.counts.cut_share
-        window = self.counts.forget_before_drift()
-        self.counts.calm()
-        self.rebuild_by = self.counts.n_events + WAIT * self.n_min
-        return DriftSeen(window, share)
 
     def _graph(self) -> LabelGraph:
         least = self.rules.least
@@ -146,12 +137,6 @@ class ClusterUpkeep:
         if size_count[found] > CLEARLY_MORE * size_count[self.usual_size]:
             self.usual_size = found
 
-    def _is_informed(self, graph: LabelGraph) -> bool:
-        used = np.flatnonzero(self.cluster >= 0).astype(np.int32)
-        if len(used) < 2:
-            return True
-        return graph.bound_of_all(used) < self.rules.tau
-
     def _round(self, graph: LabelGraph) -> None:
         """Merge siblings, move labels, dissolve what is too small, split."""
         self._merge_siblings(graph)
@@ -164,8 +149,9 @@ class ClusterUpkeep:
 
     def _merge_siblings(self, graph: LabelGraph) -> None:
         members = graph.clusters()
-        for parent, (left, right) in sorted(self.tree.children.items()):
-            if not (self.tree.is_leaf(left) and self.tree.is_leaf(right)):
+        for parent in sorted(self.tree.children):
+            left, right = self.tree.children[parent]
+            if left not in members or right not in members:
                 continue
             together = len(members[left]) + len(members[right])
             if self.rules.most is not None and together > self.rules.most:
@@ -228,5 +214,4 @@ class ClusterUpkeep:
             before = known.get(np.sort(members[leaf]).tobytes())
             if before is not None:
                 self.cluster[members[leaf]] = self.tree.rename(leaf, before)
-        self.rebuild_by = -1
         self.counts.calm()

@@ -14,7 +14,7 @@ from ihomer.encoder import Batch, Encoder, Indices, Values, checked_weight, labe
 from ihomer.rows import Columns, LabelRows, feature_rows, is_frame, label_rows
 from ihomer.vocabulary import Vocabulary, in_name_order
 
-__all__ = ["StreamClassifier"]
+__all__ = ["Proba", "StreamClassifier", "one_row"]
 
 _CHUNK = 256  # rows that are encoded and learned at once: bounds the work space of a batch
 _NO_LABELS = np.zeros(0, np.int32)
@@ -183,7 +183,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
     def _predict_row(self, x: Mapping[Hashable, Any]) -> list[float]:
         index, value = self._encoder.encode(x)
         out = np.empty((1, self._labels.size))
-        self._predict(_one_row(index, value, _NO_LABELS, _NO_LABELS, 1.0), out)
+        self._predict(one_row(index, value), out)
         p: list[float] = out[0].tolist()
         return p
 
@@ -216,7 +216,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
             index, value = encoder.encode(x)
         encoder.touch(index)
         positive, unobserved, _ = named
-        return _one_row(index, value, self._label_indices(positive), self._label_indices(unobserved), weight)
+        return one_row(index, value, self._label_indices(positive), self._label_indices(unobserved), weight)
 
     def _fit_dense(self) -> None:
         if len(self._dense) < len(self._encoder.kind):
@@ -307,7 +307,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
             rows = features.as_dicts(start, stop) if isinstance(features, Columns) else features[start:stop]
             for i, row in enumerate(rows, start):
                 index, value = self._encoder.encode(row)
-                self._predict(_one_row(index, value, _NO_LABELS, _NO_LABELS, 1.0), out[i : i + 1])
+                self._predict(one_row(index, value), out[i : i + 1])
         return out
 
     def _like_features(self, p: Proba, X: Any, hard: bool) -> Any:
@@ -341,7 +341,10 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         return answer
 
 
-def _one_row(index: Indices, value: Values, positive: Indices, unobserved: Indices, weight: float) -> Batch:
+def one_row(
+    index: Indices, value: Values, positive: Indices = _NO_LABELS, unobserved: Indices = _NO_LABELS, weight: float = 1.0
+) -> Batch:
+    """Return one event as a batch."""
     ends = np.array([[0, len(index)], [0, len(positive)], [0, len(unobserved)]])
     return Batch(ends[0], index, value, ends[1], positive, ends[2], unobserved, np.array([weight]))
 

@@ -1,7 +1,7 @@
 """LabelGraph: the labels and their links at one moment, and the decisions drawn from them."""
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,10 @@ class LabelGraph:
         self.rules = rules
         self.cluster = cluster
         self.count = counts.counts(n_labels)
-        self._edges = kernels.label_graph(counts.keys, counts.values, self.count, counts.scale[0], rules.log_term)
+        self._edges = kernels.label_graph(
+            counts.keys, counts.values, self.count, counts.scale[0], counts.mass, rules.log_term
+        )
+        self._weight = np.zeros(n_labels)
         self._rank = np.zeros(n_labels, np.int32)
         self._side = np.zeros(n_labels, np.int8)
         self._pull = np.zeros((2, n_labels))
@@ -70,24 +73,20 @@ class LabelGraph:
 
     def pivots(self, member: Members) -> tuple[int, int, float, float]:
         """Return two labels of a cluster that lie far apart, their dissimilarity, and its bound."""
-        start, neighbour, together, _ = self._edges
+        start, neighbour, together, energy = self._edges
+        weight, log_term = self.count, 0.0
+        if not self.rules.published:
+            weight, log_term = self._weight, self.rules.log_term
+            kernels.informed_by(member, self.cluster, self.count, start, neighbour, energy, weight)
+            member = member[np.argsort(-weight[member], kind="stable")]
         a, b, d, n = kernels.pivots(
-            member, self.cluster, self._rank, self.count, start, neighbour, together, self.rules.log_term,
-            not self.rules.published,
-        )  # fmt: skip
+            member, self.cluster, self._rank, weight, self.count, start, neighbour, together, log_term
+        )
         return int(a), int(b), float(d), self.bound(n)
 
     def diameter(self, member: Members) -> tuple[float, float]:
         """Return the largest dissimilarity in a cluster and its bound; (0, inf) for a single label."""
         return self.pivots(member)[2:] if len(member) > 1 else (0.0, math.inf)
-
-    def bound_of_all(self, member: Members) -> float:
-        """Return the bound of the pivots of some labels, whatever clusters they are in."""
-        before = self.cluster[member].copy()
-        self.cluster[member] = 0
-        bound = self.pivots(member[np.lexsort((member, -self.count[member]))])[3]
-        self.cluster[member] = before
-        return bound
 
     def cut(self, member: Members) -> Cut | None:
         """Return how to split a cluster, or None if it should stay; one that is too large is cut in any case."""
@@ -122,10 +121,10 @@ class LabelGraph:
 
     def _set_off(self, member: Members) -> bool:
         """Tell whether the two sides are clearly separated and neither is too small."""
-        clear, bound, ratio, *sizes = kernels.separation(
+        surplus, ratio, *sizes = kernels.separation(
             member, self.count, self._side, self._pull, self.rules.log_term
         )
-        return bool(clear > bound and ratio < HOLD and min(sizes) >= self.rules.least)
+        return bool(surplus > 0.0 and ratio < HOLD and min(sizes) >= self.rules.least)
 
     def _divide_by_force(self, member: Members, a: int, b: int) -> None:
         """Cut where it costs least among the places that leave both sides large enough."""

@@ -11,7 +11,8 @@ __all__ = ["PairCounts"]
 MOST_OF_A_ROW = 1024  # labels of one event whose pairs are counted
 RING_ROWS = 4096
 RING_LABELS = 65536
-OLD_SHARE = 0.05  # weight of what lies before a drift, compared with what lies after
+OLD_SHARE = 0.05  # weight of what lies before a drift, compared with what lies after,
+OLD_COUNT = 20.0  # unless that leaves a label of average frequency with less than this
 DRIFT_DELTA = 0.002
 
 
@@ -60,6 +61,11 @@ class PairCounts:
     def n_events(self) -> int:
         """Number of events counted."""
         return int(self.meta[kernels.EVENTS])
+
+    @property
+    def mass(self) -> float:
+        """Weight of all events, as far as it has not faded."""
+        return float(self.size_count.sum() * self.scale[0])
 
     @property
     def n_pairs(self) -> int:
@@ -162,12 +168,12 @@ class PairCounts:
         known = self.ring_label >= 0
         self.ring_label[known & forgotten[np.where(known, self.ring_label, 0)]] = kernels.FORGOTTEN
 
-    def forget_before_drift(self) -> int:
+    def forget_before_drift(self, n_labels: int) -> int:
         """Let the window that ADWIN kept outweigh what lies before it; return the number of events in it."""
         width = adwin_width(self.detector, 0)
         rows = kernels.rows_of_window(self.ring_label, self.ring_row, self.meta, width)
         kernels.forget_before(
-            rows, OLD_SHARE, self.label_count, self.size_count, self.keys, self.values, self.ring_label,
+            rows, OLD_SHARE, OLD_COUNT * n_labels / self.scale[0], self.label_count, self.size_count, self.keys, self.values, self.ring_label,
             self.ring_row, self.ring_weight, self.meta, self.scale, self._taken, self.fading,
         )  # fmt: skip
         return int(rows)

@@ -36,10 +36,8 @@ def find_block(t, slot, feature):
 
 @inner
 def take_block(t, slot, feature):
-    """Return the block of a leaf slot and feature, a cleared new one if there was none (the caller has reserved it)."""
+    """Return a new, cleared block for a leaf slot and a feature that has none (the caller has reserved it)."""
     entry = t.table[place_of(t.table, key_of(slot, feature))]
-    if entry["key"] != NONE:
-        return entry["block"]
     h = t.header[0]
     block = h["next_block"]
     h["next_block"] = t.blocks[block]["next"]

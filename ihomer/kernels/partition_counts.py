@@ -157,8 +157,7 @@ def count_rows(
         amount = weight[row] / scale[0]
         for k in range(n):
             label_count[taken[k]] += amount
-        if n > 0:
-            size_count[n] += amount
+        size_count[n] += amount
         cut = _count_pairs(taken, n, amount, cluster, keys, values, meta)
         if drift_delta > 0.0:
             _remember(taken, n, weight[row], ring_label, ring_row, ring_weight, meta)
@@ -189,17 +188,17 @@ def _recount_row(label, n, amount, label_count, size_count, keys, values, meta):
             slot = find_slot(keys, pair_key(label[a], label[b]))
             if keys[slot] != EMPTY:
                 values[slot] += amount
-    if n > 0:
-        size_count[n] += amount
+    size_count[n] += amount
 
 
 @jit
 def forget_before(
-    rows, old_share, label_count, size_count, keys, values, ring_label, ring_row, ring_weight, meta, scale, taken, fading
+    rows, old_share, old_least, label_count, size_count, keys, values, ring_label, ring_row, ring_weight, meta, scale, taken, fading
 ):  # fmt: skip
     """Let the newest `rows` rows outweigh all that was counted before: n = rho n_old + n_recent.
 
-    rho <= 1 is such that the old labels weigh `old_share` of what the recent ones do. Shapes: see `count_rows`.
+    rho <= 1 is such that the counts of the old labels sum to `old_share` of what those of the recent ones do, or to
+    `old_least` if that is more. Shapes: see `count_rows`.
     """
     newest = meta[RING_ROWS] - 1
     recent = 0.0
@@ -207,7 +206,7 @@ def forget_before(
         row = (newest - age) % ring_weight.size
         recent += ring_row[row, 1] * ring_weight[row] * fading**age / scale[0]
     old = label_count.sum()
-    rho = min(1.0, old_share * recent / old) if old > 0.0 else 1.0
+    rho = min(1.0, max(old_share * recent, old_least) / old) if old > 0.0 else 1.0
     label_count *= rho
     size_count *= rho
     values *= rho

@@ -47,7 +47,7 @@ def _starts(keys, n_labels):
 
 
 @jit
-def label_graph(keys, values, count, unit, log_term):
+def label_graph(keys, values, count, unit, n_events, log_term):
     """Return (start, neighbour, together, energy) of all pairs; `unit` times a stored value is a count.
 
     The rows are sorted by writing a symmetric matrix out once by slots and once more by rows.
@@ -63,7 +63,8 @@ def label_graph(keys, values, count, unit, log_term):
     for x in range(count.size):
         for k in range(start[x], start[x + 1]):
             y, n_xy = unsorted[k], unsorted_together[k]
-            similarity = n_xy / (count[x] + count[y] - n_xy + log_term)
+            beyond_chance = max(0.0, n_xy - count[x] * count[y] / n_events)
+            similarity = beyond_chance / (count[x] + count[y] - n_xy + log_term)
             neighbour[position[y]] = x
             together[position[y]] = n_xy
             energy[position[y]] = similarity * similarity
@@ -130,11 +131,34 @@ def _frequent_strangers(member, group, start, neighbour, rank):
 
 
 @jit
-def pivots(member, group, rank, count, start, neighbour, together, log_term, by_confidence):
-    """Return (a, b, d, n) of two labels that lie far apart: their d and the number of events that inform it.
+def _doubt(n, log_term):
+    if log_term == 0.0:
+        return 0.0
+    return math.sqrt(log_term / (2.0 * n)) if n > 0.0 else math.inf
 
-    By confidence: the largest d_ab - sqrt(ln(1 / delta) / (2 min(n_a, n_b))), which no rare pair can win; else the
-    largest d_ab, among ties the most frequent labels. rank int32[labels] is the place of a label in `member`.
+
+@jit
+def informed_by(member, group, count, start, neighbour, energy, informed):
+    """Write informed float64[labels]: n_x sqrt(E_x), about how often label x occurred with others of its cluster.
+
+    E_x is its energy within the cluster.
+    """
+    g = group[member[0]]
+    for x in member:
+        total = 0.0
+        for k in range(start[x], start[x + 1]):
+            if group[neighbour[k]] == g:
+                total += energy[k]
+        informed[x] = count[x] * math.sqrt(total)
+
+
+@jit
+def pivots(member, group, rank, weight, count, start, neighbour, together, log_term):
+    """Return (a, b, d, n) of two labels that lie far apart: their d, and the number of events that inform it.
+
+    The pair has the largest d_ab - sqrt(log_term / (2 min(weight_a, weight_b))), which with log_term 0 is the largest
+    d_ab. Among equal ones it is the pair whose second label comes first in `member`, which is ordered by `weight`.
+    weight float64[labels]; rank int32[labels] is overwritten with the place of each label in `member`.
     """
     for r in range(member.size):
         rank[member[r]] = r
@@ -142,14 +166,14 @@ def pivots(member, group, rank, count, start, neighbour, together, log_term, by_
     a, b = _frequent_strangers(member, group, start, neighbour, rank)
     best, best_d, best_together = -math.inf, 1.0, 0.0
     if b >= 0:
-        best = 1.0 - math.sqrt(log_term / (2.0 * count[member[b]])) if by_confidence else 1.0
+        best = 1.0 - _doubt(weight[member[b]], log_term)
     for r in range(member.size):
         x = member[r]
         for k in range(start[x], start[x + 1]):
             y = neighbour[k]
             if group[y] == g and rank[y] > r:
                 d = dissimilarity(count[x], count[y], together[k])
-                score = d - math.sqrt(log_term / (2.0 * count[y])) if by_confidence else d
+                score = d - _doubt(weight[y], log_term)
                 if score > best or a < 0:
                     a, b, best, best_d, best_together = r, rank[y], score, d, together[k]
     x, y = member[a], member[b]
@@ -237,12 +261,19 @@ def improve_sides(member, group, start, neighbour, energy, side, pull):
 
 
 @jit
+def chance_bound(mean, n, log_term):
+    """Return Bernstein's bound for a mean of n values of 0 or 1: sqrt(2 v ln(1 / delta) / n) + ln(1 / delta) / (3 n)."""
+    p = min(max(mean, 0.0), 1.0)
+    return math.sqrt(2.0 * p * (1.0 - p) * log_term / n) + log_term / (3.0 * n)
+
+
+@jit
 def separation(member, count, side, pull, log_term):
-    """Return (clear, bound, ratio) for the side of a divided cluster that is less clearly set off, and both sizes.
+    """Return (surplus, ratio) for the side of a divided cluster that is less clearly set off, and both sizes.
 
     With I, O the energy of a side's labels with their own and with the other side, and |x| = sqrt(I_x + O_x):
-    clear = (I - O) / sum |x|, in units of similarity; bound = sqrt(ln(1 / delta) / (2 n)), n the mean count of
-    the side's labels, weighted by energy; ratio = O / I. A side without energy is not set off: (-inf, inf, inf).
+    clear = (I - O) / sum |x|, in units of similarity; surplus = clear - bound, by Bernstein for n events, the mean
+    count of the side's labels, weighted by energy; ratio = O / I. A side without energy is not set off: (-inf, inf).
     """
     inside = np.zeros(2, VALUE)
     outside = np.zeros(2, VALUE)
@@ -257,14 +288,14 @@ def separation(member, count, side, pull, log_term):
         outside[s] += other
         norm[s] += math.sqrt(own + other)
         informed[s] += (own + other) * count[x]
-    clear, bound, ratio = math.inf, 0.0, 0.0
+    surplus, ratio = math.inf, 0.0
     for s in range(2):
         if inside[s] == 0.0:
-            return -math.inf, math.inf, math.inf, size[0], size[1]
-        clear = min(clear, (inside[s] - outside[s]) / norm[s])
-        bound = max(bound, math.sqrt(log_term * (inside[s] + outside[s]) / (2.0 * informed[s])))
+            return -math.inf, math.inf, size[0], size[1]
+        clear = (inside[s] - outside[s]) / norm[s]
+        surplus = min(surplus, clear - chance_bound(clear, informed[s] / (inside[s] + outside[s]), log_term))
         ratio = max(ratio, outside[s] / inside[s])
-    return clear, bound, ratio, size[0], size[1]
+    return surplus, ratio, size[0], size[1]
 
 
 @jit

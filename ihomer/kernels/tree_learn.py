@@ -179,8 +179,9 @@ def learn_leaf(t, voters, v, x_index, x_value, y, weight):
     slot = t.nodes[node]["slot"]
     count_labels(t, node, y, weight)
     for k in range(x_index.size):
-        block = take_block(t, slot, x_index[k])
-        voters.block[v, k] = block
+        block = voters.block[v, k]
+        if block == NONE:
+            block = voters.block[v, k] = take_block(t, slot, x_index[k])
         stats = t.stats[block]
         add_value(stats[0], x_value[k], weight)
         for label in range(y.size):

@@ -1,0 +1,326 @@
+"""IHOMERClassifier: online label clusters, one adaptive tree for each, drift watched globally and locally."""
+
+from collections import deque
+from collections.abc import Hashable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ihomer import settings
+from ihomer.encoder import Batch
+from ihomer.interface import Proba, StreamClassifier, one_row
+from ihomer.kernels.adwin import CLOCK, adwin_arrays, adwin_updates_to_check
+from ihomer.kernels.voting import count_votes, watch_answers
+from ihomer.learner import TreeLearner
+from ihomer.members import Member
+from ihomer.partition import LabelPartition
+from ihomer.tree import MLHATClassifier
+from ihomer.vocabulary import Vocabulary
+
+__all__ = ["IHOMERClassifier"]
+
+_MOST_DRIFTS = 1000
+
+
+class IHOMERClassifier(StreamClassifier):
+    """Incremental hierarchy of multi-label classifiers (iHOMER).
+
+    The label space is split, while the model learns, into disjoint clusters of labels that occur together. Each cluster has an
+    adaptive tree of its own. When the clusters change, the learners are re-arranged: those of unchanged clusters stay as they
+    are, a new cluster's learner starts beside the ones that predicted its labels until then, and these leave when they are worse.
+
+    Parameters
+    ----------
+    clustering
+        The settings of the clustering of the labels: a `LabelPartition`; None for one with its defaults.
+        ``LabelPartition(split_test="never")`` keeps all labels in one cluster.
+    tree
+        The settings of the clusters' trees: an `MLHATClassifier`; None for one that starts alternates on drift. Its
+        `max_features`, `max_labels` and `seed` are not used.
+    global_drift
+        Watch the loss of the whole model with ADWIN; when it rises, the partition is built anew and clusters whose loss has risen
+        get new learners.
+    drift_delta
+        ADWIN's risk of a false alarm there.
+    max_ancestors
+        Most older learners that vote on a label beside the one of its cluster.
+    max_features
+        Bound on the number of feature names (and nominal values); the eighth learned longest ago makes room.
+    seed
+        Seed of all random numbers.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of range; the message names it.
+
+    References
+    ----------
+    Neves, Lourenço, Cano, Marreiros: Incremental hierarchy of multi-label classifiers. ECAI 2025, arXiv 2507.20894.
+
+    Examples
+    --------
+    >>> from river import datasets
+    >>> from ihomer import IHOMERClassifier
+    >>> from ihomer.metrics import MicroF1
+    >>> model, score = IHOMERClassifier(seed=1), MicroF1()
+    >>> for x, y in datasets.Yeast().take(500):
+    ...     score.update(y, model.predict_one(x))
+    ...     model.learn_one(x, y)
+    >>> score
+    MicroF1: 57.74%
+    """
+
+    def __init__(
+        self,
+        clustering: LabelPartition | None = None,
+        tree: MLHATClassifier | None = None,
+        global_drift: bool = True,
+        drift_delta: float = 0.002,
+        max_ancestors: int = 2,
+        max_features: int = 65536,
+        seed: int = 0,
+    ) -> None:
+        self.clustering = clustering
+        self.tree = tree
+        self.global_drift = global_drift
+        self.drift_delta = drift_delta
+        self.max_ancestors = max_ancestors
+        self.max_features = max_features
+        self.seed = seed
+        settings.flag("global_drift", global_drift)
+        settings.fraction("drift_delta", drift_delta)
+        settings.whole("max_ancestors", max_ancestors, 0, 100)
+        settings.whole("seed", seed, 0, 2**63 - 1)
+        self._start(settings.whole("max_features", max_features, 2))
+        self.partition: LabelPartition = LabelPartition() if clustering is None else clustering.clone()
+        self._tree = MLHATClassifier(alternate_on="drift") if tree is None else tree.clone()
+        self._members: list[Member] = []
+        self._n_members = 0
+        self._detector = adwin_arrays(1)
+        self._drifts: deque[dict[str, Any]] = deque(maxlen=_MOST_DRIFTS)
+
+    @classmethod
+    def paper(cls, **overrides: Any) -> "IHOMERClassifier":
+        """Return the model in the configuration of the paper; `overrides` are constructor arguments.
+
+        The published split test of ODAC with its settings (confidence 0.9, tau 0.1), the published tree, no bound on ancestors but
+        one.
+        """
+        arguments: dict[str, Any] = {
+            "clustering": LabelPartition(split_test="odac", delta=0.1, tau=0.1),
+            "tree": MLHATClassifier(),
+            "max_ancestors": 1,
+        }
+        return cls(**{**arguments, **overrides})
+
+    @classmethod
+    def _unit_test_params(cls) -> Iterator[dict[str, Any]]:
+        yield {"seed": 7}
+
+    @property
+    def _labels(self) -> Vocabulary:
+        return self.partition.labels
+
+    # Labels and clusters -------------------------------------------------------------------------------------------
+
+    def _admit(self, new: list[Hashable], positive: list[Hashable]) -> None:
+        labels = self.partition.labels
+        crowded = len(labels) + len(new) > self.partition.max_labels
+        before = dict(labels.items()) if crowded else {}
+        self.partition.add_labels(new, positive)
+        gone = np.array(sorted(i for name, i in before.items() if labels.get(name) != i), np.int32)
+        if len(gone):
+            for member in self._members:
+                member.forget_labels(gone)
+        self._rearrange()
+
+    def _rearrange(self) -> None:
+        """Give each cluster of the partition a learner; those of clusters that are gone stay while their labels need them."""
+        cluster_of = self.partition.cluster_index
+        joined = np.zeros(len(cluster_of), np.bool_)
+        living = {member.cluster: member for member in self._members if member.is_primary}
+        for cluster, labels in _groups(cluster_of):
+            member = living.pop(cluster, None)
+            if member is None:
+                self._add_member(cluster, labels)
+                joined[labels] = True
+                continue
+            missing = labels[~np.isin(labels, member.learner.label_id)]
+            if len(missing):
+                member.add_labels(missing)
+            back = np.isin(member.learner.label_id, labels) & ~member.votes
+            member.reset(back)
+            joined[missing] = True
+            joined[member.learner.label_id[back]] = True
+        for member in living.values():
+            member.is_primary = False
+        self._note_company(joined)
+
+    def _add_member(self, cluster: int, labels: NDArray[np.int32]) -> None:
+        record = self._tree._settings((self.seed + self._n_members * 0x9E3779B9) % 2**63)
+        self._members.append(Member(self._n_members, cluster, TreeLearner(record, labels)))
+        self._n_members += 1
+
+    def _note_company(self, joined: NDArray[np.bool_]) -> None:
+        """Count the voters of each label, dismiss the oldest where there are too many, and members without a vote."""
+        cluster_of = self.partition.cluster_index
+        n_voters = np.zeros(len(cluster_of), np.int32)
+        for member in reversed(self._members):
+            ids, votes = member.learner.label_id, member.votes
+            is_home = member.is_primary & (cluster_of[ids] == member.cluster)
+            surplus = votes & ~is_home & (n_voters[ids] > self.max_ancestors)
+            member.stop_voting(surplus)
+            n_voters[ids[votes & ~surplus]] += 1
+        self._members = [member for member in self._members if member.is_primary or member.votes.any()]
+        for member in self._members:
+            member.note_company(n_voters, joined)
+
+    def _judge(self) -> None:
+        """Take the vote from ancestors that do worse than the learner of their label's cluster."""
+        cluster_of = self.partition.cluster_index
+        loss, weight = np.zeros(len(cluster_of)), np.zeros(len(cluster_of))
+        rivals = []
+        for member in self._members:
+            ids = member.learner.label_id
+            home = member.votes & (cluster_of[ids] == member.cluster) if member.is_primary else np.zeros(len(ids), np.bool_)
+            own_loss, own_weight = member.duels()
+            loss[ids[home]], weight[ids[home]] = own_loss[home], own_weight[home]
+            if (member.votes & ~home).any():
+                rivals.append((member, home))
+        lost = False
+        for member, home in rivals:
+            ids = member.learner.label_id
+            losing = member.votes & ~home & member.loses_to(loss[ids], weight[ids])
+            member.stop_voting(losing)
+            lost = lost or bool(losing.any())
+        if lost:
+            self._note_company(np.zeros(len(cluster_of), np.bool_))
+
+    # Learning and predicting ---------------------------------------------------------------------------------------
+
+    def _learn(self, batch: Batch, out: Proba) -> None:
+        start, n_rows = 0, len(batch.weight)
+        while start < n_rows:
+            learned = self.n_learned + start
+            room = min(self.partition.rows_to_check, adwin_updates_to_check(self._detector, 0), CLOCK - learned % CLOCK)
+            stop = min(start + room, n_rows)
+            self._learn_rows(batch, start, stop, out[start:stop])
+            if (self.n_learned + stop) % CLOCK == 0:
+                self._judge()
+            start = stop
+
+    def _learn_rows(self, batch: Batch, start: int, stop: int, out: Proba) -> None:
+        """Learn some rows between which nothing of the arrangement can change."""
+        share, total = np.zeros(out.shape), np.zeros(out.shape)
+        for member in self._members:
+            p = member.learner.learn(batch, start, stop, self._encoder.kind, self._dense)
+            member.vote(p, batch, start, True, share, total)
+        count_votes(share, total, out)
+        verdict = watch_answers(
+            out, batch.y_indptr, batch.y_index, batch.u_indptr, batch.u_index, start, self._detector, self.drift_delta
+        )
+        first, last = batch.y_indptr[start], batch.y_indptr[stop]
+        changes = self.partition.learn_rows(
+            batch.y_indptr[start : stop + 1] - first, batch.y_index[first:last], batch.weight[start:stop]
+        )
+        if verdict > 0 and self.global_drift:
+            self._answer_drift(self.n_learned + stop)
+        elif changes:
+            self._rearrange()
+
+    def _answer_drift(self, event: int) -> None:
+        """The loss of the model has risen: build the partition anew, and replace the learners that have become worse."""
+        changes = self.partition.rebuild()
+        drifted = [member for member in self._members if member.is_primary and member.has_drifted]
+        for member in drifted:
+            member.is_primary = False
+        self._rearrange()
+        self._drifts.append(
+            {
+                "event": event,
+                "where": "global",
+                "what": "loss rose",
+                "clusters_changed": len(changes),
+                "learners_replaced": [member.cluster for member in drifted],
+            }
+        )
+
+    def _predict(self, batch: Batch, out: Proba) -> None:
+        share, total = np.zeros(out.shape), np.zeros(out.shape)
+        for member in self._members:
+            p = member.learner.predict(batch, 0, len(out), self._dense)
+            member.vote(p, batch, 0, False, share, total)
+        count_votes(share, total, out)
+
+    def _forget_features(self, forgotten: NDArray[np.bool_]) -> None:
+        for member in self._members:
+            member.learner.forget_features(forgotten)
+
+    # Looking inside ------------------------------------------------------------------------------------------------
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """Sizes, and counts of what happened: events, labels, features, clusters, learners, leaves, drifts."""
+        inside = [member.learner.summary() for member in self._members]
+        return {
+            "n_learned": self.n_learned,
+            "n_labels": len(self._labels),
+            "n_features": len(self._encoder.features),
+            "n_clusters": len(self.partition.clusters),
+            "n_learners": len(self._members),
+            "n_leaves": sum(tree["n_leaves"] for tree in inside),
+            "n_splits": sum(tree["n_splits"] for tree in inside),
+            "n_partition_changes": self.partition.version,
+            "n_drifts_global": sum(drift["where"] == "global" for drift in self._drifts),
+            "n_drifts_partition": len(self.partition.drifts),
+            "n_drifts_local": sum(tree["n_drifts"] for tree in inside),
+        }
+
+    @property
+    def drifts(self) -> list[dict[str, Any]]:
+        """What was detected, by event: where (global, partition or node, then with cluster and node) and what it did."""
+        found = list(self._drifts)
+        for drift in self.partition.drifts:
+            found.append({"event": drift.event, "where": "partition", "what": "label pairs cut more often", "window": drift.window})
+        for member in self._members:
+            for event, node, what in member.learner.notes():
+                found.append({"event": event, "where": "node", "cluster": member.cluster, "node": node, "what": what})
+        return sorted(found, key=lambda drift: int(drift["event"]))
+
+    def draw(self, form: str = "dot") -> str:
+        """Return the tree of clusters as graphviz source (``"dot"``) or as indented text (``"text"``)."""
+        return self.partition.draw(form)
+
+    def debug_one(self, x: dict[Hashable, Any]) -> str:
+        """Return, as text, for each cluster who votes on each label, with which weight and probability, and what comes out."""
+        index, value = self._encoder.encode(x)
+        batch = one_row(index, value)
+        answer = self._predict_row(x)
+        votes = [(member, member.learner.predict(batch, 0, 1, self._dense)[0]) for member in self._members]
+        lines = []
+        for cluster, labels in self.partition.clusters.items():
+            lines.append(f"cluster {cluster}")
+            for name in labels:
+                label = self._labels.get(name)
+                p = answer[label]
+                lines.append(f"  {p:.3f} {'*' if p > 0.5 else ' '} {name}{_voters_in_words(votes, label)}")
+        return "\n".join(lines)
+
+
+def _voters_in_words(votes: list[tuple[Member, Proba]], label: int) -> str:
+    """Return the votes on a label, where there is more than one: member, share of the weight, probability."""
+    found = [(member.number, member.weight_on(label), p[member.place_of(label)]) for member, p in votes if member.weight_on(label)]
+    if len(found) < 2:
+        return ""
+    total = sum(weight for _, weight, _ in found)
+    return "  <- " + ", ".join(f"learner {number} {weight / total:.0%} says {p:.3f}" for number, weight, p in found)
+
+
+def _groups(cluster_of: NDArray[np.int32]) -> Iterator[tuple[int, NDArray[np.int32]]]:
+    """Yield each cluster's id, ascending, and its labels, ascending; labels without a cluster are left out."""
+    order = np.argsort(cluster_of, kind="stable").astype(np.int32)
+    order = order[cluster_of[order] >= 0]
+    ids, first = np.unique(cluster_of[order], return_index=True)
+    yield from zip(ids.tolist(), np.split(order, first[1:]), strict=True)
