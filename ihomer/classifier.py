@@ -27,8 +27,9 @@ class IHOMERClassifier(StreamClassifier):
     """Incremental hierarchy of multi-label classifiers (iHOMER).
 
     The label space is split, while the model learns, into disjoint clusters of labels that occur together. Each cluster has an
-    adaptive tree of its own. When the clusters change, the learners are re-arranged: those of unchanged clusters stay as they
-    are, a new cluster's learner starts beside the ones that predicted its labels until then, and these leave when they are worse.
+    adaptive tree of its own. When the clusters change, the learners are re-arranged: those of unchanged clusters stay as
+    they are, a new cluster's learner starts beside the ones that predicted its labels until then, and these leave when they
+    are worse.
 
     Parameters
     ----------
@@ -39,8 +40,8 @@ class IHOMERClassifier(StreamClassifier):
         The settings of the clusters' trees: an `MLHATClassifier`; None for one that starts alternates on drift. Its
         `max_features`, `max_labels` and `seed` are not used.
     global_drift
-        Watch the loss of the whole model with ADWIN; when it rises, the partition is built anew and clusters whose loss has risen
-        get new learners.
+        Watch the loss of the whole model with ADWIN; when it rises, the partition is built anew and clusters whose loss has
+        risen get new learners.
     drift_delta
         ADWIN's risk of a false alarm there.
     max_ancestors
@@ -105,8 +106,7 @@ class IHOMERClassifier(StreamClassifier):
     def paper(cls, **overrides: Any) -> "IHOMERClassifier":
         """Return the model in the configuration of the paper; `overrides` are constructor arguments.
 
-        The published split test of ODAC with its settings (confidence 0.9, tau 0.1), the published tree, no bound on ancestors but
-        one.
+        The published split test of ODAC with its settings (confidence 0.9, tau 0.1), the published tree, one ancestor.
         """
         arguments: dict[str, Any] = {
             "clustering": LabelPartition(split_test="odac", delta=0.1, tau=0.1),
@@ -283,7 +283,8 @@ class IHOMERClassifier(StreamClassifier):
         """What was detected, by event: where (global, partition or node, then with cluster and node) and what it did."""
         found = list(self._drifts)
         for drift in self.partition.drifts:
-            found.append({"event": drift.event, "where": "partition", "what": "label pairs cut more often", "window": drift.window})
+            what = "label pairs cut more often"
+            found.append({"event": drift.event, "where": "partition", "what": what, "window": drift.window})
         for member in self._members:
             for event, node, what in member.learner.notes():
                 found.append({"event": event, "where": "node", "cluster": member.cluster, "node": node, "what": what})
@@ -311,7 +312,9 @@ class IHOMERClassifier(StreamClassifier):
 
 def _voters_in_words(votes: list[tuple[Member, Proba]], label: int) -> str:
     """Return the votes on a label, where there is more than one: member, share of the weight, probability."""
-    found = [(member.number, member.weight_on(label), p[member.place_of(label)]) for member, p in votes if member.weight_on(label)]
+    found = [
+        (member.number, member.weight_on(label), p[member.place_of(label)]) for member, p in votes if member.weight_on(label)
+    ]
     if len(found) < 2:
         return ""
     total = sum(weight for _, weight, _ in found)

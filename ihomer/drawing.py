@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ihomer.encoder import Nominal
+from ihomer.encoder import is_nominal
 from ihomer.kernels.nodes import child_of
 from ihomer.kernels.tree_predict import uses_neighbours
 from ihomer.kernels.tree_state import INHERITED, NONE, POSITIVE, TreeState
@@ -26,8 +26,9 @@ def _test_of(state: TreeState, node: int, features: Vocabulary) -> tuple[str, st
     if n["feature"] == NONE:
         return ("a forgotten feature is 0", "never") if n["threshold"] >= 0 else ("never", "a forgotten feature is 0")
     key = features.name(int(n["feature"]))
-    if isinstance(key, tuple) and len(key) == 3 and key[0] is Nominal:
-        return f"{key[1]} is not {key[2]}", f"{key[1]} is {key[2]}"
+    if is_nominal(key):
+        name, value = key[1:]  # type: ignore[index]
+        return f"{name} is not {value}", f"{name} is {value}"
     return f"{key} <= {n['threshold']:.6g}", f"{key} > {n['threshold']:.6g}"
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ihomer.kernels.encoding import MAX_MAGNITUDE, pack
 from ihomer.vocabulary import Vocabulary, in_name_order
 
-__all__ = ["MAX_MAGNITUDE", "Batch", "Encoder", "checked_weight", "labels_of"]
+__all__ = ["MAX_MAGNITUDE", "Batch", "Encoder", "checked_weight", "is_nominal", "labels_of"]
 
 MAX_WEIGHT = 1e9  # of an event
 
@@ -38,6 +38,11 @@ class Batch(NamedTuple):
 
 class Nominal:
     """Marks the vocabulary keys (Nominal, name, value) of the values of nominal features."""
+
+
+def is_nominal(key: Hashable) -> bool:
+    """Tell whether a vocabulary key stands for a nominal value."""
+    return isinstance(key, tuple) and len(key) == 3 and key[0] is Nominal
 
 
 def checked_weight(w: Any) -> float:
@@ -197,7 +202,9 @@ class Encoder:
                 new.append(name)
         keys = in_name_order(new)
         if new_nominal:
-            keys.extend((Nominal, *pair) for pair in in_name_order(new_nominal))  # type: ignore[misc]
+            rank = {name: i for i, name in enumerate(in_name_order({name for name, _ in new_nominal}))}
+            new_nominal.sort(key=lambda pair: (rank[pair[0]], pair[1]))
+            keys.extend((Nominal, name, value) for name, value in new_nominal)
         return pairs, keys
 
     def touch(self, index: Indices) -> None:
@@ -227,10 +234,9 @@ class Encoder:
         if index >= len(self.kind):
             self.kind = np.concatenate([self.kind, np.zeros_like(self.kind)])
             self._last_seen = np.concatenate([self._last_seen, np.zeros_like(self._last_seen)])
-        nominal = isinstance(key, tuple) and len(key) == 3 and key[0] is Nominal
-        self.kind[index] = nominal
-        if nominal:
-            _, name, value = key  # type: ignore[misc]
+        self.kind[index] = is_nominal(key)
+        if is_nominal(key):
+            name, value = key[1:]  # type: ignore[index]
             self._nominal.setdefault(name, {})[value] = index
 
     def surplus(self, n_new: int) -> int:
@@ -238,7 +244,7 @@ class Encoder:
         return max(0, len(self.features) + n_new - self.max_features)
 
     def forget_oldest(self, at_least: int) -> NDArray[np.bool_]:
-        """Free the indices that were learned longest ago, an eighth of all or `at_least`; return bool[indices], True = freed."""
+        """Free the indices that were learned longest ago, an eighth of all or `at_least`; return which, bool[indices]."""
         in_use = np.fromiter((index for _, index in self.features.items()), np.int64, len(self.features))
         in_use.sort()
         count = min(len(in_use), max(at_least, self.max_features // 8))
@@ -248,7 +254,7 @@ class Encoder:
         for index in oldest[::-1].tolist():
             key = self.features.name(index)
             if self.kind[index]:
-                _, name, value = key  # type: ignore[misc]
+                name, value = key[1:]  # type: ignore[index]
                 del self._nominal[name][value]
                 if not self._nominal[name]:
                     del self._nominal[name]

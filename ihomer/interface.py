@@ -188,10 +188,13 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         return p
 
     def _make_known(self, named: tuple[list[Hashable], list[Hashable], list[Hashable]]) -> None:
+        if self._has_new(named):
+            known = self._labels
+            self._admit(in_name_order({name for names in named for name in names if name not in known}), named[0])
+
+    def _has_new(self, named: tuple[list[Hashable], list[Hashable], list[Hashable]]) -> bool:
         known = self._labels
-        new = [name for names in named for name in names if name not in known]
-        if new:
-            self._admit(in_name_order(new), named[0])
+        return not all(name in known for names in named for name in names)
 
     def _label_indices(self, names: list[Hashable]) -> Indices:
         """Return label indices, ascending; a label that has been forgotten again meanwhile is left out."""
@@ -228,37 +231,51 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         n_rows = features.n_rows if isinstance(features, Columns) else len(features)
         labels = label_rows(Y, n_rows)
         weights = _checked_weights(w, n_rows)
-        if not isinstance(features, Columns):
-            for x in features:
-                self._encoder.check(x)
         predicted: list[set[Hashable]] = []
-        start = 0
-        while start < n_rows:
-            stop = min(start + _CHUNK, n_rows)
-            stop = self._run_chunk(features, labels, weights, start, stop, predicted)
-            start = stop
+        if isinstance(features, Columns) and isinstance(labels, LabelRows):
+            start = 0
+            while start < n_rows:
+                start = self._run_columns(features, labels, weights, start, min(start + _CHUNK, n_rows), predicted)
+            return predicted
+        rows = features.as_dicts(0, n_rows) if isinstance(features, Columns) else features
+        checked = [(self._encoder.version, self._encoder.check(x)) for x in rows]
+        waiting: list[Batch] = []
+        for i, (version, encoded) in enumerate(checked):
+            if version != self._encoder.version:
+                encoded = self._encoder.check(rows[i])
+            named = _named(labels, i)
+            if encoded[2] or len(waiting) == _CHUNK or self._has_new(named):
+                self._run_batch(waiting, predicted)
+                waiting = []
+            self._make_known(named)
+            waiting.append(self._single(rows[i], encoded, named, weights[i]))
+        self._run_batch(waiting, predicted)
         return predicted
 
-    def _run_chunk(
-        self, features: Any, labels: Any, weights: Values, start: int, stop: int, predicted: list[set[Hashable]]
+    def _run_batch(self, rows: list[Batch], predicted: list[set[Hashable]]) -> None:
+        """Learn encoded events in turn; append the label sets predicted before each."""
+        if not rows:
+            return
+        batch = rows[0] if len(rows) == 1 else _joined(rows)
+        out = np.empty((len(batch.weight), self._labels.size))
+        self._learn(batch, out)
+        self.n_learned += len(batch.weight)
+        name = self._labels.name
+        predicted.extend({name(i) for i in np.flatnonzero(row).tolist()} for row in out > 0.5)
+
+    def _run_columns(
+        self, features: Columns, labels: LabelRows, weights: Values, start: int, stop: int, predicted: list[set[Hashable]]
     ) -> int:
         """Learn rows from `start` up to `stop` or the next row that brings a label; return where it stopped."""
-        self._make_known(_named(labels, start))
-        new = None
-        if isinstance(labels, LabelRows) and isinstance(features, Columns):
-            stop = self._before_new_label(labels.table, start + 1, stop)
-            new = self._new_columns(features, start, stop)
+        named = _named(labels, start)
+        self._make_known(named)
+        stop = self._before_new_label(labels.table, start + 1, stop)
+        new = self._new_columns(features, start, stop)
         if new is None:
-            stop = start + 1
-            x = features.as_dicts(start, stop)[0] if isinstance(features, Columns) else features[start]
-            batch = self._single(x, self._encoder.check(x), _named(labels, start), weights[start])
-        else:
-            batch = self._encode_columns(features, labels.table, weights, start, stop, new)
-        out = np.empty((stop - start, self._labels.size))
-        self._learn(batch, out)
-        self.n_learned += stop - start
-        name = self._labels.name
-        predicted.extend({name(i) for i in np.flatnonzero(row > 0.5).tolist()} for row in out)
+            x = features.as_dicts(start, start + 1)[0]
+            self._run_batch([self._single(x, self._encoder.check(x), named, weights[start])], predicted)
+            return start + 1
+        self._run_batch([self._encode_columns(features, labels.table, weights, start, stop, new)], predicted)
         return stop
 
     def _before_new_label(self, table: Columns, start: int, stop: int) -> int:
@@ -326,14 +343,15 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
 
     def _like_labels(self, predicted: list[set[Hashable]], Y: Any) -> Any:
         """Return label sets in the form of `Y`."""
-        if not (sparse.issparse(Y) or isinstance(Y, np.ndarray) or is_frame(Y)):
+        is_sparse: bool = sparse.issparse(Y)
+        if not (is_sparse or isinstance(Y, np.ndarray) or is_frame(Y)):
             return predicted
-        names: list[Hashable] = list(Y.columns) if is_frame(Y) else list(range(np.shape(Y)[1]))
+        names: list[Hashable] = list(Y.columns) if is_frame(Y) else list(range(Y.shape[1]))
         column = {name: i for i, name in enumerate(names)}
         pairs = [(row, column[name]) for row, found in enumerate(predicted) for name in found if name in column]
         rows, columns = np.array(pairs, np.int64).reshape(-1, 2).T
-        if sparse.issparse(Y):
-            return sparse.csr_array((np.ones(len(rows), np.bool_), (rows, columns)), shape=np.shape(Y))
+        if is_sparse:
+            return sparse.csr_array((np.ones(len(rows), np.bool_), (rows, columns)), shape=Y.shape)
         answer = np.zeros((len(predicted), len(names)), np.bool_)
         answer[rows, columns] = True
         if is_frame(Y):
@@ -347,6 +365,20 @@ def one_row(
     """Return one event as a batch."""
     ends = np.array([[0, len(index)], [0, len(positive)], [0, len(unobserved)]])
     return Batch(ends[0], index, value, ends[1], positive, ends[2], unobserved, np.array([weight]))
+
+
+def _joined(rows: list[Batch]) -> Batch:
+    """Return single events as one batch."""
+
+    def ends(arrays: list[NDArray[Any]]) -> NDArray[np.int64]:
+        indptr = np.zeros(len(arrays) + 1, np.int64)
+        np.cumsum([len(array) for array in arrays], out=indptr[1:])
+        return indptr
+
+    columns = list(zip(*rows, strict=True))
+    x, y, u = list(columns[1]), list(columns[4]), list(columns[6])
+    joined = [np.concatenate(columns[i]) for i in (1, 2, 4, 6, 7)]
+    return Batch(ends(x), joined[0], joined[1], ends(y), joined[2], ends(u), joined[3], joined[4])
 
 
 def _unlabelled(indptr: NDArray[np.int64], index: Indices, value: Values) -> Batch:

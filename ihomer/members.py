@@ -36,28 +36,22 @@ class Member:
         self.learner = learner
         self.is_primary = True  # it is the learner of a living cluster, not just an ancestor
         self.mean_loss = np.full(2, 0.25)
+        self.voting: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self.alone: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self.recent: NDArray[np.float64] = np.zeros(0)
+        self.duel_sum: NDArray[np.float64] = np.zeros(0)
+        self.duel_weight: NDArray[np.float64] = np.zeros(0)
         self._resize(0)
 
     def _resize(self, old: int) -> None:
         """Fit the arrays over the learner's label places, of which the first `old` are known."""
-        new = self.learner.n_labels
-
-        def fitted(name: str, value: float, dtype: type) -> None:
-            array = np.full(new, value, dtype)
-            if old:
-                array[:old] = getattr(self, name)
-            setattr(self, name, array)
-
-        self.voting: NDArray[np.bool_]
-        self.alone: NDArray[np.bool_]
-        self.recent: NDArray[np.float64]
-        self.duel_sum: NDArray[np.float64]
-        self.duel_weight: NDArray[np.float64]
-        fitted("voting", True, np.bool_)
-        fitted("alone", True, np.bool_)
-        fitted("recent", 1.0, np.float64)  # a newcomer is not believed before it has been right
-        fitted("duel_sum", 0.0, np.float64)
-        fitted("duel_weight", 0.0, np.float64)
+        more = self.learner.n_labels - old
+        self.voting = np.concatenate([self.voting[:old], np.ones(more, np.bool_)])
+        self.alone = np.concatenate([self.alone[:old], np.ones(more, np.bool_)])
+        # The recent loss of a newcomer is the worst: it is not believed before it has been right.
+        self.recent = np.concatenate([self.recent[:old], np.ones(more)])
+        self.duel_sum = np.concatenate([self.duel_sum[:old], np.zeros(more)])
+        self.duel_weight = np.concatenate([self.duel_weight[:old], np.zeros(more)])
 
     def add_labels(self, labels: NDArray[np.int32]) -> None:
         """Take in labels, ascending, that the learner does not have."""
@@ -108,8 +102,9 @@ class Member:
         self.duel_weight[places[joined[ids]]] = 0.0
 
     def vote(
-        self, p: NDArray[np.float64], batch: Batch, start: int, learn: bool, share: NDArray[np.float64], total: NDArray[np.float64]
-    ) -> None:
+        self, p: NDArray[np.float64], batch: Batch, start: int, learn: bool, share: NDArray[np.float64],
+        total: NDArray[np.float64],
+    ) -> None:  # fmt: skip
         """Add the votes p on rows `start` and following; if `learn`, see how good they were."""
         cast_votes(
             p, self.learner.label_id, self.learner.label_place, self.voting, self.alone, self.recent, self.duel_sum,

@@ -81,8 +81,9 @@ def _from_dense(matrix: NDArray[Any], names: list[Hashable]) -> Columns:
 
 def _numeric_columns(X: Any, what: str) -> Columns | None:
     """Return a matrix or frame as columns; None for a frame with columns that are not numbers."""
-    if sparse.issparse(X):
-        return _from_csr(X, list(range(np.shape(X)[1])))
+    is_sparse: bool = sparse.issparse(X)
+    if is_sparse:
+        return _from_csr(X, list(range(X.shape[1])))
     if isinstance(X, np.ndarray):
         if X.ndim != 2 or X.dtype.kind not in "fiub":
             raise ValueError(f"{what} must be a two-dimensional array of numbers, not {X.ndim}-d of {X.dtype}")

@@ -206,7 +206,8 @@ class MLHATClassifier(StreamClassifier):
 
     def _learn(self, batch: Batch, out: Proba) -> None:
         p = self._learner.learn(batch, 0, len(batch.weight), self._encoder.kind, self._dense)
-        self._last_applied[batch.y_index] = self.n_learned
+        number = self.n_learned + 1 + np.arange(len(batch.weight))
+        self._last_applied[batch.y_index] = np.repeat(number, np.diff(batch.y_indptr))
         self._spread(p, out)
 
     def _predict(self, batch: Batch, out: Proba) -> None:
