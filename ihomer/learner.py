@@ -78,6 +78,8 @@ class TreeLearner:
         """Take labels in that the tree does not have: in the past they count as negative."""
         taken = set(self.label_place.tolist())
         places = [place for place in range(self.n_labels) if place not in taken][: len(label_ids)]
+        for place in places:
+            tree_growth.clear_label(self.state, place)  # it has counted as unobserved since its last label went
         n_labels = self.n_labels + len(label_ids) - len(places)
         places += range(self.n_labels, n_labels)
         self.state = tree_growth.with_label_room(self.state, n_labels)

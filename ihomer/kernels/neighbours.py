@@ -6,6 +6,8 @@ import numpy as np
 
 from ihomer.kernels.common import inner
 
+_CANCELLED = 1e-3  # a difference below this share of its terms has lost too many digits
+
 
 @inner
 def push_row(t, node, x_index, x_value, y):
@@ -34,13 +36,28 @@ def push_row(t, node, x_index, x_value, y):
 
 
 @inner
-def square_distance(t, slot, row, dense, x_square, n_known):
-    """Return the squared Euclidean distance of a stored row to the event spread out in `dense`.
+def square_outside(t, slot, row, x_index, x_value):
+    """Return the sum of the squared values of those features of an event that a stored row does not have."""
+    total = 0.0
+    at = 0
+    for k in range(x_index.size):
+        while at < t.row_size[slot, row] and t.row_index[slot, row, at] < x_index[k]:
+            at += 1
+        shared = at < t.row_size[slot, row] and t.row_index[slot, row, at] == x_index[k]
+        if not shared and not math.isnan(x_value[k]):
+            total += x_value[k] * x_value[k]
+    return total
 
-    dense : float64[features], 0 where the event has no value, nan where it is missing
+
+@inner
+def square_distance(t, slot, row, x_index, x_value, dense, x_square, n_known):
+    """Return the squared Euclidean distance of a stored row to an event.
+
+    dense : float64[features], the event spread out: 0 where it has no value, nan where it is missing
     x_square : sum of its squared values, in index order; n_known : how many they are
 
-    d^2 = sum over the row's features of (v - x)^2 + sum over the event's other features of x^2
+    d^2 = sum over the row's features of (v - x)^2 + sum over the event's other features of x^2; the second sum is |x|^2 less
+    what the row shares, which saves a pass over the event for each row.
     """
     inside = 0.0
     shared_square = 0.0
@@ -54,7 +71,10 @@ def square_distance(t, slot, row, dense, x_square, n_known):
             n_shared += x != 0.0
     if n_shared == n_known:
         return inside
-    return inside + max(x_square - shared_square, 0.0)
+    outside = x_square - shared_square
+    if outside < _CANCELLED * x_square:
+        outside = square_outside(t, slot, row, x_index, x_value)
+    return inside + outside
 
 
 @inner
@@ -76,7 +96,7 @@ def nearest_rows(t, node, n_neighbors, x_index, x_value, dense, nearest, distanc
     found = 0
     for i in range(n["row_count"]):
         row = (n["row_first"] + i) % window
-        d = square_distance(t, slot, row, dense, x_square, n_known)
+        d = square_distance(t, slot, row, x_index, x_value, dense, x_square, n_known)
         if found == n_neighbors and not d < distance[found - 1]:
             continue
         place = min(found, n_neighbors - 1)

@@ -57,16 +57,17 @@ def with_zeros(summary, total, tiny, out):
     if zeros < tiny:
         zeros = 0.0
     out[0] = known
-    out[1] = out[2] = out[3] = out[4] = 0.0
-    if known <= 0.0:
-        return
-    out[1] = summary[MEAN] * (summary[N] / known)
-    squares = summary[M2] + summary[MEAN] * summary[MEAN] * (summary[N] * zeros / known)
-    if known > 1.0 and squares > 0.0:
-        out[2] = math.sqrt(squares / (known - 1.0))
+    out[1] = out[2] = 0.0
     out[3], out[4] = summary[LEAST], summary[MOST]
     if zeros > 0.0:
         out[3], out[4] = min(out[3], 0.0), max(out[4], 0.0)
+    n = summary[N] + zeros  # not quite `known` where the zeros were too few to count
+    if known <= 0.0 or n <= 0.0:
+        return
+    out[1] = summary[MEAN] * (summary[N] / n)
+    squares = summary[M2] + summary[MEAN] * summary[MEAN] * (summary[N] * zeros / n)
+    if known > 1.0 and squares > 0.0:
+        out[2] = math.sqrt(squares / (known - 1.0))
 
 
 @inner
@@ -128,10 +129,9 @@ def best_threshold(t, classes, nominal, node_entropy, observed, left):
     if nominal:
         return gain(classes, 0.5, True, node_entropy, observed, settings["min_branch_fraction"], left), 0.5
     least, most = classes[0, 3], classes[0, 4]
-    step = (most - least) / (settings["n_thresholds"] + 1)
     best, best_at = -np.inf, 0.0
     for i in range(settings["n_thresholds"]):
-        threshold = least + step * (i + 1)
+        threshold = least + (most - least) * (i + 1) / (settings["n_thresholds"] + 1)
         if least < threshold < most:
             merit = gain(classes, threshold, False, node_entropy, observed, settings["min_branch_fraction"], left)
             if merit > best:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ihomer.kernels.adwin import adwin_reset
 from ihomer.kernels.blocks import take_block
-from ihomer.kernels.common import entry_point, inner
+from ihomer.kernels.common import inner, jit
 from ihomer.kernels.logistic import logistic_learn
 from ihomer.kernels.neighbours import push_row
 from ihomer.kernels.nodes import (
@@ -25,7 +25,14 @@ from ihomer.kernels.nodes import (
 )
 from ihomer.kernels.random import poisson_one, uniform
 from ihomer.kernels.split import add_value, find_split
-from ihomer.kernels.tree_predict import combine_votes, find_voters, leaf_scores, new_voters, predict_leaf
+from ihomer.kernels.tree_predict import (
+    combine_votes,
+    find_voters,
+    leaf_scores,
+    most_pairs,
+    new_voters,
+    predict_leaf,
+)
 from ihomer.kernels.tree_state import (
     ALTERNATE_DROPPED,
     ALTERNATE_MADE,
@@ -124,8 +131,8 @@ def watch_node(t, node, loss, weight):
 def watch_path(t, voters, n_voters, x_index, x_value, y, weight):
     """Walk the main path from the root: label statistics, losses, alternates.
 
-    Leaves in `voters.leaf` the leaves that are to learn, the main one first; NONE marks one that is gone. Return the number of
-    entries.
+    Leaves in `voters.leaf` the leaves that are to learn; NONE marks one that is gone. Return the number of entries, and the
+    place of the leaf that learns first: the main one, or that of the subtree that took over.
     """
     loss = hamming_loss(voters.p[0], y) if voters.ready[0] else -1.0
     node = t.header[0]["root"]
@@ -147,12 +154,12 @@ def watch_path(t, voters, n_voters, x_index, x_value, y, weight):
                 voters.leaf[0] = NONE
                 for v in range(next_voter + 1, n_voters):
                     voters.leaf[v] = NONE
-                break
+                return n_leaves, next_voter
             elif verdict == -1:
                 voters.leaf[next_voter] = NONE
         next_voter += had_alternate
         node = child
-    return n_leaves
+    return n_leaves, 0
 
 
 @inner
@@ -239,10 +246,10 @@ def try_split(t, node, kind):
 def learn_and_grow(t, voters, v, x_index, x_value, y, weight, kind):
     """Let the leaf of voter v learn; if it splits, let the child that the event reaches learn it too.
 
-    The child cannot split at once: it has seen one labelset.
+    The child does not split at once, it has seen one labelset; but with a great weight the event may have been its attempt.
     """
     learn_leaf(t, voters, v, x_index, x_value, y, weight)
-    if try_split(t, voters.leaf[v], kind):
+    while try_split(t, voters.leaf[v], kind):
         voters.leaf[v] = child_of(t, voters.leaf[v], x_index, x_value)
         leaf_scores(t, voters, v, x_index, x_value)
         learn_leaf(t, voters, v, x_index, x_value, y, weight)
@@ -259,12 +266,13 @@ def learn_event(t, voters, x_index, x_value, y, weight, kind, dense, out):
         predict_leaf(t, voters, v, x_index, x_value, dense, True)
     combine_votes(t, voters, n_voters, out)
     root_is_leaf = is_leaf(t, h["root"])
-    n_leaves = watch_path(t, voters, n_voters, x_index, x_value, y, weight)
+    n_leaves, first = watch_path(t, voters, n_voters, x_index, x_value, y, weight)
     for v in range(n_voters):
         if voters.leaf[v] != NONE and (v > 0 or root_is_leaf):
             watch_own_loss(t, voters, v, x_index, x_value, y, weight)
+    learn_and_grow(t, voters, first, x_index, x_value, y, weight, kind)
     for v in range(n_leaves):
-        if voters.leaf[v] != NONE:
+        if v != first and voters.leaf[v] != NONE:
             if v >= n_voters:
                 leaf_scores(t, voters, v, x_index, x_value)
             learn_and_grow(t, voters, v, x_index, x_value, y, weight, kind)
@@ -308,7 +316,7 @@ def spread_labels(label_id, label_place, ids, mark, y):
             y[label_place[at]] = mark
 
 
-@entry_point
+@jit
 def learn_rows(
     t, label_id, label_place, x_indptr, x_index, x_value, y_indptr, y_index, u_indptr, u_index, weight,
     start, stop, kind, dense, out,
@@ -322,15 +330,18 @@ def learn_rows(
     kind : uint8[features]; dense : float64[features], zeros; out : float64[rows, L], row `start` first: the predictions
     """
     y = np.empty(t.header[0]["n_labels"], np.uint8)
-    voters = new_voters(t, np.max(np.diff(x_indptr[start : stop + 1])))
+    n_pairs = most_pairs(x_indptr, start, stop)
+    voters = new_voters(t, n_pairs)
     for row in range(start, stop):
         if voters.leaf.size < 2 * t.header[0]["deepest"] + 3:
-            voters = new_voters(t, np.max(np.diff(x_indptr[start : stop + 1])))
+            voters = new_voters(t, n_pairs)
         a, b = x_indptr[row], x_indptr[row + 1]
         full = room_for(t, voters, x_index[a:b], x_value[a:b])
         if full != DONE:
             return row, full
-        y[:] = 0
+        y[:] = 2  # a place without a label counts nowhere
+        for place in label_place:
+            y[place] = 0
         spread_labels(label_id, label_place, y_index[y_indptr[row] : y_indptr[row + 1]], np.uint8(1), y)
         spread_labels(label_id, label_place, u_index[u_indptr[row] : u_indptr[row + 1]], np.uint8(2), y)
         learn_event(t, voters, x_index[a:b], x_value[a:b], y, weight[row], kind, dense, out[row - start])

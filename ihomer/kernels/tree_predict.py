@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ihomer.kernels.blocks import find_block
-from ihomer.kernels.common import entry_point, inner
+from ihomer.kernels.common import inner, jit
 from ihomer.kernels.logistic import logistic_predict, logistic_scores
 from ihomer.kernels.neighbours import neighbours_predict
 from ihomer.kernels.nodes import child_of, is_leaf, leaf_of, mean_loss
@@ -24,6 +24,15 @@ class Voters(NamedTuple):
     p: np.ndarray  # float64[V, L]: its prediction
     z: np.ndarray  # float64[V, L * M]: its logistic scores
     block: np.ndarray  # int64[V, K]: its block of each feature of the event
+
+
+@inner
+def most_pairs(indptr, start, stop):
+    """Return the largest number of pairs of a row."""
+    most = 0
+    for row in range(start, stop):
+        most = max(most, indptr[row + 1] - indptr[row])
+    return most
 
 
 @inner
@@ -71,7 +80,7 @@ def leaf_scores(t, voters, v, x_index, x_value):
     logistic_scores(t, slot, voters.block[v], x_value, voters.z[v])
 
 
-@entry_point
+@jit
 def uses_neighbours(t, node):
     """Tell whether leaf `node` predicts by its neighbours: while it is young, or its entropy is low."""
     n, settings = t.nodes[node], t.settings[0]
@@ -132,10 +141,10 @@ def combine_votes(t, voters, n_voters, out):
             out[label] /= total
 
 
-@entry_point
+@jit
 def predict_rows(t, x_indptr, x_index, x_value, start, stop, dense, out):
     """Predict rows start..stop-1 of a sparse matrix without changing the tree; out : float64[stop - start, L]."""
-    voters = new_voters(t, np.max(np.diff(x_indptr[start : stop + 1])))
+    voters = new_voters(t, most_pairs(x_indptr, start, stop))
     for row in range(start, stop):
         a, b = x_indptr[row], x_indptr[row + 1]
         n_voters = find_voters(t, voters, x_index[a:b], x_value[a:b])

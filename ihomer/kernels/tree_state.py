@@ -38,7 +38,6 @@ SETTINGS = np.dtype(
         ("alternate_on", np.int64),
         ("bootstrap", np.bool_),
         ("drift_of_mean", np.bool_),
-        ("inherit", np.bool_),
     ]
 )
 HEADER = np.dtype(
