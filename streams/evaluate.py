@@ -1,0 +1,254 @@
+"""Test-then-train over files, one after another: opens them, runs the loop, and can be interrupted."""
+
+import inspect
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Literal, Self
+
+from streams.errors import MalformedEvent, SourceError
+from streams.event import Event, Sink, Source
+from streams.files import FORMATS, format_of, limited, open_source, shuffled
+from streams.memory import MemorySource
+from streams.models import build_model
+from streams.progress import Progress
+from streams.results import Result, result_of
+from streams.run import Run
+
+__all__ = ["Interrupts", "Settings", "bundled_yeast", "evaluate", "stream_names"]
+
+_MOST_MESSAGES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How streams are read, and by what they are predicted.
+
+    Attributes
+    ----------
+    model, seed, model_options
+        As in `build_model`.
+    shuffle
+        Seed of the order in which the events come; None for the order of the file.
+    limit
+        Number of events, after shuffling; None for all.
+    delay, window, probabilities, top
+        As in `Run`.
+    labels
+        Names of the labels, their number, or what their names begin with and a ``*``; None if the file says it.
+    format
+        Format of the files; None for what their names tell.
+    on_error
+        Whether a malformed event ends the run, or is counted and stepped over.
+    """
+
+    model: str = "ihomer"
+    seed: int = 0
+    model_options: dict[str, Any] = field(default_factory=dict)
+    shuffle: int | None = None
+    limit: int | None = None
+    delay: int = 0
+    window: int = 1000
+    probabilities: bool = False
+    top: int = 5
+    labels: str | None = None
+    format: str | None = None
+    on_error: Literal["raise", "skip"] = "raise"
+
+
+class Interrupts:
+    """Lets Ctrl-C wait for a place where the loop can be left in order; a second one does not wait.
+
+    Attributes
+    ----------
+    waits
+        Whether Ctrl-C is only taken note of; else it raises KeyboardInterrupt.
+    noted
+        Whether there was one.
+    """
+
+    def __init__(self) -> None:
+        self.waits = False
+        self.noted = False
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._take)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if self.noted or not self.waits:
+            raise KeyboardInterrupt
+        self.noted = True
+
+
+class _Skipped:
+    """Counts malformed events, and keeps what was said of the first."""
+
+    def __init__(self) -> None:
+        self.n_events = 0
+        self.messages: list[str] = []
+
+    def __call__(self, error: MalformedEvent) -> None:
+        self.n_events += 1
+        if len(self.messages) < _MOST_MESSAGES:
+            self.messages.append(str(error))
+
+
+def bundled_yeast() -> MemorySource:
+    """Return the Yeast stream that comes with river: 2417 genes, 103 features, 14 functions as labels.
+
+    Examples
+    --------
+    >>> from streams.evaluate import bundled_yeast
+    >>> len(bundled_yeast())
+    2417
+    """
+    from river import datasets
+
+    events = [Event(x, y) for x, y in datasets.Yeast()]
+    return MemorySource(events, labels=events[0].y or ())
+
+
+def stream_names(files: Sequence[Path]) -> list[str]:
+    """Return a short name for each file; the whole path where a short one would stand twice.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from streams.evaluate import stream_names
+    >>> stream_names([Path("data/yeast.arff.gz"), Path("old/scene.csv"), Path("new/scene.csv")])
+    ['yeast', 'old/scene.csv', 'new/scene.csv']
+    """
+    short = [Path(file.name.removesuffix(".gz")).stem for file in files]
+    times = Counter(short)
+    return [name if times[name] == 1 else str(file) for name, file in zip(short, files, strict=True)]
+
+
+def reader_options(file: Path, settings: Settings) -> dict[str, Any]:
+    """Return the options that the reader of a file is given.
+
+    Raises
+    ------
+    SourceError
+        If the format is unknown, or its reader cannot be told the labels in that way.
+    """
+    kind = settings.format or format_of(file)
+    text = settings.labels
+    if text is None:
+        return {}
+    option, value = _labels_option(text)
+    if option not in inspect.signature(FORMATS[kind]).parameters:
+        what = "labels by prefix" if option == "label_prefix" else "labels"
+        raise SourceError(f"{file}: the reader of {kind} files cannot be given {what} ({text!r})")
+    return {option: value}
+
+
+def _labels_option(text: str) -> tuple[str, Any]:
+    try:
+        return "labels", int(text)
+    except ValueError:
+        pass
+    if text.endswith("*") and "," not in text:
+        return "label_prefix", text[:-1]
+    return "labels", [name.strip() for name in text.split(",")]
+
+
+def _open(file: Path | None, settings: Settings, on_malformed: Callable[[MalformedEvent], object]) -> Source:
+    if file is None:
+        source: Source = bundled_yeast()
+    else:
+        on_error: Any = on_malformed if settings.on_error == "skip" else "raise"
+        options = reader_options(file, settings)
+        source = open_source(file, format=settings.format, on_error=on_error, **options)
+    return source if settings.shuffle is None else shuffled(source, settings.shuffle)
+
+
+def evaluate(
+    file: Path | None,
+    settings: Settings,
+    progress: Progress,
+    *,
+    sink: Sink | None = None,
+    interrupts: Interrupts | None = None,
+) -> Result:
+    """Predict, learn and score the events of one file with a new model, beside the previous-labelset baseline.
+
+    Parameters
+    ----------
+    file
+        The file; None for the bundled Yeast stream.
+    settings
+        How.
+    progress
+        Shows how far it is; its stream is the name of the result.
+    sink
+        Takes the predictions.
+    interrupts
+        Where it is noted that the run is to end early.
+
+    Raises
+    ------
+    SourceError, OSError
+        If the file cannot be read.
+    MalformedEvent
+        If an event is malformed and not to be skipped.
+    SettingError
+        As `build_model`.
+    KeyboardInterrupt
+        On Ctrl-C before anything is learned, or without `interrupts`.
+
+    Examples
+    --------
+    >>> from streams.evaluate import Settings, evaluate
+    >>> from streams.progress import Progress
+    >>> result = evaluate(None, Settings(model="majority", limit=500), Progress("yeast"))
+    >>> print(f"{result.scores['total']['micro_f1']:.3f} {result.baseline['total']['micro_f1']:.3f}")
+    0.440 0.455
+    """
+    interrupts = interrupts or Interrupts()
+    skipped = _Skipped()
+    model = build_model(settings.model, settings.seed, settings.model_options)
+    with progress, _open(file, settings, skipped) as source:
+        total = len(source) if isinstance(source, MemorySource) else None
+        if settings.limit is not None:
+            source = limited(source, settings.limit)
+            total = min(settings.limit, total if total is not None else settings.limit)
+        run = Run(
+            model,
+            labels=source.labels,
+            delay=settings.delay,
+            window=settings.window,
+            probabilities=settings.probabilities,
+            sink=sink,
+            source={"dataset": "yeast"} if file is None else {"file": str(file)},
+            top=settings.top,
+            on_refused=skipped if settings.on_error == "skip" else None,
+        )
+        progress.begin(total)
+        try:
+            for _ in run.blocks(source):
+                progress.update(run)
+                interrupts.waits = run.n_learned > 0
+                if interrupts.noted:
+                    break
+        finally:
+            interrupts.waits = False
+    return result_of(
+        run,
+        progress.stream,
+        n_malformed=skipped.n_events - run.n_refused,
+        skipped=skipped.messages,
+        interrupted=interrupts.noted,
+    )

@@ -1,0 +1,173 @@
+"""How far a run is: in place on a terminal, a line now and then elsewhere, or nothing."""
+
+import time
+from threading import Timer
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from streams.report import SCORES
+from streams.run import MODEL, Run
+
+__all__ = ["LineProgress", "LiveProgress", "Progress", "progress_on"]
+
+RUNNING = ("subset_accuracy", "example_f1", "micro_f1")
+READING = "reading"
+COMPILING = "compiling (first run only)"
+
+_SLOW_START = 2.0  # seconds without a learned event, after which it is compiling
+_BETWEEN_LINES = 10.0
+_BETWEEN_READINGS = 0.25
+
+
+class Progress:
+    """Shows nothing; the others show something in the same calls.
+
+    Parameters
+    ----------
+    stream
+        Name of the stream.
+    window
+        Number of events of the reading "window".
+    """
+
+    def __init__(self, stream: str, window: int = 1000) -> None:
+        self.stream = stream
+        self.window = window
+        self.total: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def begin(self, total: int | None) -> None:
+        """The source is open, and the model comes next; `total`: number of events, if it is known."""
+        self.total = total
+
+    def update(self, run: Run) -> None:
+        """Some more events are done."""
+
+    def stop(self) -> None:
+        """Leave the screen as it was."""
+
+
+class LineProgress(Progress):
+    """Writes a plain line every ten seconds, and one when the model is being compiled."""
+
+    def __init__(self, console: Console, stream: str, window: int = 1000) -> None:
+        super().__init__(stream, window)
+        self._console = console
+        self._timer: Timer | None = None
+        self._next_line = time.monotonic() + _BETWEEN_LINES
+
+    def begin(self, total: int | None) -> None:
+        super().begin(total)
+        self._next_line = time.monotonic() + _BETWEEN_LINES
+        self._timer = Timer(_SLOW_START, self._write, [COMPILING])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def update(self, run: Run) -> None:
+        if self._timer is not None and run.n_learned:
+            self._timer.cancel()
+            self._timer = None
+        if time.monotonic() < self._next_line:
+            return
+        self._next_line = time.monotonic() + _BETWEEN_LINES
+        scores = run.scoring.scores(MODEL, "window")
+        shown = [f"{SCORES[name].title} {scores[name]:.3f}" for name in RUNNING]
+        self._write(f"{_count(run.n_predicted, self.total)}, {_rate(run)}; last {self.window:,}: {', '.join(shown)}")
+
+    def _write(self, text: str) -> None:
+        self._console.print(f"{self.stream}: {text}", markup=False, highlight=False, soft_wrap=True)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+class LiveProgress(Progress):
+    """A bar, the rate and the running scores, in place; gone when the run is over."""
+
+    def __init__(self, console: Console, stream: str, window: int = 1000) -> None:
+        super().__init__(stream, window)
+        self._spinner = Spinner("dots", style="cyan")
+        self._since = time.monotonic()
+        self._n_done = 0
+        self._rate = ""
+        self._readings: dict[str, dict[str, float]] = {}
+        self._next_reading = 0.0
+        self._begun = False
+        self._live = Live(self, console=console, refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def begin(self, total: int | None) -> None:
+        super().begin(total)
+        self._begun = True
+        self._since = time.monotonic()
+
+    def update(self, run: Run) -> None:
+        now = time.monotonic()
+        if not run.n_learned or now < self._next_reading:
+            return
+        self._next_reading = now + _BETWEEN_READINGS
+        scoring = run.scoring
+        self._readings = {f"last {self.window:,}": scoring.scores(MODEL, "window"), "total": scoring.scores(MODEL)}
+        self._rate = _rate(run)
+        self._n_done = run.n_predicted
+
+    def stop(self) -> None:
+        self._live.stop()
+
+    def __rich__(self) -> RenderableType:
+        """Return what is on the screen now."""
+        line = Table.grid(padding=(0, 2))
+        stream = Text(self.stream, style="bold", overflow="ellipsis", no_wrap=True)
+        if not self._readings:
+            waited = time.monotonic() - self._since
+            state = READING if not self._begun else COMPILING if waited > _SLOW_START else "starting"
+            line.add_row(stream, self._spinner, f"{state}, {waited:.0f} s" if waited > _SLOW_START else state)
+            return line
+        bar = ProgressBar(self.total, self._n_done, width=24) if self.total else self._spinner
+        line.add_row(stream, bar, _count(self._n_done, self.total), Text(self._rate, style="cyan"))
+        return Group(line, self._scores())
+
+    def _scores(self) -> Table:
+        table = Table.grid(padding=(0, 3))
+        table.add_column(style="dim")
+        for _ in RUNNING:
+            table.add_column(justify="right")
+        table.add_row("", *(Text(SCORES[name].title, style="dim") for name in RUNNING))
+        for reading, scores in self._readings.items():
+            table.add_row(reading, *(f"{scores[name]:.3f}" for name in RUNNING))
+        return table
+
+
+def progress_on(console: Console | None, stream: str, window: int) -> Progress:
+    """Return the progress that suits a console: in place, by lines, or none if there is no console."""
+    if console is None:
+        return Progress(stream, window)
+    in_place = console.file.isatty() and not console.is_dumb_terminal
+    return (LiveProgress if in_place else LineProgress)(console, stream, window)
+
+
+def _count(n_done: int, total: int | None) -> str:
+    return f"{n_done:,} events" if total is None else f"{n_done:,} of {total:,} events"
+
+
+def _rate(run: Run) -> str:
+    rate = run.events_per_second
+    return "" if rate is None else f"{rate:,.0f} events/s"

@@ -1,0 +1,141 @@
+"""Results as tables for people."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from streams.results import Result, mean_scores
+
+__all__ = ["SCORES", "print_means", "print_result"]
+
+_MOST_CLUSTERS = 24
+_MOST_EVENTS = 5
+
+
+class ScoreName(NamedTuple):
+    """How a score is called, and whether more is better."""
+
+    title: str
+    more_is_better: bool = True
+
+
+SCORES = {
+    "subset_accuracy": ScoreName("subset accuracy"),
+    "hamming_loss": ScoreName("Hamming loss", False),
+    "example_f1": ScoreName("example-F1"),
+    "jaccard": ScoreName("Jaccard"),
+    "micro_f1": ScoreName("micro-F1"),
+    "macro_f1": ScoreName("macro-F1"),
+    "precision_at_1": ScoreName("precision@1"),
+    "precision_at_3": ScoreName("precision@3"),
+    "precision_at_5": ScoreName("precision@5"),
+    "log_loss": ScoreName("log-loss", False),
+}
+
+
+def print_result(console: Console, result: Result, model: str) -> None:
+    """Print what came out of one stream: scores, what happened in the model, and the label clusters."""
+    counts = result.counts
+    facts = [f"{counts['predicted']:,} events", f"{counts['labels']:,} labels"]
+    if result.events_per_second is not None:
+        facts.append(f"{result.events_per_second:,.0f} events/s")
+    if result.interrupted:
+        facts.append("interrupted")
+    console.print()
+    console.print(_heading(result.stream, ", ".join(facts)))
+    _print_scores(console, model, result.scores["total"], result.baseline["total"])
+    if counts["predicted"] != counts["scored"]:
+        console.print(Padding(Text(f"scored: {counts['scored']:,} events", style="dim"), (0, 1)))
+    _print_skipped(console, result)
+    _print_drifts(console, result.drifts)
+    _print_clusters(console, result)
+
+
+def print_means(console: Console, results: Sequence[Result], model: str) -> None:
+    """Print the means over several streams."""
+    console.print()
+    console.print(_heading(f"mean of {len(results)} streams", ", ".join(result.stream for result in results)))
+    scores = mean_scores([result.scores["total"] for result in results])
+    _print_scores(console, model, scores, mean_scores([result.baseline["total"] for result in results]))
+
+
+def _heading(name: str, facts: str) -> Text:
+    return Text.assemble(" ", (name, "bold"), "  ", (facts, "dim"))
+
+
+def _table(*, header: bool = True) -> Table:
+    return Table(box=box.SIMPLE_HEAD, show_header=header, header_style="dim", pad_edge=True, show_edge=False)
+
+
+def _print_scores(console: Console, model: str, scores: Mapping[str, float], baseline: Mapping[str, float]) -> None:
+    table = _table()
+    table.add_column("score")
+    table.add_column(model, justify="right", min_width=10)
+    table.add_column("previous labelset", justify="right")
+    for name, (title, more_is_better) in SCORES.items():
+        if name not in scores:
+            continue
+        ours, theirs = scores[name], baseline[name]
+        better = ours > theirs if more_is_better else ours < theirs
+        worse = ours < theirs if more_is_better else ours > theirs
+        table.add_row(
+            title if more_is_better else Text.assemble(title, (" (less is better)", "dim")),
+            Text(f"{ours:.4f}", style="bold green" if better else ""),
+            Text(f"{theirs:.4f}", style="bold yellow" if worse else "dim"),
+        )
+    console.print(table)
+
+
+def _print_skipped(console: Console, result: Result) -> None:
+    n_skipped = result.counts["skipped"]
+    if not n_skipped:
+        return
+    console.print(Padding(Text(f"skipped: {n_skipped:,} events", style="yellow"), (0, 1)))
+    for message in result.skipped:
+        console.print(Padding(Text(message, style="dim"), (0, 3)))
+
+
+def _print_drifts(console: Console, drifts: Sequence[Mapping[str, Any]]) -> None:
+    """Print how often each thing happened, and when."""
+    if not drifts:
+        return
+    kinds = Counter((str(drift.get("where", "")), str(drift.get("what", ""))) for drift in drifts)
+    table = _table()
+    table.add_column("what happened")
+    table.add_column("where")
+    table.add_column("times", justify="right")
+    table.add_column("after events", overflow="fold")
+    for (where, what), times in kinds.items():
+        at = [drift["event"] for drift in drifts if (drift.get("where", ""), drift.get("what", "")) == (where, what)]
+        table.add_row(what, where, f"{times:,}", _some(at))
+    console.print()
+    console.print(table)
+
+
+def _some(events: Sequence[int]) -> str:
+    """Name the first and the last of many events."""
+    texts = [f"{event:,}" for event in events]
+    if len(texts) > _MOST_EVENTS:
+        texts = [*texts[: _MOST_EVENTS - 1], f"... {texts[-1]}"]
+    return "  ".join(texts)
+
+
+def _print_clusters(console: Console, result: Result) -> None:
+    if result.clusters is None:
+        return
+    table = _table()
+    table.add_column("cluster", justify="right")
+    table.add_column("labels", justify="right")
+    table.add_column("", overflow="fold")
+    for key, names in list(result.clusters.items())[:_MOST_CLUSTERS]:
+        table.add_row(str(key), f"{len(names):,}", ", ".join(names))
+    if len(result.clusters) > _MOST_CLUSTERS:
+        table.add_row("", "", f"and {len(result.clusters) - _MOST_CLUSTERS:,} more clusters", style="dim")
+    console.print()
+    console.print(table)

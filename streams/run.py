@@ -1,0 +1,287 @@
+"""The one loop: predict, learn, score, emit."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from heapq import nsmallest
+from itertools import groupby
+from typing import Any
+
+from ihomer.baselines import PreviousLabelset
+from streams.errors import MalformedEvent
+from streams.event import Event, Sink, prediction_record
+from streams.models import Model
+from streams.scoring import Scoring
+
+__all__ = ["BASELINE", "MODEL", "Run"]
+
+MODEL, BASELINE = "model", "baseline"
+
+_LARGEST_BLOCK = 256
+_LONGEST_BLOCK = 0.1  # seconds: between blocks progress is shown, and the loop can be left
+
+Labels = set[Hashable]
+Probabilities = Mapping[Hashable, Mapping[bool, float]]
+
+
+@dataclass(slots=True)
+class _Asked:
+    """An event and what was predicted for it, until its labels arrive."""
+
+    number: int
+    event: Event
+    predicted: Labels
+    by_baseline: Labels
+    probabilities: dict[str, Probabilities] | None
+
+
+class Run:
+    """Predicts each event of a stream, then learns it, and scores the model beside a baseline.
+
+    The baseline predicts the labels of the event before; it is asked about the very same events, and learns them when the
+    model does. An event without labels is predicted only.
+
+    Parameters
+    ----------
+    model
+        What predicts and learns.
+    labels
+        Labels known from the start, for the scores.
+    delay
+        Number of later events that are predicted before the labels of an event arrive. With 0 the model has learned all
+        events before the one it predicts.
+    window
+        Number of events for the scores of the last events.
+    probabilities
+        Ask for probabilities too. They cost a second prediction of each event.
+    sink
+        Takes a record of each prediction, in the order of the events.
+    source
+        What stands as ``source`` in these records, beside the number of the event.
+    top
+        Number of most probable labels in these records, if there are probabilities.
+    on_refused
+        Called with the error when the model refuses an event, which is then left out; without it the error is raised.
+
+    Attributes
+    ----------
+    n_predicted, n_learned, n_refused
+        Events predicted, learned, and refused by the model.
+    scoring
+        Scores of `MODEL` and `BASELINE`. An event is scored when its labels arrive.
+
+    Raises
+    ------
+    ValueError
+        If `delay` is negative.
+
+    Examples
+    --------
+    >>> from ihomer.baselines import MajorityLabelset
+    >>> from streams.event import Event
+    >>> from streams.run import Run
+    >>> run = Run(MajorityLabelset())
+    >>> days = ["dry", "wet", "dry", "dry", "dry", "wet", "dry"]
+    >>> run.finish(Event({}, {day}) for day in days)
+    >>> for name in ("model", "baseline"):
+    ...     print(f"{run.scoring.scores(name)['subset_accuracy']:.3f}")
+    0.571
+    0.286
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        labels: tuple[str, ...] = (),
+        delay: int = 0,
+        window: int = 1000,
+        probabilities: bool = False,
+        sink: Sink | None = None,
+        source: Mapping[str, Any] | None = None,
+        top: int = 5,
+        on_refused: Callable[[MalformedEvent], object] | None = None,
+    ) -> None:
+        if delay < 0:
+            raise ValueError(f"delay must be a number of events, at least 0, not {delay!r}")
+        self.model = model
+        self.baseline = PreviousLabelset()
+        self.n_predicted = self.n_learned = self.n_refused = 0
+        self.scoring = Scoring((MODEL, BASELINE), labels, window, probabilities)
+        self._delay = delay
+        self._probabilities = probabilities
+        self._sink = sink
+        self._source = dict(source or {})
+        self._top = top
+        self._on_refused = on_refused
+        self._test_then_train: Any = getattr(model, "test_then_train_many", None)
+        self._n_read = 0
+        self._waiting: deque[_Asked] = deque()
+        self._clock: tuple[int, float, float] | None = None
+
+    @property
+    def events_per_second(self) -> float | None:
+        """Rate since the first event was learned, which may have compiled the model; None before a second one."""
+        if self._clock is None:
+            return None
+        n_before, start, now = self._clock
+        return (self.n_predicted - n_before) / (now - start) if now > start else None
+
+    def finish(self, events: Iterable[Event]) -> None:
+        """Go through all events."""
+        for _ in self.blocks(events):
+            pass
+
+    def blocks(self, events: Iterable[Event]) -> Iterator[int]:
+        """Go through all events, a few at a time; yield how many after each few.
+
+        Between two yields the run is in order: all that was predicted has been learned and scored, but for labels that
+        are delayed. These are learned when the events have come to their end.
+
+        Raises
+        ------
+        MalformedEvent
+            If the model refuses an event and nobody else takes the error.
+        """
+        together = self._test_then_train is not None and not self._delay
+        largest = _LARGEST_BLOCK if together and self._sink is None and not self._probabilities else 1
+        step = self._test_then_train_block if together else self._predict_block
+        size, start = 1, time.perf_counter()
+        block: list[Event] = []
+        for event in events:
+            block.append(event)
+            if len(block) < size:
+                continue
+            step(block)
+            yield self._tick(len(block))
+            now = time.perf_counter()
+            size = _next_size(size, largest, now - start)
+            start, block = now, []
+        if block:
+            step(block)
+            yield self._tick(len(block))
+        while self._waiting:
+            self._arrive(self._waiting.popleft())
+            yield self._tick(0)
+
+    def _tick(self, n_events: int) -> int:
+        if self.n_learned:
+            now = time.perf_counter()
+            n_before, start, _ = self._clock or (self.n_predicted, now, now)
+            self._clock = n_before, start, now
+        return n_events
+
+    def _test_then_train_block(self, events: list[Event]) -> None:
+        for labelled, some in groupby(events, lambda event: event.y is not None):
+            if labelled:
+                self._test_then_train_some(list(some))
+            else:
+                self._predict_block(list(some))
+
+    def _test_then_train_some(self, events: list[Event]) -> None:
+        """Predict and learn events in turn, in one call of the model; one by one if it refuses an event."""
+        version = self._partition_version
+        try:
+            probabilities = self._ask_for_probabilities(events[0])
+            x, y = [event.x for event in events], [event.y for event in events]
+            predicted = self._test_then_train(x, y, [event.w for event in events])
+        except (TypeError, ValueError) as error:
+            if len(events) > 1:
+                for event in events:
+                    self._test_then_train_some([event])
+            else:
+                self._n_read += 1
+                self._refuse(self._n_read, error)
+            return
+        for event, labels in zip(events, predicted, strict=True):
+            asked = self._answered(event, labels, probabilities, version)
+            self._account(asked)
+
+    def _predict_block(self, events: list[Event]) -> None:
+        """Predict events, and learn what they follow by the delay."""
+        for event in events:
+            try:
+                probabilities = self._ask_for_probabilities(event)
+                labels = self.model.predict_set_one(event.x)
+            except (TypeError, ValueError) as error:
+                self._n_read += 1
+                self._refuse(self._n_read, error)
+                continue
+            self._waiting.append(self._answered(event, labels, probabilities, self._partition_version))
+            if len(self._waiting) > self._delay:
+                self._arrive(self._waiting.popleft())
+
+    def _arrive(self, asked: _Asked) -> None:
+        """Learn an event whose labels have arrived."""
+        event = asked.event
+        if event.y is None:
+            return
+        try:
+            self.model.learn_one(event.x, event.y, event.w)
+        except (TypeError, ValueError) as error:
+            self._refuse(asked.number, error)
+        else:
+            self._account(asked)
+
+    def _ask_for_probabilities(self, event: Event) -> dict[str, Probabilities] | None:
+        if not self._probabilities:
+            return None
+        x: Any = event.x
+        return {MODEL: self.model.predict_proba_one(x), BASELINE: self.baseline.predict_proba_one(x)}
+
+    def _answered(
+        self, event: Event, labels: Labels, probabilities: dict[str, Probabilities] | None, version: int
+    ) -> _Asked:
+        """Take note of a prediction, before the event is learned by the baseline and counted as learned."""
+        self._n_read += 1
+        self.n_predicted += 1
+        x: Any = event.x
+        asked = _Asked(self._n_read, event, labels, self.baseline.predict_set_one(x), probabilities)
+        if self._sink is not None:
+            self._emit(self._sink, asked, version)
+        return asked
+
+    def _account(self, asked: _Asked) -> None:
+        """Take note that the model has learned an event."""
+        event = asked.event
+        x: Any = event.x
+        self.n_learned += 1
+        self.baseline.learn_one(x, event.y, event.w)
+        predicted = {MODEL: asked.predicted, BASELINE: asked.by_baseline}
+        self.scoring.add(event.y, predicted, asked.probabilities, event.w)
+
+    def _refuse(self, number: int, error: Exception) -> None:
+        self.n_refused += 1
+        refused = MalformedEvent("value", f"event {number}: {error}").at(self._source.get("file"))
+        if self._on_refused is None:
+            raise refused from None
+        self._on_refused(refused)
+
+    @property
+    def _partition_version(self) -> int:
+        return int(getattr(getattr(self.model, "partition", None), "version", 0))
+
+    def _emit(self, sink: Sink, asked: _Asked, version: int) -> None:
+        labels: Any = asked.predicted
+        proba: dict[Any, float] = {}
+        if asked.probabilities is not None:
+            offers = ((name, p[True]) for name, p in asked.probabilities[MODEL].items())
+            proba = dict(nsmallest(self._top, offers, key=lambda offer: (-offer[1], offer[0])))
+        sink.write(
+            prediction_record(
+                labels,
+                proba,
+                learned=self.n_learned,
+                partition_version=version,
+                id=asked.event.id,
+                source={**self._source, "event": asked.number},
+            )
+        )
+
+
+def _next_size(size: int, largest: int, seconds: float) -> int:
+    """Return how many events to take at once, after `size` of them have taken so long."""
+    if seconds > _LONGEST_BLOCK:
+        return max(1, size // 2)
+    return min(2 * size, largest) if seconds < _LONGEST_BLOCK / 2 else size

@@ -1,0 +1,136 @@
+"""Scores of several predictors over the same events, counted many events at a time."""
+
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ihomer.metrics import Scoreboard
+
+__all__ = ["Scoring"]
+
+_BLOCK = 256  # events that are counted together: a single one costs twenty times as much
+
+Probabilities = Mapping[Any, Any]
+
+
+class Scoring:
+    """Scoreboards of several predictors, which are asked about the same events.
+
+    Without probabilities the events wait until there are enough of them, or until a score is read. Both ways give the
+    same scores.
+
+    Parameters
+    ----------
+    names
+        The predictors.
+    labels
+        Labels known from the start; all others count as known from the start as soon as they are named.
+    window
+        Number of events for the reading "window".
+    with_probabilities
+        Whether each prediction comes with probabilities, for precision at k and the log loss.
+
+    Examples
+    --------
+    >>> from streams.scoring import Scoring
+    >>> scoring = Scoring(["model", "guess"], labels=["rain", "snow"])
+    >>> scoring.add({"rain"}, {"model": {"rain"}, "guess": {"rain", "snow"}})
+    >>> scoring.add({"rain", "snow"}, {"model": {"rain", "snow"}, "guess": {"rain", "snow"}})
+    >>> [scoring.scores(name)["subset_accuracy"] for name in ("model", "guess")]
+    [1.0, 0.5]
+    """
+
+    def __init__(
+        self,
+        names: Iterable[str],
+        labels: Collection[Hashable] = (),
+        window: int = 1000,
+        with_probabilities: bool = False,
+    ) -> None:
+        self.n_scored = 0
+        self._with_probabilities = with_probabilities
+        self._index = {label: place for place, label in enumerate(labels)}
+        self._boards = {
+            name: Scoreboard(labels if with_probabilities else None, window=window) for name in names
+        }
+        self._truths: list[tuple[list[int], list[int]]] = []
+        self._weights: list[float] = []
+        self._predictions: dict[str, list[list[int]]] = {name: [] for name in self._boards}
+
+    @property
+    def n_labels(self) -> int:
+        """Number of labels known so far."""
+        return len(self._index)
+
+    def add(
+        self,
+        true: Any,
+        predicted: Mapping[str, Collection[Hashable]],
+        probabilities: Mapping[str, Probabilities] | None = None,
+        weight: float = 1.0,
+    ) -> None:
+        """Count one event.
+
+        Parameters
+        ----------
+        true
+            The labels that apply; or a dictionary label -> True, False, or None for one not observed. An event with a
+            dictionary that observes none is not counted.
+        predicted
+            Of each predictor, the labels it says apply.
+        probabilities
+            Of each predictor, label -> p or label -> {True: p, False: 1 - p}.
+        weight
+            Weight of the event.
+        """
+        unobserved = [label for label, value in true.items() if value is None] if isinstance(true, dict) else []
+        if unobserved and len(unobserved) == len(true):
+            return
+        self.n_scored += 1
+        index = self._index
+        for labels in (true, *predicted.values()):
+            for label in labels:
+                if label not in index:
+                    index[label] = len(index)
+        if self._with_probabilities:
+            offers = probabilities or {}
+            for name, board in self._boards.items():
+                board.update(true, predicted[name], offers[name], weight)
+            return
+        positive = [label for label, value in true.items() if value] if isinstance(true, dict) else true
+        self._truths.append(([index[label] for label in positive], [index[label] for label in unobserved]))
+        self._weights.append(weight)
+        for name, rows in self._predictions.items():
+            rows.append([index[label] for label in predicted[name]])
+        if len(self._weights) == _BLOCK:
+            self._count()
+
+    def scores(self, name: str, reading: str = "total") -> dict[str, float]:
+        """Return all scores of one predictor: "total", or of the last events ("window")."""
+        self._count()
+        return self._boards[name].scores(reading)  # type: ignore[arg-type]
+
+    def _count(self) -> None:
+        """Count the events that wait."""
+        if not self._weights:
+            return
+        n_labels = len(self._index)
+        positive = _matrix([positive for positive, _ in self._truths], n_labels)
+        if any(unobserved for _, unobserved in self._truths):
+            missing = _matrix([unobserved for _, unobserved in self._truths], n_labels)
+            missing.data[:] = np.nan
+            positive = positive + missing
+        for name, board in self._boards.items():
+            board.update_many(positive, _matrix(self._predictions[name], n_labels), w=self._weights)
+            self._predictions[name] = []
+        self._truths, self._weights = [], []
+
+
+def _matrix(rows: Sequence[Sequence[int]], n_columns: int) -> Any:
+    """Return rows of column numbers as a sparse 0/1 matrix."""
+    ends = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([len(row) for row in rows], out=ends[1:])
+    columns = np.fromiter((column for row in rows for column in row), np.int64, ends[-1])
+    return sparse.csr_array((np.ones(len(columns)), columns, ends), shape=(len(rows), n_columns))
