@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from ihomer import settings
 from ihomer.encoder import Batch
 from ihomer.interface import Proba, StreamClassifier, one_row
-from ihomer.kernels.adwin import CLOCK, adwin_arrays, adwin_updates_to_check
+from ihomer.kernels.adwin import CLOCK, adwin_arrays, adwin_updates_to_check, adwin_width
 from ihomer.kernels.voting import count_votes, watch_answers
 from ihomer.learner import TreeLearner
 from ihomer.members import Member
 from ihomer.partition import LabelPartition
+from ihomer.replay import Replay
 from ihomer.tree import MLHATClassifier
 from ihomer.vocabulary import Vocabulary
 
@@ -46,6 +47,8 @@ class IHOMERClassifier(StreamClassifier):
         ADWIN's risk of a false alarm there.
     max_ancestors
         Most older learners that vote on a label beside the one of its cluster.
+    replay
+        Number of the last events that a new learner starts from; after a drift, those since the change. 0 for none.
     max_features
         Bound on the number of feature names (and nominal values); the eighth learned longest ago makes room.
     seed
@@ -80,6 +83,7 @@ class IHOMERClassifier(StreamClassifier):
         global_drift: bool = True,
         drift_delta: float = 0.002,
         max_ancestors: int = 2,
+        replay: int = 256,
         max_features: int = 65536,
         seed: int = 0,
     ) -> None:
@@ -88,17 +92,20 @@ class IHOMERClassifier(StreamClassifier):
         self.global_drift = global_drift
         self.drift_delta = drift_delta
         self.max_ancestors = max_ancestors
+        self.replay = replay
         self.max_features = max_features
         self.seed = seed
         settings.flag("global_drift", global_drift)
         settings.fraction("drift_delta", drift_delta)
         settings.whole("max_ancestors", max_ancestors, 0, 100)
+        settings.whole("replay", replay, 0, 1_000_000)
         settings.whole("seed", seed, 0, 2**63 - 1)
         self._start(settings.whole("max_features", max_features, 2))
         self.partition: LabelPartition = LabelPartition() if clustering is None else clustering.clone()
         self._tree = MLHATClassifier(alternate_on="drift") if tree is None else tree.clone()
         self._members: list[Member] = []
         self._n_members = 0
+        self._replay = Replay(replay)
         self._detector = adwin_arrays(1)
         self._drifts: deque[dict[str, Any]] = deque(maxlen=_MOST_DRIFTS)
 
@@ -112,6 +119,7 @@ class IHOMERClassifier(StreamClassifier):
             "clustering": LabelPartition(split_test="odac", delta=0.1, tau=0.1),
             "tree": MLHATClassifier(),
             "max_ancestors": 1,
+            "replay": 0,
         }
         return cls(**{**arguments, **overrides})
 
@@ -134,17 +142,21 @@ class IHOMERClassifier(StreamClassifier):
         if len(gone):
             for member in self._members:
                 member.forget_labels(gone)
-        self._rearrange()
+            self._replay.forget_labels(gone)
+        self._rearrange(self.replay)
 
-    def _rearrange(self) -> None:
-        """Give each cluster of the partition a learner; those of clusters that are gone stay while their labels need them."""
+    def _rearrange(self, replay: int) -> None:
+        """Give each cluster of the partition a learner; those of clusters that are gone stay while their labels need them.
+
+        New learners start from the last `replay` events.
+        """
         cluster_of = self.partition.cluster_index
         joined = np.zeros(len(cluster_of), np.bool_)
         living = {member.cluster: member for member in self._members if member.is_primary}
         for cluster, labels in _groups(cluster_of):
             member = living.pop(cluster, None)
             if member is None:
-                self._add_member(cluster, labels)
+                self._add_member(cluster, labels, replay)
                 joined[labels] = True
                 continue
             missing = labels[~np.isin(labels, member.learner.label_id)]
@@ -158,9 +170,15 @@ class IHOMERClassifier(StreamClassifier):
             member.is_primary = False
         self._note_company(joined)
 
-    def _add_member(self, cluster: int, labels: NDArray[np.int32]) -> None:
+    def _add_member(self, cluster: int, labels: NDArray[np.int32], replay: int) -> None:
         record = self._tree._settings((self.seed + self._n_members * 0x9E3779B9) % 2**63)
-        self._members.append(Member(self._n_members, cluster, TreeLearner(record, labels)))
+        member = Member(self._n_members, cluster, TreeLearner(record, labels))
+        if replay and len(self._replay):
+            past = self._replay.latest(replay)
+            p = member.learner.learn(past, 0, len(past.weight), self._encoder.kind, self._dense)
+            nowhere = np.zeros((len(p), len(self.partition.cluster_index)))
+            member.vote(p, past, 0, True, nowhere, nowhere)
+        self._members.append(member)
         self._n_members += 1
 
     def _note_company(self, joined: NDArray[np.bool_]) -> None:
@@ -222,13 +240,14 @@ class IHOMERClassifier(StreamClassifier):
             out, batch.y_indptr, batch.y_index, batch.u_indptr, batch.u_index, start, self._detector, self.drift_delta
         )
         first, last = batch.y_indptr[start], batch.y_indptr[stop]
+        self._replay.extend(batch, start, stop)
         changes = self.partition.learn_rows(
             batch.y_indptr[start : stop + 1] - first, batch.y_index[first:last], batch.weight[start:stop]
         )
         if verdict > 0 and self.global_drift:
             self._answer_drift(self.n_learned + stop)
         elif changes:
-            self._rearrange()
+            self._rearrange(self.replay)
 
     def _answer_drift(self, event: int) -> None:
         """The loss of the model has risen: build the partition anew, and replace the learners that have become worse."""
@@ -236,7 +255,7 @@ class IHOMERClassifier(StreamClassifier):
         drifted = [member for member in self._members if member.is_primary and member.has_drifted]
         for member in drifted:
             member.is_primary = False
-        self._rearrange()
+        self._rearrange(min(self.replay, adwin_width(self._detector, 0)))
         self._drifts.append(
             {
                 "event": event,
@@ -257,6 +276,7 @@ class IHOMERClassifier(StreamClassifier):
     def _forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         for member in self._members:
             member.learner.forget_features(forgotten)
+        self._replay.forget_features(forgotten)
 
     # Looking inside ------------------------------------------------------------------------------------------------
 
