@@ -12,7 +12,8 @@ from ihomer.pair_counts import PairCounts
 
 __all__ = ["ClusterUpkeep", "DriftSeen"]
 
-SLOTS_PER_WORK = 8  # a round of tests costs about a pass over all slots: it waits for an eighth of that in counting
+ROUND_SHARE = 4  # a round of tests waits until counting has cost this share of what the round will cost,
+LABEL_COST, CLUSTER_COST = 8, 500  # in slots of the table of pairs, which cost 1
 CLEARLY_MORE = 1.1  # by which a labelset size must lead to become the new usual size
 
 Members = NDArray[np.int32]
@@ -48,6 +49,8 @@ class ClusterUpkeep:
         self.cluster = np.full(16, -1, np.int32)
         self.tree = LabelTree()
         self.usual_size = 1
+        self._size: dict[int, int] = {}
+        self._by_size: list[tuple[int, int]] = []
 
     def fit(self, n_labels: int) -> None:
         """Make room for label indices below `n_labels`."""
@@ -56,7 +59,7 @@ class ClusterUpkeep:
             more = len(self.counts.label_count) - len(self.cluster)
             self.cluster = np.concatenate([self.cluster, np.full(more, -1, np.int32)])
 
-    def admit(self, new: list[tuple[int, bool]], positive: list[int]) -> None:
+    def admit(self, new: list[tuple[int, bool]], positive: list[int]) -> dict[int, list[int]]:
         """Give new labels a cluster: the one they share most labels of their event with, else the smallest.
 
         Parameters
@@ -65,26 +68,48 @@ class ClusterUpkeep:
             (index, whether it applies) of each new label, in name order.
         positive
             Labels of the event that have a cluster already.
+
+        Returns
+        -------
+        dict
+            Cluster -> the new labels in it.
         """
         if self.tree.root < 0:
-            self.tree.plant()
-        ids, sizes = np.unique(self.cluster[self.cluster >= 0], return_counts=True)
-        size = dict.fromkeys(self.tree.leaves(), 0) | dict(zip(ids.tolist(), sizes.tolist(), strict=True))
-        smallest = sorted((n, c) for c, n in size.items())
+            self._size, self._by_size = {self.tree.plant(): 0}, []
+        size = self._sizes()
         shared: dict[int, int] = {}
         for i in positive:
             shared[int(self.cluster[i])] = shared.get(int(self.cluster[i]), 0) + 1
+        joined: dict[int, list[int]] = {}
         for i, applies in new:
             if applies and shared:
                 chosen = min(shared, key=lambda c: (-shared[c], c))
             else:
-                while smallest[0][0] != size[smallest[0][1]]:
-                    heapq.heapreplace(smallest, (size[smallest[0][1]], smallest[0][1]))
-                chosen = smallest[0][1]
+                chosen = self._smallest()
             self.cluster[i] = chosen
             size[chosen] += 1
+            joined.setdefault(chosen, []).append(i)
             if applies:
                 shared[chosen] = shared.get(chosen, 0) + 1
+        return joined
+
+    def _sizes(self) -> dict[int, int]:
+        """Return cluster -> number of labels; counted anew after clusters have changed."""
+        if not self._size:
+            ids, sizes = np.unique(self.cluster[self.cluster >= 0], return_counts=True)
+            self._size = dict(zip(ids.tolist(), sizes.tolist(), strict=True))
+            self._by_size = []
+        return self._size
+
+    def _smallest(self) -> int:
+        """Return the smallest cluster, of equal ones the oldest; a heap whose entries are corrected when they surface."""
+        size = self._sizes()
+        if not self._by_size:
+            self._by_size = sorted((n, c) for c, n in size.items())
+        while self._by_size[0][0] != size[self._by_size[0][1]]:
+            chosen = self._by_size[0][1]
+            heapq.heapreplace(self._by_size, (size[chosen], chosen))
+        return self._by_size[0][1]
 
     def remove(self, index: Members) -> None:
         """Take labels out of their clusters, and out of the counts."""
@@ -92,9 +117,10 @@ class ClusterUpkeep:
         self.cluster[index] = -1
         self._remove_empty(emptied)
         self.counts.forget_labels(index)
+        self._size = {}
 
     def _remove_empty(self, among: set[int]) -> None:
-        for cluster in sorted(among - set(self.cluster.tolist()) - {-1}):
+        for cluster in sorted(among - set(self.cluster.tolist())):
             self.tree.remove(cluster)
 
     @property
@@ -103,28 +129,43 @@ class ClusterUpkeep:
         counts = self.counts
         if self.tree.root < 0 or counts.n_events % self.n_min:
             return False
-        return counts.drift_seen or counts.work * SLOTS_PER_WORK >= len(counts.keys)
+        n_clusters = len(self.tree.parent) - len(self.tree.children)
+        cost = len(counts.keys) + LABEL_COST * len(self.cluster) + CLUSTER_COST * n_clusters
+        return counts.drift_seen or ROUND_SHARE * counts.work >= cost
 
     def check(self) -> DriftSeen | None:
-        """Forget what lies before a drift, if there is one; merge siblings, move labels, join what is too small, split."""
+        """Forget what lies before a drift, if there is one; then bring the clusters in line with the counts."""
         drift = None
         if self.counts.drift_seen:
             share = self.counts.cut_share
-            drift = DriftSeen(self.counts.forget_before_drift(int(np.count_nonzero(self.cluster >= 0))), share)
+            n_labels = int(np.count_nonzero(self.cluster >= 0))
+            drift = DriftSeen(self.counts.forget_before_drift(n_labels), share)
             self.counts.calm()
         self.counts.rest()
-        self._round(self._graph())
+        graph = self._graph()
+        if not self.rules.published:
+            self._repair(graph)
+        elif drift is not None:
+            self._rebuild(graph)
+        else:
+            self._merge_siblings(graph)
+        self._join_small(graph)
+        members = graph.clusters()
+        if self._split(graph, members, sorted(members)):
+            self.counts.calm()
+        self._size = {}
         return drift
 
     def rebuild(self) -> None:
         """Build the tree anew from the root, now."""
         if self.tree.root >= 0:
             self._rebuild(self._graph())
+            self._size = {}
 
     def _graph(self) -> LabelGraph:
+        self._update_usual_size()
         least = self.rules.least
         if not self.least_given:
-            self._update_usual_size()
             least = self.usual_size
             if self.rules.most is not None:
                 least = min(least, (self.rules.most + 1) // 2)
@@ -137,34 +178,32 @@ class ClusterUpkeep:
         if size_count[found] > CLEARLY_MORE * size_count[self.usual_size]:
             self.usual_size = found
 
-    def _round(self, graph: LabelGraph) -> None:
-        """Merge siblings, move labels, dissolve what is too small, split."""
-        self._merge_siblings(graph)
-        if not self.rules.published and graph.settle():
+    def _repair(self, graph: LabelGraph) -> None:
+        """Let clusters that are drawn to another one more than they hold together join it; then move single labels."""
+        done: set[int] = set()
+        size = np.bincount(self.cluster[self.cluster >= 0])
+        for cluster, target in graph.ties():
+            fits = self.rules.most is None or size[cluster] + size[target] <= self.rules.most
+            if fits and not done & {cluster, target}:
+                self.cluster[self.cluster == cluster] = target
+                self.tree.remove(cluster)
+                done |= {cluster, target}
+        if graph.settle():
             self._remove_empty(set(self.tree.leaves()))
-        self._join_small(graph)
-        members = graph.clusters()
-        if self._split(graph, members, sorted(members)):
-            self.counts.calm()
 
     def _merge_siblings(self, graph: LabelGraph) -> None:
+        """Apply the published rule: merge two leaves if one's diameter exceeds what their parent's was when it was cut."""
         members = graph.clusters()
         for parent in sorted(self.tree.children):
             left, right = self.tree.children[parent]
-            if left not in members or right not in members:
+            if left not in members or right not in members or not self._has_spread(graph, parent, members):
                 continue
-            together = len(members[left]) + len(members[right])
-            if self.rules.most is not None and together > self.rules.most:
-                continue
-            if self._has_spread(graph, parent, members) or (
-                not self.rules.published and graph.grown_together(members[left], members[right])
-            ):
+            if self.rules.most is None or len(members[left]) + len(members[right]) <= self.rules.most:
                 merged = self.tree.merge(parent)
                 self.cluster[members[left]] = merged
                 self.cluster[members[right]] = merged
 
     def _has_spread(self, graph: LabelGraph, parent: int, members: dict[int, Members]) -> bool:
-        """Tell whether a child's diameter exceeds what its parent's was when it was cut."""
         diameter, bound = self.tree.cut[parent]
         found = [graph.diameter(members[child]) for child in self.tree.children[parent]]
         return any(d - diameter > max(eps, bound) for d, eps in found)

@@ -11,7 +11,8 @@ from ihomer.pair_counts import PairCounts
 
 __all__ = ["Cut", "CutRules", "LabelGraph"]
 
-HOLD = 0.5  # a cut may lose at most this share of a side's energy; less than this holds a label in its cluster
+MOST_CUT = 0.5  # energy across a cut, as a share of the energy inside either side
+HOLD = 0.8  # energy with its own cluster that keeps a label there, as a share of that with another one
 
 Members = NDArray[np.int32]
 
@@ -52,9 +53,7 @@ class LabelGraph:
         self.rules = rules
         self.cluster = cluster
         self.count = counts.counts(n_labels)
-        self._edges = kernels.label_graph(
-            counts.keys, counts.values, self.count, counts.scale[0], counts.mass, rules.log_term
-        )
+        self._edges = kernels.label_graph(counts.keys, counts.values, self.count, counts.scale[0], counts.mass, rules.log_term)
         self._weight = np.zeros(n_labels)
         self._rank = np.zeros(n_labels, np.int32)
         self._side = np.zeros(n_labels, np.int8)
@@ -79,9 +78,7 @@ class LabelGraph:
             weight, log_term = self._weight, self.rules.log_term
             kernels.informed_by(member, self.cluster, self.count, start, neighbour, energy, weight)
             member = member[np.argsort(-weight[member], kind="stable")]
-        a, b, d, n = kernels.pivots(
-            member, self.cluster, self._rank, weight, self.count, start, neighbour, together, log_term
-        )
+        a, b, d, n = kernels.pivots(member, self.cluster, self._rank, weight, self.count, start, neighbour, together, log_term)
         return int(a), int(b), float(d), self.bound(n)
 
     def diameter(self, member: Members) -> tuple[float, float]:
@@ -121,10 +118,8 @@ class LabelGraph:
 
     def _set_off(self, member: Members) -> bool:
         """Tell whether the two sides are clearly separated and neither is too small."""
-        surplus, ratio, *sizes = kernels.separation(
-            member, self.count, self._side, self._pull, self.rules.log_term
-        )
-        return bool(surplus > 0.0 and ratio < HOLD and min(sizes) >= self.rules.least)
+        surplus, ratio, *sizes = kernels.separation(member, self.count, self._side, self._pull, self.rules.log_term)
+        return bool(surplus > 0.0 and ratio < MOST_CUT and min(sizes) >= self.rules.least)
 
     def _divide_by_force(self, member: Members, a: int, b: int) -> None:
         """Cut where it costs least among the places that leave both sides large enough."""
@@ -137,20 +132,20 @@ class LabelGraph:
         self._side[member[leaning[:left]]] = 0
         self._side[member[leaning[left:]]] = 1
 
-    def grown_together(self, left: Members, right: Members) -> bool:
-        """Tell whether two sibling clusters are no longer set off from each other."""
-        both = np.concatenate([left, right])
-        both = both[np.lexsort((both, -self.count[both]))]
-        before = self.cluster[right].copy()
-        self.cluster[right] = self.cluster[left[0]]
-        self._side[left], self._side[right] = 0, 1
+    def ties(self) -> list[tuple[int, int]]:
+        """Return (cluster, other) where the labels of a cluster are clearly drawn more to another than to each other."""
+        members = self.clusters()
+        ids, place = self._places(np.flatnonzero(self.cluster >= 0).astype(np.int32))
+        total = np.zeros(len(ids))
         start, neighbour, _, energy = self._edges
-        kernels.side_pulls(both, self.cluster, start, neighbour, energy, self._side, self._pull)
-        self.cluster[right] = before
-        pull = self._pull[:, both]
-        crossing = pull[1 - self._side[both], np.arange(len(both))].sum() / 2.0
-        inside = [self._pull[s, side].sum() for s, side in enumerate((left, right))]
-        return bool(crossing > min(inside) and crossing > 0.0)
+        found = []
+        for cluster, member in members.items():
+            best, surplus = kernels.strongest_tie(
+                member, place, self.count, start, neighbour, energy, self.rules.log_term, HOLD, total
+            )
+            if surplus > 0.0:
+                found.append((cluster, int(ids[best])))
+        return found
 
     def settle(self) -> int:
         """Move single labels to the clusters that draw them clearly more; return how many moved."""
@@ -161,9 +156,7 @@ class LabelGraph:
         size = np.bincount(place[used], minlength=len(ids)).astype(np.int64)
         start, neighbour, _, energy = self._edges
         largest = self.rules.most if self.rules.most is not None else len(self.cluster)
-        moved = kernels.settle(
-            order, place, size, largest, self.count, start, neighbour, energy, self.rules.log_term, HOLD
-        )
+        moved = kernels.settle(order, place, size, largest, self.count, start, neighbour, energy, self.rules.log_term, HOLD)
         if moved:
             self.cluster[used] = ids[place[used]]
         return int(moved)

@@ -114,7 +114,8 @@ class PairCounts:
 
     def counts(self, n_labels: int) -> NDArray[np.float64]:
         """Return how often each label occurred: float64[n_labels]."""
-        return self.label_count[:n_labels] * self.scale[0]
+        counts: NDArray[np.float64] = self.label_count[:n_labels] * self.scale[0]
+        return counts
 
     def count(
         self,
@@ -173,8 +174,8 @@ class PairCounts:
         width = adwin_width(self.detector, 0)
         rows = kernels.rows_of_window(self.ring_label, self.ring_row, self.meta, width)
         kernels.forget_before(
-            rows, OLD_SHARE, OLD_COUNT * n_labels / self.scale[0], self.label_count, self.size_count, self.keys, self.values, self.ring_label,
-            self.ring_row, self.ring_weight, self.meta, self.scale, self._taken, self.fading,
+            rows, OLD_SHARE, OLD_COUNT * n_labels / self.scale[0], self.label_count, self.size_count, self.keys,
+            self.values, self.ring_label, self.ring_row, self.ring_weight, self.meta, self.scale, self._taken, self.fading,
         )  # fmt: skip
         return int(rows)
 

@@ -67,9 +67,7 @@ def _groups(key: Clusters, index: NDArray[np.int64]) -> Iterator[tuple[int, NDAr
     yield from zip(ids.tolist(), np.split(index[order], first[1:]), strict=True)
 
 
-def changes_between(
-    before: Clusters, after: Clusters, event: int, name_of: Callable[[int], Hashable]
-) -> list[Change]:
+def changes_between(before: Clusters, after: Clusters, event: int, name_of: Callable[[int], Hashable]) -> list[Change]:
     """Return what happened to each cluster: births, then growth, losses, and retirements.
 
     Parameters

@@ -25,8 +25,7 @@ def _cut_in_words(tree: LabelTree, node: int) -> str:
 def label_tree_as_text(tree: LabelTree, clusters: Clusters) -> str:
     """Return the tree as indented lines."""
     return "\n".join(
-        "  " * depth
-        + (f"cluster {node}: {_in_words(clusters[node])}" if node in clusters else _cut_in_words(tree, node))
+        "  " * depth + (f"cluster {node}: {_in_words(clusters[node])}" if node in clusters else _cut_in_words(tree, node))
         for node, depth in tree.walk()
     )
 

@@ -193,7 +193,8 @@ def _recount_row(label, n, amount, label_count, size_count, keys, values, meta):
 
 @jit
 def forget_before(
-    rows, old_share, old_least, label_count, size_count, keys, values, ring_label, ring_row, ring_weight, meta, scale, taken, fading
+    rows, old_share, old_least, label_count, size_count, keys, values,
+    ring_label, ring_row, ring_weight, meta, scale, taken, fading,
 ):  # fmt: skip
     """Let the newest `rows` rows outweigh all that was counted before: n = rho n_old + n_recent.
 

@@ -299,18 +299,6 @@ def separation(member, count, side, pull, log_term):
 
 
 @jit
-def side_pulls(member, group, start, neighbour, energy, side, pull):
-    """Write pull float64[2, labels], the energy between each label of a cluster and each side of it."""
-    g = group[member[0]]
-    for x in member:
-        pull[0, x] = pull[1, x] = 0.0
-        for k in range(start[x], start[x + 1]):
-            y = neighbour[k]
-            if group[y] == g:
-                pull[side[y], x] += energy[k]
-
-
-@jit
 def cluster_energies(x, place, start, neighbour, energy, total):
     """Add the energy between label x and each cluster to total float64[clusters]; place int32[labels] is a label's cluster."""
     for k in range(start[x], start[x + 1]):
@@ -321,7 +309,8 @@ def cluster_energies(x, place, start, neighbour, energy, total):
 def settle(order, place, size, largest, count, start, neighbour, energy, log_term, hold):
     """Move each label, in turn, to the cluster that draws it clearly more than its own; return how many moved.
 
-    From a cluster with energy E to one with F > E: if E < hold F and sqrt(F) - sqrt(E) > sqrt(ln(1 / delta) / (2 n_x)).
+    From a cluster with energy E to one with F > E: if E < hold F, and sqrt(F) - sqrt(E) exceeds Bernstein's bound for
+    n_x events.
     `order` int32[m]: labels; place int32[labels], size int64[clusters] are brought up to date; no cluster grows beyond
     `largest`.
     """
@@ -334,8 +323,8 @@ def settle(order, place, size, largest, count, start, neighbour, energy, log_ter
             p = place[neighbour[k]]
             if (total[p] > total[best] or (total[p] == total[best] and p < best)) and p != own and size[p] < largest:
                 best = p
-        bound = math.sqrt(log_term / (2.0 * count[x]))
-        if best != own and total[own] < hold * total[best] and math.sqrt(total[best]) - math.sqrt(total[own]) > bound:
+        gain = math.sqrt(total[best]) - math.sqrt(total[own])
+        if best != own and total[own] < hold * total[best] and gain > chance_bound(gain, count[x], log_term):
             place[x] = best
             size[own] -= 1
             size[best] += 1
@@ -344,3 +333,40 @@ def settle(order, place, size, largest, count, start, neighbour, energy, log_ter
             total[place[neighbour[k]]] = 0.0
         total[own] = 0.0
     return moved
+
+
+@jit
+def strongest_tie(member, place, count, start, neighbour, energy, log_term, hold, total):
+    """Return (cluster, surplus): the other cluster that a cluster has most energy with, and how clearly it is drawn there.
+
+    With I, O the energy of its labels with their own and with that cluster, and |x| = sqrt(I_x + O_x):
+    surplus = drawn - bound, drawn = (O - hold I) / sum |x|, the bound Bernstein's for n events, the mean count of its labels,
+    weighted by energy. No energy with any other cluster: (-1, -inf). total float64[clusters]: zeros, and left so.
+    """
+    own = place[member[0]]
+    for x in member:
+        cluster_energies(x, place, start, neighbour, energy, total)
+    best = -1
+    for x in member:
+        for k in range(start[x], start[x + 1]):
+            p = place[neighbour[k]]
+            if p == own or total[p] == 0.0:
+                continue
+            if best < 0 or total[p] > total[best] or (total[p] == total[best] and p < best):
+                best = p
+    drawn = total[best] - hold * total[own] if best >= 0 else -math.inf
+    for x in member:
+        for k in range(start[x], start[x + 1]):
+            total[place[neighbour[k]]] = 0.0
+    if drawn <= 0.0:
+        return best, -math.inf
+    norm, informed, weight = 0.0, 0.0, 0.0
+    for x in member:
+        both = 0.0
+        for k in range(start[x], start[x + 1]):
+            if place[neighbour[k]] == own or place[neighbour[k]] == best:
+                both += energy[k]
+        norm += math.sqrt(both)
+        weight += both
+        informed += both * count[x]
+    return best, drawn / norm - chance_bound(drawn / norm, informed / weight, log_term)
