@@ -28,20 +28,34 @@ FAILED, INTERRUPTED = 2, 130
 _MODELS = ("ihomer", "paper", "mlhat", "majority", "no-change")
 _FORMATS = ("arff", "csv", "jsonl", "libsvm", "parquet", "xmc")
 
+_AT_LEAST_0, _AT_LEAST_1 = click.IntRange(0), click.IntRange(1)
+
 
 class _OneLineErrors(click.Group):
     """A group of commands whose errors are one line on standard error, with exit code 2."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
-        if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **extra)
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command and, unless `standalone_mode` is off, leave Python with its exit code."""
         try:
-            code = super().main(*args, standalone_mode=False, **extra)
+            code = super().main(args, prog_name, complete_var, False, **extra)
         except click.ClickException as error:
+            if not standalone_mode:
+                raise
             click.echo(f"ihomer: {' '.join(error.format_message().split())}", err=True)
             sys.exit(FAILED)
         except click.Abort:
+            if not standalone_mode:
+                raise
             sys.exit(INTERRUPTED)
+        if not standalone_mode:
+            return code
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -84,13 +98,15 @@ class _JsonFile:
             file.write(raw)
 
 
-def _model_options(texts: Sequence[str]) -> dict[str, Any]:
-    """Return KEY=VALUE texts as a dictionary; a value that is no JSON is a string."""
+def _model_options(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
+    """Return KEY=VALUE texts as a dictionary; a value that is no JSON is a text."""
     options: dict[str, Any] = {}
     for text in texts:
-        key, equals, value = text.partition("=")
-        if not (key and equals):
-            raise click.UsageError(f"--model-option must be KEY=VALUE, not {text!r}")
+        key, _, value = text.partition("=")
+        if not (key and value):
+            raise click.BadParameter(f"{text!r} is not KEY=VALUE")
+        if key in options:
+            raise click.BadParameter(f"{key} is given twice")
         try:
             options[key] = json.loads(value)
         except ValueError:
@@ -110,62 +126,78 @@ def main(context: click.Context) -> None:
 @main.command("evaluate")
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--model", type=click.Choice(_MODELS), default="ihomer", show_default=True, help="What learns.")
-@click.option("--model-option", "options", metavar="KEY=VALUE", multiple=True, help="A setting of the model; VALUE is JSON.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the model.")
-@click.option("--shuffle", type=click.IntRange(0), metavar="SEED", help="Shuffle the events, all read into memory.")
-@click.option("--limit", type=click.IntRange(0), metavar="N", help="Take the first N events, after shuffling.")
 @click.option(
-    "--delay", type=click.IntRange(0), metavar="N", default=0, help="Labels arrive when N later events have been predicted."
+    "--model-option",
+    "model_options",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=_model_options,
+    help="A setting of the model; the value is JSON. Can be given several times.",
 )
-@click.option("--window", type=click.IntRange(1), metavar="N", default=1000, show_default=True, help="Events of running scores.")
+@click.option("--seed", type=_AT_LEAST_0, metavar="N", default=0, show_default=True, help="Seed of the model.")
+@click.option("--labels", metavar="NAMES", help="The labels: NAME,NAME,... or PREFIX* or the first N columns (last: -N).")
+@click.option("--format", "file_format", type=click.Choice(_FORMATS), help="Format of the files, if their names do not tell.")
+@click.option("--shuffle", type=_AT_LEAST_0, metavar="SEED", help="Shuffle the events; all are read into memory.")
+@click.option("--limit", type=_AT_LEAST_0, metavar="N", help="Take the first N events, after shuffling.")
 @click.option(
-    "--proba",
-    is_flag=True,
-    help="Ask for probabilities too: adds precision@1/3/5 and log-loss, and the most probable labels to --predictions. "
-    "Each event is then predicted a second time, one by one, and the run takes longer.",
+    "--delay",
+    type=_AT_LEAST_0,
+    metavar="N",
+    default=0,
+    help="Labels arrive N events late: the model learns an event when N later ones have been predicted.",
 )
-@click.option("--top", type=click.IntRange(1), metavar="K", default=5, show_default=True, help="Most probable labels written.")
-@click.option("--labels", metavar="NAMES", help="Which columns are labels: NAME,NAME,... or PREFIX* or the first N (last -N).")
-@click.option("--format", "file_format", type=click.Choice(_FORMATS), help="Format of the files; default: by their names.")
 @click.option(
     "--on-error",
     type=click.Choice(("raise", "skip")),
     default="raise",
     show_default=True,
-    help="A malformed event ends the run, or is counted and skipped.",
+    help="What a malformed event does: end the run, or be counted and left out.",
 )
-@click.option("--json", "json_path", metavar="OUT", help="Write settings, scores, drifts, clusters; - is standard output.")
-@click.option("--predictions", "predictions_path", metavar="OUT", help="Write a JSON line for each event.")
+@click.option("--window", type=_AT_LEAST_1, metavar="N", default=1000, show_default=True, help="Events of running scores.")
+@click.option(
+    "--proba",
+    "probabilities",
+    is_flag=True,
+    help="Ask for probabilities too, for precision@1/3/5, log-loss and --predictions. Without it events go through the "
+    "model many at a time; with it each is predicted twice, one by one, which takes longer.",
+)
+@click.option(
+    "--top", type=_AT_LEAST_1, metavar="K", default=5, show_default=True, help="Probabilities in each of the --predictions."
+)
+@click.option("--json", "json_path", metavar="OUT", help="Write settings and results; - is standard output.")
+@click.option("--predictions", "predictions_path", metavar="OUT", help="Write each prediction, as JSON lines.")
 @click.option("--quiet", is_flag=True, help="Show nothing but errors.")
 @click.pass_context
-def evaluate_command(
+def _evaluate(
     context: click.Context,
+    /,
     files: tuple[Path, ...],
+    file_format: str | None,
     json_path: str | None,
     predictions_path: str | None,
     quiet: bool,
-    options: tuple[str, ...],
-    proba: bool,
-    file_format: str | None,
     **given: Any,
 ) -> None:
     """Test, then train: predict each event of FILE, then learn it.
 
-    Prints the scores beside those of predicting the previous event's labels, what happened in the model, and the label clusters.
-    Several files are evaluated one after another, each by a new model. Without FILE: the Yeast stream (2,417 genes, 14
-    labels) that comes with river.
+    Prints the scores beside those of predicting the labels of the event before, what happened in the model, and the label
+    clusters it found. Several files come one after another, each with a new model. Without FILE: the Yeast stream (2,417
+    genes, 14 labels) that comes with river.
 
     ARFF files find their labels in an .xml file beside them (MULAN) or in their relation (MEKA).
-    """
-    from streams.evaluate import Settings
-    from streams.files import JsonLinesSink
 
-    settings = Settings(**given, model_options=_model_options(options), probabilities=proba, format=file_format)
+    Ctrl-C ends the run and prints what there is so far (exit code 130).
+    """
+    from streams.errors import MalformedEvent, SourceError
+    from streams.evaluate import Settings
+    from streams.jsonlines import JsonLinesSink
+
+    settings = Settings(**given, format=file_format)
     try:
         _check(files, settings)
         with ExitStack() as stack:
-            json_file = stack.enter_context(_JsonFile(json_path)) if json_path is not None else None
-            sink = stack.enter_context(JsonLinesSink(predictions_path)) if predictions_path is not None else None
+            json_file = None if json_path is None else stack.enter_context(_JsonFile(json_path))
+            sink = None if predictions_path is None else stack.enter_context(JsonLinesSink(predictions_path))
             results, interrupted = _evaluate_all(files, settings, sink, quiet, json_path == "-")
             if json_file is not None:
                 json_file.write(_summary(files, settings, results, interrupted))
@@ -214,7 +246,8 @@ def _evaluate_all(
     results: list[Result] = []
     with Interrupts() as interrupts:
         try:
-            for file, name in zip(files or [None], stream_names(files) or ["yeast"], strict=True):
+            streams: Sequence[tuple[Path | None, str]] = list(zip(files, stream_names(files), strict=True))
+            for file, name in streams or [(None, "yeast")]:
                 progress = progress_on(to_watch, name, settings.window)
                 results.append(evaluate(file, settings, progress, sink=sink, interrupts=interrupts))
                 if to_read is not None:

@@ -117,7 +117,8 @@ def bundled_yeast() -> MemorySource:
     """
     from river import datasets
 
-    events = [Event(x, y) for x, y in datasets.Yeast()]
+    yeast: Any = datasets.Yeast
+    events = [Event(x, y) for x, y in yeast()]
     return MemorySource(events, labels=events[0].y or ())
 
 
@@ -240,7 +241,7 @@ def evaluate(
         try:
             for _ in run.blocks(source):
                 progress.update(run)
-                interrupts.waits = run.n_learned > 0
+                interrupts.waits = run.is_warm
                 if interrupts.noted:
                     break
         finally:

@@ -68,25 +68,26 @@ class LineProgress(Progress):
         super().__init__(stream, window)
         self._console = console
         self._timer: Timer | None = None
-        self._next_line = time.monotonic() + _BETWEEN_LINES
+        self._next_line = 0.0
 
     def begin(self, total: int | None) -> None:
         super().begin(total)
-        self._next_line = time.monotonic() + _BETWEEN_LINES
         self._timer = Timer(_SLOW_START, self._write, [COMPILING])
         self._timer.daemon = True
         self._timer.start()
 
     def update(self, run: Run) -> None:
-        if self._timer is not None and run.n_learned:
+        if self._timer is not None and run.is_warm:
             self._timer.cancel()
             self._timer = None
-        if time.monotonic() < self._next_line:
+            self._next_line = time.monotonic() + _BETWEEN_LINES
+        if self._timer is not None or time.monotonic() < self._next_line:
             return
         self._next_line = time.monotonic() + _BETWEEN_LINES
         scores = run.scoring.scores(MODEL, "window")
         shown = [f"{SCORES[name].title} {scores[name]:.3f}" for name in RUNNING]
-        self._write(f"{_count(run.n_predicted, self.total)}, {_rate(run)}; last {self.window:,}: {', '.join(shown)}")
+        done = ", ".join(filter(None, [_count(run.n_predicted, self.total), _rate(run)]))
+        self._write(f"{done}; last {self.window:,}: {', '.join(shown)}")
 
     def _write(self, text: str) -> None:
         self._console.print(f"{self.stream}: {text}", markup=False, highlight=False, soft_wrap=True)
@@ -121,7 +122,7 @@ class LiveProgress(Progress):
 
     def update(self, run: Run) -> None:
         now = time.monotonic()
-        if not run.n_learned or now < self._next_reading:
+        if not run.is_warm or now < self._next_reading:
             return
         self._next_reading = now + _BETWEEN_READINGS
         scoring = run.scoring
@@ -141,7 +142,7 @@ class LiveProgress(Progress):
             state = READING if not self._begun else COMPILING if waited > _SLOW_START else "starting"
             line.add_row(stream, self._spinner, f"{state}, {waited:.0f} s" if waited > _SLOW_START else state)
             return line
-        bar = ProgressBar(self.total, self._n_done, width=24) if self.total else self._spinner
+        bar = ProgressBar(self.total, self._n_done, 24, complete_style="cyan") if self.total else self._spinner
         line.add_row(stream, bar, _count(self._n_done, self.total), Text(self._rate, style="cyan"))
         return Group(line, self._scores())
 

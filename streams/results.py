@@ -24,7 +24,7 @@ class Result:
     counts
         Numbers: events predicted, learned and scored; skipped, since they were malformed or the model refused them; labels.
     events_per_second
-        Rate since the first event was learned; None before a second one.
+        Rate once the model was compiled; None if there were too few events.
     scores, baseline
         Scores of the model and of the baseline over all events, and over the last ones ("window").
     drifts

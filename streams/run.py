@@ -121,8 +121,13 @@ class Run:
         self._clock: tuple[int, float, float] | None = None
 
     @property
+    def is_warm(self) -> bool:
+        """Whether the model has learned an event, or would have if it had labels: it is compiled then."""
+        return self.n_learned > 0 or self.n_predicted > self._delay + 1
+
+    @property
     def events_per_second(self) -> float | None:
-        """Rate since the first event was learned, which may have compiled the model; None before a second one."""
+        """Rate since the model was warm; None before the next event."""
         if self._clock is None:
             return None
         n_before, start, now = self._clock
@@ -166,7 +171,7 @@ class Run:
             yield self._tick(0)
 
     def _tick(self, n_events: int) -> int:
-        if self.n_learned:
+        if self.is_warm:
             now = time.perf_counter()
             n_before, start, _ = self._clock or (self.n_predicted, now, now)
             self._clock = n_before, start, now
