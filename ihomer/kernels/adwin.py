@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from .common import VALUE, jit
+from .common import VALUE, inner, jit
 
 MAX_BUCKETS = 5  # per level
 LEVELS = 24
@@ -56,18 +56,18 @@ def adwin_updates_to_check(state, d):
     return CLOCK - int(state[d, TICKS]) % CLOCK
 
 
-@jit
+@inner
 def _levels(state):
     return (state.shape[1] - COUNTS) // (1 + 2 * MAX_BUCKETS)
 
 
-@jit
+@inner
 def _slot(state, level, k):
     """Return the column of the k-th oldest bucket of a level."""
     return COUNTS + _levels(state) + 2 * (level * MAX_BUCKETS + k)
 
 
-@jit
+@inner
 def _take_oldest(state, d, level):
     """Remove the oldest bucket of a level and return its (total, variance)."""
     first = _slot(state, level, 0)
@@ -81,7 +81,7 @@ def _take_oldest(state, d, level):
     return total, variance
 
 
-@jit
+@inner
 def _drop_from_sums(state, d, size, total, variance):
     """Take a bucket of `size` values out of the sums of the window.
 
@@ -98,7 +98,7 @@ def _drop_from_sums(state, d, size, total, variance):
         state[d, VARIANCE] = 0.0
 
 
-@jit
+@inner
 def _drop_oldest(state, d):
     """Remove the oldest bucket of the window; return its (size, total)."""
     level = _levels(state) - 1
@@ -110,7 +110,7 @@ def _drop_oldest(state, d):
     return size, total
 
 
-@jit
+@inner
 def _insert(state, d, value):
     """Put a value into the window; a level that is full passes its two oldest buckets on as one."""
     width = state[d, WIDTH]
@@ -141,7 +141,7 @@ def _insert(state, d, value):
         total, variance = next_total, next_variance
 
 
-@jit
+@inner
 def _has_cut(state, d, delta):
     """Tell whether some bucket boundary splits the window into parts of different mean.
 

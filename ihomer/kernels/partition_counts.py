@@ -12,7 +12,7 @@ labels has been overwritten. A label that was forgotten reads `FORGOTTEN`.
 import numpy as np
 
 from .adwin import adwin_update
-from .common import jit
+from .common import inner, jit
 
 EMPTY = -1
 FORGOTTEN = -1
@@ -22,21 +22,21 @@ TINY_SCALE = 1e-100
 HASH = np.uint64(0x9E3779B97F4A7C15)
 
 
-@jit
+@inner
 def pair_hash(key):
     """Mix the bits of a key (Fibonacci hashing of both halves)."""
     mixed = np.uint64(key) * HASH
     return np.int64((mixed ^ (mixed >> np.uint64(29))) >> np.uint64(3))
 
 
-@jit
+@inner
 def pair_key(i, j):
     """Return the key of labels i != j."""
     low, high = min(i, j), max(i, j)
     return np.int64(low) << 32 | np.int64(high)
 
 
-@jit
+@inner
 def find_slot(keys, key):
     """Return the slot that holds `key`, or the empty one where it would go."""
     mask = keys.size - 1
@@ -69,7 +69,7 @@ def pair_count(keys, values, i, j):
     return values[slot] if keys[slot] != EMPTY else 0.0
 
 
-@jit
+@inner
 def _sample(index, begin, end, most, turn, taken):
     """Copy the labels of a row to `taken`; of more than `most` a stretch of that length whose start moves with `turn`."""
     size = end - begin
@@ -80,7 +80,7 @@ def _sample(index, begin, end, most, turn, taken):
     return n
 
 
-@jit
+@inner
 def _missing_pairs(taken, n, keys):
     missing = 0
     for a in range(n):
@@ -89,7 +89,7 @@ def _missing_pairs(taken, n, keys):
     return missing
 
 
-@jit
+@inner
 def _count_pairs(taken, n, amount, cluster, keys, values, meta):
     """Add `amount` to each pair of taken[:n]; return how many pairs lie in two clusters."""
     cut = 0
@@ -106,7 +106,7 @@ def _count_pairs(taken, n, amount, cluster, keys, values, meta):
     return cut
 
 
-@jit
+@inner
 def _remember(taken, n, weight, ring_label, ring_row, ring_weight, meta):
     """Append a row to the ring."""
     row = meta[RING_ROWS] % ring_weight.size
@@ -119,7 +119,7 @@ def _remember(taken, n, weight, ring_label, ring_row, ring_weight, meta):
     meta[RING_LABELS] += n
 
 
-@jit
+@inner
 def _renormalise(label_count, size_count, values, scale):
     label_count *= scale[0]
     size_count *= scale[0]
@@ -179,7 +179,7 @@ def rows_of_window(ring_label, ring_row, meta, width):
     return rows
 
 
-@jit
+@inner
 def _recount_row(label, n, amount, label_count, size_count, keys, values, meta):
     """Count one row again; a pair that the table no longer holds stays out."""
     for a in range(n):

@@ -15,14 +15,14 @@ import math
 
 import numpy as np
 
-from .common import INDEX, VALUE, jit
+from .common import INDEX, VALUE, inner, jit
 from .partition_counts import EMPTY
 
 MASK = 0xFFFFFFFF
 PASSES = 10  # of improvement of two sides
 
 
-@jit
+@inner
 def _fill(keys, values, unit, position, neighbour, together):
     for slot in range(keys.size):
         if keys[slot] != EMPTY:
@@ -34,7 +34,7 @@ def _fill(keys, values, unit, position, neighbour, together):
             position[j] += 1
 
 
-@jit
+@inner
 def _starts(keys, n_labels):
     start = np.zeros(n_labels + 1, np.int64)
     for slot in range(keys.size):
@@ -72,7 +72,7 @@ def label_graph(keys, values, count, unit, n_events, log_term):
     return start, neighbour, together, energy
 
 
-@jit
+@inner
 def dissimilarity(n_x, n_y, n_xy):
     """Return d = 1 - n_xy / (n_x + n_y - n_xy); 1 where nothing is known."""
     either = n_x + n_y - n_xy
@@ -106,7 +106,7 @@ def pair_statistics(member, group, count, start, neighbour, together):
     return d1, max(d2, 0.0), d0, mean
 
 
-@jit
+@inner
 def _frequent_strangers(member, group, start, neighbour, rank):
     """Return the ranks (a, b) of two labels without an edge: b as frequent as can be, then a; (-1, -1) if none.
 
@@ -130,7 +130,7 @@ def _frequent_strangers(member, group, start, neighbour, rank):
     return -1, -1
 
 
-@jit
+@inner
 def _doubt(n, log_term):
     if log_term == 0.0:
         return 0.0
@@ -180,7 +180,7 @@ def pivots(member, group, rank, weight, count, start, neighbour, together, log_t
     return x, y, best_d, count[x] + count[y] - best_together
 
 
-@jit
+@inner
 def _join(x, s, g, group, side, size, start, neighbour, energy, pull, frontier, n_frontier):
     """Put x on side s; tell its neighbours, and list those that had no link to either side before."""
     side[x] = s
@@ -195,7 +195,7 @@ def _join(x, s, g, group, side, size, start, neighbour, energy, pull, frontier, 
     return n_frontier
 
 
-@jit
+@inner
 def _smaller(size):
     return 0 if size[0] <= size[1] else 1
 
@@ -260,7 +260,7 @@ def improve_sides(member, group, start, neighbour, energy, side, pull):
             return
 
 
-@jit
+@inner
 def chance_bound(mean, n, log_term):
     """Return Bernstein's bound for a mean of n values of 0 or 1: sqrt(2 v ln(1 / delta) / n) + ln(1 / delta) / (3 n)."""
     p = min(max(mean, 0.0), 1.0)
