@@ -2,7 +2,8 @@
 
 import importlib
 import inspect
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 __all__ = ["MODELS", "Model", "SettingError", "build_model"]
@@ -28,14 +29,20 @@ class SettingError(ValueError):
     """A model has no such setting, or not with that value."""
 
 
-MODELS: dict[str, tuple[str, str]] = {
-    "ihomer": ("ihomer.classifier", "IHOMERClassifier"),
-    "paper": ("ihomer.classifier", "IHOMERClassifier.paper"),
-    "mlhat": ("ihomer.tree", "MLHATClassifier"),
-    "majority": ("ihomer.baselines", "MajorityLabelset"),
-    "no-change": ("ihomer.baselines", "PreviousLabelset"),
+MODELS = {
+    "ihomer": ("ihomer.classifier", "IHOMERClassifier", ""),
+    "paper": ("ihomer.classifier", "IHOMERClassifier", "paper"),
+    "mlhat": ("ihomer.tree", "MLHATClassifier", ""),
+    "majority": ("ihomer.baselines", "MajorityLabelset", ""),
+    "no-change": ("ihomer.baselines", "PreviousLabelset", ""),
 }
-"""Name on the command line -> module, and class or class method in it."""
+"""Name on the command line -> module, class, and the class method that makes one if it is not the class itself."""
+
+PARTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "clustering": ("ihomer.partition", "LabelPartition", {}),
+    "tree": ("ihomer.tree", "MLHATClassifier", {"alternate_on": "drift"}),
+}
+"""Setting that is itself a model -> module, class, and how it differs from the class's defaults where it is None."""
 
 
 def build_model(name: str, seed: int, options: Mapping[str, Any]) -> Model:
@@ -48,7 +55,7 @@ def build_model(name: str, seed: int, options: Mapping[str, Any]) -> Model:
     seed
         Seed of its random numbers, if it uses any.
     options
-        Settings by the names that its constructor has for them.
+        Settings by the names that its constructor has for them; those of a part of the model as ``part.setting``.
 
     Raises
     ------
@@ -60,6 +67,8 @@ def build_model(name: str, seed: int, options: Mapping[str, Any]) -> Model:
     >>> from streams.models import build_model
     >>> build_model("mlhat", seed=7, options={"grace_period": 100}).grace_period
     100
+    >>> build_model("ihomer", seed=7, options={"tree.grace_period": 100}).tree.grace_period
+    100
     >>> build_model("majority", seed=7, options={"depth": 3})
     Traceback (most recent call last):
     ...
@@ -67,23 +76,57 @@ def build_model(name: str, seed: int, options: Mapping[str, Any]) -> Model:
     """
     if name not in MODELS:
         raise SettingError(f"no model is named {name!r}; there are {', '.join(MODELS)}")
-    module, path = MODELS[name]
-    constructor: Any = importlib.import_module(module)
-    for part in path.split("."):
-        owner, constructor = constructor, getattr(constructor, part)
-    described = constructor if inspect.isclass(constructor) else owner
-    known = _settings_of(described)
-    for option in options:
-        if option not in known:
-            has = f"it has {', '.join(known)}" if known else "it has none"
-            raise SettingError(f"model {name} has no setting {option!r}; {has}")
-    settings = {"seed": seed, **options} if "seed" in known else dict(options)
-    try:
-        model: Model = constructor(**settings)
-    except (TypeError, ValueError) as error:
-        raise SettingError(f"model {name}: {error}") from None
+    module, attribute, method = MODELS[name]
+    cls: Any = getattr(importlib.import_module(module), attribute)
+    constructor = getattr(cls, method) if method else cls
+    owner = f"model {name}"
+    whole = {option: value for option, value in options.items() if "." not in option}
+    known = _checked(whole, cls, owner)
+    for option in whole:
+        if option == "seed" or option in PARTS:
+            how = "is given on its own" if option == "seed" else f"is set by its own settings, as {option}.NAME"
+            raise SettingError(f"{owner}: {option} {how}")
+    if "seed" in known:
+        whole["seed"] = seed
+    model: Model = _built(owner, lambda: constructor(**whole, **_parts(options, constructor, known, owner)))
     return model
 
 
-def _settings_of(constructor: Callable[..., Any]) -> list[str]:
-    return list(inspect.signature(constructor).parameters)
+def _built(owner: str, build: Callable[[], Any]) -> Any:
+    try:
+        return build()
+    except SettingError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise SettingError(f"{owner}: {error}") from None
+
+
+def _checked(options: Iterable[str], cls: type[Any], owner: str) -> list[str]:
+    """Return the settings of a class, if all options are among them."""
+    known = list(inspect.signature(cls).parameters)
+    for option in options:
+        if option not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise SettingError(f"{owner} has no setting {option!r}; {has}")
+    return known
+
+
+def _parts(
+    options: Mapping[str, Any], constructor: Callable[..., Any], known: Collection[str], owner: str
+) -> dict[str, Any]:
+    """Return the parts of a model that options are given for: those it would have, with these settings changed."""
+    changes: dict[str, dict[str, Any]] = {}
+    for option, value in options.items():
+        part, dot, setting = option.partition(".")
+        if dot:
+            changes.setdefault(part, {})[setting] = value
+    parts = {}
+    for part, settings in changes.items():
+        if part not in PARTS or part not in known:
+            raise SettingError(f"{owner} has no part {part!r}")
+        module, attribute, defaults = PARTS[part]
+        cls: Any = getattr(importlib.import_module(module), attribute)
+        _checked(settings, cls, f"{owner}: {part}")
+        usual = getattr(constructor(), part) or cls(**defaults)
+        parts[part] = _built(f"{owner}: {part}", partial(usual.clone, settings))
+    return parts

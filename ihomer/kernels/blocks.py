@@ -6,7 +6,7 @@ follows the pairs (leaf, feature) that occurred.
 
 import numpy as np
 
-from ihomer.kernels.common import entry_point, inner
+from ihomer.kernels.common import inner, jit
 from ihomer.kernels.random import mix
 from ihomer.kernels.tree_state import LEAST, MOST, NONE
 
@@ -110,7 +110,7 @@ def _free_features_of(t, slot, forgotten):
             block = t.blocks[block]["next"]
 
 
-@entry_point
+@jit
 def free_features(t, forgotten):
     """Forget features everywhere in the tree.
 
@@ -133,7 +133,7 @@ def free_features(t, forgotten):
                     t.row_value[slot, row, k] = 0.0
 
 
-@entry_point
+@jit
 def rehash(table, larger):
     """Copy all entries into a larger, empty table."""
     for i in range(table.size):

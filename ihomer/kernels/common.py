@@ -12,28 +12,21 @@ VALUE = np.float64  # sums over months of events need the digits
 
 # error_model="numpy": a division by zero gives inf or nan, as in NumPy, instead of an exception in mid-update.
 # No fastmath: a sum gives the same bits wherever the compiler inlines it.
+_njit: Any = numba.njit
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 
 
-def entry_point(function: Callable[..., Any]) -> Callable[..., Any]:
+def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function that Python calls, on its first call.
 
     The machine code is kept on disk unless IHOMER_CACHE=0 or no place is writable.
     """
     if os.environ.get("IHOMER_CACHE", "1") != "0":
         try:
-            return numba.njit(cache=True, **_OPTIONS)(function)
+            return _njit(cache=True, **_OPTIONS)(function)
         except RuntimeError:  # Numba found no writable place for its cache
             pass
-    return numba.njit(**_OPTIONS)(function)
-
-
-def jit(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function that kernels call.
-
-    It is part of the cached machine code of its callers. Called from Python it works too, but is compiled by each process.
-    """
-    return numba.njit(**_OPTIONS)(function)
+    return _njit(**_OPTIONS)(function)
 
 
 def inner(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,4 +37,4 @@ def inner(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     if os.environ.get("IHOMER_INNER_CALLS", "0") == "1":
         return jit(function)
-    return numba.njit(no_cpython_wrapper=True, **_OPTIONS)(function)
+    return _njit(no_cpython_wrapper=True, **_OPTIONS)(function)

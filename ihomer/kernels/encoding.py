@@ -1,11 +1,11 @@
 """Dense events to sparse pairs."""
 
-from ihomer.kernels.common import entry_point
+from ihomer.kernels.common import jit
 
 MAX_MAGNITUDE = 1e100  # of a feature's value: its square, times any sum of weights, is still a number
 
 
-@entry_point
+@jit
 def pack(values, order, index, out_index, out_value):
     """Write the pairs of an event whose values are not 0, index ascending; return how many, or -1.
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ihomer.kernels.adwin import adwin_reset, adwin_update
 from ihomer.kernels.blocks import free_blocks_of
-from ihomer.kernels.common import entry_point, inner
+from ihomer.kernels.common import inner, jit
 from ihomer.kernels.random import mix
 from ihomer.kernels.tree_state import LOSS_FELL, LOSS_ROSE, MAX_LABELSETS, NONE, POSITIVE, UNOBSERVED
 
@@ -30,7 +30,7 @@ def value_of(x_index, x_value, feature):
     return x_value[low] if low < x_index.size and x_index[low] == feature else 0.0
 
 
-@entry_point
+@jit
 def child_of(t, node, x_index, x_value):
     """Return the child to which an event goes; a missing value goes to the heavier child, left on a tie."""
     n = t.nodes[node]
@@ -162,7 +162,7 @@ def insert_key(table, key):
     return is_new
 
 
-@entry_point
+@jit
 def rehash_labelsets(labelsets, larger):
     """Copy every leaf's set of labelsets, uint64[S, P], into an empty larger one."""
     for slot in range(labelsets.shape[0]):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ihomer.kernels.adwin import adwin_update
-from ihomer.kernels.common import entry_point, inner
+from ihomer.kernels.common import inner, jit
 from ihomer.kernels.tree_learn import spread_labels
 
 _KEEP = 0.98  # of the recent loss, per event: it looks back about 50 events
@@ -32,7 +32,7 @@ def note_losses(p, y, voting, alone, recent, duel_sum, duel_weight, mean_loss):
         mean_loss[SLOW] = _KEEP_SLOW * mean_loss[SLOW] + (1.0 - _KEEP_SLOW) * total / observed
 
 
-@entry_point
+@jit
 def cast_votes(
     p, label_id, label_place, voting, alone, recent, duel_sum, duel_weight, mean_loss,
     y_indptr, y_index, u_indptr, u_index, start, learn, share, total,
@@ -61,7 +61,7 @@ def cast_votes(
             note_losses(p[row], y, voting, alone, recent, duel_sum, duel_weight, mean_loss)
 
 
-@entry_point
+@jit
 def count_votes(share, total, out):
     """Write share / total to `out`, float64[rows, labels]; 0 where nobody voted."""
     for row in range(out.shape[0]):
@@ -69,7 +69,7 @@ def count_votes(share, total, out):
             out[row, label] = share[row, label] / total[row, label] if total[row, label] > 0.0 else 0.0
 
 
-@entry_point
+@jit
 def watch_answers(p, y_indptr, y_index, u_indptr, u_index, start, detector, delta):
     """Show the loss of each answer to ADWIN; return 1 or -1 if its mean has risen or fallen, else 0.
 

@@ -1,0 +1,70 @@
+"""What the benchmarks share: the machine they ran on, where results go, real sets as matrices."""
+
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from streams.files import open_source
+
+RESULTS = Path(__file__).parent / "results"
+DATA = Path(os.environ.get("IHOMER_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+
+
+def machine() -> dict[str, Any]:
+    """Return what a figure depends on: processor, cores, versions."""
+    cpu = platform.processor() or platform.machine()
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
+        if line.startswith("model name"):
+            cpu = line.split(":", 1)[1].strip()
+            break
+    names = ("ihomer", "river", "numpy", "numba", "scipy")
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+    }
+
+
+def write(name: str, result: dict[str, Any]) -> None:
+    """Write a result with the machine it was measured on."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps({"machine": machine(), **result}, indent=1) + "\n")
+    print(f"written: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
+
+
+def events_of(name: str) -> list[tuple[dict[str, Any], set[str]]]:
+    """Return a real set of the data folder as pairs of features and labels."""
+    with open_source(DATA / f"{name}.arff.gz") as source:
+        return [(dict(event.x), {label for label, on in _truth(event.y) if on}) for event in source]
+
+
+def _truth(y: Any) -> list[tuple[str, bool]]:
+    return [(name, bool(on)) for name, on in y.items()] if isinstance(y, dict) else [(name, True) for name in y]
+
+
+def matrices(events: list[tuple[dict[str, Any], set[str]]]) -> tuple[Any, np.ndarray, list[str], list[str]]:
+    """Return features (sparse where most are 0; nominal values as 0/1 columns) and labels as matrices, with their names."""
+    spread = [
+        {(f"{k}={v}" if isinstance(v, str) else k): (1.0 if isinstance(v, str) else v) for k, v in x.items()} for x, _ in events
+    ]
+    names = list(dict.fromkeys(name for x in spread for name in x))
+    labels = sorted({label for _, y in events for label in y})
+    column = {name: i for i, name in enumerate(names)}
+    place = {label: i for i, label in enumerate(labels)}
+    cells = [(row, column[k], np.nan if v is None else float(v)) for row, x in enumerate(spread) for k, v in x.items()]
+    rows, columns, values = (np.array(part) for part in zip(*cells, strict=True))
+    X = sparse.csr_array((values, (rows, columns)), shape=(len(events), len(names)))
+    X.eliminate_zeros()
+    Y = np.zeros((len(events), len(labels)), np.uint8)
+    for row, (_, y) in enumerate(events):
+        Y[row, [place[label] for label in y]] = 1
+    dense = X.nnz > 0.2 * X.shape[0] * X.shape[1]
+    return (X.toarray() if dense else X), Y, names, labels

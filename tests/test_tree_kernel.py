@@ -1,0 +1,386 @@
+"""The tree's kernels against its slow twin, event by event: predictions, every count, and the order of the arrays."""
+
+import math
+import random
+
+import numpy as np
+import pytest
+from hypothesis import event as tell
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ihomer.encoder import Batch
+from ihomer.kernels import tree_learn
+from ihomer.kernels.tree_state import (
+    INHERITED,
+    LEAST,
+    M2,
+    MEAN,
+    MISSING,
+    MOST,
+    NONE,
+    POSITIVE,
+    SETTINGS,
+    UNOBSERVED,
+    N,
+)
+from ihomer.learner import TreeLearner
+from tests.reference.tree import DEFAULTS, TOTAL, Inner, Leaf, Moments, SlowTree, entropy, mix, observed_shares
+
+NAN = math.nan
+CLOSE = 1e-9
+
+
+def settings_record(**parameters):
+    """The parameters of the twin as the record that the kernels read."""
+    values = DEFAULTS | parameters
+    values["alternate_on"] = ("never", "warning", "drift").index(values["alternate_on"])
+    values["drift_of_mean"] = values.pop("drift_input") == "mean"
+    record = np.zeros(1, SETTINGS)
+    for name, value in values.items():
+        record[0][name] = value
+    return record
+
+
+def as_batch(events, ids):
+    """Events (pairs, positives, unobserved, weight) as the learner takes them; a label's position -> ids[position]."""
+
+    def rows(parts, dtype):
+        parts = [list(part) for part in parts]
+        indptr = np.cumsum([0, *map(len, parts)]).astype(np.int64)
+        return indptr, np.array([item for part in parts for item in part], dtype)
+
+    x_indptr, x_index = rows([[j for j, _ in e[0]] for e in events], np.int32)
+    _, x_value = rows([[v for _, v in e[0]] for e in events], np.float64)
+    y_indptr, y_index = rows([sorted(ids[p] for p in e[1]) for e in events], np.int32)
+    u_indptr, u_index = rows([sorted(ids[p] for p in e[2]) for e in events], np.int32)
+    weight = np.array([e[3] for e in events], np.float64)
+    return Batch(x_indptr, x_index, x_value, y_indptr, y_index, u_indptr, u_index, weight)
+
+
+def bits(state):
+    """All arrays of a tree, byte for byte."""
+    return [(array.shape, array.tobytes()) for array in state]
+
+
+# The order of the arrays ---------------------------------------------------------------------------------------------
+
+
+def links_from(first, following):
+    found = []
+    while first != NONE:
+        found.append(first)
+        first = int(following[first])
+        assert len(found) <= len(following), "a list runs in circles"
+    return found
+
+
+def check_free_list(in_use, first, following, counted):
+    """What is in use and what is free are disjoint, and together everything."""
+    free = links_from(first, following)
+    assert len(free) == counted
+    assert sorted([*in_use, *free]) == list(range(len(following)))
+
+
+def check_nodes(t):
+    """Parents, depths, backgrounds and counts fit together. Returns the leaves as (node, slot)."""
+    h, nodes = t.header[0], t.nodes
+    field = {name: nodes[name].tolist() for name in nodes.dtype.names}
+    used, leaves = [], []
+    waiting = [(int(h["root"]), NONE, 0, False)]
+    while waiting:
+        node, parent, depth, background = waiting.pop()
+        used.append(node)
+        assert field["used"][node]
+        assert (field["parent"][node], field["depth"][node], field["background"][node]) == (parent, depth, background)
+        left, right, alternate = field["left"][node], field["right"][node], field["alternate"][node]
+        own, inherited = field["weight"], field["inherited"]
+        assert 0.0 <= field["loss_sum"][node] <= field["loss_weight"][node] * (1 + CLOSE)
+        assert (t.labels[node] >= 0.0).all()
+        if left == NONE:
+            assert right == alternate == field["feature"][node] == NONE
+            assert field["last_attempt"][node] <= own[node]
+            assert (t.labels[node, POSITIVE] + t.labels[node, UNOBSERVED] <= own[node] * (1 + CLOSE)).all()
+            leaves.append((node, field["slot"][node]))
+        else:
+            assert field["slot"][node] == NONE
+            assert own[left] + own[right] <= own[node] * (1 + CLOSE)
+            assert inherited[left] + inherited[right] <= own[node] * (1 + CLOSE)
+            waiting += [(left, node, depth + 1, background), (right, node, depth + 1, background)]
+        if alternate != NONE:
+            assert not background, "an alternate inside an alternate"
+            waiting.append((alternate, NONE, depth, True))
+    assert sorted(used) == np.flatnonzero(nodes["used"]).tolist()
+    check_free_list(used, int(h["next_node"]), field["next"], h["free_nodes"])
+    assert h["n_leaves"] == len(leaves) <= t.settings[0]["max_leaves"]
+    assert h["deepest"] >= max(field["depth"][node] for node in used)
+    return leaves
+
+
+def check_blocks(t, slots):
+    """Each block stands in one list, and the table finds the listed ones and nothing else."""
+    h = t.header[0]
+    feature, following = t.blocks["feature"].tolist(), t.blocks["next"].tolist()
+    listed = {}
+    for slot in slots:
+        for block in links_from(int(t.slots[slot]["head"]), following):
+            assert listed.setdefault(slot << 32 | feature[block], block) == block
+    check_free_list(listed.values(), int(h["next_block"]), following, h["free_blocks"])
+    keys, blocks = t.table["key"].tolist(), t.table["block"].tolist()
+    assert {key: block for key, block in zip(keys, blocks, strict=True) if key != NONE} == listed
+    for key in listed:
+        place = mix(key) % len(keys)
+        while keys[place] != key:
+            assert keys[place] != NONE, "a gap before an entry"
+            place = (place + 1) % len(keys)
+
+
+def check_arrays(learner, dense):
+    t = learner.state
+    leaves = check_nodes(t)
+    slots = [slot for _, slot in leaves]
+    free = set(range(len(t.slots))) - set(slots)
+    check_free_list(slots, int(t.header[0]["next_slot"]), t.slots["next"].tolist(), t.header[0]["free_slots"])
+    assert all(t.slots[slot]["head"] == NONE for slot in free)
+    check_blocks(t, slots)
+    for node, slot in leaves:
+        assert t.nodes[node]["n_labelsets"] == np.count_nonzero(t.labelsets[slot])
+        assert 0 <= t.nodes[node]["row_count"] <= t.row_size.shape[1]
+    assert not dense.any()
+
+
+# Kernel and twin side by side ----------------------------------------------------------------------------------------
+
+
+class CountingTree(SlowTree):
+    """The twin, counting splits: a leaf that is replaced has become a test."""
+
+    n_splits = 0
+
+    def _replace(self, above, old, new):
+        self.n_splits += isinstance(old, Leaf)
+        super()._replace(above, old, new)
+
+
+def parts(node):
+    """All nodes of a twin, alternates included."""
+    if node is not None:
+        yield node
+        if isinstance(node, Inner):
+            for part in (node.left, node.right, node.alternate):
+                yield from parts(part)
+
+
+class Pair:
+    """The learner and its twin, taught the same events.
+
+    `tolerance` is that of probabilities and of logistic weights. A logistic step sums up in another order in the kernel, and
+    the next step multiplies the difference: by up to weight * rate * |x|^2. With None the logistic weights are not compared.
+    """
+
+    def __init__(self, n_labels, n_features, nominal=0, tolerance=CLOSE, **parameters):
+        self.twin = CountingTree(n_labels, **parameters)
+        self.ids = [5 * position + 2 for position in range(n_labels)]
+        self.learner = TreeLearner(settings_record(**parameters), np.array(self.ids, np.int32))
+        self.kind = np.array([1] * nominal + [0] * (n_features - nominal), np.uint8)
+        self.dense = np.zeros(n_features)
+        self.tolerance = tolerance
+        self.vacant = set()  # positions whose label has been forgotten
+
+    def learn(self, pairs, positives, unobserved=(), w=1.0):
+        batch = as_batch([(pairs, positives, unobserved, w)], self.ids)
+        expected = self.twin.predict(pairs)
+        asked = self.learner.predict(batch, 0, 1, self.dense)
+        answered = self.learner.learn(batch, 0, 1, self.kind, self.dense)
+        self.twin.learn(pairs, positives, {*unobserved, *self.vacant}, w, self.kind.tolist())
+        assert asked.tobytes() == answered.tobytes()
+        assert (np.abs(answered[0] - expected) <= (self.tolerance or CLOSE)).all()
+        assert [p > 0.5 for p in answered[0]] == [p > 0.5 for p in expected]
+
+    def teach(self, events, every=1):
+        """Learn events; compare everything after each `every`-th one."""
+        for number, event in enumerate(events, 1):
+            self.learn(*event)
+            if number % every == 0:
+                self.compare()
+        return self
+
+    def add_labels(self, n):
+        new = [1000 - max(self.ids, default=0) + i for i in range(n)]
+        reused = sorted(self.vacant)[:n]
+        self.learner.add_labels(np.array(new, np.int32))
+        for position, label in zip(reused, new, strict=False):
+            self.ids[position] = label
+            for node in parts(self.twin.root):
+                node.unobserved.pop(position, None)
+        self.vacant -= set(reused)
+        self.ids += new[len(reused) :]
+        self.twin.add_labels(n - len(reused))
+
+    def forget_labels(self, positions):
+        self.learner.forget_labels(np.array(sorted(self.ids[p] for p in positions), np.int32))
+        self.vacant |= positions
+        for node in parts(self.twin.root):
+            tables = [node.positive, node.unobserved, node.inherited_positive]
+            if isinstance(node, Leaf):
+                tables += [table for f in node.features.values() for table in (f.listed, f.missing)]
+                node.window = [(values, labels - positions) for values, labels in node.window]
+                node.models = {key: model for key, model in node.models.items() if key[1] not in positions}
+            for table in tables:
+                for position in positions:
+                    table.pop(position, None)
+
+    def forget_features(self, gone):
+        self.learner.forget_features(np.isin(np.arange(len(self.kind)), list(gone)))
+        for node in parts(self.twin.root):
+            if isinstance(node, Inner):
+                node.feature = NONE if node.feature in gone else node.feature
+                continue
+            node.window = [({j: v for j, v in values.items() if j not in gone}, labels) for values, labels in node.window]
+            for table in (node.features, *(model.weights for model in node.models.values())):
+                for feature in gone:
+                    table.pop(feature, None)
+
+    def compare(self):
+        check_arrays(self.learner, self.dense)
+        h, twin = self.learner.state.header[0], self.twin
+        assert (h["n_events"], h["n_leaves"], h["n_splits"]) == (twin.n_events, twin.n_leaves, twin.n_splits)
+        assert (h["n_switched"], h["n_dropped"], h["n_detected"]) == (twin.n_switched, twin.n_dropped, twin.n_detected)
+        self.compare_nodes(int(h["root"]), twin.root)
+
+    def compare_nodes(self, node, slow):
+        t = self.learner.state
+        n = t.nodes[node]
+        detector = slow.detector
+        assert (n["weight"], n["since_drift"]) == (slow.weight, slow.weight_since_drift)
+        assert (n["loss_sum"], n["loss_weight"]) == (slow.loss_sum, slow.loss_weight)
+        assert t.detector[node, :3].tolist() == [detector.width, detector.total, detector.variance]
+        assert n["inherited"] == pytest.approx(slow.inherited_weight, rel=CLOSE)
+        self.compare_labels(t.labels[node, POSITIVE], slow.positive, 0.0)
+        self.compare_labels(t.labels[node, UNOBSERVED], slow.unobserved, 0.0)
+        self.compare_labels(t.labels[node, INHERITED], slow.inherited_positive, CLOSE * slow.inherited_weight)
+        if isinstance(slow, Leaf):
+            assert n["left"] == NONE
+            self.compare_leaf(n, slow)
+            return
+        assert (n["feature"], n["threshold"]) == (slow.feature, slow.threshold)
+        self.compare_nodes(int(n["left"]), slow.left)
+        self.compare_nodes(int(n["right"]), slow.right)
+        assert (n["alternate"] == NONE) == (slow.alternate is None)
+        if slow.alternate is not None:
+            self.compare_nodes(int(n["alternate"]), slow.alternate)
+
+    def compare_labels(self, found, expected, tolerance):
+        expected = np.array([expected.get(label, 0.0) for label in range(len(found))])
+        assert (np.abs(found - expected) <= tolerance).all()
+
+    def compare_leaf(self, n, slow):
+        t, slot = self.learner.state, int(n["slot"])
+        assert (n["n_labelsets"], n["last_attempt"]) == (len(slow.labelsets), slow.last_attempt)
+        assert n["row_count"] == len(slow.window)
+        for i, (values, positives) in enumerate(slow.window):
+            row = (int(n["row_first"]) + i) % t.row_size.shape[1]
+            stored = t.row_index[slot, row].tolist(), t.row_value[slot, row].tolist()
+            stored = list(zip(*stored, strict=True))[: t.row_size[slot, row]]
+            assert {j: v for j, v in stored if v != 0.0} == values
+            assert set(np.flatnonzero(t.row_label[slot, row]).tolist()) == positives
+        feature = t.blocks["feature"].tolist()
+        blocks = {feature[b]: b for b in links_from(int(t.slots[slot]["head"]), t.blocks["next"].tolist())}
+        assert blocks.keys() == slow.features.keys()
+        for j, block in blocks.items():
+            self.compare_feature(t.stats[block].tolist(), slow.features[j])
+        if self.tolerance is not None:
+            self.compare_models(slot, blocks, slow)
+
+    def compare_feature(self, stats, slow):
+        for row, summary in enumerate(stats):
+            key = row - 1 if row else TOTAL
+            moments = slow.listed.get(key, Moments())
+            found = [summary[column] for column in (N, MEAN, M2, LEAST, MOST, MISSING)]
+            expected = [moments.n, moments.mean, moments.m2, moments.low, moments.high, slow.missing.get(key, 0.0)]
+            assert found == expected
+
+    def compare_models(self, slot, blocks, slow):
+        t, n_models = self.learner.state, self.twin.n_models
+        expected = np.zeros((1 + len(blocks), t.intercept.shape[1]))
+        for (model, label), logistic in slow.models.items():
+            column = expected[:, label * n_models + model]
+            column[0] = logistic.intercept
+            column[1:] = [logistic.weights.get(feature, 0.0) for feature in blocks]
+        assert t.intercept[slot] == pytest.approx(expected[0], rel=self.tolerance, abs=self.tolerance)
+        assert t.coefficient[list(blocks.values())] == pytest.approx(expected[1:], rel=self.tolerance, abs=self.tolerance)
+
+
+# Streams -------------------------------------------------------------------------------------------------------------
+
+GRID = [-2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 3.0]
+HOSTILE = [*GRID, 1e100, -1e100, 1e-300, 5e-324, 1.7e9, 1e9 + 1e-3]
+
+
+def stream(seed, n, n_features=4, n_labels=3, *, nominal=0, values="gauss", weights=(1.0,), zero=0.2, missing=0.0,
+           unobserved=0.0, drift=0, noise=0.05):  # fmt: skip
+    """Labels that follow one feature each; every `drift` events other ones. The first `nominal` features are indicators."""
+    rng = random.Random(seed)
+    order = [label % n_features for label in range(n_labels)]
+    draw = {
+        "gauss": lambda: rng.gauss(0.0, 1.0),
+        "grid": lambda: rng.choice(GRID),
+        "hostile": lambda: rng.choice(HOSTILE),
+        "constant": lambda: 1.5,
+    }[values]
+    for number in range(n):
+        if drift and number % drift == drift - 1:
+            rng.shuffle(order)
+        x = [0.0 if rng.random() < zero else 1.0 if j < nominal else draw() for j in range(n_features)]
+        positives = {label for label in range(n_labels) if (x[order[label]] > 0.25) != (rng.random() < noise)}
+        hidden = {label for label in range(n_labels) if rng.random() < unobserved}
+        pairs = [(j, NAN if rng.random() < missing else v) for j, v in enumerate(x) if v != 0.0]
+        yield pairs, positives - hidden, hidden, rng.choice(weights)
+
+
+QUICK = {
+    **{"grace_period": 20, "delta": 0.3, "tau": 0.3, "window": 12, "n_models": 2, "max_leaves": 12},
+    **{"alternate_weight": 15, "switch_significance": 0.9, "adwin_delta": 0.9},
+}
+AS_NEIGHBOURS = {"young_weight": 1e300}
+SCENES = {
+    "dense": (QUICK, 200, {}),
+    "sparse": (QUICK, 200, {"n_features": 25, "n_labels": 4, "zero": 0.85}),
+    "indicators": (QUICK, 200, {"n_features": 6, "nominal": 6, "values": "grid"}),
+    "mixed kinds": (QUICK, 200, {"n_features": 6, "nominal": 3}),
+    "missing": (QUICK, 200, {"missing": 0.15, "nominal": 1}),
+    "unobserved": (QUICK, 200, {"unobserved": 0.3}),
+    "mostly unobserved": (QUICK, 120, {"unobserved": 0.8}),
+    "drift": (QUICK, 300, {"drift": 90, "noise":0.0, "n_labels":2,"values":"grid"}),
+    "on drift": (QUICK|{"alternate_on": "drift"}, 300, {"drift": 90,"noise":0.0}),
+    "never": (QUICK|{"alternate_on": "never"}, 300, {"drift": 90}),
+    "mean": (QUICK|{"drift_input": "mean"}, 300, {"drift": 90}),
+    "weights": (QUICK | {"young_weight": 1e300}, 200, {"weights": (1e9, 1e-9, 1.0)}),
+    "weights2": (QUICK | {"young_weight": 1e300, "bootstrap": False}, 200, {"weights": (1e9,  1.0)}),
+    "hostile": (QUICK| {"young_weight": 1e300}, 200, {"values":"hostile"}),
+    "one label": (QUICK, 150, {"n_labels": 1}),
+    "no label": (QUICK, 60, {"n_labels": 0}),
+    "constant": (QUICK, 150, {"values": "constant", "zero":0.0}),
+    "constant sparse": (QUICK, 150, {"values": "constant", "zero":0.5}),
+    "stump": (QUICK|{"max_depth":1}, 150, {}),
+    "leaf": (QUICK|{"max_depth":0}, 100, {}),
+    "3leaves": (QUICK|{"max_leaves":3}, 200, {"drift":60}),
+    "models": (QUICK|{"young_weight":5, "entropy_threshold":0.0}, 200, {"drift":60}),
+}
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_a(scene):
+    import time
+    parameters, n, shape = SCENES[scene]
+    nf, nl = shape.get("n_features", 4), shape.get("n_labels", 3)
+    bad=0
+    for seed in range(5):
+        pair = Pair(nl, nf, shape.get("nominal",0), **parameters, seed=seed)
+        pair.tolerance = 1e-9 if not "weights" in scene and scene!='hostile' else None
+        t0=time.time()
+        try:
+          pair.teach(stream(seed, n, **shape))
+          r="ok"
+        except AssertionError as e:
+          r=str(e)[:150].replace("\n"," "); bad+=1
+        print(scene, seed, pair.twin.n_events, round(time.time()-t0,2), list(pair.learner.summary().values()),r)
