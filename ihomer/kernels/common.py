@@ -16,7 +16,7 @@ _njit: Any = numba.njit
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 
 
-def jit(function: Callable[..., Any]) -> Callable[..., Any]:
+def jit(function: Callable[..., Any]) -> Any:
     """Compile a function that Python calls, on its first call.
 
     The machine code is kept on disk unless IHOMER_CACHE=0 or no place is writable.
@@ -29,7 +29,7 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     return _njit(**_OPTIONS)(function)
 
 
-def inner(function: Callable[..., Any]) -> Callable[..., Any]:
+def inner(function: Callable[..., Any]) -> Any:
     """Compile a function that kernels alone may call: without the way in from Python, which for the state of a tree takes
     longer to compile than most functions.
 
