@@ -101,8 +101,8 @@ class Tally:
 
     Attributes
     ----------
-    n_events
-        Events added less events subtracted.
+    n_events, n_ranked
+        Events, and events with probabilities, added less subtracted.
     weight, exact, wrong, shared, unobserved, empty
         Sums of w, and of w times: whether the label set is right, wrong labels, labels true and predicted,
         unobserved labels, whether nothing was true or predicted.
@@ -117,7 +117,7 @@ class Tally:
     """
 
     def __init__(self, n_ranks: int) -> None:
-        self.n_events = 0
+        self.n_events = self.n_ranked = 0
         self.weight = self.exact = self.wrong = self.shared = self.unobserved = self.empty = 0.0
         self.ranked_weight = self.ranked_unobserved = self.loss = 0.0
         self.hits = np.zeros(n_ranks)
@@ -135,6 +135,9 @@ class Tally:
         self._count(outcome, -weight, -1)
         if self.n_events == 0:
             self.scale(0.0)
+        if self.n_ranked == 0:
+            self.ranked_weight = self.ranked_unobserved = self.loss = 0.0
+            self.hits *= 0.0
         cells = outcome.cells
         self.per_label[cells[self._touches[cells] == 0]] = 0.0
 
@@ -173,6 +176,7 @@ class Tally:
         self.shared_by_sum = _bump(self.shared_by_sum, size, weight * both)
         self.shared_by_union = _bump(self.shared_by_union, size - both, weight * both)
         if outcome.hits is not None:
+            self.n_ranked += sign * n_events
             self.ranked_weight += total
             self.ranked_unobserved += unobserved
             self.loss += loss

@@ -1,0 +1,158 @@
+"""How fast is it? Events per second of predicting and learning, and the time to start.
+
+    python -m benchmarks.speed            # about three minutes
+    python -m benchmarks.speed --write    # and write results/speed.json
+
+Each set is run in file order, test-then-train, after compilation, in the same process: `IHOMERClassifier.paper()` by
+`test_then_train_many` and one event at a time, the default model likewise, and river's logistic regression for each label (SGD
+0.3, sparse dictionaries, at most 30 seconds). `published` is what the authors' code of the tree does on a 2-core machine.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.common import DATA, events_of, matrices, write
+from ihomer import IHOMERClassifier
+
+PUBLISHED = {"flags": 226.0, "emotions": 101.0, "yeast": 95.0, "scene": 28.0, "medical": 1.8, "slashdot": 2.5}
+BUDGET = 30.0
+REPEATS = 3
+
+_FIRST_EVENT = """
+import time
+start = time.perf_counter()
+from ihomer import {name}
+imported = time.perf_counter()
+model = {name}{make}
+x = {{f"x{{i}}": 0.1 * i for i in range(12)}}
+model.predict_one(x)
+model.learn_one(x, {{"a": True, "b": False}})
+model.predict_one(x)
+print(imported - start, time.perf_counter() - start)
+"""
+
+_EVERYTHING = """
+import time
+start = time.perf_counter()
+import numpy as np
+from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
+rng = np.random.default_rng(0)
+X = rng.normal(size=(600, 12))
+Y = (rng.random((600, 6)) < 0.4).astype(np.uint8)
+model = IHOMERClassifier(clustering=LabelPartition(n_min=50), max_features=16)
+model.test_then_train_many(X, Y)
+for i in range(40):
+    x = {f"word {i}-{j}": 1.0 for j in range(5)}
+    model.predict_proba_one(x)
+    model.learn_one(x, {f"label {i % 9}", "other"})
+model.debug_one(x), model.draw(), model.drifts, model.partition.rebuild()
+MLHATClassifier(max_features=16, grace_period=20, delta=0.5, tau=1.0).test_then_train_many(X, Y)
+print(time.perf_counter() - start)
+"""
+
+
+def rate(make: Callable[[], Any], run: Callable[[Any], None], n_events: int) -> float:
+    """Return the events per second of the best of some runs."""
+    best = 0.0
+    for _ in range(REPEATS):
+        model = make()
+        start = time.perf_counter()
+        run(model)
+        best = max(best, n_events / (time.perf_counter() - start))
+    return best
+
+
+def one_by_one(model: Any, events: list[Any]) -> None:
+    """Predict and learn each event."""
+    for x, y in events:
+        model.predict_one(x)
+        model.learn_one(x, y)
+
+
+def river_logistic(events: list[Any], labels: list[str]) -> float:
+    """Return the events per second of river's logistic regression for each label, predict and learn, within the budget."""
+    from river import linear_model, optim
+
+    models = {label: linear_model.LogisticRegression(optim.SGD(0.3)) for label in labels}
+    start = time.perf_counter()
+    done = 0
+    for x, y in events:
+        sparse = {name: value for name, value in x.items() if value}
+        for label, model in models.items():
+            model.predict_one(sparse)
+            model.learn_one(sparse, label in y)
+        done += 1
+        if time.perf_counter() - start > BUDGET:
+            break
+    return done / (time.perf_counter() - start)
+
+
+def measure(name: str) -> dict[str, float]:
+    """Measure one set."""
+    events = events_of(name)
+    X, Y, names, labels = matrices(events)
+    numeric = [({k: v for k, v in x.items() if not isinstance(v, str) and v is not None}, y) for x, y in events]
+    n = len(events)
+    row = {
+        "published": PUBLISHED[name],
+        "river_logistic": river_logistic(numeric, labels),
+        "paper_many": rate(IHOMERClassifier.paper, lambda m: m.test_then_train_many(X, Y), n),
+        "paper_one_by_one": rate(IHOMERClassifier.paper, lambda m: one_by_one(m, events), n),
+        "default_many": rate(IHOMERClassifier, lambda m: m.test_then_train_many(X, Y), n),
+        "default_one_by_one": rate(IHOMERClassifier, lambda m: one_by_one(m, events), n),
+    }
+    row["paper_many_over_published"] = row["paper_many"] / row["published"]
+    row["paper_one_over_published"] = row["paper_one_by_one"] / row["published"]
+    row["paper_many_over_river"] = row["paper_many"] / row["river_logistic"]
+    row["paper_one_over_river"] = row["paper_one_by_one"] / row["river_logistic"]
+    return {key: round(value, 1) for key, value in row.items()}
+
+
+def _python(code: str, cache: str) -> list[float]:
+    environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
+    out = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout
+    return [round(float(word), 2) for word in out.split()]
+
+
+def starts() -> dict[str, float]:
+    """Return seconds: to compile everything cold, to import and to answer the first event in a second process."""
+    with tempfile.TemporaryDirectory() as cache:
+        (everything,) = _python(_EVERYTHING, cache)
+        (again,) = _python(_EVERYTHING, cache)
+        first = _FIRST_EVENT.format(name="IHOMERClassifier", make="()")
+        imported, answered = _python(first, cache)
+    return {
+        "cold_everything": everything,
+        "warm_everything": again,
+        "warm_import": imported,
+        "warm_first_event": answered,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("sets", nargs="*", default=list(PUBLISHED))
+    arguments = parser.parse_args()
+    if not DATA.exists():
+        parser.error(f"no data sets in {DATA}; IHOMER_DATA names another folder")
+    result: dict[str, Any] = {"starts_seconds": starts()}
+    print(result["starts_seconds"], flush=True)
+    warm_up = IHOMERClassifier.paper()
+    one_by_one(warm_up, events_of("flags"))
+    result["events_per_second"] = {}
+    for name in arguments.sets:
+        result["events_per_second"][name] = measure(name)
+        print(name, result["events_per_second"][name], flush=True)
+    if arguments.write:
+        write("speed", result)
+
+
+if __name__ == "__main__":
+    main()
