@@ -96,7 +96,7 @@ def river_logistic(events: list[Any], labels: list[str]) -> float:
 def measure(name: str) -> dict[str, float]:
     """Measure one set."""
     events = events_of(name)
-    X, Y, names, labels = matrices(events)
+    X, Y, _, labels = matrices(events)
     numeric = [({k: v for k, v in x.items() if not isinstance(v, str) and v is not None}, y) for x, y in events]
     n = len(events)
     row = {

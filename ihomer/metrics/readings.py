@@ -46,6 +46,11 @@ class Total:
         return self._tally
 
 
+def _is_exact(weight: float) -> bool:
+    """Tell whether sums of such weights are exact."""
+    return float(weight).is_integer() and weight <= LARGEST_EXACT_WEIGHT
+
+
 class Window:
     """The last events only; the oldest is forgotten exactly.
 
@@ -67,6 +72,7 @@ class Window:
         self._events: deque[tuple[Outcome, float]] = deque()
         self._tally = Tally(n_ranks)
         self._forgotten = 0
+        self._n_inexact = 0  # events in the window whose weight a sum may round
         self._rounded = False
 
     def add(self, outcome: Outcome, weight: float | FloatArray) -> None:
@@ -79,6 +85,7 @@ class Window:
         if len(self._events) == self._size:
             self._forget_oldest()
         self._events.append((outcome, weight))
+        self._n_inexact += not _is_exact(weight)
         self._tally.add(outcome, weight)
 
     def tally(self) -> Tally:
@@ -91,8 +98,8 @@ class Window:
         outcome, weight = self._events.popleft()
         self._tally.subtract(outcome, weight)
         self._forgotten += 1
-        if not (weight.is_integer() and weight <= LARGEST_EXACT_WEIGHT):
-            self._rounded = True
+        self._rounded = self._rounded or self._n_inexact > 0
+        self._n_inexact -= not _is_exact(weight)
         if self._forgotten == self._size and (self._rounded or self._tally.ranked_weight):
             self._recount()
         self._forgotten %= self._size
