@@ -190,7 +190,10 @@ class Encoder:
                 else:
                     pairs.append((index, 1.0))
                 continue
-            number = value if type(value) is float and -MAX_MAGNITUDE <= value <= MAX_MAGNITUDE else _number(name, value)
+            if type(value) in _PLAIN and -MAX_MAGNITUDE <= value <= MAX_MAGNITUDE:
+                number = float(value)
+            else:
+                number = _number(name, value)
             if number == 0.0:
                 continue
             index = get(name)
@@ -266,8 +269,8 @@ class Encoder:
 
 def _as_arrays(pairs: list[tuple[int, float]]) -> tuple[Indices, Values]:
     """Return pairs of index and value as two arrays, sorted by index."""
-    n = len(pairs)
-    index = np.fromiter((pair[0] for pair in pairs), np.int32, n)
-    value = np.fromiter((pair[1] for pair in pairs), np.float64, n)
-    order = np.argsort(index, kind="stable")
-    return index[order], value[order]
+    if not pairs:
+        return np.zeros(0, np.int32), np.zeros(0)
+    pairs.sort()
+    index, value = zip(*pairs, strict=True)
+    return np.array(index, np.int32), np.array(value)

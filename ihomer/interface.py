@@ -225,13 +225,13 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         if len(self._dense) < len(self._encoder.kind):
             self._dense = np.zeros(len(self._encoder.kind))
 
-    def _run_many(self, X: Any, Y: Any, w: Any) -> list[set[Hashable]]:
-        """Check all rows, then learn them in turn; return the label sets predicted before each was learned."""
+    def _run_many(self, X: Any, Y: Any, w: Any) -> list[list[Hashable]]:
+        """Check all rows, then learn them in turn; return the labels predicted before each was learned."""
         features = feature_rows(X)
         n_rows = features.n_rows if isinstance(features, Columns) else len(features)
         labels = label_rows(Y, n_rows)
         weights = _checked_weights(w, n_rows)
-        predicted: list[set[Hashable]] = []
+        predicted: list[list[Hashable]] = []
         if isinstance(features, Columns) and isinstance(labels, LabelRows):
             start = 0
             while start < n_rows:
@@ -252,19 +252,21 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         self._run_batch(waiting, predicted)
         return predicted
 
-    def _run_batch(self, rows: list[Batch], predicted: list[set[Hashable]]) -> None:
-        """Learn encoded events in turn; append the label sets predicted before each."""
+    def _run_batch(self, rows: list[Batch], predicted: list[list[Hashable]]) -> None:
+        """Learn encoded events in turn; append the labels predicted before each."""
         if not rows:
             return
         batch = rows[0] if len(rows) == 1 else _joined(rows)
         out = np.empty((len(batch.weight), self._labels.size))
         self._learn(batch, out)
         self.n_learned += len(batch.weight)
-        name = self._labels.name
-        predicted.extend({name(i) for i in np.flatnonzero(row).tolist()} for row in out > 0.5)
+        row_of, indices = np.nonzero(out > 0.5)
+        names = [self._labels.name(i) for i in indices.tolist()]
+        ends = np.searchsorted(row_of, np.arange(1, len(out) + 1)).tolist()
+        predicted.extend(names[a:b] for a, b in zip([0, *ends], ends, strict=False))
 
     def _run_columns(
-        self, features: Columns, labels: LabelRows, weights: Values, start: int, stop: int, predicted: list[set[Hashable]]
+        self, features: Columns, labels: LabelRows, weights: Values, start: int, stop: int, predicted: list[list[Hashable]]
     ) -> int:
         """Learn rows from `start` up to `stop` or the next row that brings a label; return where it stopped."""
         named = _named(labels, start)
@@ -341,11 +343,11 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
             return spread
         return answer
 
-    def _like_labels(self, predicted: list[set[Hashable]], Y: Any) -> Any:
+    def _like_labels(self, predicted: list[list[Hashable]], Y: Any) -> Any:
         """Return label sets in the form of `Y`."""
         is_sparse: bool = sparse.issparse(Y)
         if not (is_sparse or isinstance(Y, np.ndarray) or is_frame(Y)):
-            return predicted
+            return [set(names) for names in predicted]
         names: list[Hashable] = list(Y.columns) if is_frame(Y) else list(range(Y.shape[1]))
         column = {name: i for i, name in enumerate(names)}
         pairs = [(row, column[name]) for row, found in enumerate(predicted) for name in found if name in column]

@@ -13,7 +13,7 @@ __all__ = ["Member"]
 
 _SIGNIFICANCE = 0.05
 _LEAST_EVENTS = 200  # of a duel before it is judged
-_PATIENCE = 1000  # events after which an ancestor that is no better goes
+_PATIENCE = 500  # events after which an ancestor that is no better goes
 _RISEN = 1.2  # recent mean loss over the long-run one: the learner's labels have drifted
 
 
@@ -127,7 +127,7 @@ class Member:
         """Tell on which of its labels, bool[label_id], the member is worse than a rival with these losses.
 
         Significantly worse, by sqrt(2 e (1 - e) ln(2 / significance) (1 / n + 1 / n')), after 200 events of both; or not
-        better after 1,000.
+        better after 500.
         """
         own, events = self.duels()
         least = np.minimum(events, weight)

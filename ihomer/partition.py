@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Collection, Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -221,16 +221,10 @@ class LabelPartition(base.Base):
         TypeError, ValueError
             If an argument is not of that form. The partition is then as it was before.
         """
-        n_rows = Y.shape[0] if hasattr(Y, "shape") else len(Y)
-        rows = label_rows(Y, n_rows)
+        rows = label_rows(Y, _n_rows(Y))
         if names is not None:
             rows = _renamed(rows, names)
-        if w is None:
-            weights = [1.0] * n_rows
-        else:
-            weights = [checked_weight(weight) for weight in np.asarray(w).tolist()]
-            if len(weights) != n_rows:
-                raise ValueError(f"w has {len(weights)} weights for {n_rows} rows")
+        weights = _checked_weights(w, _n_rows(Y))
         waiting: list[Indices] = []
         start, room = 0, self.rows_to_check
         for row, (positive, negative) in enumerate(_named_rows(rows)):
@@ -439,6 +433,22 @@ class LabelPartition(base.Base):
             "n_drifts": self._n_drifts,
             "version": self.version,
         }
+
+
+def _n_rows(Y: Any) -> int:
+    shape = getattr(Y, "shape", None)
+    if shape is not None:
+        return int(shape[0]) if shape else 0
+    return len(Y) if isinstance(Y, Sized) else 0
+
+
+def _checked_weights(w: Any, n_rows: int) -> list[float]:
+    if w is None:
+        return [1.0] * n_rows
+    weights = [checked_weight(weight) for weight in np.atleast_1d(np.asarray(w)).tolist()]
+    if len(weights) != n_rows or np.ndim(w) != 1:
+        raise ValueError(f"w must be a list of {n_rows} numbers, one for each row")
+    return weights
 
 
 def _renamed(rows: LabelRows | list[Any], names: Sequence[Hashable]) -> LabelRows:

@@ -7,6 +7,7 @@ import numpy as np
 from ihomer.kernels.common import inner
 
 _CANCELLED = 1e-3  # a difference below this share of its terms has lost too many digits
+_STRIDE = 16  # features between two looks at whether a row is still in the running
 
 
 @inner
@@ -50,8 +51,8 @@ def square_outside(t, slot, row, x_index, x_value):
 
 
 @inner
-def square_distance(t, slot, row, x_index, x_value, dense, x_square, n_known):
-    """Return the squared Euclidean distance of a stored row to an event.
+def square_distance(t, slot, row, x_index, x_value, dense, x_square, n_known, limit):
+    """Return the squared Euclidean distance of a stored row to an event, or inf once it is sure not to be below `limit`.
 
     dense : float64[features], the event spread out: 0 where it has no value, nan where it is missing
     x_square : sum of its squared values, in index order; n_known : how many they are
@@ -59,16 +60,21 @@ def square_distance(t, slot, row, x_index, x_value, dense, x_square, n_known):
     d^2 = sum over the row's features of (v - x)^2 + sum over the event's other features of x^2; the second sum is |x|^2 less
     what the row shares, which saves a pass over the event for each row.
     """
+    index, value = t.row_index[slot, row], t.row_value[slot, row]
+    size = t.row_size[slot, row]
     inside = 0.0
     shared_square = 0.0
     n_shared = 0
-    for k in range(t.row_size[slot, row]):
-        x = dense[t.row_index[slot, row, k]]
-        if not math.isnan(x):
-            difference = t.row_value[slot, row, k] - x
-            inside += difference * difference
-            shared_square += x * x
-            n_shared += x != 0.0
+    for first in range(0, size, _STRIDE):
+        for k in range(first, min(first + _STRIDE, size)):
+            x = dense[np.uint32(index[k])]
+            if not math.isnan(x):
+                difference = value[k] - x
+                inside += difference * difference
+                shared_square += x * x
+                n_shared += x != 0.0
+        if inside >= limit:
+            return np.inf
     if n_shared == n_known:
         return inside
     outside = x_square - shared_square
@@ -96,8 +102,9 @@ def nearest_rows(t, node, n_neighbors, x_index, x_value, dense, nearest, distanc
     found = 0
     for i in range(n["row_count"]):
         row = (n["row_first"] + i) % window
-        d = square_distance(t, slot, row, x_index, x_value, dense, x_square, n_known)
-        if found == n_neighbors and not d < distance[found - 1]:
+        limit = distance[found - 1] if found == n_neighbors else np.inf
+        d = square_distance(t, slot, row, x_index, x_value, dense, x_square, n_known, limit)
+        if not d < limit and found == n_neighbors:
             continue
         place = min(found, n_neighbors - 1)
         while place > 0 and d < distance[place - 1]:
