@@ -221,10 +221,10 @@ class ClusterUpkeep:
             beside = sorted(self.tree.leaves(self.tree.sibling(cluster)), key=lambda c: (size[c], c))
             choices = [*graph.nearest_clusters(member), *beside]
             most = self.rules.most
-            target = next((c for c in choices if most is None or size[c] + len(member) <= most), -1)
-            if target >= 0:
-                self.cluster[member] = target
-                self.tree.remove(cluster)
+            # Where no cluster has room, the nearest takes it all the same, and is then cut by force.
+            target = next((c for c in choices if most is None or size[c] + len(member) <= most), choices[0])
+            self.cluster[member] = target
+            self.tree.remove(cluster)
 
     def _split(self, graph: LabelGraph, members: dict[int, Members], leaves: list[int]) -> int:
         """Split leaves, and the leaves that come of it, while their tests say so; return how many cuts were made."""

@@ -524,11 +524,10 @@ class Partition:
             leaf = self._leaf(cluster)
             sibling = leaf.above.below[1] if leaf.above.below[0] is leaf else leaf.above.below[0]
             beside = sorted((c.number for c in sibling.leaves()), key=lambda c: (self._size(c), c))
-            for target in self._nearest(cluster) + beside:
-                if self._fits(self._size(target) + self._size(cluster)):
-                    self._join(cluster, target)
-                    self._remove(leaf)
-                    break
+            near = self._nearest(cluster) + beside
+            room = [target for target in near if self._fits(self._size(target) + self._size(cluster))]
+            self._join(cluster, (room or near)[0])
+            self._remove(leaf)
 
     def _cut(self, members):
         forced = not self._fits(len(members))
