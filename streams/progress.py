@@ -7,6 +7,7 @@ from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
@@ -141,10 +142,10 @@ class LiveProgress(Progress):
             waited = time.monotonic() - self._since
             state = READING if not self._begun else COMPILING if waited > _SLOW_START else "starting"
             line.add_row(stream, self._spinner, f"{state}, {waited:.0f} s" if waited > _SLOW_START else state)
-            return line
+            return _inset(line)
         bar = ProgressBar(self.total, self._n_done, 24, complete_style="cyan") if self.total else self._spinner
         line.add_row(stream, bar, _count(self._n_done, self.total), Text(self._rate, style="cyan"))
-        return Group(line, self._scores())
+        return _inset(Group(line, self._scores()))
 
     def _scores(self) -> Table:
         table = Table.grid(padding=(0, 3))
@@ -163,6 +164,11 @@ def progress_on(console: Console | None, stream: str, window: int) -> Progress:
         return Progress(stream, window)
     in_place = console.file.isatty() and not console.is_dumb_terminal
     return (LiveProgress if in_place else LineProgress)(console, stream, window)
+
+
+def _inset(renderable: RenderableType) -> Padding:
+    """Return it in line with the tables."""
+    return Padding(renderable, (0, 1))
 
 
 def _count(n_done: int, total: int | None) -> str:

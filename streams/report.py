@@ -14,7 +14,8 @@ from streams.results import Result, mean_scores
 
 __all__ = ["SCORES", "print_means", "print_result"]
 
-_MOST_CLUSTERS = 24
+_MOST_CLUSTERS = 20
+_MOST_NAMES = 12
 _MOST_EVENTS = 5
 
 
@@ -127,15 +128,22 @@ def _some(events: Sequence[int]) -> str:
 
 
 def _print_clusters(console: Console, result: Result) -> None:
-    if result.clusters is None:
+    """Print the label clusters, large ones first."""
+    if not result.clusters:
         return
     table = _table()
     table.add_column("cluster", justify="right")
     table.add_column("labels", justify="right")
     table.add_column("", overflow="fold")
-    for key, names in list(result.clusters.items())[:_MOST_CLUSTERS]:
-        table.add_row(str(key), f"{len(names):,}", ", ".join(names))
-    if len(result.clusters) > _MOST_CLUSTERS:
-        table.add_row("", "", f"and {len(result.clusters) - _MOST_CLUSTERS:,} more clusters", style="dim")
+    by_size = sorted(result.clusters.items(), key=lambda item: (-len(item[1]), item[0]))
+    for key, names in by_size[:_MOST_CLUSTERS]:
+        shown = Text(", ".join(names[:_MOST_NAMES]))
+        if len(names) > _MOST_NAMES:
+            shown.append(f" and {len(names) - _MOST_NAMES:,} more", style="dim")
+        table.add_row(str(key), f"{len(names):,}", shown)
+    if len(by_size) > _MOST_CLUSTERS:
+        n_labels = sum(len(names) for _, names in by_size[_MOST_CLUSTERS:])
+        rest = f"in {len(by_size) - _MOST_CLUSTERS:,} more clusters"
+        table.add_row("", Text(f"{n_labels:,}", style="dim"), Text(rest, style="dim"))
     console.print()
     console.print(table)
