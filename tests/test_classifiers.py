@@ -1,0 +1,346 @@
+"""What every classifier promises: river's checks, what they leave out, batches, bad input, bounds."""
+
+import copy
+import math
+import pickle
+import random
+import tracemalloc
+
+import numpy as np
+import pandas as pd
+import pytest
+import river.datasets
+from river import checks, preprocessing
+from scipy import sparse
+
+from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
+
+MAKERS = {
+    "tree": lambda **options: MLHATClassifier(seed=3, **options),
+    "default": lambda **options: IHOMERClassifier(seed=3, clustering=LabelPartition(n_min=50), **options),
+    "paper": lambda **options: IHOMERClassifier.paper(seed=3, **options),
+}
+
+
+@pytest.fixture(params=sorted(MAKERS))
+def make(request):
+    return MAKERS[request.param]
+
+
+@pytest.fixture(scope="module")
+def yeast():
+    return list(river.datasets.Yeast().take(400))
+
+
+def mixed_events(n, seed=0):
+    """Events of every kind: labels and features that appear, missing and nominal values, unobserved labels."""
+    rng = random.Random(seed)
+    events = []
+    for i in range(n):
+        x = {f"f{j}": rng.gauss(0, 1) for j in range(10) if rng.random() < 0.7}
+        x["colour"] = rng.choice(["red", "green", None])
+        x["flag"] = rng.random() < 0.5
+        x["gap"] = rng.choice([1.0, math.nan, None, 3])
+        if i > n // 2:
+            x["late"] = rng.random()
+        labels = {f"l{j}" for j in range(6 if i > n // 3 else 3) if rng.random() < 0.3 + 0.1 * (x.get("f1", 0) > 0)}
+        events.append((x, {name: name in labels for name in ("l0", "l1", *labels)} if i % 3 else labels))
+        if i % 7 == 0 and isinstance(events[-1][1], dict):
+            events[-1][1]["l1"] = None
+    return events
+
+
+def state(model):
+    return pickle.dumps(model)
+
+
+@pytest.mark.parametrize("name", sorted(MAKERS))
+def test_river_checks(name, monkeypatch):
+    monkeypatch.setattr(river.datasets, "Music", river.datasets.Yeast)
+    checks.check_estimator(MAKERS[name]())
+
+
+def test_works_behind_a_scaler(make, yeast):
+    model = preprocessing.StandardScaler() | make()
+    for x, y in yeast[:60]:
+        model.predict_one(x)
+        model.learn_one(x, y)
+    assert set(model.predict_one(yeast[0][0])) == set(yeast[0][1])
+
+
+def test_before_any_learning(make):
+    model = make()
+    assert model.predict_one({"a": 1.0}) == {}
+    assert model.predict_proba_one({}) == {}
+    assert model.predict_set_one({"a": "b"}) == set()
+    assert model.predict_topk_one({"a": 1.0}, 3) == []
+    assert model.debug_one({"a": 1.0}) is not None
+
+
+def test_probabilities_are_probabilities_and_prediction_is_pure(make):
+    model = make()
+    for x, y in mixed_events(250):
+        model.learn_one(x, y)
+        before = state(model)
+        p = model.predict_proba_one(x)
+        assert all(0.0 <= pair[True] <= 1.0 and pair[True] + pair[False] == pytest.approx(1.0) for pair in p.values())
+        assert model.predict_set_one(x) == {name for name, on in model.predict_one(x).items() if on}
+        top = model.predict_topk_one(x, 2)
+        assert [q for _, q in top] == sorted((pair[True] for pair in p.values()), reverse=True)[:2]
+        assert state(model) == before
+
+
+def test_copies_in_mid_stream_change_no_later_bit(make):
+    events = mixed_events(300)
+    straight, copied = make(), make()
+    for i, (x, y) in enumerate(events):
+        straight.learn_one(x, y)
+        copied.learn_one(x, y)
+        if i in (40, 160):
+            copied = pickle.loads(pickle.dumps(copied))
+        if i in (80, 200):
+            copied = copy.deepcopy(copied)
+        assert straight.predict_proba_one(x) == copied.predict_proba_one(x)
+    assert straight.clone().summary == make().summary
+
+
+def test_same_seed_same_bits_other_seed_other_bits(yeast):
+    def final(seed):
+        model = MLHATClassifier(seed=seed, young_weight=10)
+        for x, y in yeast[:200]:
+            model.learn_one(x, y)
+        return model.predict_proba_one(yeast[0][0])
+
+    assert final(1) == final(1)
+    assert final(1) != final(2)
+
+
+def test_order_of_names_has_no_influence(make):
+    rng = random.Random(5)
+
+    def shuffled(mapping):
+        items = list(mapping.items())
+        rng.shuffle(items)
+        return dict(items)
+
+    plain, mixed = make(), make()
+    for x, y in mixed_events(200):
+        plain.learn_one(x, y)
+        mixed.learn_one(shuffled(x), shuffled(y) if isinstance(y, dict) else rng.sample(sorted(y), len(y)))
+        assert plain.predict_proba_one(x) == mixed.predict_proba_one(shuffled(x))
+
+
+def test_zero_is_the_same_as_absent(make):
+    given, absent = make(), make()
+    for x, y in mixed_events(200):
+        given.learn_one({**{f"f{j}": 0.0 for j in range(10)}, **x}, y)
+        absent.learn_one({name: value for name, value in x.items() if value != 0}, y)
+        assert given.predict_proba_one(x) == absent.predict_proba_one(x)
+
+
+def test_lists_are_learned_as_one_by_one(make):
+    events = mixed_events(400)
+    single, many, tested = make(), make(), make()
+    before = []
+    for x, y in events:
+        before.append(single.predict_set_one(x))
+        single.learn_one(x, y)
+    X, Y = [x for x, _ in events], [y for _, y in events]
+    many.learn_many(X[:150], Y[:150])
+    many.learn_many(X[150:], Y[150:])
+    assert tested.test_then_train_many(X, Y) == before
+    for x, _ in events[:20]:
+        assert single.predict_proba_one(x) == many.predict_proba_one(x) == tested.predict_proba_one(x)
+
+
+def matrix_events(n=300, seed=1):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 12)) * (rng.random((n, 12)) < 0.5)
+    X[: n // 2, 3] = 0.0
+    X[rng.random(X.shape) < 0.02] = np.nan
+    Y = (X[:, :5] > 0.3).astype(float)
+    return X, Y
+
+
+def test_matrices_are_learned_as_dictionaries(make):
+    X, Y = matrix_events()
+    single = make()
+    before = []
+    for x, y in zip(X.tolist(), Y.tolist(), strict=True):
+        x, y = dict(enumerate(x)), {label: on == 1.0 for label, on in enumerate(y)}
+        before.append([single.predict_one(x).get(label, False) for label in range(5)])
+        single.learn_one(x, y)
+    models = {"array": (X, Y), "frame": (pd.DataFrame(X), pd.DataFrame(Y.astype(bool)))}
+    for kind, (features, labels) in models.items():
+        model = make()
+        answer = model.test_then_train_many(features, labels)
+        assert type(answer) is type(labels)
+        assert np.asarray(answer).tolist() == before, kind
+        assert np.array_equal(model.predict_proba_many(X), single.predict_proba_many(X))
+        assert list(model.predict_proba_many(pd.DataFrame(X)).columns) == list(range(5))
+
+
+def test_sparse_matrices_are_learned_as_sets(make):
+    X, Y = matrix_events()
+    X = np.nan_to_num(X)
+    single = make()
+    before = []
+    for x, y in zip(X.tolist(), Y.tolist(), strict=True):
+        x = {i: value for i, value in enumerate(x) if value}
+        before.append(single.predict_set_one(x))
+        single.learn_one(x, {label for label, on in enumerate(y) if on})
+    model = make()
+    answer = model.test_then_train_many(sparse.csr_array(X), sparse.csr_array(Y))
+    assert [set(row.nonzero()[0].tolist()) for row in answer.toarray()] == before
+    assert np.array_equal(model.predict_proba_many(sparse.csr_array(X)), single.predict_proba_many(X))
+
+
+def test_weights(make):
+    events = mixed_events(150)
+    weights = [0.5 + (i % 4) for i in range(150)]
+    single, many = make(), make()
+    for (x, y), w in zip(events, weights, strict=True):
+        single.learn_one(x, y, w=w)
+    many.learn_many([x for x, _ in events], [y for _, y in events], weights)
+    assert single.predict_proba_one(events[0][0]) == many.predict_proba_one(events[0][0])
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "w"),
+    [
+        ({"a": math.inf}, {"p"}, 1.0),
+        ({"a": -math.inf}, {"p"}, 1.0),
+        ({"a": 1e300}, {"p"}, 1.0),
+        ({"a": 10**400}, {"p"}, 1.0),
+        ({"a": 1j}, {"p"}, 1.0),
+        ({"a": b"bytes"}, {"p"}, 1.0),
+        ({"a": [1.0]}, {"p"}, 1.0),
+        ({"new": 1.0, "a": object()}, {"brand new"}, 1.0),
+        ([1.0, 2.0], {"p"}, 1.0),
+        (None, {"p"}, 1.0),
+        ({"new": 1.0}, "p", 1.0),
+        ({"new": 1.0}, None, 1.0),
+        ({"new": 1.0}, 7, 1.0),
+        ({"new": 1.0}, [["p"]], 1.0),
+        ({"new": 1.0}, {"p": "yes"}, 1.0),
+        ({"new": 1.0}, {"p": 0.5}, 1.0),
+        ({"new": 1.0}, {"brand new"}, 0.0),
+        ({"new": 1.0}, {"brand new"}, -1.0),
+        ({"new": 1.0}, {"brand new"}, math.nan),
+        ({"new": 1.0}, {"brand new"}, math.inf),
+        ({"new": 1.0}, {"brand new"}, "1"),
+        ({"new": 1.0}, {"brand new"}, None),
+    ],
+)
+def test_bad_input_leaves_the_model_as_it_was(make, x, y, w):
+    model = make()
+    for good in mixed_events(60):
+        model.learn_one(*good)
+    before = state(model)
+    with pytest.raises((TypeError, ValueError)) as caught:
+        model.learn_one(x, y, w)
+    assert str(caught.value)
+    assert state(model) == before
+
+
+@pytest.mark.parametrize(
+    ("X", "Y"),
+    [
+        (np.array([[1.0, math.inf]]), np.array([[1, 0]])),
+        (np.array([[1.0, 2.0]]), np.array([[1, 2]])),
+        (np.array([[1.0, 2.0]]), np.array([[1, 0], [0, 1]])),
+        (np.array([1.0, 2.0]), np.array([[1, 0]])),
+        ([{"a": 1.0}, {"a": math.inf}], [{"p"}, {"p"}]),
+        ([{"a": 1.0}, {"a": 2.0}], [{"p"}, "p"]),
+        ("ab", [{"p"}, {"p"}]),
+    ],
+)
+def test_a_bad_batch_leaves_the_model_as_it_was(make, X, Y):
+    model = make()
+    for good in mixed_events(30):
+        model.learn_one(*good)
+    before = state(model)
+    with pytest.raises((TypeError, ValueError)):
+        model.learn_many(X, Y)
+    assert state(model) == before
+
+
+@pytest.mark.parametrize(
+    ("cls", "options"),
+    [
+        (MLHATClassifier, {"grace_period": 0}),
+        (MLHATClassifier, {"delta": 1.0}),
+        (MLHATClassifier, {"tau": -0.1}),
+        (MLHATClassifier, {"young_weight": "old"}),
+        (MLHATClassifier, {"entropy_threshold": math.nan}),
+        (MLHATClassifier, {"n_neighbors": 0}),
+        (MLHATClassifier, {"window": 2.5}),
+        (MLHATClassifier, {"n_models": True}),
+        (MLHATClassifier, {"learning_rate": math.inf}),
+        (MLHATClassifier, {"bootstrap": 1}),
+        (MLHATClassifier, {"alternate_on": "sometimes"}),
+        (MLHATClassifier, {"drift_input": None}),
+        (MLHATClassifier, {"alternate_weight": 0}),
+        (MLHATClassifier, {"switch_significance": 0.0}),
+        (MLHATClassifier, {"adwin_delta": 2}),
+        (MLHATClassifier, {"max_leaves": 0}),
+        (MLHATClassifier, {"max_depth": -1}),
+        (MLHATClassifier, {"max_features": 1}),
+        (MLHATClassifier, {"max_labels": 0}),
+        (MLHATClassifier, {"seed": -1}),
+        (IHOMERClassifier, {"global_drift": "yes"}),
+        (IHOMERClassifier, {"drift_delta": 0}),
+        (IHOMERClassifier, {"max_ancestors": -1}),
+        (IHOMERClassifier, {"replay": 0.5}),
+        (IHOMERClassifier, {"max_features": None}),
+        (IHOMERClassifier, {"seed": 1.5}),
+    ],
+)
+def test_a_setting_out_of_range_is_named(cls, options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        cls(**options)
+
+
+def test_looking_inside(make):
+    model = make()
+    events = mixed_events(300)
+    model.learn_many([x for x, _ in events], [y for _, y in events])
+    assert model.draw().startswith("digraph")
+    assert model.draw("text")
+    assert model.summary["n_learned"] == 300
+    assert model.labels == [f"l{i}" for i in range(6)]
+    assert "l3" in model.debug_one(events[0][0])
+    assert all("event" in drift for drift in model.drifts)
+    with pytest.raises(ValueError, match="form"):
+        model.draw("picture")
+
+
+@pytest.mark.parametrize("name", ["tree", "default"])
+def test_memory_is_bounded_while_names_never_end(name):
+    """200,000 events, each with a feature name never seen before, and every fourth with such a label."""
+    tree = {"max_leaves": 4, "window": 20, "n_models": 2, "grace_period": 1000}
+    if name == "tree":
+        model = MLHATClassifier(max_features=512, max_labels=32, **tree)
+    else:
+        clustering = LabelPartition(max_labels=32, max_pairs=256, n_min=500)
+        model = IHOMERClassifier(clustering=clustering, tree=MLHATClassifier(**tree), max_features=512, replay=16)
+    rng = random.Random(0)
+    sizes = []
+    tracemalloc.start()
+    try:
+        for block in range(20):
+            events = []
+            for i in range(block * 10_000, (block + 1) * 10_000):
+                x = {f"only once {i}": 1.0, "a": rng.random(), "b": rng.random()}
+                y = {"usual"} if x["a"] > 0.5 else set()
+                events.append((x, y | {f"label {i}"} if i % 40 == 0 else y))
+            model.learn_many([x for x, _ in events], [y for _, y in events])
+            assert model.summary["n_features"] <= 512
+            assert model.summary["n_labels"] <= 32
+            del events
+            sizes.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert model.n_learned == 200_000
+    assert len(pickle.dumps(model)) < 8_000_000
+    assert max(sizes[5:]) < 1.2 * sizes[4] + 2_000_000
