@@ -335,7 +335,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         answer: NDArray[Any] = p[:, [self._labels.get(name) for name in names]]
         answer = answer > 0.5 if hard else answer
         if is_frame(X):
-            return dataframe.to_native_frame(answer, like=dataframe.into_frame(X), columns=names)
+            return _frame(answer, names, X)
         if names and all(type(name) is int and name >= 0 for name in names):
             columns = np.array(names, np.int64)
             spread = np.zeros((len(p), 1 + columns.max()), answer.dtype)
@@ -357,8 +357,14 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         answer = np.zeros((len(predicted), len(names)), np.bool_)
         answer[rows, columns] = True
         if is_frame(Y):
-            return dataframe.to_native_frame(answer, like=dataframe.into_frame(Y), columns=names)
+            return _frame(answer, names, Y)
         return answer
+
+
+def _frame(answer: NDArray[Any], names: list[Hashable], like: Any) -> Any:
+    """Return the columns of an array as a data frame of the kind of `like`."""
+    columns = {name: answer[:, i] for i, name in enumerate(names)}
+    return dataframe.to_native_frame(columns, like=dataframe.into_frame(like))
 
 
 def one_row(

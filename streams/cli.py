@@ -220,8 +220,10 @@ def _check(files: Sequence[Path], settings: "Settings") -> None:
     except SettingError as error:
         raise click.UsageError(str(error)) from None
     for file in files:
-        with file.open("rb"):
-            reader_options(file, settings)
+        reader_options(file, settings)
+        # A pipe can be opened only once.
+        if not file.is_fifo():
+            file.open("rb").close()
 
 
 def _consoles(quiet: bool, standard_output_is_taken: bool) -> "tuple[Console | None, Console | None]":
@@ -252,7 +254,7 @@ def _evaluate_all(
                 results.append(evaluate(file, settings, progress, sink=sink, interrupts=interrupts))
                 if to_read is not None:
                     print_result(to_read, results[-1], settings.model)
-                if interrupts.noted:
+                if results[-1].interrupted:
                     return results, True
         except KeyboardInterrupt:
             return results, True

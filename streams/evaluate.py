@@ -4,7 +4,7 @@ import inspect
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -61,19 +61,20 @@ class Settings:
 
 
 class Interrupts:
-    """Lets Ctrl-C wait for a place where the loop can be left in order; a second one does not wait.
+    """Lets Ctrl-C wait while an event is learned and scored, so that both have seen the same events afterwards.
+
+    While the next event is read, while the model is compiled, and for the second time, Ctrl-C raises KeyboardInterrupt at
+    once; else it is noted.
 
     Attributes
     ----------
-    waits
-        Whether Ctrl-C is only taken note of; else it raises KeyboardInterrupt.
     noted
         Whether there was one.
     """
 
     def __init__(self) -> None:
-        self.waits = False
         self.noted = False
+        self._waits = False
         self._before: Any = None
 
     def __enter__(self) -> Self:
@@ -87,8 +88,38 @@ class Interrupts:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
 
+    def finish(self, run: Run, events: Iterable[Event], progress: Progress) -> bool:
+        """Take a run through its events; return whether it was interrupted on the way.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If it was interrupted before the model had learned anything.
+        """
+        try:
+            for _ in run.blocks(self._watched(run, events)):
+                progress.update(run)
+                if self.noted:
+                    return True
+        except KeyboardInterrupt:
+            if not run.is_warm:
+                raise
+            self.noted = True
+        finally:
+            self._waits = False
+        return self.noted
+
+    def _watched(self, run: Run, events: Iterable[Event]) -> Iterator[Event]:
+        for event in events:
+            self._waits = run.is_warm
+            yield event
+            self._waits = False
+            if self.noted:
+                return
+        self._waits = run.is_warm
+
     def _take(self, number: int, frame: FrameType | None) -> None:
-        if self.noted or not self.waits:
+        if self.noted or not self._waits:
             raise KeyboardInterrupt
         self.noted = True
 
@@ -238,18 +269,11 @@ def evaluate(
             on_refused=skipped if settings.on_error == "skip" else None,
         )
         progress.begin(total)
-        try:
-            for _ in run.blocks(source):
-                progress.update(run)
-                interrupts.waits = run.is_warm
-                if interrupts.noted:
-                    break
-        finally:
-            interrupts.waits = False
+        interrupted = interrupts.finish(run, source, progress)
     return result_of(
         run,
         progress.stream,
         n_malformed=skipped.n_events - run.n_refused,
         skipped=skipped.messages,
-        interrupted=interrupts.noted,
+        interrupted=interrupted,
     )

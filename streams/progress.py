@@ -167,8 +167,8 @@ def progress_on(console: Console | None, stream: str, window: int) -> Progress:
 
 
 def _inset(renderable: RenderableType) -> Padding:
-    """Return it in line with the tables."""
-    return Padding(renderable, (0, 1))
+    """Return it in line with the tables; not as wide as the screen, or the ^C of a terminal would begin a new line."""
+    return Padding(renderable, (0, 1), expand=False)
 
 
 def _count(n_done: int, total: int | None) -> str:
