@@ -99,7 +99,7 @@ class MLHATClassifier(StreamClassifier):
     ...     score.update(y, model.predict_one(x))
     ...     model.learn_one(x, y)
     >>> score
-    MicroF1: 57.74%
+    MicroF1: 56.69%
     """
 
     def __init__(

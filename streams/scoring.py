@@ -85,15 +85,15 @@ class Scoring:
         weight
             Weight of the event.
         """
-        unobserved = [label for label, value in true.items() if value is None] if isinstance(true, dict) else []
-        if unobserved and len(unobserved) == len(true):
-            return
-        self.n_scored += 1
         index = self._index
         for labels in (true, *predicted.values()):
             for label in labels:
                 if label not in index:
                     index[label] = len(index)
+        unobserved = [label for label, value in true.items() if value is None] if isinstance(true, dict) else []
+        if unobserved and len(unobserved) == len(true):
+            return
+        self.n_scored += 1
         if self._with_probabilities:
             offers = probabilities or {}
             for name, board in self._boards.items():

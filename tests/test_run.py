@@ -1,0 +1,414 @@
+"""The loop: what is predicted, learned and scored when, in blocks and one by one, with delayed, absent and refused labels."""
+
+import math
+import os
+import signal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ihomer import IHOMERClassifier, MLHATClassifier
+from ihomer.baselines import MajorityLabelset, PreviousLabelset
+from ihomer.metrics import Scoreboard
+from streams.errors import MalformedEvent
+from streams.evaluate import Interrupts, Settings, bundled_yeast, evaluate
+from streams.event import Event
+from streams.models import SettingError, build_model
+from streams.progress import Progress
+from streams.results import mean_scores, result_of
+from streams.run import Run
+from streams.scoring import Scoring
+
+untimed = settings(deadline=None)
+
+LABELS = st.sampled_from(["a", "b", "é", "", "日本", "\x00", *map(str, range(40))])
+LABEL_SETS = st.frozensets(LABELS, max_size=5)
+TRUTHS = st.one_of(LABEL_SETS, st.dictionaries(LABELS, st.sampled_from([True, False, None]), max_size=5))
+WEIGHTS = st.one_of(st.just(1.0), st.floats(1e-6, 1e6))
+
+
+class Recorder:
+    """Predicts the number of events learned so far, and writes down what it is asked."""
+
+    def __init__(self):
+        self.log = []
+        self.n_learned = 0
+
+    def predict_set_one(self, x):
+        self.log.append(("predict", x["number"]))
+        return {str(self.n_learned)}
+
+    def predict_proba_one(self, x):
+        return {str(self.n_learned): {True: 0.75, False: 0.25}}
+
+    def learn_one(self, x, y, w=1.0):
+        if x.get("bad") == "to learn":
+            raise ValueError("bad to learn")
+        self.log.append(("learn", x["number"]))
+        self.n_learned += 1
+
+
+class Blocks(PreviousLabelset):
+    """The previous labelset, many events at a time; refuses some events, as all models do before it has changed."""
+
+    def __init__(self):
+        super().__init__()
+        self.sizes = []
+
+    def test_then_train_many(self, X, Y, w=None):
+        self.sizes.append(len(X))
+        if any("bad" in x for x in X):
+            raise ValueError("x['bad'] is bad")
+        predicted = []
+        for x, y, weight in zip(X, Y, w, strict=True):
+            predicted.append(self.predict_set_one(x))
+            self.learn_one(x, y, weight)
+        return predicted
+
+    def predict_set_one(self, x):
+        if "bad" in x:
+            raise ValueError("x['bad'] is bad")
+        return super().predict_set_one(x)
+
+
+class Kept:
+    """A sink in memory."""
+
+    def __init__(self):
+        self.records = []
+
+    def write(self, record):
+        self.records.append(record)
+
+    def close(self):
+        pass
+
+
+def numbered(n, **more):
+    return [Event({"number": i, **more.get(f"x{i}", {})}, {"even" if i % 2 == 0 else "odd"}) for i in range(n)]
+
+
+def scores(run, name="model", reading="total"):
+    return run.scoring.scores(name, reading)
+
+
+@pytest.mark.parametrize("delay", [0, 1, 2, 5, 9])
+def test_labels_arrive_after_so_many_later_events(delay):
+    model = Recorder()
+    run = Run(model, delay=delay)
+    run.finish(numbered(5))
+    expected = []
+    for event in range(5):
+        expected.append(("predict", event))
+        if event >= delay:
+            expected.append(("learn", event - delay))
+    expected += [("learn", event) for event in range(max(0, 5 - delay), 5)]
+    assert model.log == expected
+    assert (run.n_predicted, run.n_learned, run.scoring.n_scored) == (5, 5, 5)
+
+
+def test_baseline_is_delayed_as_the_model_is():
+    events = [Event({}, labels) for labels in ({"a"}, {"a"}, {"b"}, {"a"}, {"b"}, {"b"})]
+    # With two events of delay it predicts {}, {}, {}, a, a, b for a, a, b, a, b, b.
+    run = Run(MajorityLabelset(), delay=2)
+    run.finish(events)
+    assert scores(run, "baseline")["subset_accuracy"] == 2 / 6
+    assert scores(run, "baseline")["micro_f1"] == pytest.approx(2 * 2 / (6 + 3))
+    # Without, {}, a, a, b, a, b.
+    run = Run(MajorityLabelset())
+    run.finish(events)
+    assert scores(run, "baseline")["subset_accuracy"] == 2 / 6
+    assert scores(run, "baseline")["micro_f1"] == pytest.approx(2 * 2 / (6 + 5))
+
+
+def test_events_without_labels_are_predicted_only():
+    events = [Event(event.x, None if i in (0, 2, 3) else event.y) for i, event in enumerate(numbered(6))]
+    model = Recorder()
+    run = Run(model, delay=1)
+    run.finish(events)
+    assert [number for what, number in model.log if what == "learn"] == [1, 4, 5]
+    # Event 1 is learned when event 2 has been predicted, be it without labels.
+    assert model.log.index(("learn", 1)) == model.log.index(("predict", 2)) + 1
+    assert (run.n_predicted, run.n_learned, run.scoring.n_scored) == (6, 3, 3)
+
+    together, alone = Blocks(), Blocks()
+    Run(together).finish(events)
+    Run(alone, sink=Kept()).finish(events)
+    assert together.predict_set_one({}) == alone.predict_set_one({}) == {"odd"}
+
+
+def test_nothing_is_scored_before_its_labels_arrive():
+    run = Run(Recorder(), delay=3)
+    steps = run.blocks(numbered(10))
+    for _ in range(5):
+        next(steps)
+    assert (run.n_predicted, run.n_learned, run.scoring.n_scored) == (5, 2, 2)
+
+
+def test_model_and_baseline_are_scored_on_the_same_events_between_any_two_steps():
+    run = Run(Blocks())
+    for n_events in run.blocks(numbered(1000)):
+        assert n_events >= 1
+        assert run.n_predicted == run.n_learned == run.scoring.n_scored
+        assert scores(run, "model") == scores(run, "baseline")
+        assert scores(run, "model", "window") == scores(run, "baseline", "window")
+
+
+def test_source_is_read_no_further_than_a_block():
+    read = []
+
+    def source():
+        for event in numbered(3000):
+            read.append(event)
+            yield event
+
+    run = Run(Blocks())
+    for _ in run.blocks(source()):
+        assert len(read) == run.n_predicted
+    assert len(read) == 3000
+    run = Run(Blocks(), sink=Kept())
+    assert all(n_events == 1 for n_events in run.blocks(numbered(20)))
+
+
+@pytest.mark.parametrize("delay", [0, 2])
+def test_refused_events_end_the_run_or_are_left_out(delay):
+    events = numbered(400, x70={"bad": "to predict"}, x300={"bad": "to predict"})
+    with pytest.raises(MalformedEvent, match=r"rain\.csv: event 71: x\['bad'\] is bad"):
+        Run(Blocks(), delay=delay, source={"file": "rain.csv"}).finish(events)
+    errors = []
+    run = Run(Blocks(), delay=delay, on_refused=errors.append)
+    run.finish(events)
+    assert [str(error) for error in errors] == ["event 71: x['bad'] is bad", "event 301: x['bad'] is bad"]
+    assert (run.n_refused, run.n_predicted, run.n_learned, run.scoring.n_scored) == (2, 398, 398, 398)
+    without = Run(Blocks(), delay=delay)
+    without.finish([event for event in events if "bad" not in event.x])
+    for name in ("model", "baseline"):
+        assert scores(run, name) == scores(without, name)
+
+
+def test_event_refused_when_it_is_learned_is_not_scored():
+    errors = []
+    run = Run(Recorder(), delay=1, on_refused=errors.append)
+    run.finish(numbered(5, x2={"bad": "to learn"}))
+    assert [str(error) for error in errors] == ["event 3: bad to learn"]
+    assert (run.n_refused, run.n_learned, run.scoring.n_scored) == (1, 4, 4)
+
+
+def test_a_real_model_refuses_one_event_of_a_block():
+    events = [Event({"a": float(i % 7)}, {"p"} if i % 7 > 3 else set()) for i in range(60)]
+    spoiled = [*events[:40], Event({"a": 1e300}, {"q"}), *events[40:]]
+    errors = []
+    run = Run(MLHATClassifier(seed=1), on_refused=errors.append)
+    run.finish(spoiled)
+    sound = Run(MLHATClassifier(seed=1))
+    sound.finish(events)
+    assert scores(run) == scores(sound)
+    assert "event 41: x['a'] must be finite" in str(errors[0])
+
+
+def one_by_one(model, events):
+    """Return the prediction of each event, by the two calls of river's contract."""
+    predicted = []
+    for event in events:
+        predicted.append(model.predict_set_one(event.x))
+        model.learn_one(event.x, event.y, event.w)
+    return predicted
+
+
+@pytest.mark.parametrize("make", [MLHATClassifier, IHOMERClassifier])
+def test_blocks_give_the_same_as_one_by_one(make):
+    events = list(bundled_yeast())[:700]
+    events = [Event(e.x, e.y, w=2.0 if i % 5 == 0 else 1.0) for i, e in enumerate(events)]
+    expected = one_by_one(make(seed=3), events)
+    kept = Kept()
+    single, block = Run(make(seed=3), sink=kept), Run(make(seed=3))
+    single.finish(events)
+    block.finish(events)
+    assert [set(record["labels"]) for record in kept.records] == expected
+    board = Scoreboard(window=1000)
+    for event, labels in zip(events, expected, strict=True):
+        board.update(event.y, labels, w=event.w)
+    for run in (single, block):
+        assert scores(run) == pytest.approx(board.scores(), rel=1e-12)
+        assert scores(run, reading="window") == pytest.approx(board.scores("window"), rel=1e-12)
+    assert scores(single, "baseline") == scores(block, "baseline")
+
+
+def test_probabilities_are_those_before_learning():
+    events = list(bundled_yeast())[:300]
+    model, board = MLHATClassifier(seed=2), Scoreboard()
+    for event in events:
+        board.update(event.y, model.predict_set_one(event.x), model.predict_proba_one(event.x))
+        model.learn_one(event.x, event.y)
+    kept = Kept()
+    run = Run(MLHATClassifier(seed=2), probabilities=True, sink=kept, top=3)
+    run.finish(events)
+    assert scores(run) == board.scores()
+    assert "log_loss" in scores(run, "baseline")
+    delayed = Run(MLHATClassifier(seed=2), probabilities=True, delay=300)
+    delayed.finish(events)
+    assert scores(delayed)["precision_at_1"] == 0.0
+    proba = kept.records[-1]["proba"]
+    assert len(proba) == 3
+    assert list(proba.values()) == sorted(proba.values(), reverse=True)
+
+
+def test_records_of_predictions():
+    kept = Kept()
+    events = [Event({"number": 0}, {"b"}, id="x"), Event({"number": 1}, None), Event({"number": 2}, {"b"})]
+    Run(Recorder(), sink=kept, source={"file": "rain.csv"}).finish(events)
+    assert [record["id"] for record in kept.records] == ["x", None, None]
+    assert [record["labels"] for record in kept.records] == [["0"], ["1"], ["1"]]
+    assert [record["learned"] for record in kept.records] == [0, 1, 1]
+    assert [record["source"] for record in kept.records] == [{"file": "rain.csv", "event": i} for i in (1, 2, 3)]
+    assert {record["partition_version"] for record in kept.records} == {0}
+
+
+def test_records_of_ihomer_carry_the_version_of_its_partition():
+    kept = Kept()
+    model = IHOMERClassifier(seed=1)
+    Run(model, sink=kept).finish(list(bundled_yeast())[:1500])
+    versions = [record["partition_version"] for record in kept.records]
+    assert versions == sorted(versions)
+    assert versions[0] == 0
+    assert 0 < versions[-1] <= model.partition.version
+
+
+def test_top_probabilities_tie_in_name_order():
+    class Even(Recorder):
+        def predict_proba_one(self, x):
+            return {name: {True: 0.5, False: 0.5} for name in "dbac"}
+
+    kept = Kept()
+    Run(Even(), sink=kept, probabilities=True, top=3).finish(numbered(1))
+    assert list(kept.records[0]["proba"]) == ["a", "b", "c"]
+
+
+def test_negative_delay_is_refused():
+    with pytest.raises(ValueError, match="delay must be"):
+        Run(Recorder(), delay=-1)
+
+
+@untimed
+@given(
+    st.lists(st.tuples(TRUTHS, LABEL_SETS, LABEL_SETS, WEIGHTS), max_size=40),
+    st.lists(LABELS, unique=True, max_size=4),
+    st.integers(1, 12),
+    st.sets(st.integers(0, 40)),
+)
+def test_scoring_equals_a_scoreboard_for_each_predictor(events, known, window, read_at):
+    scoring = Scoring(["one", "two"], known, window)
+    boards = {name: Scoreboard(known, window=window) for name in ("one", "two")}
+    n_scored = 0
+    for place, (true, one, two, weight) in enumerate(events):
+        scoring.add(true, {"one": one, "two": two}, weight=weight)
+        n_scored += not (isinstance(true, dict) and true and all(value is None for value in true.values()))
+        for name, predicted in (("one", one), ("two", two)):
+            boards[name].update(true, predicted, w=weight)
+            # What one names, the other knows too.
+            boards[name].update(set(), dict.fromkeys(one | two, False), w=0.0)
+        if place in read_at:
+            scoring.scores("one")
+    assert scoring.n_scored == n_scored
+    for name, board in boards.items():
+        assert scoring.scores(name) == pytest.approx(board.scores(), rel=1e-9, abs=1e-12)
+        assert scoring.n_labels == board.n_labels
+
+
+@untimed
+@given(st.lists(st.tuples(LABEL_SETS, LABEL_SETS), min_size=1, max_size=30), st.integers(1, 8))
+def test_window_is_that_of_the_last_events(events, window):
+    scoring = Scoring(["one"], window=window)
+    for true, predicted in events:
+        scoring.add(true, {"one": predicted})
+    last = events[-window:]
+    exact = Fraction(sum(true == predicted for true, predicted in last), len(last))
+    assert scoring.scores("one", "window")["subset_accuracy"] == pytest.approx(float(exact))
+
+
+def interrupted_source(events, at):
+    """Give events, and Ctrl-C before one of them."""
+    for place, event in enumerate(events):
+        if place == at:
+            os.kill(os.getpid(), signal.SIGINT)
+        yield event
+
+
+def test_interrupt_while_reading_leaves_the_run_in_order():
+    run = Run(Recorder())
+    with Interrupts() as interrupts:
+        assert interrupts.finish(run, interrupted_source(numbered(10), at=4), Progress("days"))
+    assert interrupts.noted
+    assert run.n_predicted == run.n_learned == run.scoring.n_scored == 4
+    result = result_of(run, "days", interrupted=True)
+    assert result.counts["predicted"] == 4
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_interrupt_before_anything_is_learned_is_raised():
+    run = Run(Recorder())
+    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
+        interrupts.finish(run, interrupted_source(numbered(10), at=0), Progress("days"))
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_interrupt_while_learning_waits_for_the_event_to_be_learned_but_only_once(times):
+    class Struck(Recorder):
+        def learn_one(self, x, y, w=1.0):
+            if x["number"] == 5:
+                for _ in range(times):
+                    os.kill(os.getpid(), signal.SIGINT)
+            super().learn_one(x, y, w)
+
+    run = Run(Struck())
+    with Interrupts() as interrupts:
+        assert interrupts.finish(run, numbered(10), Progress("days"))
+    assert run.n_learned == (6 if times == 1 else 5)
+
+
+def test_evaluate_limits_and_shuffles():
+    def first(**more):
+        kept = Kept()
+        result = evaluate(None, Settings(model="no-change", limit=40, **more), Progress("yeast"), sink=kept)
+        assert result.counts["predicted"] == 40
+        return [record["labels"] for record in kept.records]
+
+    assert first(shuffle=1) == first(shuffle=1)
+    assert first(shuffle=1) != first(shuffle=2)
+    assert first() == [[], *(sorted(k for k, v in e.y.items() if v) for e in list(bundled_yeast())[:39])]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("oracle", {}, "no model is named 'oracle'"),
+        ("no-change", {"depth": 3}, "no-change has no setting 'depth'; it has none"),
+        ("majority", {"max_labelsets": 0}, "max_labelsets"),
+        ("mlhat", {"tree.delta": 0.1}, "no part 'tree'"),
+        ("ihomer", {"tree.height": 3}, "tree has no setting 'height'"),
+        ("ihomer", {"clustering.n_min": 0}, "clustering: n_min"),
+        ("paper", {"tree": 3}, "tree is set by its own settings"),
+        ("mlhat", {"seed": 3}, "seed is given on its own"),
+    ],
+)
+def test_wrong_settings_are_named(name, options, message):
+    with pytest.raises(SettingError, match=message):
+        build_model(name, 0, options)
+
+
+def test_settings_of_a_part_change_nothing_else():
+    usual, changed = build_model("paper", 5, {}), build_model("paper", 5, {"clustering.n_min": 50})
+    assert changed.clustering._get_params() == {**usual.clustering._get_params(), "n_min": 50}
+    assert changed.tree._get_params() == usual.tree._get_params()
+    assert changed.seed == 5
+    by_default, changed = build_model("ihomer", 0, {}), build_model("ihomer", 0, {"tree.max_depth": 3})
+    assert changed._tree._get_params() == {**by_default._tree._get_params(), "max_depth": 3}
+
+
+def test_means_are_of_the_scores_that_all_have():
+    assert mean_scores([]) == {}
+    means = mean_scores([{"a": 0.25, "b": 1.0}, {"a": 0.5}])
+    assert means == {"a": 0.375}
+    assert not math.isnan(means["a"])
