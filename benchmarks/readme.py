@@ -98,9 +98,9 @@ BLOCKS = {"scores": scores, "speed": speed, "starts": starts, "drift": drift, "c
 def filled(text: str) -> str:
     """Return the README with its blocks made anew."""
     for name, make in BLOCKS.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         body = make()
-        text, n = pattern.subn(lambda match, body=body: match.group(1) + body + match.group(2), text)  # type: ignore[misc]
+        text, n = pattern.subn(lambda match, body=body: match.group(1) + body + "\n" + match.group(2), text)  # type: ignore[misc]
         if n != 1:
             raise ValueError(f"README.md has {n} blocks named {name}")
     return text
