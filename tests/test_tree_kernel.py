@@ -398,7 +398,7 @@ def test_hundreds_of_labels():
     assert pair.twin.n_splits > 0
 
 
-def test_published_settings_on_a_longer_stream():
+def test_usual_sizes_on_a_longer_stream():
     pair = Pair(4, 5, tolerance=1e-6, seed=3, young_weight=300, tau=0.45)
     pair.teach(stream(3, 700, 5, 4, noise=0.02, drift=400), every=100)
     assert pair.twin.n_splits > 0
