@@ -220,10 +220,10 @@ def _check(files: Sequence[Path], settings: "Settings") -> None:
     except SettingError as error:
         raise click.UsageError(str(error)) from None
     for file in files:
-        reader_options(file, settings)
         # A pipe can be opened only once.
         if not file.is_fifo():
             file.open("rb").close()
+        reader_options(file, settings)
 
 
 def _consoles(quiet: bool, standard_output_is_taken: bool) -> "tuple[Console | None, Console | None]":

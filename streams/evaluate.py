@@ -181,9 +181,10 @@ def reader_options(file: Path, settings: Settings) -> dict[str, Any]:
     if text is None:
         return {}
     option, value = _labels_option(text)
-    if option not in inspect.signature(FORMATS[kind]).parameters:
-        what = "labels by prefix" if option == "label_prefix" else "labels"
-        raise SourceError(f"{file}: the reader of {kind} files cannot be given {what} ({text!r})")
+    counted = isinstance(value, int)
+    if option not in inspect.signature(FORMATS[kind]).parameters or (counted and kind == "jsonl"):
+        how = "prefix" if option == "label_prefix" else "number" if counted else "name"
+        raise SourceError(f"{file}: labels of a {kind} file cannot be given by their {how}, as in {text!r}")
     return {option: value}
 
 
