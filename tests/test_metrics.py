@@ -284,6 +284,32 @@ def test_window_does_not_drift():
     assert board.scores("window") == pytest.approx(filled(stream[-40:], labels=known).scores(), rel=1e-13)
 
 
+def test_window_forgets_small_weights_beside_large_ones():
+    board = Scoreboard(window=2)
+    weights = [1.0, 1e16, 1.0, 1.0]
+    for n, w in enumerate(weights):
+        board.update({"a"}, {"a"} if n % 2 else {"b"}, w=w)
+    assert board.scores("window") == {
+        "subset_accuracy": 0.5,
+        "hamming_loss": 0.5,
+        "example_f1": 0.5,
+        "jaccard": 0.5,
+        "micro_f1": 0.5,
+        "macro_f1": approximately(1 / 3),
+    }
+
+
+def test_window_forgets_probabilities():
+    board = Scoreboard(window=2)
+    board.update({"a"}, {"a"}, {"a": 0.3, "b": 0.7}, w=0.1)
+    board.update({"a"}, {"a"}, {"a": 0.3, "b": 0.9}, w=0.2)
+    assert "log_loss" in board.scores("window")
+    for _ in range(2):
+        board.update({"a"}, {"a"})
+    assert "log_loss" not in board.scores("window")
+    assert board.score("precision_at_1", "window") == board.score("log_loss", "window") == 0.0
+
+
 def test_window_with_log_loss_is_counted_anew():
     board = Scoreboard(window=10)
     board.update({"a"}, (), {"b": 1.0}, w=2.0**20)
