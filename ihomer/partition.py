@@ -21,7 +21,7 @@ from ihomer.vocabulary import Vocabulary, in_name_order
 
 __all__ = ["Change", "LabelPartition", "PartitionDrift"]
 
-_TESTS = ("separation", "odac")
+_TESTS = ("separation", "odac", "never")
 _MOST_DRIFTS = 1000
 
 Indices = NDArray[np.int32]
@@ -75,6 +75,7 @@ class LabelPartition(base.Base):
         values in the cluster, d0 the smallest, m the mean and eps the bound of the most distant pair:
         (d1 - d2 > eps or eps < tau) and (d1 - d0) abs(d1 + d0 - 2 m) > eps. Then two sibling clusters are merged when the
         diameter of one exceeds that of their parent by the bounds, no label moves by itself, and drift rebuilds the tree.
+        ``"never"``: no test; all labels stay in one cluster, so that there is nothing to watch for drift either.
     seed
         Decides what chance must decide: which pairs go when all occurred equally often, and which labels of an event with
         more than 1,024 are counted.
@@ -89,7 +90,7 @@ class LabelPartition(base.Base):
     Raises
     ------
     ValueError
-        If a setting is out of range; the message names it.
+        If a setting is out of range, or `max_cluster_size` is given though `split_test` is ``"never"``; the message names it.
 
     Notes
     -----
@@ -154,7 +155,8 @@ class LabelPartition(base.Base):
         rules = CutRules(math.log(1.0 / delta), tau, split_test == "odac", min_cluster_size or 1, max_cluster_size)
         self.labels = Vocabulary()
         self.version = 0
-        self._counts = PairCounts(max_pairs, fading, detect_drift, seed)
+        self._splits = split_test != "never"
+        self._counts = PairCounts(max_pairs, fading, detect_drift and self._splits, seed)
         self._upkeep = ClusterUpkeep(self._counts, rules, min_cluster_size is not None, n_min)
         self._log = ChangeLog()
         self._drifts: deque[PartitionDrift] = deque(maxlen=_MOST_DRIFTS)
@@ -174,6 +176,8 @@ class LabelPartition(base.Base):
         settings.whole("max_pairs", self.max_pairs, 64, 2**31 - 1)
         settings.flag("detect_drift", self.detect_drift)
         settings.one_of("split_test", self.split_test, _TESTS)
+        if self.split_test == "never" and self.max_cluster_size is not None:
+            raise ValueError('max_cluster_size must be None where split_test is "never", which keeps all labels in one cluster')
         settings.whole("seed", self.seed, 0, 2**63 - 1)
 
     @classmethod
@@ -351,7 +355,7 @@ class LabelPartition(base.Base):
 
     def _learn(self, indptr: NDArray[np.int64], index: Indices, weight: NDArray[np.float64]) -> list[Change]:
         self._counts.count(indptr, index, weight, self._upkeep.cluster)
-        if not self._upkeep.is_due:
+        if not self._splits or not self._upkeep.is_due:
             return []
         before = self._upkeep.cluster.copy()
         drift = self._upkeep.check()
@@ -362,6 +366,8 @@ class LabelPartition(base.Base):
 
     def rebuild(self) -> list[Change]:
         """Build the label tree anew from the root, now; a cluster with the same labels as before keeps its id."""
+        if not self._splits:
+            return []
         before = self._upkeep.cluster.copy()
         self._upkeep.rebuild()
         return self._note(self._changes_since(before))

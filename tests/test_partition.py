@@ -193,6 +193,26 @@ def test_published_test_finds_groups_and_follows_drift():
         assert found(partition) == groups
 
 
+def test_never_keeps_all_labels_in_one_cluster_through_drift_rebuilding_and_forgetting():
+    for seed in range(3):
+        partition = LabelPartition(split_test="never", n_min=20, delta=0.9, tau=5.0, min_cluster_size=2, max_labels=16)
+        for phase, (_, events) in enumerate(planted(seed, (4, 4, 6), 1_000, 0.8, n_phases=2)):
+            for y in events:
+                partition.learn_one([*y, f"new {phase}"] if y[0] == "label 3" else y)
+            assert found(partition) == {frozenset(partition.labels)}
+        assert partition.rebuild() == partition.drifts == []
+        check_invariants(partition)
+        partition.learn_one([f"other {i}" for i in range(16)])
+        assert found(partition) == {frozenset(f"other {i}" for i in range(16))}
+        assert partition.similarity("other 1", "other 2") == 1.0
+        check_invariants(partition)
+    cutting = LabelPartition(n_min=20, delta=0.9, tau=5.0, min_cluster_size=2, max_labels=16)
+    cutting.learn_many(events)
+    assert len(cutting.clusters) > 1
+    with pytest.raises(ValueError, match="max_cluster_size"):
+        LabelPartition(split_test="never", max_cluster_size=3)
+
+
 # Names, forms, batches -----------------------------------------------------------------------------------------------
 
 
