@@ -46,17 +46,25 @@ def events_of(name: str) -> list[tuple[dict[str, Any], set[str]]]:
         return [(dict(event.x), {label for label, on in _truth(event.y) if on}) for event in source]
 
 
+def labels_of(name: str) -> list[str]:
+    """Return all labels that a real set declares, those that never apply too."""
+    with open_source(DATA / f"{name}.arff.gz") as source:
+        return sorted(source.labels)
+
+
 def _truth(y: Any) -> list[tuple[str, bool]]:
     return [(name, bool(on)) for name, on in y.items()] if isinstance(y, dict) else [(name, True) for name in y]
 
 
-def matrices(events: list[tuple[dict[str, Any], set[str]]]) -> tuple[Any, np.ndarray, list[str], list[str]]:
+def matrices(
+    events: list[tuple[dict[str, Any], set[str]]], labels: list[str] | None = None
+) -> tuple[Any, np.ndarray, list[str], list[str]]:
     """Return features (sparse where most are 0; nominal values as 0/1 columns) and labels as matrices, with their names."""
     spread = [
         {(f"{k}={v}" if isinstance(v, str) else k): (1.0 if isinstance(v, str) else v) for k, v in x.items()} for x, _ in events
     ]
     names = list(dict.fromkeys(name for x in spread for name in x))
-    labels = sorted({label for _, y in events for label in y})
+    labels = labels or sorted({label for _, y in events for label in y})
     column = {name: i for i, name in enumerate(names)}
     place = {label: i for i, label in enumerate(labels)}
     cells = [(row, column[k], np.nan if v is None else float(v)) for row, x in enumerate(spread) for k, v in x.items()]

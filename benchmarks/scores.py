@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import DATA, events_of, matrices, write
+from benchmarks.common import DATA, events_of, labels_of, matrices, write
 from ihomer import IHOMERClassifier, MLHATClassifier
 from ihomer.metrics import Scoreboard
 
@@ -43,7 +43,7 @@ def measure(name: str, shuffle: int | None) -> dict[str, Any]:
     events = events_of(name)
     if shuffle is not None:
         random.Random(shuffle).shuffle(events)
-    X, Y, _, labels = matrices(events)
+    X, Y, _, labels = matrices(events, labels_of(name))
     before = np.vstack([np.zeros_like(Y[:1]), Y[:-1]])
     rows: dict[str, Any] = {"n_events": len(events), "previous labelset": scores_of(Y, before, labels)}
     for model_name, make in MODELS.items():
