@@ -44,6 +44,14 @@ class Settings:
         Format of the files; None for what their names tell.
     on_error
         Whether a malformed event ends the run, or is counted and stepped over.
+
+    Examples
+    --------
+    >>> from streams.evaluate import Settings, evaluate
+    >>> from streams.progress import Progress
+    >>> late = Settings(model="no-change", delay=100)
+    >>> f"{evaluate(None, late, Progress('yeast')).scores['total']['example_f1']:.3f}"
+    '0.400'
     """
 
     model: str = "ihomer"
@@ -70,6 +78,25 @@ class Interrupts:
     ----------
     noted
         Whether there was one.
+
+    Examples
+    --------
+    >>> import os, signal
+    >>> from ihomer.baselines import MajorityLabelset
+    >>> from streams.evaluate import Interrupts
+    >>> from streams.event import Event
+    >>> from streams.progress import Progress
+    >>> from streams.run import Run
+    >>> def events():
+    ...     for day in ["dry", "wet", "dry"]:
+    ...         yield Event({}, {day})
+    ...     os.kill(os.getpid(), signal.SIGINT)
+    ...     yield Event({}, {"never seen"})
+    >>> run = Run(MajorityLabelset())
+    >>> with Interrupts() as interrupts:
+    ...     interrupted = interrupts.finish(run, events(), Progress("days"))
+    >>> interrupted, run.n_learned
+    (True, 3)
     """
 
     def __init__(self) -> None:

@@ -10,7 +10,10 @@ __all__ = ["MODELS", "Model", "SettingError", "build_model"]
 
 
 class Model(Protocol):
-    """What the loop asks of a model."""
+    """What the loop asks of a model.
+
+    One that also has `test_then_train_many`, as ihomer's have, is given many events at once.
+    """
 
     def learn_one(self, x: Any, y: Any, w: float = 1.0) -> None:
         """Learn one event."""

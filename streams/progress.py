@@ -36,6 +36,14 @@ class Progress:
         Name of the stream.
     window
         Number of events of the reading "window".
+
+    Examples
+    --------
+    >>> from streams.progress import Progress
+    >>> with Progress("yeast") as progress:
+    ...     progress.begin(total=2417)
+    >>> progress.total
+    2417
     """
 
     def __init__(self, stream: str, window: int = 1000) -> None:
@@ -63,7 +71,26 @@ class Progress:
 
 
 class LineProgress(Progress):
-    """Writes a plain line every ten seconds, and one when the model is being compiled."""
+    """Writes a plain line every ten seconds, and one when the model is being compiled.
+
+    Parameters
+    ----------
+    console
+        Where the lines go.
+    stream, window
+        As in `Progress`.
+
+    Examples
+    --------
+    >>> import io
+    >>> from rich.console import Console
+    >>> from streams.progress import LineProgress
+    >>> console = Console(file=io.StringIO())
+    >>> with LineProgress(console, "yeast") as progress:
+    ...     progress.begin(total=2417)
+    >>> console.file.getvalue()
+    ''
+    """
 
     def __init__(self, console: Console, stream: str, window: int = 1000) -> None:
         super().__init__(stream, window)
@@ -99,7 +126,22 @@ class LineProgress(Progress):
 
 
 class LiveProgress(Progress):
-    """A bar, the rate and the running scores, in place; gone when the run is over."""
+    """A bar, the rate and the running scores, in place; gone when the run is over.
+
+    Parameters
+    ----------
+    console
+        The terminal.
+    stream, window
+        As in `Progress`.
+
+    Examples
+    --------
+    >>> from rich.console import Console
+    >>> from streams.progress import LiveProgress
+    >>> Console(width=60).print(LiveProgress(Console(), "yeast"))
+     yeast  ⠋  reading
+    """
 
     def __init__(self, console: Console, stream: str, window: int = 1000) -> None:
         super().__init__(stream, window)

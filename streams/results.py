@@ -37,6 +37,14 @@ class Result:
         Messages of the first few skipped events.
     interrupted
         Whether the stream was left before its end.
+
+    Examples
+    --------
+    >>> from streams.evaluate import Settings, evaluate
+    >>> from streams.progress import Progress
+    >>> result = evaluate(None, Settings(model="no-change", limit=100), Progress("yeast"))
+    >>> result.stream, result.counts
+    ('yeast', {'predicted': 100, 'learned': 100, 'scored': 100, 'skipped': 0, 'labels': 14})
     """
 
     stream: str

@@ -52,6 +52,7 @@ class Scoring:
         self.n_scored = 0
         self._with_probabilities = with_probabilities
         self._index = {label: place for place, label in enumerate(labels)}
+        self._n_counted = 0
         self._boards = {
             name: Scoreboard(labels if with_probabilities else None, window=window) for name in names
         }
@@ -91,13 +92,14 @@ class Scoring:
                 if label not in index:
                     index[label] = len(index)
         unobserved = [label for label, value in true.items() if value is None] if isinstance(true, dict) else []
-        if unobserved and len(unobserved) == len(true):
-            return
-        self.n_scored += 1
+        is_scored = not unobserved or len(unobserved) < len(true)
+        self.n_scored += is_scored
         if self._with_probabilities:
             offers = probabilities or {}
             for name, board in self._boards.items():
                 board.update(true, predicted[name], offers[name], weight)
+            return
+        if not is_scored:
             return
         positive = [label for label, value in true.items() if value] if isinstance(true, dict) else true
         self._truths.append(([index[label] for label in positive], [index[label] for label in unobserved]))
@@ -113,10 +115,11 @@ class Scoring:
         return self._boards[name].scores(reading)  # type: ignore[arg-type]
 
     def _count(self) -> None:
-        """Count the events that wait."""
-        if not self._weights:
-            return
+        """Count the events that wait; a label may be new without any, by an event that observes nothing."""
         n_labels = len(self._index)
+        if not self._weights and n_labels == self._n_counted:
+            return
+        self._n_counted = n_labels
         positive = _matrix([positive for positive, _ in self._truths], n_labels)
         if any(unobserved for _, unobserved in self._truths):
             missing = _matrix([unobserved for _, unobserved in self._truths], n_labels)

@@ -317,6 +317,20 @@ def test_scoring_equals_a_scoreboard_for_each_predictor(events, known, window, r
         assert scoring.n_labels == board.n_labels
 
 
+def test_a_label_is_known_from_an_event_that_observes_nothing():
+    scoring = Scoring(["one"])
+    scoring.add({"a"}, {"one": {"b"}})
+    assert scoring.scores("one")["hamming_loss"] == 1.0
+    scoring.add({"c": None, "d": None}, {"one": {"c"}})
+    assert scoring.n_scored == 1
+    assert scoring.scores("one")["hamming_loss"] == 0.5
+    offered = Scoring(["one"], with_probabilities=True)
+    offered.add({"a"}, {"one": {"b"}}, {"one": {"b": 0.75}})
+    offered.add({"c": None, "d": None}, {"one": {"c"}}, {"one": {"c": 0.75}})
+    assert offered.n_scored == 1
+    assert offered.scores("one")["hamming_loss"] == 0.5
+
+
 @untimed
 @given(st.lists(st.tuples(LABEL_SETS, LABEL_SETS), min_size=1, max_size=30), st.integers(1, 8))
 def test_window_is_that_of_the_last_events(events, window):
