@@ -139,8 +139,8 @@ class LiveProgress(Progress):
     --------
     >>> from rich.console import Console
     >>> from streams.progress import LiveProgress
-    >>> Console(width=60).print(LiveProgress(Console(), "yeast"))
-     yeast  ⠋  reading
+    >>> Console(width=60).print(LiveProgress(Console(), "yeast"))  # doctest: +ELLIPSIS
+     yeast  ...  reading
     """
 
     def __init__(self, console: Console, stream: str, window: int = 1000) -> None:
