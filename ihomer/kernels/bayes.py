@@ -1,0 +1,78 @@
+"""Naive Bayes over the presence of features: what each feature alone says of a label, summed."""
+
+import math
+
+import numpy as np
+
+from ihomer.kernels.common import inner, jit
+from ihomer.kernels.odds import POSITIVE, UNOBSERVED, bounded
+
+_STRENGTH = 2.0  # events that the label's rate counts for in a feature's
+_MOST = 8.0  # dependent features say the same again and again: the sum is bounded
+_AT_ONCE = 12  # ratios multiplied before a logarithm is taken: 2e4 ** 12 is far from overflow
+_LONG = 20_000.0  # events with a feature after which its counts are halved
+
+
+@inner
+def bayes_predict(index, first, last, counts, totals, rates, product, out, at):
+    """Write ln(r / (1 - r)) + sum over features f of ln(o_f (1 - r) / r),  o_f = (n_fl + 2 r) / (n_f - n_fl + 2 (1 - r)).
+
+    r : rate of the label; n_f, n_fl : weight of the events with the feature, of those with the label too
+    product : float64[labels], work space; out : float32[labels, outputs]
+    """
+    n_rows = counts.shape[0]
+    for label in range(out.shape[0]):
+        r = (rates[label, 0] + 0.5) / (rates[label, 1] + 1.0)
+        product[label] = 1.0
+        out[label, at] = (1.0 - (last - first)) * math.log(r / (1.0 - r))
+    for k in range(first, last):
+        f = index[k] % n_rows
+        n, with_label = totals[f], counts[f]
+        for label in range(out.shape[0]):
+            r = (rates[label, 0] + 0.5) / (rates[label, 1] + 1.0)
+            c = float(with_label[label])
+            product[label] *= (c + _STRENGTH * r) / (max(n - c, 0.0) + _STRENGTH * (1.0 - r))
+        if (k - first) % _AT_ONCE == _AT_ONCE - 1 or k == last - 1:
+            for label in range(out.shape[0]):
+                out[label, at] += math.log(product[label])
+                product[label] = 1.0
+    for label in range(out.shape[0]):
+        out[label, at] = bounded(float(out[label, at]), _MOST)
+
+
+@inner
+def bayes_learn(index, first, last, target, weight, counts, totals, rates):
+    """Take one event in; an unobserved label counts as its rate says."""
+    n_rows = counts.shape[0]
+    for k in range(first, last):
+        f = index[k] % n_rows
+        totals[f] += weight
+        if totals[f] > _LONG:
+            totals[f] *= 0.5
+            counts[f] *= np.float32(0.5)
+    for label in range(target.size):
+        share = 1.0 if target[label] == POSITIVE else 0.0
+        if target[label] == UNOBSERVED:
+            share = (rates[label, 0] + 0.5) / (rates[label, 1] + 1.0)
+        if share > 0.0:
+            for k in range(first, last):
+                counts[index[k] % n_rows, label] += share * weight
+        rates[label, 0] += share * weight
+        rates[label, 1] += weight
+        if rates[label, 1] > _LONG:
+            rates[label] *= 0.5
+
+
+@jit
+def bayes_rows(indptr, index, target, weight, learn, counts, totals, rates, out, at):
+    """Predict each row into out[row, :, at], and learn it if `learn`.
+
+    counts : float32[rows of counts, labels or more]; totals : float64[rows of counts]; rates : float64[labels or more, 2]
+    """
+    n_labels = out.shape[1]
+    product = np.empty(n_labels)
+    for row in range(out.shape[0]):
+        first, last = indptr[row], indptr[row + 1]
+        bayes_predict(index, first, last, counts, totals, rates, product, out[row], np.int64(at))
+        if learn:
+            bayes_learn(index, first, last, target[row, :n_labels], weight[row], counts, totals, rates)

@@ -1,0 +1,65 @@
+"""Logistic regressions by stochastic gradient descent: several rates at once, all labels in one pass over the event."""
+
+import numpy as np
+
+from ihomer.kernels.common import inner, jit
+from ihomer.kernels.odds import MOST_ODDS, POSITIVE, UNOBSERVED, bounded, probability
+
+_BIAS = np.float32(0.3)  # value of the constant feature
+_MOST_WEIGHT = 8.0  # of an event: the step of a heavier one would overshoot
+
+
+@inner
+def linear_score(index, value, first, last, w, score):
+    """Write W' x for all labels to `score`, float32[labels]; w : float32[rows + 1, labels], its last row is the constant's."""
+    n_rows = w.shape[0] - 1
+    constant = w[n_rows]
+    for label in range(score.size):
+        score[label] = _BIAS * constant[label]
+    for k in range(first, last):
+        x = value[k]
+        row = w[index[k] % n_rows]
+        for label in range(score.size):
+            score[label] += x * row[label]
+
+
+@inner
+def linear_step(index, value, first, last, w, step):
+    """Add step_l x to the weights of each label l; step : float32[labels]."""
+    n_rows = w.shape[0] - 1
+    constant = w[n_rows]
+    for label in range(step.size):
+        constant[label] += _BIAS * step[label]
+    for k in range(first, last):
+        x = value[k]
+        row = w[index[k] % n_rows]
+        for label in range(step.size):
+            row[label] += x * step[label]
+
+
+@jit
+def linear_rows(indptr, index, value, target, weight, learn, rates, base, weights, out, at):
+    """Predict each row into out[row, :, at + m] for each model m, and learn it if `learn`.
+
+    s_l = base_l + W_l x,  W_l += rate * (y_l - 1 / (1 + exp(-s_l))) x
+    indptr, index, value : the rows, of unit length; target : uint8[rows, labels]; weight : float64[rows]
+    rates : float64[models]; base : place of the log-odds in `out` that a model starts from, or -1
+    weights : float32[models, rows of weights + 1, labels or more]; out : float32[rows, labels, outputs]
+    """
+    n_labels = out.shape[1]
+    score = np.empty(n_labels, np.float32)
+    for row in range(out.shape[0]):
+        first, last = indptr[row], indptr[row + 1]
+        for m in range(rates.size):
+            w = weights[m]
+            linear_score(index, value, first, last, w, score)
+            for label in range(n_labels):
+                s = float(score[label]) + (out[row, label, base] if base >= 0 else 0.0)
+                out[row, label, at + m] = bounded(s, MOST_ODDS)
+            if not learn:
+                continue
+            rate = rates[m] * min(weight[row], _MOST_WEIGHT)
+            for label in range(n_labels):
+                error = (target[row, label] == POSITIVE) - probability(float(out[row, label, at + m]))
+                score[label] = 0.0 if target[row, label] == UNOBSERVED else rate * error
+            linear_step(index, value, first, last, w, score)

@@ -1,0 +1,150 @@
+"""The last events of a stream, kept so that those nearest to a new one are found fast.
+
+Rows lie in a ring: event number n has slot n % size. Each pair (feature, value) of a row points to the last earlier row with
+the same feature, so that the rows which share a feature are walked newest first. A feature that many rows have gets a column
+besides, over which a sum runs without a jump. Sums are the same either way.
+"""
+
+from ihomer.kernels.common import inner
+from ihomer.kernels.odds import NEGATIVE, POSITIVE
+
+WIDTH_BITS = 12
+MOST_PAIRS = 1 << WIDTH_BITS  # of a row that are kept
+_COMMON = 8  # a feature in more than 1 / _COMMON of the rows gets a column, and loses it below a quarter of that
+_LEAST_COMMON = 32
+NUMBER, N_PAIRS, N_POSITIVE, N_LABELS = 0, 1, 2, 3
+N_COLUMNS, N_WANTED = 0, 1
+
+
+@inner
+def shared_products(index, value, first, last, number, size, ring, entry, entry_value, link, head, column_of, columns, out):
+    """Write the dot product of an event with each row to `out`, float32[slots].
+
+    number : of the event; ring : int64[slots, 4], of each row: number (-1: none), how many pairs, positives, labels
+    entry, link : int32[slots, width], feature and slot * 2^12 + place of its last earlier pair, or -1
+    entry_value : float32[slots, width]; head : int32[features], as link; column_of : int32[features], or -1
+    A link into a row that has been overwritten leads to a newer row: the walk ends there.
+    """
+    n_slots = min(number, size)
+    out[:n_slots] = 0.0
+    for k in range(first, last):
+        x, feature = value[k], index[k]
+        if column_of[feature] >= 0:
+            column = columns[column_of[feature]]
+            for slot in range(n_slots):
+                out[slot] += x * column[slot]
+            continue
+        at, newest = head[feature], number
+        while at >= 0:
+            slot, place = at >> WIDTH_BITS, at & (MOST_PAIRS - 1)
+            row = ring[slot, NUMBER]
+            if row >= newest or row < number - size:
+                break
+            out[slot] += x * entry_value[slot, place]
+            newest, at = row, link[slot, place]
+
+
+@inner
+def nearest_slots(products, ring, number, size, most_age, best, similarity):
+    """Write the slots of the rows of largest product, which must be positive, and these; return how many there are.
+
+    Of rows no older than `most_age` events; best, similarity : int64[m], float64[m], out, largest first, on a tie lower slot first
+    """
+    found = 0
+    m = best.size
+    for slot in range(min(number, size)):
+        p = products[slot]
+        if p <= 0.0 or (found == m and p <= similarity[m - 1]) or ring[slot, NUMBER] < number - most_age:
+            continue
+        place = min(found, m - 1)
+        while place > 0 and p > similarity[place - 1]:
+            similarity[place], best[place] = similarity[place - 1], best[place - 1]
+            place -= 1
+        similarity[place], best[place] = p, slot
+        found = min(found + 1, m)
+    return found
+
+
+@inner
+def remove_row(slot, ring, entry, head, present, column_of, columns):
+    """Take the row in a slot out of columns, counts and heads; links to it are left, and known by its number."""
+    for place in range(ring[slot, N_PAIRS]):
+        feature = entry[slot, place]
+        if feature < 0:
+            continue
+        present[feature] -= 1
+        if head[feature] == (slot << WIDTH_BITS) + place:
+            head[feature] = -1
+        if column_of[feature] >= 0:
+            columns[column_of[feature], slot] = 0.0
+
+
+@inner
+def give_column(feature, size, ring, entry_value, link, head, column_of, holder, columns, state):
+    """Write the values of a feature into a column, if one is free; state : int64[2], columns in use, and wanted."""
+    if state[N_COLUMNS] == columns.shape[0]:
+        state[N_WANTED] += 1
+        return
+    at_column = state[N_COLUMNS]
+    state[N_COLUMNS] += 1
+    column_of[feature], holder[at_column] = at_column, feature
+    columns[at_column, :] = 0.0
+    at = head[feature]
+    newest = ring[at >> WIDTH_BITS, NUMBER] + 1
+    oldest = newest - size
+    while at >= 0:
+        slot, place = at >> WIDTH_BITS, at & (MOST_PAIRS - 1)
+        row = ring[slot, NUMBER]
+        if row >= newest or row < oldest:
+            break
+        columns[at_column, slot] = entry_value[slot, place]
+        newest, at = row, link[slot, place]
+
+
+@inner
+def take_column(feature, column_of, holder, columns, state):
+    """Free the column of a feature; the last column takes its place."""
+    at, last = column_of[feature], state[N_COLUMNS] - 1
+    column_of[feature] = -1
+    if at != last:
+        columns[at] = columns[last]
+        holder[at] = holder[last]
+        column_of[holder[at]] = at
+    state[N_COLUMNS] = last
+
+
+@inner
+def insert_row(
+    index, value, first, last, target, number, size, ring, entry, entry_value, link, head, present, column_of, holder,
+    columns, state, labels,
+):  # fmt: skip
+    """Put an event in the slot of the oldest row. labels : int32[slots, most], positives, then unobserved ones."""
+    slot = number % size
+    if number >= size:
+        remove_row(slot, ring, entry, head, present, column_of, columns)
+    n_pairs = min(last - first, entry.shape[1])
+    ring[slot, NUMBER], ring[slot, N_PAIRS] = number, n_pairs
+    common = max(min(number, size) // _COMMON, _LEAST_COMMON)
+    for place in range(n_pairs):
+        feature = index[first + place]
+        entry[slot, place], entry_value[slot, place] = feature, value[first + place]
+        link[slot, place] = head[feature]
+        head[feature] = (slot << WIDTH_BITS) + place
+        present[feature] += 1
+        if column_of[feature] >= 0:
+            columns[column_of[feature], slot] = value[first + place]
+            if 4 * present[feature] < common:
+                take_column(feature, column_of, holder, columns, state)
+        elif present[feature] > common:
+            give_column(feature, size, ring, entry_value, link, head, column_of, holder, columns, state)
+    count = 0
+    for label in range(target.size):
+        if target[label] == POSITIVE and count < labels.shape[1]:
+            labels[slot, count] = label
+            count += 1
+    ring[slot, N_POSITIVE] = count
+    for label in range(target.size):
+        if target[label] != POSITIVE and target[label] != NEGATIVE and count < labels.shape[1]:
+            labels[slot, count] = label
+            count += 1
+    ring[slot, N_LABELS] = count
