@@ -1,0 +1,70 @@
+"""What an expert is, and the rows it is shown."""
+
+import abc
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["MOST_WEIGHTS", "Expert", "Outputs", "Rows", "larger"]
+
+MOST_WEIGHTS = 1 << 24  # of one model: where features times labels are more, features share rows of weights
+
+Outputs = NDArray[np.float32]
+
+
+class Rows(NamedTuple):
+    """Events as experts see them: row r has the pairs index[indptr[r]:indptr[r + 1]] with their values."""
+
+    indptr: NDArray[np.int64]
+    index: NDArray[np.int32]
+    scaled: NDArray[np.float32]  # value on the scale of its feature, the row of unit length
+    raw: NDArray[np.float32]  # value as given, the row of unit length
+    target: NDArray[np.uint8]  # [rows, labels]; 0 negative, 1 positive, 2 unobserved
+    weight: NDArray[np.float64]
+    counts: NDArray[np.float64]  # [features, ...]: how many events had the feature
+
+
+class Expert(abc.ABC):
+    """One or more online learners that give log-odds for all labels.
+
+    A subclass names its outputs, and brings `grow`, `run`, `forget_labels` and `forget_features`. It is used once it stands
+    in `ihomer.experts.EXPERTS`.
+    """
+
+    outputs: ClassVar[tuple[str, ...]]
+
+    @abc.abstractmethod
+    def grow(self, n_labels: int, n_features: int) -> None:
+        """Make room for labels and features; called before each `run`, and cheap where there is room."""
+
+    @abc.abstractmethod
+    def run(self, rows: Rows, learn: bool, out: Outputs, at: int) -> None:
+        """Predict each row into out[row, :, at:at + len(outputs)], and learn it, in turn, if `learn`.
+
+        `out` is float32[rows, labels, outputs of all experts]; place 0 holds the log-odds of the label's rate.
+        """
+
+    @abc.abstractmethod
+    def forget_labels(self, labels: NDArray[np.int32]) -> None:
+        """Start labels anew whose indices will be given to others."""
+
+    @abc.abstractmethod
+    def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
+        """Start features anew, bool[features], whose indices will be given to others."""
+
+
+def larger(array: NDArray[Any], axis: int, size: int, fill: float = 0.0) -> NDArray[Any]:
+    """Return an array with at least `size` places along an axis: itself, or a copy with room for twice as many."""
+    if array.shape[axis] >= size:
+        return array
+    shape = list(array.shape)
+    shape[axis] = max(size, 2 * array.shape[axis])
+    result = np.full(shape, fill, array.dtype)
+    result[tuple(slice(0, n) for n in array.shape)] = array
+    return result
+
+
+def weight_rows(n_labels: int, n_features: int) -> int:
+    """Return how many rows of weights a model may have for so many labels."""
+    return max(1, min(n_features, MOST_WEIGHTS // max(n_labels, 1)))

@@ -1,0 +1,59 @@
+"""Second-order linear models as experts."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ihomer.experts.base import Expert, Outputs, Rows, larger
+from ihomer.kernels.ridge import RIDGE, ridge_rows
+
+__all__ = ["Ridge"]
+
+_MOST_PLACES = 1025  # one for the constant: an event costs places^2
+
+
+class Ridge(Expert):
+    """Recursive least squares, and logistic regression with its gain, on up to 1,024 features."""
+
+    outputs = ("ridge", "ridge, logistic")
+
+    def __init__(self) -> None:
+        self._place_of = np.full(0, -1, np.int32)
+        self._holder = np.full(1, -1, np.int32)
+        self._hand = np.array([1, 0])
+        self._covariance = np.full((1, 1), 1.0 / RIDGE, np.float32)
+        self._weights = np.zeros((2, 1, 0), np.float32)
+
+    def grow(self, n_labels: int, n_features: int) -> None:
+        self._weights = larger(self._weights, 2, n_labels)
+        self._place_of = larger(self._place_of, 0, n_features, -1)
+        places = min(n_features + 1, _MOST_PLACES)
+        if places > len(self._holder):
+            places = min(max(places, len(self._holder) + 64, len(self._holder) * 5 // 4), _MOST_PLACES)
+            old = len(self._holder)
+            self._holder = np.concatenate([self._holder, np.full(places - old, -1, np.int32)])
+            covariance = np.zeros((places, places), np.float32)
+            covariance[:old, :old] = self._covariance
+            self._covariance = covariance
+            weights = np.zeros((2, places, self._weights.shape[2]), np.float32)
+            weights[:, :old] = self._weights
+            self._weights = weights
+
+    def run(self, rows: Rows, learn: bool, out: Outputs, at: int) -> None:
+        ridge_rows(
+            rows.indptr, rows.index, rows.scaled, rows.target, rows.weight, learn, rows.counts, self._place_of, self._holder,
+            self._hand, self._covariance, self._weights, 0, out, at,
+        )  # fmt: skip
+
+    def forget_labels(self, labels: NDArray[np.int32]) -> None:
+        self._weights[:, :, labels] = 0.0
+
+    def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
+        gone = np.flatnonzero(forgotten[: len(self._place_of)])
+        places = self._place_of[gone]
+        places = places[places >= 0]
+        self._place_of[gone] = -1
+        self._holder[places] = -1
+        self._covariance[places] = 0.0
+        self._covariance[:, places] = 0.0
+        self._covariance[places, places] = 1.0 / RIDGE
+        self._weights[:, places] = 0.0
