@@ -58,7 +58,8 @@ class Neighbours(Expert):
         most = min(int((rows.target != 0).sum(axis=1).max(initial=0)), _MOST_LABELS)
         self._labels = larger(self._labels, 1, most)
         if self._state[N_WANTED]:
-            self._columns = larger(self._columns, 0, max(8, 2 * len(self._columns)))
+            wanted = int((self._present > len(self._ring) // 16).sum())
+            self._columns = larger(self._columns, 0, max(8, wanted, len(self._columns) + 1))
             self._holder = larger(self._holder, 0, len(self._columns))
             self._state[N_WANTED] = 0
 

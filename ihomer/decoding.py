@@ -1,0 +1,121 @@
+"""From mixed log-odds to probabilities and a labelset, for a named objective."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ihomer.experts.base import larger
+from ihomer.kernels.decoding import DONE, decode_rows
+from ihomer.kernels.labelsets import COUNT, KEEP_RECENT, LOOK_BACK, N_EVENTS, N_MEMBERS, N_SETS, RECENT
+from ihomer.kernels.mixing import STRENGTH, own_start
+
+__all__ = ["OBJECTIVES", "Decoder"]
+
+OBJECTIVES = ("hamming", "subset", "example_f1", "micro_f1", "macro_f1", "balanced")
+
+
+class Decoder:
+    """Joint decoding over all labels.
+
+    Parameters
+    ----------
+    objective
+        One of `OBJECTIVES`.
+    most_labelsets
+        How many labelsets are remembered; where there are more, the rarer half is forgotten.
+    """
+
+    def __init__(self, objective: str, most_labelsets: int) -> None:
+        self._objective = OBJECTIVES.index(objective)
+        self._most = most_labelsets
+        self._header = np.zeros(3, np.int64)
+        self._factor = np.array([1.0, 0.3, 0.1])
+        self._information = 20.0 * np.eye(3)
+        self._novelty = np.array([[-1.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
+        self._latest = np.full(LOOK_BACK, -1, np.int32)
+        self._shared = np.full(2, 0.5)
+        self._shared_information = STRENGTH * np.eye(2)
+        self._own, self._own_bias = own_start(0, 2)
+        self._total = np.zeros(3)
+        self._tally = np.zeros((0, 3))
+        self._empty(64)
+
+    def _empty(self, room: int) -> None:
+        """Start with no labelset, and room for some."""
+        self._table = np.full(4 * room, -1, np.int32)
+        self._hashes = np.zeros(room, np.uint64)
+        self._ends = np.zeros(room + 1, np.int64)
+        self._pool = np.zeros(4 * room, np.int32)
+        self._stats = np.zeros((room, 3))
+        self._last_seen = np.zeros(room, np.int64)
+        self._header[[N_SETS, N_MEMBERS]] = 0
+
+    @property
+    def n_labelsets(self) -> int:
+        """How many labelsets are remembered."""
+        return int(self._header[N_SETS])
+
+    def run(
+        self, odds: NDArray[np.float64], target: NDArray[np.uint8], weight: NDArray[np.float64], learn: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return probabilities and answers, [rows, labels], for log-odds; learn each row in turn if `learn`."""
+        n_labels = odds.shape[1]
+        if n_labels > len(self._own):
+            own, bias = own_start(max(n_labels, 2 * len(self._own)), 2)
+            own[: len(self._own)], bias[: len(self._own)] = self._own, self._own_bias
+            self._own, self._own_bias = own, bias
+        self._tally = larger(self._tally, 0, n_labels)
+        proba = np.empty(odds.shape)
+        answer = np.zeros(odds.shape, np.bool_)
+        row, status = 0, None
+        while status != DONE:
+            row, status = decode_rows(
+                odds, target, weight, learn, row, self._objective, self._header, self._table, self._hashes, self._ends, self._pool,
+                self._stats, self._last_seen, self._latest, self._factor, self._information, self._novelty, self._shared,
+                self._shared_information, self._own, self._own_bias, self._total, self._tally[:n_labels], proba, answer,
+            )  # fmt: skip
+            if status != DONE:
+                self._make_room(n_labels)
+        return proba, answer
+
+    def _make_room(self, n_labels: int) -> None:
+        self._pool = larger(self._pool, 0, int(self._header[N_MEMBERS]) + n_labels)
+        room = len(self._hashes)
+        if self.n_labelsets < room:
+            return
+        kept = np.arange(room)
+        if 2 * room > self._most:
+            recent = self._stats[:, RECENT] * KEEP_RECENT ** (self._header[N_EVENTS] - self._last_seen)
+            order = np.lexsort((-self._last_seen, -(self._stats[:, COUNT] + recent)))
+            kept = np.sort(order[: self._most // 2])
+        self._keep(kept, min(2 * room, self._most))
+
+    def _keep(self, kept: NDArray[np.int64], room: int) -> None:
+        """Keep some labelsets, in the order given, in a table with room for more."""
+        ends, pool, hashes = self._ends, self._pool, self._hashes
+        stats, last_seen, old_latest = self._stats[kept], self._last_seen[kept], self._latest
+        members = [pool[ends[s] : ends[s + 1]] for s in kept.tolist()]
+        self._empty(room)
+        self._pool = np.concatenate([*members, np.zeros(len(pool), np.int32)])
+        self._header[N_SETS], self._header[N_MEMBERS] = len(kept), sum(map(len, members))
+        self._ends[1 : len(kept) + 1] = np.cumsum([len(m) for m in members])
+        self._hashes[: len(kept)], self._stats[: len(kept)], self._last_seen[: len(kept)] = hashes[kept], stats, last_seen
+        mask = len(self._table) - 1
+        for number, h in enumerate(hashes[kept].tolist()):
+            at = (h >> 20) & mask
+            while self._table[at] >= 0:
+                at = (at + 1) & mask
+            self._table[at] = number
+        renumbered = np.full(len(ends), -1, np.int32)
+        renumbered[kept] = np.arange(len(kept))
+        self._latest = np.where(old_latest >= 0, renumbered[old_latest], -1).astype(np.int32)
+
+    def forget_labels(self, labels: NDArray[np.int32]) -> None:
+        """Start labels anew, and drop the labelsets with one of them."""
+        self._own[labels], self._own_bias[labels] = own_start(len(labels), 2)
+        self._tally[labels] = 0.0
+        n_sets = self.n_labelsets
+        used = int(self._header[N_MEMBERS])
+        owner = np.repeat(np.arange(n_sets), np.diff(self._ends[: n_sets + 1]))
+        gone = np.unique(owner[np.isin(self._pool[:used], labels)])
+        if len(gone):
+            self._keep(np.setdiff1d(np.arange(n_sets), gone), len(self._hashes))

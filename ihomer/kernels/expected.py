@@ -1,0 +1,137 @@
+"""The answer of largest expected example-F1 under a joint distribution of labels (Dembczynski, Waegeman et al. 2011).
+
+The distribution enters through D[l, k] = P(label l applies, and k labels apply in all), and P(none applies).
+"""
+
+import numpy as np
+
+from ihomer.kernels.common import inner
+
+MOST_ACTIVE = 64  # labels that take part
+_LEAST_P = 0.001  # of a label that takes part, unless too many do
+_NEGLIGIBLE = 1e-4  # probability of larger labelsets, beyond which sizes are not looked at
+_BEYOND_BEST = 4  # sizes tried after the best one
+
+
+@inner
+def active_labels(p, active, place):
+    """Write the labels that may apply to `active`, int64[64], and their places there to `place`, int64[labels], else -1.
+
+    Return how many. Where more than 64 have p > 0.001, the bound is doubled until no more do.
+    """
+    least = _LEAST_P
+    count = p.size
+    while True:
+        count = 0
+        for label in range(p.size):
+            count += p[label] > least
+        if count <= MOST_ACTIVE:
+            break
+        least = least * 2.0 if least < 0.4 else 0.5 * (1.0 + least)
+    at = np.int64(0)
+    for label in range(p.size):
+        place[label] = -1
+        if p[label] > least:
+            active[at], place[label] = label, at
+            at += 1
+    return at
+
+
+@inner
+def add_seen(share, n_sets, ends, pool, posterior, place, n_active, joint, marginal):
+    """Add `share` times the posterior of the seen labelsets to D and the labels' marginals; return the empty set's part, and the
+    size of the largest of them.
+    """
+    none, largest = 0.0, np.int64(1)
+    for s in range(n_sets):
+        w = share * posterior[s]
+        if w <= 1e-6:
+            continue
+        size = ends[s + 1] - ends[s]
+        if size == 0:
+            none += w
+        largest = max(largest, min(size, n_active))
+        for k in range(ends[s], ends[s + 1]):
+            label = pool[k]
+            marginal[label] += w
+            if place[label] >= 0:
+                joint[place[label], min(size, n_active)] += w
+    return none, largest
+
+
+@inner
+def count_distribution(p, active, n_active, skip, size, out):
+    """Write the distribution of how many of the active labels but one apply, independent: out[k] for k <= size."""
+    out[: size + 1] = 0.0
+    out[0] = 1.0
+    for j in range(n_active):
+        if j == skip:
+            continue
+        q = p[active[j]]
+        for k in range(size, 0, -1):
+            out[k] += q * (out[k - 1] - out[k])
+        out[0] *= 1.0 - q
+
+
+@inner
+def add_independent(share, p, active, n_active, joint, counts, without):
+    """Add `share` times the independent labels' part to D; return the probability that none applies, and the largest size
+    worth looking at.
+    """
+    count_distribution(p, active, n_active, -1, n_active, counts)
+    largest, tail = n_active, 0.0
+    while largest > 1 and tail + counts[largest] < _NEGLIGIBLE:
+        tail += counts[largest]
+        largest -= 1
+    for j in range(n_active):
+        q = p[active[j]]
+        if q <= 0.5:  # divide the label out of the distribution
+            without[0] = counts[0] / (1.0 - q)
+            for k in range(1, largest):
+                without[k] = max(counts[k] - q * without[k - 1], 0.0) / (1.0 - q)
+        else:
+            count_distribution(p, active, n_active, j, largest, without)
+        for k in range(1, largest + 1):
+            joint[j, k] += share * q * without[k - 1]
+    return share * counts[0], largest
+
+
+@inner
+def expected_f1(chosen, size, joint, n_active, largest):
+    """Return sum over chosen l and k of D[l, k] 2 / (size + k); chosen : uint8[active]."""
+    total = 0.0
+    for j in range(n_active):
+        if chosen[j]:
+            for k in range(1, largest + 1):
+                total += joint[j, k] * 2.0 / (size + k)
+    return total
+
+
+@inner
+def best_expected_f1(none, joint, n_active, largest, gain, trial, chosen):
+    """Write the set of largest expected F1 to `chosen`, uint8[active]; return its size.
+
+    For each size s the best set takes the labels of largest sum over k of D[l, k] 2 / (s + k).
+    """
+    best, best_size = none, np.int64(0)
+    chosen[:n_active] = 0
+    for size in range(1, min(n_active, largest + 1) + 1):
+        for j in range(n_active):
+            gain[j] = 0.0
+            for k in range(1, largest + 1):
+                gain[j] += joint[j, k] * 2.0 / (size + k)
+        trial[:n_active] = 0
+        total = 0.0
+        for _ in range(size):
+            at = -1
+            for j in range(n_active):
+                if trial[j] == 0 and (at < 0 or gain[j] > gain[at]):
+                    at = j
+            trial[at] = 1
+            total += gain[at]
+        if total > best:
+            best, best_size = total, np.int64(size)
+            chosen[:n_active] = trial[:n_active]
+        elif size > best_size + _BEYOND_BEST:
+            break
+    return best_size

@@ -1,0 +1,138 @@
+"""The labelsets seen so far, and how probable each is for an event."""
+
+import math
+
+import numpy as np
+
+from ihomer.kernels.common import inner
+from ihomer.kernels.linalg import solve_positive
+from ihomer.kernels.random import mix
+
+N_SETS, N_EVENTS, N_MEMBERS = 0, 1, 2
+COUNT, LOG_COUNT, RECENT = 0, 1, 2
+KEEP_RECENT = 0.98  # of a labelset's recent weight, per event
+LOOK_BACK = 256  # events after which a labelset has no recent weight
+_LEAST_RECENT = 0.02
+_NEGLIGIBLE = -18.0  # log-probability, relative to the largest, of what is left out of a sum
+N_FACTORS = 3
+
+
+@inner
+def set_hash(members, first, last):
+    """Return a hash of a set of labels that does not depend on their order."""
+    h = np.uint64(0)
+    for k in range(first, last):
+        h += mix(np.uint64(members[k]) + np.uint64(1))
+    return h
+
+
+@inner
+def find_set(h, table, hashes):
+    """Return the number of the labelset with a hash, or -1. table : int32[2^b], open addressing."""
+    mask = table.size - 1
+    at = np.int64(h >> np.uint64(20)) & mask
+    while table[at] >= 0:
+        if hashes[table[at]] == h:
+            return np.int64(table[at])
+        at = (at + 1) & mask
+    return np.int64(-1)
+
+
+@inner
+def add_set(h, members, size, header, table, hashes, ends, pool, stats, last_seen):
+    """Append a labelset; return its number. The caller has made sure that there is room."""
+    number = header[N_SETS]
+    mask = table.size - 1
+    at = np.int64(h >> np.uint64(20)) & mask
+    while table[at] >= 0:
+        at = (at + 1) & mask
+    table[at] = number
+    hashes[number] = h
+    used = header[N_MEMBERS]
+    for k in range(size):
+        pool[used + k] = members[k]
+    header[N_MEMBERS] = used + size
+    header[N_SETS] = number + 1
+    ends[number + 1] = used + size
+    stats[number] = 0.0
+    last_seen[number] = header[N_EVENTS]
+    return number
+
+
+@inner
+def weigh_sets(odds, log_none, header, ends, pool, stats, last_seen, latest, factor, likelihood, recency, posterior):
+    """Write the probability of each seen labelset S to `posterior`; return the best, and how much of all the labels'
+    independent probability the seen labelsets hold.
+
+    log P(S) = a_1 sum over l in S of q_l + a_2 log n_S + a_3 log(recent n_S + 0.02) + constant
+    odds : float64[labels], q; log_none : log-probability that no label applies; latest : int32[256], labelsets of the last events or -1
+    factor : float64[3], a; likelihood, recency : float64[sets], the first and third factor, out
+    """
+    n_sets, now = header[N_SETS], header[N_EVENTS]
+    nothing = math.log(_LEAST_RECENT)
+    recency[:n_sets] = nothing
+    for i in range(latest.size):
+        s = latest[i]
+        if s >= 0 and recency[s] == nothing:
+            recency[s] = math.log(stats[s, RECENT] * KEEP_RECENT ** (now - last_seen[s]) + _LEAST_RECENT)
+    largest, covered = -1e300, 0.0
+    for s in range(n_sets):
+        total = 0.0
+        for k in range(ends[s], ends[s + 1]):
+            total += odds[pool[k]]
+        likelihood[s] = total
+        if total + log_none > _NEGLIGIBLE:
+            covered += math.exp(total + log_none)
+        posterior[s] = factor[0] * total + factor[1] * stats[s, LOG_COUNT] + factor[2] * recency[s]
+        largest = max(largest, posterior[s])
+    total, best = 0.0, np.int64(-1)
+    for s in range(n_sets):
+        score = posterior[s] - largest
+        posterior[s] = math.exp(score) if score > _NEGLIGIBLE else 0.0
+        total += posterior[s]
+        if score == 0.0 and best < 0:
+            best = s
+    for s in range(n_sets):
+        posterior[s] /= total
+    return best, min(max(covered, 1e-4), 1.0 - 1e-4)
+
+
+@inner
+def learn_factors(true_set, weight, header, stats, likelihood, recency, posterior, factor, information):
+    """Take a Newton step on the log-probability of the labelset that applied: a += I^-1 (f_true - mean f), a >= 0.
+
+    I += covariance of the factors under the posterior; information : float64[3, 3]
+    """
+    mean, step, f = np.zeros(N_FACTORS), np.zeros(N_FACTORS), np.empty(N_FACTORS)
+    for s in range(header[N_SETS]):
+        p = posterior[s]
+        if p > 1e-6:
+            mean[0] += p * likelihood[s]
+            mean[1] += p * stats[s, LOG_COUNT]
+            mean[2] += p * recency[s]
+    for s in range(header[N_SETS]):
+        p = posterior[s]
+        if p > 1e-6:
+            f[0], f[1], f[2] = likelihood[s] - mean[0], stats[s, LOG_COUNT] - mean[1], recency[s] - mean[2]
+            for i in range(N_FACTORS):
+                for j in range(i + 1):
+                    information[i, j] += weight * p * f[i] * f[j]
+    step[0] = weight * (likelihood[true_set] - mean[0])
+    step[1] = weight * (stats[true_set, LOG_COUNT] - mean[1])
+    step[2] = weight * (recency[true_set] - mean[2])
+    work = information.copy()
+    solve_positive(work, step, N_FACTORS)
+    for i in range(N_FACTORS):
+        factor[i] = min(max(factor[i] + step[i], 0.0), 4.0)
+
+
+@inner
+def count_set(number, weight, header, stats, last_seen, latest):
+    """Take an event with a labelset into its counts."""
+    now = header[N_EVENTS]
+    s = stats[number]
+    s[COUNT] += weight
+    s[LOG_COUNT] = math.log(s[COUNT])
+    s[RECENT] = s[RECENT] * KEEP_RECENT ** (now - last_seen[number]) + weight
+    last_seen[number] = now
+    latest[now % LOOK_BACK] = number
