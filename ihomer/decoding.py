@@ -111,8 +111,9 @@ class Decoder:
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         """Start labels anew, and drop the labelsets with one of them."""
-        self._own[labels], self._own_bias[labels] = own_start(len(labels), 2)
-        self._tally[labels] = 0.0
+        known = labels[labels < len(self._own)]
+        self._own[known], self._own_bias[known] = own_start(len(known), 2)
+        self._tally[labels[labels < len(self._tally)]] = 0.0
         n_sets = self.n_labelsets
         used = int(self._header[N_MEMBERS])
         owner = np.repeat(np.arange(n_sets), np.diff(self._ends[: n_sets + 1]))

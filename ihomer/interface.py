@@ -14,12 +14,13 @@ from ihomer.encoder import Batch, Encoder, Indices, Values, checked_weight, labe
 from ihomer.rows import Columns, LabelRows, feature_rows, is_frame, label_rows
 from ihomer.vocabulary import Vocabulary, in_name_order
 
-__all__ = ["Proba", "StreamClassifier", "one_row"]
+__all__ = ["Answer", "Proba", "StreamClassifier", "one_row"]
 
 _CHUNK = 256  # rows that are encoded and learned at once: bounds the work space of a batch
 _NO_LABELS = np.zeros(0, np.int32)
 
 Proba = NDArray[np.float64]
+Answer = NDArray[np.bool_]
 
 
 class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
@@ -45,12 +46,12 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         """Give indices to new labels, in name order; `positive`: all labels that apply to the event that brings them."""
 
     @abc.abstractmethod
-    def _learn(self, batch: Batch, out: Proba) -> None:
-        """Predict each row into `out`, float64[rows, labels], then learn it, in turn."""
+    def _learn(self, batch: Batch) -> tuple[Proba, Answer]:
+        """Predict each row, then learn it, in turn; return probabilities and answers, [rows, labels]."""
 
     @abc.abstractmethod
-    def _predict(self, batch: Batch, out: Proba) -> None:
-        """Predict each row into `out`, float64[rows, labels]."""
+    def _predict(self, batch: Batch) -> tuple[Proba, Answer]:
+        """Return probabilities and answers, [rows, labels]."""
 
     @abc.abstractmethod
     def _forget_features(self, forgotten: NDArray[np.bool_]) -> None:
@@ -97,23 +98,22 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         named = labels_of(y)
         encoded = self._encoder.check(x)
         self._make_known(named)
-        self._learn(self._single(x, encoded, named, weight), np.empty((1, self._labels.size)))
+        self._learn(self._single(x, encoded, named, weight))
         self.n_learned += 1
 
     def predict_proba_one(self, x: Mapping[Hashable, Any], **kwargs: Any) -> dict[Hashable, dict[bool, float]]:
         """Return for each known label the probabilities that it applies (True) and does not (False)."""
-        p = self._predict_row(x)
+        p = self._predict_row(x)[0].tolist()
         return {name: {True: p[i], False: 1.0 - p[i]} for name, i in self._labels.items()}
 
     def predict_one(self, x: Mapping[Hashable, Any], **kwargs: Any) -> dict[Hashable, bool]:
         """Return for each known label whether it is predicted."""
-        p = self._predict_row(x)
-        return {name: p[i] > 0.5 for name, i in self._labels.items()}
+        answer = self._predict_row(x)[1].tolist()
+        return {name: answer[i] for name, i in self._labels.items()}
 
     def predict_set_one(self, x: Mapping[Hashable, Any]) -> set[Hashable]:
         """Return the predicted labels."""
-        p = self._predict_row(x)
-        return {name for name, i in self._labels.items() if p[i] > 0.5}
+        return {self._labels.name(i) for i in np.flatnonzero(self._predict_row(x)[1]).tolist()}
 
     def predict_topk_one(self, x: Mapping[Hashable, Any], k: int) -> list[tuple[Hashable, float]]:
         """Return the k most probable labels with their probabilities; ties in name order.
@@ -125,7 +125,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         """
         if k < 1:
             raise ValueError(f"k must be at least 1, not {k}")
-        p = self._predict_row(x)
+        p = self._predict_row(x)[0].tolist()
         rank = {name: i for i, name in enumerate(self.labels)}
         ranked = sorted(self._labels.items(), key=lambda item: (-p[item[1]], rank[item[0]]))
         return [(name, p[i]) for name, i in ranked[:k]]
@@ -165,27 +165,24 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
 
         Columns are the known labels in name order; where all labels are whole numbers, column j of an array is label j.
         """
-        p = self._predict_rows(X)
+        answer = self._predict_rows(X)[1]
         if isinstance(X, list | tuple):
-            names = [(name, i) for name, i in self._labels.items()]
-            return [{name for name, i in names if row[i] > 0.5} for row in p]
-        return self._like_features(p, X, hard=True)
+            return [{self._labels.name(i) for i in np.flatnonzero(row).tolist()} for row in answer]
+        return self._like_features(answer, X)
 
     def predict_proba_many(self, X: Any) -> Any:
         """Return the probability of each label for many events, in the forms of `predict_many` (for a list: dictionaries)."""
-        p = self._predict_rows(X)
+        p = self._predict_rows(X)[0]
         if isinstance(X, list | tuple):
             return [{name: row[i] for name, i in self._labels.items()} for row in p.tolist()]
-        return self._like_features(p, X, hard=False)
+        return self._like_features(p, X)
 
     # Inside --------------------------------------------------------------------------------------------------------
 
-    def _predict_row(self, x: Mapping[Hashable, Any]) -> list[float]:
+    def _predict_row(self, x: Mapping[Hashable, Any]) -> tuple[Proba, Answer]:
         index, value = self._encoder.encode(x)
-        out = np.empty((1, self._labels.size))
-        self._predict(one_row(index, value), out)
-        p: list[float] = out[0].tolist()
-        return p
+        p, answer = self._predict(one_row(index, value))
+        return p[0], answer[0]
 
     def _make_known(self, named: tuple[list[Hashable], list[Hashable], list[Hashable]]) -> None:
         if self._has_new(named):
@@ -257,12 +254,11 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         if not rows:
             return
         batch = rows[0] if len(rows) == 1 else _joined(rows)
-        out = np.empty((len(batch.weight), self._labels.size))
-        self._learn(batch, out)
+        _, answer = self._learn(batch)
         self.n_learned += len(batch.weight)
-        row_of, indices = np.nonzero(out > 0.5)
+        row_of, indices = np.nonzero(answer)
         names = [self._labels.name(i) for i in indices.tolist()]
-        ends = np.searchsorted(row_of, np.arange(1, len(out) + 1)).tolist()
+        ends = np.searchsorted(row_of, np.arange(1, len(answer) + 1)).tolist()
         predicted.extend(names[a:b] for a, b in zip([0, *ends], ends, strict=False))
 
     def _run_columns(
@@ -313,33 +309,33 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         positive, unobserved = _select(y, y.data == 1.0), _select(y, np.isnan(y.data))
         return Batch(*_arrays(x), x.data, *_arrays(positive), *_arrays(unobserved), weights[start:stop])
 
-    def _predict_rows(self, X: Any) -> Proba:
+    def _predict_rows(self, X: Any) -> tuple[Proba, Answer]:
         features = feature_rows(X)
         n_rows = features.n_rows if isinstance(features, Columns) else len(features)
-        out = np.empty((n_rows, self._labels.size))
+        p = np.empty((n_rows, self._labels.size))
+        answer = np.empty(p.shape, np.bool_)
         for start in range(0, n_rows, _CHUNK):
             stop = min(start + _CHUNK, n_rows)
             if isinstance(features, Columns) and not self._encoder.has_nominal:
                 x = _with_indices(features, start, stop, self._encoder.features)
-                self._predict(_unlabelled(*_arrays(x), x.data), out[start:stop])
+                p[start:stop], answer[start:stop] = self._predict(_unlabelled(*_arrays(x), x.data))
                 continue
             rows = features.as_dicts(start, stop) if isinstance(features, Columns) else features[start:stop]
             for i, row in enumerate(rows, start):
                 index, value = self._encoder.encode(row)
-                self._predict(one_row(index, value), out[i : i + 1])
-        return out
+                p[i : i + 1], answer[i : i + 1] = self._predict(one_row(index, value))
+        return p, answer
 
-    def _like_features(self, p: Proba, X: Any, hard: bool) -> Any:
-        """Return probabilities, or whether they exceed 1/2, as a frame like `X` or as an array."""
+    def _like_features(self, columns: NDArray[Any], X: Any) -> Any:
+        """Return columns by label index as a frame like `X` or as an array, in name order."""
         names = self.labels
-        answer: NDArray[Any] = p[:, [self._labels.get(name) for name in names]]
-        answer = answer > 0.5 if hard else answer
+        answer: NDArray[Any] = columns[:, [self._labels.get(name) for name in names]]
         if is_frame(X):
             return _frame(answer, names, X)
         if names and all(type(name) is int and name >= 0 for name in names):
-            columns = np.array(names, np.int64)
-            spread = np.zeros((len(p), 1 + columns.max()), answer.dtype)
-            spread[:, columns] = answer
+            numbers = np.array(names, np.int64)
+            spread = np.zeros((len(answer), 1 + numbers.max()), answer.dtype)
+            spread[:, numbers] = answer
             return spread
         return answer
 

@@ -7,6 +7,8 @@ from ihomer.kernels.mixing import STRENGTH, mix_rows, own_start
 
 __all__ = ["Mixture"]
 
+_DOUBT = 0.3  # of the information is left after a drift
+
 
 class Mixture:
     """Online logistic mixing: p_l = 1 / (1 + exp(-sum over inputs of (w + v_l) s_l)), the weights learned by its log-loss.
@@ -46,6 +48,11 @@ class Mixture:
         result: NDArray[np.float64] = self.weights + own
         return result
 
+    def doubt(self) -> None:
+        """Believe less in the weights: something has changed."""
+        self._information *= _DOUBT
+
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         """Start labels anew."""
-        self._own[labels], self._own_bias[labels] = own_start(len(labels), len(self.weights))
+        known = labels[labels < len(self._own)]
+        self._own[known], self._own_bias[known] = own_start(len(known), len(self.weights))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ihomer import settings
 from ihomer.drawing import path_as_text, tree_as_dot, tree_as_text
 from ihomer.encoder import Batch
-from ihomer.interface import Proba, StreamClassifier
+from ihomer.interface import Answer, Proba, StreamClassifier
 from ihomer.kernels import tree_state
 from ihomer.learner import TreeLearner
 from ihomer.vocabulary import Vocabulary
@@ -204,22 +204,22 @@ class MLHATClassifier(StreamClassifier):
         self._last_applied[ids] = self.n_learned
         self._learner.add_labels(np.sort(ids))
 
-    def _learn(self, batch: Batch, out: Proba) -> None:
+    def _learn(self, batch: Batch) -> tuple[Proba, Answer]:
         p = self._learner.learn(batch, 0, len(batch.weight), self._encoder.kind, self._dense)
         number = self.n_learned + 1 + np.arange(len(batch.weight))
         self._last_applied[batch.y_index] = np.repeat(number, np.diff(batch.y_indptr))
-        self._spread(p, out)
+        return self._spread(p)
 
-    def _predict(self, batch: Batch, out: Proba) -> None:
-        self._spread(self._learner.predict(batch, 0, len(batch.weight), self._dense), out)
+    def _predict(self, batch: Batch) -> tuple[Proba, Answer]:
+        return self._spread(self._learner.predict(batch, 0, len(batch.weight), self._dense))
 
-    def _spread(self, p: Proba, out: Proba) -> None:
-        """Write the tree's columns to the columns of the vocabulary."""
-        if len(self._vocabulary) == p.shape[1] and self._learner.in_place:
-            out[:] = p
-            return
-        out[:] = 0.0
-        out[:, self._learner.label_id] = p[:, self._learner.label_place]
+    def _spread(self, p: Proba) -> tuple[Proba, Answer]:
+        """Return the tree's columns as columns of the vocabulary, and the labels that exceed 1/2."""
+        if not (len(self._vocabulary) == p.shape[1] and self._learner.in_place):
+            out = np.zeros((len(p), self._vocabulary.size))
+            out[:, self._learner.label_id] = p[:, self._learner.label_place]
+            p = out
+        return p, p > 0.5
 
     def _forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         self._learner.forget_features(forgotten)

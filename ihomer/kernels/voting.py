@@ -70,15 +70,15 @@ def count_votes(share, total, out):
 
 
 @jit
-def watch_answers(p, y_indptr, y_index, u_indptr, u_index, start, detector, delta):
+def watch_answers(answer, y_indptr, y_index, u_indptr, u_index, start, detector, delta):
     """Show the loss of each answer to ADWIN; return 1 or -1 if its mean has risen or fallen, else 0.
 
-    loss = 1 - |Y and Z| / |Y or Z|, Z = {l: p_l > 1/2}, over observed labels; 0 if both sets are empty
-    p : float64[rows, labels]; row `start` of y and u is row 0 of p; detector : see `ihomer.kernels.adwin`
+    loss = 1 - |Y and Z| / |Y or Z| over observed labels, Z the answer; 0 if both sets are empty
+    answer : bool[rows, labels]; row `start` of y and u is row 0 of it; detector : see `ihomer.kernels.adwin`
     """
-    mark = np.empty(p.shape[1], np.uint8)
+    mark = np.empty(answer.shape[1], np.uint8)
     verdict = 0
-    for row in range(p.shape[0]):
+    for row in range(answer.shape[0]):
         at = start + row
         mark[:] = 0
         for k in range(y_indptr[at], y_indptr[at + 1]):
@@ -88,9 +88,8 @@ def watch_answers(p, y_indptr, y_index, u_indptr, u_index, start, detector, delt
         both, either = 0, 0
         for label in range(mark.size):
             if mark[label] != 2:
-                answer = p[row, label] > 0.5
-                both += answer and mark[label] == 1
-                either += answer or mark[label] == 1
+                both += answer[row, label] and mark[label] == 1
+                either += answer[row, label] or mark[label] == 1
         loss = 1.0 - both / either if either > 0 else 0.0
         found = adwin_update(detector, 0, loss, delta)
         if found != 0:

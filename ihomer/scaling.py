@@ -1,0 +1,42 @@
+"""The scale of each feature, and rows brought to it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ihomer.encoder import Batch
+from ihomer.experts.base import Rows, larger
+from ihomer.kernels.odds import mark_targets
+from ihomer.kernels.scaling import scale_rows
+
+__all__ = ["FeatureScale"]
+
+
+class FeatureScale:
+    """Running mean and spread of each feature: what linear models and distances are shown is on one scale."""
+
+    def __init__(self) -> None:
+        self._sums = np.zeros((0, 3))
+        self._n_seen = np.zeros(1)
+
+    def grow(self, n_features: int) -> None:
+        """Make room for features."""
+        self._sums = larger(self._sums, 0, n_features)
+
+    def rows(self, batch: Batch, start: int, stop: int, n_labels: int, learn: bool) -> Rows:
+        """Return some rows of a batch as experts see them, each scaled with itself taken in; keep it so if `learn`."""
+        n_rows = stop - start
+        n_pairs = int(batch.x_indptr[stop] - batch.x_indptr[start])
+        indptr, index = np.zeros(n_rows + 1, np.int64), np.empty(n_pairs, np.int32)
+        scaled, raw = np.empty(n_pairs, np.float32), np.empty(n_pairs, np.float32)
+        scale_rows(
+            batch.x_indptr, batch.x_index, batch.x_value, start, stop, learn, self._sums, self._n_seen, indptr, index, scaled, raw
+        )
+        target = np.zeros((n_rows, n_labels), np.uint8)
+        if learn:
+            mark_targets(batch.y_indptr, batch.y_index, batch.u_indptr, batch.u_index, start, target)
+        return Rows(indptr, index, scaled, raw, target, batch.weight[start:stop], self._sums)
+
+    def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
+        """Start features anew, bool[features]."""
+        size = min(len(forgotten), len(self._sums))
+        self._sums[:size][forgotten[:size]] = 0.0
