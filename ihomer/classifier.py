@@ -1,4 +1,4 @@
-"""IHOMERClassifier: online label clusters, one adaptive tree for each, drift watched globally and locally."""
+"""IHOMERClassifier: experts mixed and decoded jointly; online label clusters with adaptive trees; drift watched globally."""
 
 from collections import deque
 from collections.abc import Hashable, Iterator
@@ -8,8 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ihomer import settings
+from ihomer.decoding import OBJECTIVES
 from ihomer.encoder import Batch
-from ihomer.interface import Proba, StreamClassifier, one_row
+from ihomer.ensemble import Ensemble
+from ihomer.experts import EXPERTS
+from ihomer.interface import Answer, Proba, StreamClassifier, one_row
 from ihomer.kernels.adwin import CLOCK, adwin_arrays, adwin_updates_to_check, adwin_width
 from ihomer.kernels.voting import count_votes, watch_answers
 from ihomer.learner import TreeLearner
@@ -22,18 +25,29 @@ from ihomer.vocabulary import Vocabulary
 __all__ = ["IHOMERClassifier"]
 
 _MOST_DRIFTS = 1000
+_EXPERTS = (*EXPERTS, "tree")
 
 
 class IHOMERClassifier(StreamClassifier):
-    """Incremental hierarchy of multi-label classifiers (iHOMER).
+    """Incremental hierarchy of multi-label classifiers (iHOMER), with experts, mixing and joint decoding.
 
-    The label space is split, while the model learns, into disjoint clusters of labels that occur together. Each cluster has an
-    adaptive tree of its own. When the clusters change, the learners are re-arranged: those of unchanged clusters stay as
-    they are, a new cluster's learner starts beside the ones that predicted its labels until then, and these leave when they
-    are worse.
+    Many cheap online experts give log-odds for each label; they are mixed with weights learned online, and one labelset is
+    decoded for all labels together. The label space is split, while the model learns, into disjoint clusters of labels that
+    occur together; with the expert "tree", each cluster has an adaptive tree of its own, whose learners follow when the
+    clusters change.
 
     Parameters
     ----------
+    objective
+        What the answers are to be best in: ``"hamming"``, ``"subset"`` (accuracy), ``"example_f1"``, ``"micro_f1"``,
+        ``"macro_f1"``; or ``"balanced"``, for all of these at once. Probabilities do not depend on it.
+    experts
+        Which experts are mixed: some of ``"frequency"``, ``"neighbours"``, ``"linear"``, ``"ridge"``, ``"bayes"``, ``"tree"``.
+        ``("tree",)`` alone is the published model: answers are then the labels of p > 1/2, whatever `objective` says.
+    mixing
+        ``"learned"``, or ``"mean"``: all experts the same weight.
+    most_labelsets
+        How many distinct labelsets are remembered for decoding; the rarer half makes room. Time per event grows with it.
     clustering
         The settings of the clustering of the labels: a `LabelPartition`; None for one with its defaults.
         ``LabelPartition(split_test="never")`` keeps all labels in one cluster.
@@ -41,14 +55,14 @@ class IHOMERClassifier(StreamClassifier):
         The settings of the clusters' trees: an `MLHATClassifier`; None for one that starts alternates on drift. Its
         `max_features`, `max_labels` and `seed` are not used.
     global_drift
-        Watch the loss of the whole model with ADWIN; when it rises, the partition is built anew and clusters whose loss has
-        risen get new learners.
+        Watch the loss of the whole model with ADWIN; when it rises, the mixture is open to other weights, the partition is
+        built anew and clusters whose loss has risen get new trees.
     drift_delta
         ADWIN's risk of a false alarm there.
     max_ancestors
-        Most older learners that vote on a label beside the one of its cluster.
+        Most older trees that vote on a label beside the one of its cluster.
     replay
-        Number of the last events that a new learner starts from; after a drift, those since the change. 0 for none.
+        Number of the last events that a new tree starts from; after a drift, those since the change. 0 for none.
     max_features
         Bound on the number of feature names (and nominal values); the eighth learned longest ago makes room.
     seed
@@ -78,6 +92,10 @@ class IHOMERClassifier(StreamClassifier):
 
     def __init__(
         self,
+        objective: str = "balanced",
+        experts: tuple[str, ...] = ("frequency", "neighbours", "linear", "ridge", "bayes"),
+        mixing: str = "learned",
+        most_labelsets: int = 8192,
         clustering: LabelPartition | None = None,
         tree: MLHATClassifier | None = None,
         global_drift: bool = True,
@@ -87,6 +105,10 @@ class IHOMERClassifier(StreamClassifier):
         max_features: int = 65536,
         seed: int = 0,
     ) -> None:
+        self.objective = objective
+        self.experts = experts
+        self.mixing = mixing
+        self.most_labelsets = most_labelsets
         self.clustering = clustering
         self.tree = tree
         self.global_drift = global_drift
@@ -95,6 +117,9 @@ class IHOMERClassifier(StreamClassifier):
         self.replay = replay
         self.max_features = max_features
         self.seed = seed
+        settings.one_of("objective", objective, OBJECTIVES)
+        settings.one_of("mixing", mixing, ("learned", "mean"))
+        settings.whole("most_labelsets", most_labelsets, 64, 1_000_000)
         settings.flag("global_drift", global_drift)
         settings.fraction("drift_delta", drift_delta)
         settings.whole("max_ancestors", max_ancestors, 0, 100)
@@ -103,6 +128,8 @@ class IHOMERClassifier(StreamClassifier):
         self._start(settings.whole("max_features", max_features, 2))
         self.partition: LabelPartition = LabelPartition() if clustering is None else clustering.clone()
         self._tree = MLHATClassifier(alternate_on="drift") if tree is None else tree.clone()
+        self._ensemble = None if _checked(experts) == ("tree",) else Ensemble(experts, mixing, objective, most_labelsets)
+        self._has_trees = "tree" in experts
         self._members: list[Member] = []
         self._n_members = 0
         self._replay = Replay(replay)
@@ -113,9 +140,11 @@ class IHOMERClassifier(StreamClassifier):
     def paper(cls, **overrides: Any) -> "IHOMERClassifier":
         """Return the model in the configuration of the paper; `overrides` are constructor arguments.
 
-        The published split test of ODAC with its settings (confidence 0.9, tau 0.1), the published tree, one ancestor.
+        Trees alone, the published split test of ODAC with its settings (confidence 0.9, tau 0.1), the published tree, one
+        ancestor.
         """
         arguments: dict[str, Any] = {
+            "experts": ("tree",),
             "clustering": LabelPartition(split_test="odac", delta=0.1, tau=0.1),
             "tree": MLHATClassifier(),
             "max_ancestors": 1,
@@ -143,13 +172,22 @@ class IHOMERClassifier(StreamClassifier):
             for member in self._members:
                 member.forget_labels(gone)
             self._replay.forget_labels(gone)
+            if self._ensemble is not None:
+                self._grow()
+                self._ensemble.forget_labels(gone)
         self._rearrange(self.replay)
+
+    def _grow(self) -> None:
+        if self._ensemble is not None:
+            self._ensemble.grow(self._labels.size, max(1, len(self._encoder.kind)))
 
     def _rearrange(self, replay: int) -> None:
         """Give each cluster of the partition a learner; those of clusters that are gone stay while their labels need them.
 
         New learners start from the last `replay` events.
         """
+        if not self._has_trees:
+            return
         cluster_of = self.partition.cluster_index
         joined = np.zeros(len(cluster_of), np.bool_)
         living = {member.cluster: member for member in self._members if member.is_primary}
@@ -218,29 +256,30 @@ class IHOMERClassifier(StreamClassifier):
 
     # Learning and predicting ---------------------------------------------------------------------------------------
 
-    def _learn(self, batch: Batch, out: Proba) -> None:
-        start, n_rows = 0, len(batch.weight)
+    def _learn(self, batch: Batch) -> tuple[Proba, Answer]:
+        self._grow()
+        start, n_rows, n_labels = 0, len(batch.weight), self._labels.size
+        p, answer = np.empty((n_rows, n_labels)), np.empty((n_rows, n_labels), np.bool_)
+        at_once = n_rows if self._ensemble is None else self._ensemble.rows_at_once(n_labels)
         while start < n_rows:
             learned = self.n_learned + start
-            room = min(self.partition.rows_to_check, adwin_updates_to_check(self._detector, 0), CLOCK - learned % CLOCK)
-            stop = min(start + room, n_rows)
-            self._learn_rows(batch, start, stop, out[start:stop])
+            quiet = min(self.partition.rows_to_check, adwin_updates_to_check(self._detector, 0), CLOCK - learned % CLOCK)
+            stop = min(start + min(quiet, at_once), n_rows)
+            p[start:stop], answer[start:stop] = self._learn_rows(batch, start, stop)
             if (self.n_learned + stop) % CLOCK == 0:
                 self._judge()
             start = stop
+        return p, answer
 
-    def _learn_rows(self, batch: Batch, start: int, stop: int, out: Proba) -> None:
+    def _learn_rows(self, batch: Batch, start: int, stop: int) -> tuple[Proba, Answer]:
         """Learn some rows between which nothing of the arrangement can change."""
-        share, total = np.zeros(out.shape), np.zeros(out.shape)
-        for member in self._members:
-            p = member.learner.learn(batch, start, stop, self._encoder.kind, self._dense)
-            member.vote(p, batch, start, True, share, total)
-        count_votes(share, total, out)
+        p, answer = self._run(batch, start, stop, learn=True)
         verdict = watch_answers(
-            out, batch.y_indptr, batch.y_index, batch.u_indptr, batch.u_index, start, self._detector, self.drift_delta
+            answer, batch.y_indptr, batch.y_index, batch.u_indptr, batch.u_index, start, self._detector, self.drift_delta
         )
         first, last = batch.y_indptr[start], batch.y_indptr[stop]
-        self._replay.extend(batch, start, stop)
+        if self._has_trees:
+            self._replay.extend(batch, start, stop)
         changes = self.partition.learn_rows(
             batch.y_indptr[start : stop + 1] - first, batch.y_index[first:last], batch.weight[start:stop]
         )
@@ -248,9 +287,33 @@ class IHOMERClassifier(StreamClassifier):
             self._answer_drift(self.n_learned + stop)
         elif changes:
             self._rearrange(self.replay)
+        return p, answer
+
+    def _run(self, batch: Batch, start: int, stop: int, learn: bool) -> tuple[Proba, Answer]:
+        """Return probabilities and answers for some rows, learning each if `learn`."""
+        trees = self._ask_trees(batch, start, stop, learn) if self._has_trees else None
+        if self._ensemble is None:
+            assert trees is not None
+            return trees, trees > 0.5
+        return self._ensemble.run(batch, start, stop, self._labels.size, trees, learn)
+
+    def _ask_trees(self, batch: Batch, start: int, stop: int, learn: bool) -> Proba:
+        """Return the votes of the clusters' trees, float64[rows, labels], which learn each row if `learn`."""
+        out = np.empty((stop - start, self._labels.size))
+        share, total = np.zeros(out.shape), np.zeros(out.shape)
+        for member in self._members:
+            if learn:
+                p = member.learner.learn(batch, start, stop, self._encoder.kind, self._dense)
+            else:
+                p = member.learner.predict(batch, start, stop, self._dense)
+            member.vote(p, batch, start, learn, share, total)
+        count_votes(share, total, out)
+        return out
 
     def _answer_drift(self, event: int) -> None:
         """The loss of the model has risen: build the partition anew, and replace the learners that have become worse."""
+        if self._ensemble is not None:
+            self._ensemble.mixture.doubt()
         changes = self.partition.rebuild()
         drifted = [member for member in self._members if member.is_primary and member.has_drifted]
         for member in drifted:
@@ -266,17 +329,17 @@ class IHOMERClassifier(StreamClassifier):
             }
         )
 
-    def _predict(self, batch: Batch, out: Proba) -> None:
-        share, total = np.zeros(out.shape), np.zeros(out.shape)
-        for member in self._members:
-            p = member.learner.predict(batch, 0, len(out), self._dense)
-            member.vote(p, batch, 0, False, share, total)
-        count_votes(share, total, out)
+    def _predict(self, batch: Batch) -> tuple[Proba, Answer]:
+        self._grow()
+        return self._run(batch, 0, len(batch.weight), learn=False)
 
     def _forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         for member in self._members:
             member.learner.forget_features(forgotten)
         self._replay.forget_features(forgotten)
+        if self._ensemble is not None:
+            self._grow()
+            self._ensemble.forget_features(forgotten)
 
     # Looking inside ------------------------------------------------------------------------------------------------
 
@@ -328,6 +391,15 @@ class IHOMERClassifier(StreamClassifier):
                 p = answer[label]
                 lines.append(f"  {p:.3f} {'*' if p > 0.5 else ' '} {name}{_voters_in_words(votes, label)}")
         return "\n".join(lines)
+
+
+def _checked(experts: Any) -> tuple[str, ...]:
+    """Return names of experts, without repetition, or raise."""
+    if not isinstance(experts, tuple) or not experts or len(set(experts)) < len(experts):
+        raise ValueError(f"experts must be a tuple of different names out of {', '.join(map(repr, _EXPERTS))}, not {experts!r}")
+    for name in experts:
+        settings.one_of("experts", name, _EXPERTS)
+    return experts
 
 
 def _voters_in_words(votes: list[tuple[Member, Proba]], label: int) -> str:
