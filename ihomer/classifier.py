@@ -175,6 +175,7 @@ class IHOMERClassifier(StreamClassifier):
             if self._ensemble is not None:
                 self._grow()
                 self._ensemble.forget_labels(gone)
+        self._grow()
         self._rearrange(self.replay)
 
     def _grow(self) -> None:
@@ -330,7 +331,6 @@ class IHOMERClassifier(StreamClassifier):
         )
 
     def _predict(self, batch: Batch) -> tuple[Proba, Answer]:
-        self._grow()
         return self._run(batch, 0, len(batch.weight), learn=False)
 
     def _forget_features(self, forgotten: NDArray[np.bool_]) -> None:

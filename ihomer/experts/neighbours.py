@@ -58,7 +58,7 @@ class Neighbours(Expert):
         most = min(int((rows.target != 0).sum(axis=1).max(initial=0)), _MOST_LABELS)
         self._labels = larger(self._labels, 1, most)
         if self._state[N_WANTED]:
-            wanted = int((self._present > len(self._ring) // 16).sum())
+            wanted = int((self._present > len(self._ring) // 32).sum())
             self._columns = larger(self._columns, 0, max(8, wanted, len(self._columns) + 1))
             self._holder = larger(self._holder, 0, len(self._columns))
             self._state[N_WANTED] = 0

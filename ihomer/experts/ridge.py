@@ -19,9 +19,9 @@ class Ridge(Expert):
     def __init__(self) -> None:
         self._place_of = np.full(0, -1, np.int32)
         self._holder = np.full(1, -1, np.int32)
-        self._hand = np.array([1, 0])
+        self._hand = np.array([1, 0, 0])
         self._covariance = np.full((1, 1), 1.0 / RIDGE, np.float32)
-        self._weights = np.zeros((2, 1, 0), np.float32)
+        self._weights = np.zeros((1, 2, 0), np.float32)
 
     def grow(self, n_labels: int, n_features: int) -> None:
         self._weights = larger(self._weights, 2, n_labels)
@@ -34,14 +34,14 @@ class Ridge(Expert):
             covariance = np.zeros((places, places), np.float32)
             covariance[:old, :old] = self._covariance
             self._covariance = covariance
-            weights = np.zeros((2, places, self._weights.shape[2]), np.float32)
-            weights[:, :old] = self._weights
+            weights = np.zeros((places, 2, self._weights.shape[2]), np.float32)
+            weights[:old] = self._weights
             self._weights = weights
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int) -> None:
         ridge_rows(
             rows.indptr, rows.index, rows.scaled, rows.target, rows.weight, learn, rows.counts, self._place_of, self._holder,
-            self._hand, self._covariance, self._weights, 0, out, at,
+            self._hand, self._covariance, self._weights.reshape(len(self._weights), -1), 0, out, at,
         )  # fmt: skip
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
@@ -56,4 +56,4 @@ class Ridge(Expert):
         self._covariance[places] = 0.0
         self._covariance[:, places] = 0.0
         self._covariance[places, places] = 1.0 / RIDGE
-        self._weights[:, places] = 0.0
+        self._weights[places] = 0.0

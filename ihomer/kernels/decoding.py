@@ -17,8 +17,8 @@ from ihomer.kernels.odds import POSITIVE, UNOBSERVED, bounded, log_odds, probabi
 HAMMING, SUBSET, EXAMPLE_F1, MICRO_F1, MACRO_F1, BALANCED = 0, 1, 2, 3, 4, 5
 DONE, FULL = 0, 1
 _KEEP = 0.999  # of the counts behind the thresholds, per event
-_LEAST_CANDIDATE = 0.004  # posterior probability of a seen labelset that is tried as an answer
-_MOST_CANDIDATES = 32
+_LEAST_CANDIDATE = 0.01  # posterior probability of a seen labelset that is tried as an answer
+_MOST_CANDIDATES = 20
 _NOVELTY_RATE = 0.3
 _SHRINK = 5.0  # labels applied or predicted that the threshold of all labels counts for in a label's own
 # What the balanced answer weighs: P(all right), expected example-F1, and the gains in micro-F1 and macro-F1.

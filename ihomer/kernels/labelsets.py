@@ -13,7 +13,8 @@ COUNT, LOG_COUNT, RECENT = 0, 1, 2
 KEEP_RECENT = 0.98  # of a labelset's recent weight, per event
 LOOK_BACK = 256  # events after which a labelset has no recent weight
 _LEAST_RECENT = 0.02
-_NEGLIGIBLE = -18.0  # log-probability, relative to the largest, of what is left out of a sum
+_FADED = KEEP_RECENT ** np.arange(2.0 * LOOK_BACK)
+_NEGLIGIBLE = -13.0  # log-probability, relative to the largest, of what is left out of a sum
 N_FACTORS = 3
 
 
@@ -74,7 +75,7 @@ def weigh_sets(odds, log_none, header, ends, pool, stats, last_seen, latest, fac
     for i in range(latest.size):
         s = latest[i]
         if s >= 0 and recency[s] == nothing:
-            recency[s] = math.log(stats[s, RECENT] * KEEP_RECENT ** (now - last_seen[s]) + _LEAST_RECENT)
+            recency[s] = math.log(stats[s, RECENT] * _FADED[min(now - last_seen[s], 2 * LOOK_BACK - 1)] + _LEAST_RECENT)
     largest, covered = -1e300, 0.0
     for s in range(n_sets):
         total = 0.0

@@ -7,11 +7,11 @@ import numpy as np
 from ihomer.kernels.common import inner, jit
 from ihomer.kernels.linalg import solve_positive
 from ihomer.kernels.odds import LEAST_P, log_odds, probability
-from ihomer.kernels.window import N_LABELS, N_POSITIVE, insert_row, nearest_slots, shared_products
+from ihomer.kernels.window import N_LABELS, N_POSITIVE, NUMBER, insert_row, nearest_slots, shared_products
 
 N_VOTERS = 5  # of the whole window
 N_RECENT, RECENT = 4, 170  # of the last 170 events
-N_NEAR = 24  # rows of the local regressions
+N_NEAR = 16  # rows of the local regressions
 _RIDGE = 0.3
 _SHARPNESS = 4.0  # of the second kernel, exp(4 (z'z - 1)), that of a Gaussian on the unit sphere
 _LEAST_SIMILARITY = 1e-3
@@ -50,11 +50,14 @@ def vote(best, similarity, found, ring, labels, importance, prior, share, votes,
 def local_ridge(best, similarity, found, sharp, gram, ring, labels, importance, prior, a, share, votes, out, at):
     """Write the log-odds of p = r + k' (K + R)^-1 (Y - r), K and k : kernel among the neighbours, and with the event.
 
-    R : diagonal, 0.3 / weight of the row; gram : float32[slots, slots], dot products of the rows
+    R : diagonal, 0.3 / weight of the row; gram : float32[slots, slots], dot products of each row with the older ones
     """
     for i in range(found):
         for j in range(i + 1):
-            product = float(gram[best[i], best[j]])
+            newer, older = best[i], best[j]
+            if ring[older, NUMBER] > ring[newer, NUMBER]:
+                newer, older = older, newer
+            product = float(gram[newer, older])
             a[i, j] = math.exp(_SHARPNESS * (product - 1.0)) if sharp else product
         a[i, i] += _RIDGE / importance[best[i]]
         share[i] = math.exp(_SHARPNESS * (similarity[i] - 1.0)) if sharp else similarity[i]
@@ -91,9 +94,9 @@ def local_rows(
         shared_products(
             index, value, first, last, n, size, ring, entry, entry_value, link, head, column_of, columns, products
         )
-        found = nearest_slots(products, ring, n, size, RECENT, best[:N_RECENT], similarity)
+        found = nearest_slots(products, n, size, RECENT, best[:N_RECENT], similarity)
         vote(best, similarity, found, ring, labels, importance, prior, share, votes, out[row], np.int64(at + 1))
-        found = nearest_slots(products, ring, n, size, size, best, similarity)
+        found = nearest_slots(products, n, size, size, best, similarity)
         few = min(found, N_VOTERS)
         vote(best, similarity, few, ring, labels, importance, prior, share, votes, out[row], np.int64(at))
         for sharp in range(2):
@@ -110,5 +113,4 @@ def local_rows(
             importance[slot] = weight[row]
             for other in range(min(n, size)):
                 gram[slot, other] = products[other]
-                gram[other, slot] = products[other]
             gram[slot, slot] = 1.0 if last > first else 0.0

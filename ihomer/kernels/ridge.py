@@ -10,6 +10,8 @@ _BIAS = np.float32(0.3)  # value of the constant feature, which has place 0
 _LOGISTIC = 6.0  # step of the logistic model in units of the gain: its curvature p (1 - p) is at most 1/4
 _NOISE = np.float32(1e-4)  # added to the variance of each weight per event: the weights follow a drifting stream
 _MUCH_MORE = 2.0  # times as frequent as the holder of a place must a feature be to take it
+_SMALL = 0.15  # x' P x below which an event changes P little: then every fourth is taken, four times as heavy
+_EVERY = 4
 N_OUTPUTS = 2
 
 
@@ -21,14 +23,15 @@ def clear_place(place, covariance, weights):
     for i in range(size):
         covariance[i, place] = 0.0
     covariance[place, place] = 1.0 / RIDGE
-    weights[:, place] = 0.0
+    if weights.shape[0] > 0:
+        weights[place] = 0.0
 
 
 @inner
 def place_features(index, first, last, counts, place_of, holder, hand, covariance, weights):
     """Give places to the features of an event that have none: a free one, or that of a much rarer feature.
 
-    hand : int64[2], number of places in use, and the place that is tried next
+    hand : int64[3], number of places in use, the place that is tried next, and the number of events
     """
     for k in range(first, last):
         f = index[k]
@@ -66,26 +69,29 @@ def gain_of(places, values, size, used, covariance, gain):
 
 
 @inner
-def ridge_scores(places, values, size, weights, n_labels, score):
-    """Write W x of both models to `score`, float32[2, labels]."""
-    for m in range(N_OUTPUTS):
-        s = score[m]
-        for label in range(n_labels):
-            s[label] = 0.0
-        for k in range(size):
-            x = values[k]
-            row = weights[m, places[k]]
-            for label in range(n_labels):
-                s[label] += x * row[label]
+def ridge_scores(places, values, size, weights, score):
+    """Write W x to `score`, float32[2 * labels], both models one after the other."""
+    score[:] = 0.0
+    for k in range(size):
+        x = values[k]
+        row = weights[places[k]]
+        for i in range(score.size):
+            score[i] += x * row[i]
 
 
 @inner
-def ridge_update(used, gain, quadratic, weight, error, covariance, weights):
-    """P -= g g' / (1 / w + x' P x),  W += g e' / (1 / w + x' P x),  g = P x; then noise on the diagonal of P.
+def update_weights(used, gain, scale, error, weights):
+    """W += g e' / (1 / w + x' P x); error : float32[2 * labels]."""
+    for i in range(used):
+        step = gain[i] * scale
+        row = weights[i]
+        for label in range(error.size):
+            row[label] += step * error[label]
 
-    error : float32[2, labels], of the two models
-    """
-    scale = np.float32(1.0 / (1.0 / weight + quadratic))
+
+@inner
+def update_covariance(used, gain, scale, noise, covariance):
+    """P -= g g' / (1 / w + x' P x),  g = P x; then noise on the diagonal of P, up to where it started."""
     most = np.float32(1.0 / RIDGE)
     for i in range(used):
         step = gain[i] * scale
@@ -93,12 +99,7 @@ def ridge_update(used, gain, quadratic, weight, error, covariance, weights):
         for j in range(used):
             row[j] -= step * gain[j]
         if row[i] < most:
-            row[i] += _NOISE
-        for m in range(N_OUTPUTS):
-            w = weights[m, i]
-            e = error[m]
-            for label in range(e.size):
-                w[label] += step * e[label]
+            row[i] += noise
 
 
 @jit
@@ -110,7 +111,7 @@ def ridge_rows(
     Recursive least squares on y (Plackett 1950), its score read as a probability; and logistic regression from the log-odds
     in place `base` of `out`, stepping along the same gain.
     counts : float64[features, ...], how often each feature was present; place_of : int32[features], -1 for none
-    holder : int32[places]; covariance : float32[places, places]; weights : float32[2, places, labels or more]
+    holder : int32[places]; covariance : float32[places, places]; weights : float32[places, 2 * (labels or more)]
     """
     n_labels = out.shape[1]
     longest = 1
@@ -118,7 +119,8 @@ def ridge_rows(
         longest = max(longest, indptr[row + 1] - indptr[row] + 1)
     places, values = np.empty(longest, np.int64), np.empty(longest, np.float32)
     gain = np.empty(covariance.shape[0], np.float32)
-    score = np.empty((N_OUTPUTS, n_labels), np.float32)
+    score = np.zeros(weights.shape[1], np.float32)
+    second = weights.shape[1] // 2
     for row in range(out.shape[0]):
         first, last = indptr[row], indptr[row + 1]
         if learn:
@@ -129,20 +131,28 @@ def ridge_rows(
             if place_of[index[k]] >= 0:
                 places[size], values[size] = place_of[index[k]], value[k]
                 size += 1
-        ridge_scores(places, values, size, weights, n_labels, score)
+        ridge_scores(places, values, size, weights, score)
         for label in range(n_labels):
-            out[row, label, at] = log_odds(float(score[0, label]), LEAST_P)
-            out[row, label, at + 1] = bounded(float(score[1, label]) + out[row, label, base], MOST_ODDS)
+            out[row, label, at] = log_odds(float(score[label]), LEAST_P)
+            out[row, label, at + 1] = bounded(float(score[second + label]) + out[row, label, base], MOST_ODDS)
         if not learn:
             continue
-        quadratic = gain_of(places, values, size, hand[0], covariance, gain)
-        if not (0.0 <= quadratic < 1e6):
-            for place in range(hand[0]):
+        used = hand[0]
+        quadratic = gain_of(places, values, size, used, covariance, gain)
+        if not (0.0 <= quadratic < 1e6):  # rounding has spoiled P
+            for place in range(used):
                 clear_place(place, covariance, weights[:0])
-            quadratic = gain_of(places, values, size, hand[0], covariance, gain)
+            quadratic = gain_of(places, values, size, used, covariance, gain)
         for label in range(n_labels):
             y = 1.0 if target[row, label] == POSITIVE else 0.0
             seen = target[row, label] != UNOBSERVED
-            score[0, label] = y - score[0, label] if seen else 0.0
-            score[1, label] = _LOGISTIC * (y - probability(float(out[row, label, at + 1]))) if seen else 0.0
-        ridge_update(hand[0], gain, quadratic, weight[row], score, covariance, weights)
+            score[label] = y - score[label] if seen else 0.0
+            score[second + label] = _LOGISTIC * (y - probability(float(out[row, label, at + 1]))) if seen else 0.0
+        update_weights(used, gain, np.float32(1.0 / (1.0 / weight[row] + quadratic)), score, weights)
+        hand[2] += 1
+        times = 1
+        if quadratic < _SMALL:
+            times = _EVERY if hand[2] % _EVERY == 0 else 0
+        if times > 0:
+            heavy = np.float32(1.0 / (1.0 / (times * weight[row]) + quadratic))
+            update_covariance(used, gain, heavy, np.float32(times) * _NOISE, covariance)

@@ -10,8 +10,8 @@ from ihomer.kernels.odds import NEGATIVE, POSITIVE
 
 WIDTH_BITS = 12
 MOST_PAIRS = 1 << WIDTH_BITS  # of a row that are kept
-_COMMON = 8  # a feature in more than 1 / _COMMON of the rows gets a column, and loses it below a quarter of that
-_LEAST_COMMON = 32
+_COMMON = 32  # a feature in more than 1 / _COMMON of the rows gets a column, and loses it below a quarter of that
+_LEAST_COMMON = 16
 NUMBER, N_PAIRS, N_POSITIVE, N_LABELS = 0, 1, 2, 3
 N_COLUMNS, N_WANTED = 0, 1
 
@@ -45,16 +45,18 @@ def shared_products(index, value, first, last, number, size, ring, entry, entry_
 
 
 @inner
-def nearest_slots(products, ring, number, size, most_age, best, similarity):
+def nearest_slots(products, number, size, most_age, best, similarity):
     """Write the slots of the rows of largest product, which must be positive, and these; return how many there are.
 
-    Of rows no older than `most_age` events; best, similarity : int64[m], float64[m], out, largest first, on a tie lower slot first
+    Of rows no older than `most_age` events; best, similarity : int64[m], float64[m], out, largest first, on a tie newer first
     """
     found = 0
     m = best.size
-    for slot in range(min(number, size)):
+    slot = number % size
+    for _ in range(min(number, most_age)):
+        slot = slot - 1 if slot > 0 else size - 1
         p = products[slot]
-        if p <= 0.0 or (found == m and p <= similarity[m - 1]) or ring[slot, NUMBER] < number - most_age:
+        if p <= 0.0 or (found == m and p <= similarity[m - 1]):
             continue
         place = min(found, m - 1)
         while place > 0 and p > similarity[place - 1]:
