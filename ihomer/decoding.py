@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ihomer.experts.base import larger
-from ihomer.kernels.decoding import DONE, decode_rows
+from ihomer.kernels.decoding import DONE, N_THRESHOLDS, N_WAYS, decode_rows
 from ihomer.kernels.labelsets import COUNT, KEEP_RECENT, LOOK_BACK, N_EVENTS, N_MEMBERS, N_SETS, RECENT
 from ihomer.kernels.mixing import STRENGTH, own_start
 
@@ -35,8 +35,9 @@ class Decoder:
         self._shared = np.full(2, 0.5)
         self._shared_information = STRENGTH * np.eye(2)
         self._own, self._own_bias = own_start(0, 2)
-        self._total = np.zeros(3)
-        self._tally = np.zeros((0, 3))
+        self._total = np.zeros((N_WAYS, 2))
+        self._tally = np.zeros((0, N_THRESHOLDS, 2))
+        self._events = np.zeros(1)
         self._empty(64)
 
     def _empty(self, room: int) -> None:
@@ -71,7 +72,7 @@ class Decoder:
             row, status = decode_rows(
                 odds, target, weight, learn, row, self._objective, self._header, self._table, self._hashes, self._ends, self._pool,
                 self._stats, self._last_seen, self._latest, self._factor, self._information, self._novelty, self._shared,
-                self._shared_information, self._own, self._own_bias, self._total, self._tally[:n_labels], proba, answer,
+                self._shared_information, self._own, self._own_bias, self._total, self._tally[:n_labels], self._events, proba, answer,
             )  # fmt: skip
             if status != DONE:
                 self._make_room(n_labels)

@@ -17,13 +17,19 @@ from ihomer.kernels.odds import POSITIVE, UNOBSERVED, bounded, log_odds, probabi
 HAMMING, SUBSET, EXAMPLE_F1, MICRO_F1, MACRO_F1, BALANCED = 0, 1, 2, 3, 4, 5
 DONE, FULL = 0, 1
 _KEEP = 0.999  # of the counts behind the thresholds, per event
+_KEEP_LABEL = 0.995  # of those of one label, per event that it applied to or might have
 _LEAST_CANDIDATE = 0.01  # posterior probability of a seen labelset that is tried as an answer
 _MOST_CANDIDATES = 20
 _NOVELTY_RATE = 0.3
-_SHRINK = 5.0  # labels applied or predicted that the threshold of all labels counts for in a label's own
+_SHRINK = 20.0  # labels applied or answered that the thresholds of all labels count for in a label's own
+N_THRESHOLDS = 24
+_THRESHOLDS = 0.03 + 0.025 * np.arange(N_THRESHOLDS)
+# Ways to answer whose micro-F1 is followed: a threshold each, and three joint answers.
+BEST_F1, MOST_PROBABLE, BALANCE = N_THRESHOLDS, N_THRESHOLDS + 1, N_THRESHOLDS + 2
+N_WAYS = N_THRESHOLDS + 3
 # What the balanced answer weighs: P(all right), expected example-F1, and the gains in micro-F1 and macro-F1.
 _WORTH = (1.0, 1.5, 0.35, 0.15)
-TRUE, SIZE, EVENTS = 0, 1, 2
+TRUE, SIZE = 0, 1
 
 
 @inner
@@ -50,25 +56,53 @@ def learn_novelty(error, first, second, novelty):
 
 
 @inner
-def threshold(tally, shared, strength):
-    """Return half the F1 that is reached, 2 TP / (predicted + true): the best threshold for F1 (Lipton et al. 2014)."""
-    return (2.0 * tally[TRUE] + strength * 2.0 * shared) / (tally[SIZE] + strength) / 2.0
+def f1_of(tally):
+    """Return 2 TP / (answered + true), as if one label of two had been right before."""
+    return (2.0 * tally[TRUE] + 1.0) / (tally[SIZE] + 2.0)
 
 
 @inner
-def worth(chosen, n_active, active, p, p_set, e_f1, total, tally):
-    """Return what the balanced answer weighs for a set; total, tally : float64[3], float64[labels, 3], see `decode_rows`."""
-    micro = threshold(total, 0.5, 2.0)
+def best_way(total, n_ways):
+    """Return the way to answer of largest micro-F1 so far among the first `n_ways`."""
+    best = np.int64(0)
+    for way in range(1, n_ways):
+        if f1_of(total[way]) > f1_of(total[best]):
+            best = np.int64(way)
+    return best
+
+
+@inner
+def best_threshold(total, tally):
+    """Return a label's threshold of largest F1 so far, and that F1; that of all labels counts for 20 of its own.
+
+    total : float64[ways, 2], tally : float64[thresholds, 2], true positives, and answered plus true
+    """
+    best, best_f1 = np.int64(0), -1.0
+    for k in range(N_THRESHOLDS):
+        f1 = (2.0 * tally[k, TRUE] + _SHRINK * f1_of(total[k])) / (tally[k, SIZE] + _SHRINK)
+        if f1 > best_f1:
+            best, best_f1 = np.int64(k), f1
+    return best, best_f1
+
+
+@inner
+def worth(chosen, n_active, active, p, p_set, e_f1, total, tally, events):
+    """Return what the balanced answer weighs for a set.
+
+    Another label of probability p changes F1 = 2 TP / (answered + true) by (2 p - F1) / (answered + true), in the measure of
+    all labels and in its own. events : float64[1], fading number of events
+    """
+    micro = f1_of(total[best_way(total, N_THRESHOLDS)])
     gain, own_gain = 0.0, 0.0
     for j in range(n_active):
         if chosen[j]:
             label = active[j]
-            own = threshold(tally[label], micro, _SHRINK)
-            gain += p[label] - micro
-            own_gain += (p[label] - own) / (tally[label, SIZE] + 4.0)
-    events = total[EVENTS] + 3.0
-    gain *= 2.0 * events / (total[SIZE] + 6.0)
-    own_gain *= 2.0 * events / p.size
+            k, own = best_threshold(total, tally[label])
+            gain += p[label] - micro / 2.0
+            own_gain += (p[label] - own / 2.0) / (tally[label, k, SIZE] + 4.0)
+    n = events[0] + 3.0
+    gain *= 2.0 * n / (total[best_way(total, N_THRESHOLDS), SIZE] + 6.0)
+    own_gain *= 2.0 * n / p.size
     return _WORTH[0] * p_set + _WORTH[1] * e_f1 + _WORTH[2] * gain + _WORTH[3] * own_gain
 
 
@@ -104,18 +138,24 @@ def most_probable(best, n_active, active, odds, log_none, new, covered, ends, po
 
 
 @inner
-def above(p, n_active, active, total, tally, own, chosen):
-    """Write the labels above the threshold for micro-F1, or, if `own`, above their own for macro-F1."""
-    micro = threshold(total, 0.5, 2.0)
+def above(p, n_active, active, least, chosen):
+    """Write the labels with p > least."""
     for j in range(n_active):
-        label = active[j]
-        chosen[j] = p[label] > (threshold(tally[label], micro, _SHRINK) if own else micro)
+        chosen[j] = p[active[j]] > least
+
+
+@inner
+def above_own(p, n_active, active, total, tally, chosen):
+    """Write the labels that are above their own threshold."""
+    for j in range(n_active):
+        k, _ = best_threshold(total, tally[active[j]])
+        chosen[j] = p[active[j]] > _THRESHOLDS[k]
 
 
 @inner
 def balanced(
     best, n_sets, none, joint, largest, p, n_active, active, odds, log_none, new, covered, ends, pool, members, table, hashes,
-    posterior, place, total, tally, gain, trial, chosen,
+    posterior, place, total, tally, events, gain, trial, chosen,
 ):  # fmt: skip
     """Write the set of largest worth among the seen labelsets that are probable, and the best ones for each single score."""
     best_worth = -1e300
@@ -128,7 +168,7 @@ def balanced(
             most_probable(best, n_active, active, odds, log_none, new, covered, ends, pool, members, table, hashes, posterior,
                           place, chosen)  # fmt: skip
         elif s == -1:
-            above(p, n_active, active, total, tally, False, chosen)
+            above(p, n_active, active, _THRESHOLDS[best_way(total, N_THRESHOLDS)], chosen)
         elif (1.0 - new) * posterior[s] > _LEAST_CANDIDATE:
             chosen[:n_active] = 0
             for k in range(ends[s], ends[s + 1]):
@@ -144,7 +184,7 @@ def balanced(
             size += chosen[j]
         e_f1 = expected_f1(chosen, size, joint, n_active, largest) if size > 0 else none
         p_set = set_probability(chosen, n_active, active, odds, log_none, new, covered, members, table, hashes, posterior)
-        w = worth(chosen, n_active, active, p, p_set, e_f1, total, tally)
+        w = worth(chosen, n_active, active, p, p_set, e_f1, total, tally, events)
         if w > best_worth:
             best_worth = w
             answer[:n_active] = chosen[:n_active]
@@ -152,26 +192,37 @@ def balanced(
 
 
 @inner
-def note_answers(target, p, total, tally):
-    """Count what the thresholds for micro-F1 and macro-F1 answered: true positives, answered plus true, events; fading."""
-    total *= _KEEP
-    total[EVENTS] += 1.0
-    micro = threshold(total, 0.5, 2.0)
+def note_thresholds(target, p, total, tally, events):
+    """Count what each threshold would have answered, for all labels and for each: true positives, answered plus true."""
+    events[0] = _KEEP * events[0] + 1.0
+    total[:N_THRESHOLDS] *= _KEEP
     for label in range(target.size):
-        t = tally[label]
-        own = threshold(t, micro, _SHRINK)
-        t *= _KEEP
         if target[label] == UNOBSERVED:
             continue
         y = 1.0 if target[label] == POSITIVE else 0.0
-        if p[label] > micro:
-            total[TRUE] += y
-            total[SIZE] += 1.0
-        total[SIZE] += y
-        if p[label] > own:
-            t[TRUE] += y
-            t[SIZE] += 1.0
-        t[SIZE] += y
+        if y == 0.0 and p[label] <= _THRESHOLDS[0]:
+            continue
+        for k in range(N_THRESHOLDS):
+            said = 1.0 if p[label] > _THRESHOLDS[k] else 0.0
+            total[k, TRUE] += said * y
+            total[k, SIZE] += said + y
+            t = tally[label, k]
+            t[TRUE] = _KEEP_LABEL * t[TRUE] + said * y
+            t[SIZE] = _KEEP_LABEL * t[SIZE] + said + y
+
+
+@inner
+def note_way(target, chosen, n_active, active, tally):
+    """Count what a joint answer was worth, as `note_thresholds` does."""
+    tally *= _KEEP
+    for label in range(target.size):
+        if target[label] == POSITIVE:
+            tally[SIZE] += 1.0
+    for j in range(n_active):
+        if chosen[j] and target[active[j]] != UNOBSERVED:
+            tally[SIZE] += 1.0
+            if target[active[j]] == POSITIVE:
+                tally[TRUE] += 1.0
 
 
 @inner
@@ -200,16 +251,27 @@ def learn_labelset(target, weight, new, first, second, header, table, hashes, en
     header[N_EVENTS] += 1
 
 
+@inner
+def keep_way(objective, learn, is_best, target, row, n_active, active, tally, chosen, answer):
+    """For micro-F1, count a joint answer, and keep it where that way of answering has been the best."""
+    if objective != MICRO_F1:
+        return
+    if is_best:
+        answer[:n_active] = chosen[:n_active]
+    if learn:
+        note_way(target[row], chosen, n_active, active, tally)
+
+
 @jit
 def decode_rows(
     odds, target, weight, learn, start, objective, header, table, hashes, ends, pool, stats, last_seen, latest, factor,
-    information, novelty, shared, shared_information, own, own_bias, total, tally, proba, answer,
+    information, novelty, shared, shared_information, own, own_bias, total, tally, events, proba, answer,
 ):  # fmt: skip
     """Turn mixed log-odds, float64[rows, labels], into probabilities and answers, row by row from `start`; learn if `learn`.
 
     The labelset is one of those seen, P = (1 - r) P(S), or, with probability r, of independent labels. The marginals of that
     are mixed with the log-odds themselves, which gives `proba`, float64[rows, labels]; answer : uint8[rows, labels], out.
-    total : float64[3], tally : float64[labels, 3], true positives, answered plus true, and events behind the thresholds
+    total : float64[ways, 2], tally : float64[labels, thresholds, 2], true positives, and answered plus true
     Return (row, DONE), or (row, FULL) where the table of labelsets has no room for that row.
     """
     n_labels = odds.shape[1]
@@ -219,7 +281,7 @@ def decode_rows(
     active = np.empty(MOST_ACTIVE, np.int64)
     joint = np.zeros((MOST_ACTIVE, MOST_ACTIVE + 1))
     counts, without, gain = np.empty(MOST_ACTIVE + 1), np.empty(MOST_ACTIVE + 1), np.empty(MOST_ACTIVE)
-    trial, chosen = np.zeros(MOST_ACTIVE, np.uint8), np.zeros(MOST_ACTIVE, np.uint8)
+    trial, chosen, final_choice = np.zeros((3, MOST_ACTIVE), np.uint8)
     room = hashes.size
     likelihood, recency, posterior = np.empty(room), np.empty(room), np.empty(room)
     gradient, work = np.empty(2), np.empty((2, 2))
@@ -249,18 +311,27 @@ def decode_rows(
         for label in range(n_labels):
             marginal[label] = probability(final[label])
             proba[row, label] = marginal[label]
-        if objective == SUBSET:
+        rule = best_way(total, N_WAYS) if objective == MICRO_F1 else np.int64(-1)
+        if objective == EXAMPLE_F1 or objective == MICRO_F1:
+            best_expected_f1(none, joint, n_active, largest, gain, trial, chosen)
+            keep_way(objective, learn, rule == BEST_F1, target, row, n_active, active, total[BEST_F1], chosen, final_choice)
+        if objective == SUBSET or objective == MICRO_F1:
             most_probable(best, n_active, active, q, log_none, new, covered, ends, pool, members, table, hashes, posterior, place,
                           chosen)  # fmt: skip
-        elif objective == EXAMPLE_F1:
-            best_expected_f1(none, joint, n_active, largest, gain, trial, chosen)
-        elif objective == MICRO_F1 or objective == MACRO_F1:
-            above(marginal, n_active, active, total, tally, objective == MACRO_F1, chosen)
-        elif objective == BALANCED:
+            keep_way(objective, learn, rule == MOST_PROBABLE, target, row, n_active, active, total[MOST_PROBABLE], chosen,
+                     final_choice)  # fmt: skip
+        if objective == BALANCED or objective == MICRO_F1:
             balanced(
                 best, n_sets, none, joint, largest, marginal, n_active, active, q, log_none, new, covered, ends, pool, members,
-                table, hashes, posterior, place, total, tally, gain, trial, chosen,
+                table, hashes, posterior, place, total, tally, events, gain, trial, chosen,
             )  # fmt: skip
+            keep_way(objective, learn, rule == BALANCE, target, row, n_active, active, total[BALANCE], chosen, final_choice)
+        if objective == MACRO_F1:
+            above_own(marginal, n_active, active, total, tally, chosen)
+        if objective == MICRO_F1:
+            if rule < N_THRESHOLDS:
+                above(marginal, n_active, active, _THRESHOLDS[rule], final_choice)
+            chosen[:n_active] = final_choice[:n_active]
         for label in range(n_labels):
             answer[row, label] = marginal[label] > 0.5 if objective == HAMMING else False
         if objective != HAMMING:
@@ -269,7 +340,7 @@ def decode_rows(
         if learn:
             t = target[row, :n_labels]
             mix_learn(inputs, final, t, weight[row], shared, shared_information, own, own_bias, gradient, work)
-            note_answers(t, marginal, total, tally)
+            note_thresholds(t, marginal, total, tally, events)
             learn_labelset(
                 t, weight[row], new, first, second, header, table, hashes, ends, pool, stats, last_seen, latest, likelihood,
                 recency, posterior, factor, information, novelty, members,
