@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ihomer.experts.base import larger
-from ihomer.kernels.decoding import DONE, N_THRESHOLDS, N_WAYS, decode_rows
+from ihomer.kernels.decoding import DONE, N_MET, N_THRESHOLDS, N_WAYS, decode_rows
 from ihomer.kernels.labelsets import COUNT, KEEP_RECENT, LOOK_BACK, N_EVENTS, N_MEMBERS, N_SETS, RECENT
 from ihomer.kernels.mixing import STRENGTH, own_start
 
@@ -37,7 +37,7 @@ class Decoder:
         self._own, self._own_bias = own_start(0, 2)
         self._total = np.zeros((N_WAYS, 2))
         self._tally = np.zeros((0, N_THRESHOLDS, 2))
-        self._events = np.zeros(1)
+        self._events = np.zeros(2)
         self._empty(64)
 
     def _empty(self, room: int) -> None:
@@ -61,7 +61,7 @@ class Decoder:
         """Return probabilities and answers, [rows, labels], for log-odds; learn each row in turn if `learn`."""
         n_labels = odds.shape[1]
         if n_labels > len(self._own):
-            own, bias = own_start(max(n_labels, 2 * len(self._own)), 2)
+            own, bias = own_start(1 << (n_labels - 1).bit_length(), 2)
             own[: len(self._own)], bias[: len(self._own)] = self._own, self._own_bias
             self._own, self._own_bias = own, bias
         self._tally = larger(self._tally, 0, n_labels)
@@ -115,6 +115,7 @@ class Decoder:
         known = labels[labels < len(self._own)]
         self._own[known], self._own_bias[known] = own_start(len(known), 2)
         self._tally[labels[labels < len(self._tally)]] = 0.0
+        self._events[N_MET] = (self._tally[:, 0, 1] > 0.0).sum()
         n_sets = self.n_labelsets
         used = int(self._header[N_MEMBERS])
         owner = np.repeat(np.arange(n_sets), np.diff(self._ends[: n_sets + 1]))

@@ -33,7 +33,7 @@ class Mixture:
         """Return the mixed log-odds, float64[rows, labels], of inputs, float32[rows, labels, inputs]; learn if `learn`."""
         n_labels = inputs.shape[1]
         if n_labels > len(self._own):
-            own, bias = own_start(max(n_labels, 2 * len(self._own)), len(self.weights))
+            own, bias = own_start(1 << (n_labels - 1).bit_length(), len(self.weights))
             own[: len(self._own)], bias[: len(self._own)] = self._own, self._own_bias
             self._own, self._own_bias = own, bias
         odds = np.empty(inputs.shape[:2])

@@ -34,7 +34,7 @@ class FeatureScale:
         target = np.zeros((n_rows, n_labels), np.uint8)
         if learn:
             mark_targets(batch.y_indptr, batch.y_index, batch.u_indptr, batch.u_index, start, target)
-        return Rows(indptr, index, scaled, raw, target, batch.weight[start:stop], self._sums)
+        return Rows(indptr, index, scaled, raw, target, batch.weight[start:stop])
 
     def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         """Start features anew, bool[features]."""

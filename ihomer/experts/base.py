@@ -22,7 +22,6 @@ class Rows(NamedTuple):
     raw: NDArray[np.float32]  # value as given, the row of unit length
     target: NDArray[np.uint8]  # [rows, labels]; 0 negative, 1 positive, 2 unobserved
     weight: NDArray[np.float64]
-    counts: NDArray[np.float64]  # [features, ...]: how many events had the feature
 
 
 class Expert(abc.ABC):
@@ -55,11 +54,14 @@ class Expert(abc.ABC):
 
 
 def larger(array: NDArray[Any], axis: int, size: int, fill: float = 0.0) -> NDArray[Any]:
-    """Return an array with at least `size` places along an axis: itself, or a copy with room for twice as many."""
+    """Return an array with at least `size` places along an axis: itself, or a copy with a power of two of places.
+
+    How large it gets depends on what it has had to hold, not on the steps in which that came.
+    """
     if array.shape[axis] >= size:
         return array
     shape = list(array.shape)
-    shape[axis] = max(size, 2 * array.shape[axis])
+    shape[axis] = 1 << (size - 1).bit_length()
     result = np.full(shape, fill, array.dtype)
     result[tuple(slice(0, n) for n in array.shape)] = array
     return result

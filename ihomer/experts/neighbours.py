@@ -5,12 +5,15 @@ from numpy.typing import NDArray
 
 from ihomer.experts.base import Expert, Outputs, Rows, larger
 from ihomer.kernels.local import local_rows
-from ihomer.kernels.window import MOST_PAIRS, N_LABELS, N_PAIRS, N_POSITIVE, N_WANTED
+from ihomer.kernels.window import MOST_PAIRS, N_LABELS, N_PAIRS, N_POSITIVE, fill_column
 
 __all__ = ["Neighbours"]
 
 _WINDOW = 2048
 _MOST_LABELS = 1024  # of an event that are kept
+_REVISED = 64  # events between two looks at which features are common
+_COMMON = 32  # a feature in more than a 32nd of the rows gets a column, and loses it below a quarter of that
+_LEAST_COMMON = 16
 
 
 class Neighbours(Expert):
@@ -32,7 +35,7 @@ class Neighbours(Expert):
         self._column_of = np.full(0, -1, np.int32)
         self._holder = np.zeros(0, np.int32)
         self._columns = np.zeros((0, _WINDOW), np.float32)
-        self._state = np.zeros(2, np.int64)
+        self._n_columns = 0
 
     def grow(self, n_labels: int, n_features: int) -> None:
         self._head = larger(self._head, 0, n_features, -1)
@@ -40,39 +43,52 @@ class Neighbours(Expert):
         self._column_of = larger(self._column_of, 0, n_features, -1)
 
     def _fit(self, rows: Rows) -> None:
-        """Make room for some rows that are to be learned."""
-        slots = min(self._number + len(rows.weight), _WINDOW)
-        if slots > len(self._ring):
-            slots = min(max(slots, 2 * len(self._ring), 64), _WINDOW)
-            self._ring = larger(self._ring, 0, slots, -1)[:slots]
-            self._importance = larger(self._importance, 0, slots)[:slots]
-            self._entry = larger(self._entry, 0, slots)[:slots]
-            self._entry_value = larger(self._entry_value, 0, slots)[:slots]
-            self._link = larger(self._link, 0, slots)[:slots]
-            self._labels = larger(self._labels, 0, slots)[:slots]
-            self._gram = larger(larger(self._gram, 0, slots), 1, slots)[:slots, :slots].copy()
-        widest = min(int(np.diff(rows.indptr).max(initial=0)), MOST_PAIRS)
-        self._entry = larger(self._entry, 1, widest)[:, :MOST_PAIRS]
-        self._entry_value = larger(self._entry_value, 1, widest)[:, :MOST_PAIRS]
-        self._link = larger(self._link, 1, widest)[:, :MOST_PAIRS]
-        most = min(int((rows.target != 0).sum(axis=1).max(initial=0)), _MOST_LABELS)
-        self._labels = larger(self._labels, 1, most)
-        if self._state[N_WANTED]:
-            wanted = int((self._present > len(self._ring) // 32).sum())
-            self._columns = larger(self._columns, 0, max(8, wanted, len(self._columns) + 1))
-            self._holder = larger(self._holder, 0, len(self._columns))
-            self._state[N_WANTED] = 0
+        """Make room for rows of these sizes, up to the next event whose number is a multiple of 64."""
+        slots = min(-(-(self._number + 1) // _REVISED) * _REVISED, _WINDOW)
+        for name, fill in (("_ring", -1), ("_importance", 0), ("_entry", 0), ("_entry_value", 0), ("_link", 0), ("_labels", 0)):
+            setattr(self, name, larger(getattr(self, name), 0, slots, fill))
+        if slots > len(self._gram):
+            self._gram = np.ascontiguousarray(larger(larger(self._gram, 0, slots), 1, slots))
+        widest = min(int(np.diff(rows.indptr).max(initial=1)), MOST_PAIRS)
+        self._entry = larger(self._entry, 1, widest)
+        self._entry_value = larger(self._entry_value, 1, widest)
+        self._link = larger(self._link, 1, widest)
+        self._labels = larger(self._labels, 1, min(int((rows.target != 0).sum(axis=1).max(initial=1)), _MOST_LABELS))
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int) -> None:
-        if learn:
+        if not learn:
+            self._run(rows, 0, len(rows.weight), False, out, at)
+            return
+        start = 0
+        while start < len(rows.weight):
+            if self._number % _REVISED == 0:
+                self._revise_columns()
+            stop = min(start + _REVISED - self._number % _REVISED, len(rows.weight))
             self._fit(rows)
+            self._run(rows, start, stop, True, out, at)
+            self._number += stop - start
+            start = stop
+
+    def _run(self, rows: Rows, start: int, stop: int, learn: bool, out: Outputs, at: int) -> None:
         local_rows(
-            rows.indptr, rows.index, rows.scaled, rows.target, rows.weight, learn, self._number, _WINDOW, self._ring,
-            self._importance, self._entry, self._entry_value, self._link, self._head, self._present, self._column_of,
-            self._holder, self._columns, self._state, self._labels, self._gram, 0, out, at,
+            rows.indptr[start : stop + 1], rows.index, rows.scaled, rows.target[start:stop], rows.weight[start:stop], learn,
+            self._number, _WINDOW, self._ring, self._importance, self._entry, self._entry_value, self._link, self._head,
+            self._present, self._column_of, self._columns, self._labels, self._gram, 0, out[start:stop], at,
         )  # fmt: skip
-        if learn:
-            self._number += len(rows.weight)
+
+    def _revise_columns(self) -> None:
+        """Give columns to the features that many rows have, and take them from those that few have."""
+        held = self._holder[: self._n_columns].copy()
+        common = max(min(self._number, _WINDOW) // _COMMON, _LEAST_COMMON)
+        for column in np.flatnonzero(4 * self._present[held] < common)[::-1].tolist():
+            self._drop_column(column)
+        for feature in np.flatnonzero((self._present > common) & (self._column_of < 0)).tolist():
+            self._columns = larger(self._columns, 0, self._n_columns + 1)
+            self._holder = larger(self._holder, 0, self._n_columns + 1)
+            column = self._columns[self._n_columns]
+            fill_column(feature, _WINDOW, self._ring, self._entry_value, self._link, self._head, column)
+            self._column_of[feature], self._holder[self._n_columns] = self._n_columns, feature
+            self._n_columns += 1
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         for slot, (_, _, n_positive, n_labels) in enumerate(self._ring.tolist()):
@@ -93,15 +109,15 @@ class Neighbours(Expert):
         size = len(gone)
         self._head[:size][gone] = -1
         self._present[:size][gone] = 0
-        for column in range(int(self._state[0]) - 1, -1, -1):
+        for column in range(self._n_columns - 1, -1, -1):
             if gone[self._holder[column]]:
                 self._drop_column(column)
 
     def _drop_column(self, column: int) -> None:
-        last = int(self._state[0]) - 1
+        last = self._n_columns - 1
         self._column_of[self._holder[column]] = -1
         if column != last:
             self._columns[column] = self._columns[last]
             self._holder[column] = self._holder[last]
             self._column_of[self._holder[column]] = column
-        self._state[0] = last
+        self._n_columns = last

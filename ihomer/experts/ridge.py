@@ -18,6 +18,7 @@ class Ridge(Expert):
 
     def __init__(self) -> None:
         self._place_of = np.full(0, -1, np.int32)
+        self._counts = np.zeros(0)
         self._holder = np.full(1, -1, np.int32)
         self._hand = np.array([1, 0, 0])
         self._covariance = np.full((1, 1), 1.0 / RIDGE, np.float32)
@@ -26,9 +27,9 @@ class Ridge(Expert):
     def grow(self, n_labels: int, n_features: int) -> None:
         self._weights = larger(self._weights, 2, n_labels)
         self._place_of = larger(self._place_of, 0, n_features, -1)
+        self._counts = larger(self._counts, 0, n_features)
         places = min(n_features + 1, _MOST_PLACES)
         if places > len(self._holder):
-            places = min(max(places, len(self._holder) + 64, len(self._holder) * 5 // 4), _MOST_PLACES)
             old = len(self._holder)
             self._holder = np.concatenate([self._holder, np.full(places - old, -1, np.int32)])
             covariance = np.zeros((places, places), np.float32)
@@ -40,7 +41,7 @@ class Ridge(Expert):
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int) -> None:
         ridge_rows(
-            rows.indptr, rows.index, rows.scaled, rows.target, rows.weight, learn, rows.counts, self._place_of, self._holder,
+            rows.indptr, rows.index, rows.scaled, rows.target, rows.weight, learn, self._counts, self._place_of, self._holder,
             self._hand, self._covariance, self._weights.reshape(len(self._weights), -1), 0, out, at,
         )  # fmt: skip
 
@@ -52,6 +53,7 @@ class Ridge(Expert):
         places = self._place_of[gone]
         places = places[places >= 0]
         self._place_of[gone] = -1
+        self._counts[gone] = 0.0
         self._holder[places] = -1
         self._covariance[places] = 0.0
         self._covariance[:, places] = 0.0

@@ -30,6 +30,7 @@ N_WAYS = N_THRESHOLDS + 3
 # What the balanced answer weighs: P(all right), expected example-F1, and the gains in micro-F1 and macro-F1.
 _WORTH = (1.0, 1.5, 0.35, 0.15)
 TRUE, SIZE = 0, 1
+N_EVENTS_FADED, N_MET = 0, 1
 
 
 @inner
@@ -90,7 +91,7 @@ def worth(chosen, n_active, active, p, p_set, e_f1, total, tally, events):
     """Return what the balanced answer weighs for a set.
 
     Another label of probability p changes F1 = 2 TP / (answered + true) by (2 p - F1) / (answered + true), in the measure of
-    all labels and in its own. events : float64[1], fading number of events
+    all labels and in its own. events : float64[2], fading number of events, and how many labels have been met
     """
     micro = f1_of(total[best_way(total, N_THRESHOLDS)])
     gain, own_gain = 0.0, 0.0
@@ -100,9 +101,9 @@ def worth(chosen, n_active, active, p, p_set, e_f1, total, tally, events):
             k, own = best_threshold(total, tally[label])
             gain += p[label] - micro / 2.0
             own_gain += (p[label] - own / 2.0) / (tally[label, k, SIZE] + 4.0)
-    n = events[0] + 3.0
+    n = events[N_EVENTS_FADED] + 3.0
     gain *= 2.0 * n / (total[best_way(total, N_THRESHOLDS), SIZE] + 6.0)
-    own_gain *= 2.0 * n / p.size
+    own_gain *= 2.0 * n / max(events[N_MET], 1.0)
     return _WORTH[0] * p_set + _WORTH[1] * e_f1 + _WORTH[2] * gain + _WORTH[3] * own_gain
 
 
@@ -194,7 +195,7 @@ def balanced(
 @inner
 def note_thresholds(target, p, total, tally, events):
     """Count what each threshold would have answered, for all labels and for each: true positives, answered plus true."""
-    events[0] = _KEEP * events[0] + 1.0
+    events[N_EVENTS_FADED] = _KEEP * events[N_EVENTS_FADED] + 1.0
     total[:N_THRESHOLDS] *= _KEEP
     for label in range(target.size):
         if target[label] == UNOBSERVED:
@@ -202,6 +203,8 @@ def note_thresholds(target, p, total, tally, events):
         y = 1.0 if target[label] == POSITIVE else 0.0
         if y == 0.0 and p[label] <= _THRESHOLDS[0]:
             continue
+        if tally[label, 0, SIZE] == 0.0:
+            events[N_MET] += 1.0
         for k in range(N_THRESHOLDS):
             said = 1.0 if p[label] > _THRESHOLDS[k] else 0.0
             total[k, TRUE] += said * y
@@ -291,7 +294,8 @@ def decode_rows(
             return row, FULL
         log_none = 0.0
         for label in range(n_labels):
-            p[label] = probability(q[label])
+            # A label not met so far takes no part: the answer must not depend on whether its name is known already.
+            p[label] = probability(q[label]) if tally[label, 0, SIZE] > 0.0 else 0.0
             log_none += math.log(1.0 - p[label])
         best, covered = weigh_sets(
             q, log_none, header, ends, pool, stats, last_seen, latest, factor, likelihood, recency, posterior

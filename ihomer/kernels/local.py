@@ -74,7 +74,7 @@ def local_ridge(best, similarity, found, sharp, gram, ring, labels, importance, 
 @jit
 def local_rows(
     indptr, index, value, target, weight, learn, number, size, ring, importance, entry, entry_value, link, head, present,
-    column_of, holder, columns, state, labels, gram, base, out, at,
+    column_of, columns, labels, gram, base, out, at,
 ):  # fmt: skip
     """Predict each row into out[row, :, at:at + 4], and put it in the window if `learn`.
 
@@ -108,7 +108,7 @@ def local_rows(
             slot = n % size
             insert_row(
                 index, value, first, last, target[row, :n_labels], n, size, ring, entry, entry_value, link, head, present,
-                column_of, holder, columns, state, labels,
+                column_of, columns, labels,
             )  # fmt: skip
             importance[slot] = weight[row]
             for other in range(min(n, size)):

@@ -29,12 +29,13 @@ def clear_place(place, covariance, weights):
 
 @inner
 def place_features(index, first, last, counts, place_of, holder, hand, covariance, weights):
-    """Give places to the features of an event that have none: a free one, or that of a much rarer feature.
+    """Count the features of an event, and give places to those that have none: a free one, or that of a much rarer feature.
 
     hand : int64[3], number of places in use, the place that is tried next, and the number of events
     """
     for k in range(first, last):
         f = index[k]
+        counts[f] += 1.0
         if place_of[f] >= 0:
             continue
         if hand[0] < covariance.shape[0]:
@@ -43,7 +44,7 @@ def place_features(index, first, last, counts, place_of, holder, hand, covarianc
         else:
             hand[1] = hand[1] + 1 if hand[1] + 1 < hand[0] else 1
             place = hand[1]
-            if holder[place] >= 0 and counts[f, 0] <= _MUCH_MORE * counts[holder[place], 0] + 1.0:
+            if holder[place] >= 0 and counts[f] <= _MUCH_MORE * counts[holder[place]] + 1.0:
                 continue
             if holder[place] >= 0:
                 place_of[holder[place]] = -1
@@ -110,7 +111,7 @@ def ridge_rows(
 
     Recursive least squares on y (Plackett 1950), its score read as a probability; and logistic regression from the log-odds
     in place `base` of `out`, stepping along the same gain.
-    counts : float64[features, ...], how often each feature was present; place_of : int32[features], -1 for none
+    counts : float64[features], how many events had each feature; place_of : int32[features], -1 for none
     holder : int32[places]; covariance : float32[places, places]; weights : float32[places, 2 * (labels or more)]
     """
     n_labels = out.shape[1]

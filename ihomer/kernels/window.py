@@ -2,18 +2,15 @@
 
 Rows lie in a ring: event number n has slot n % size. Each pair (feature, value) of a row points to the last earlier row with
 the same feature, so that the rows which share a feature are walked newest first. A feature that many rows have gets a column
-besides, over which a sum runs without a jump. Sums are the same either way.
+besides, over which a sum runs without a jump; sums are the same either way.
 """
 
-from ihomer.kernels.common import inner
+from ihomer.kernels.common import inner, jit
 from ihomer.kernels.odds import NEGATIVE, POSITIVE
 
 WIDTH_BITS = 12
 MOST_PAIRS = 1 << WIDTH_BITS  # of a row that are kept
-_COMMON = 32  # a feature in more than 1 / _COMMON of the rows gets a column, and loses it below a quarter of that
-_LEAST_COMMON = 16
 NUMBER, N_PAIRS, N_POSITIVE, N_LABELS = 0, 1, 2, 3
-N_COLUMNS, N_WANTED = 0, 1
 
 
 @inner
@@ -81,16 +78,10 @@ def remove_row(slot, ring, entry, head, present, column_of, columns):
             columns[column_of[feature], slot] = 0.0
 
 
-@inner
-def give_column(feature, size, ring, entry_value, link, head, column_of, holder, columns, state):
-    """Write the values of a feature into a column, if one is free; state : int64[2], columns in use, and wanted."""
-    if state[N_COLUMNS] == columns.shape[0]:
-        state[N_WANTED] += 1
-        return
-    at_column = state[N_COLUMNS]
-    state[N_COLUMNS] += 1
-    column_of[feature], holder[at_column] = at_column, feature
-    columns[at_column, :] = 0.0
+@jit
+def fill_column(feature, size, ring, entry_value, link, head, column):
+    """Write the values of a feature in all rows to `column`, float32[slots]."""
+    column[:] = 0.0
     at = head[feature]
     newest = ring[at >> WIDTH_BITS, NUMBER] + 1
     oldest = newest - size
@@ -99,26 +90,13 @@ def give_column(feature, size, ring, entry_value, link, head, column_of, holder,
         row = ring[slot, NUMBER]
         if row >= newest or row < oldest:
             break
-        columns[at_column, slot] = entry_value[slot, place]
+        column[slot] = entry_value[slot, place]
         newest, at = row, link[slot, place]
 
 
 @inner
-def take_column(feature, column_of, holder, columns, state):
-    """Free the column of a feature; the last column takes its place."""
-    at, last = column_of[feature], state[N_COLUMNS] - 1
-    column_of[feature] = -1
-    if at != last:
-        columns[at] = columns[last]
-        holder[at] = holder[last]
-        column_of[holder[at]] = at
-    state[N_COLUMNS] = last
-
-
-@inner
 def insert_row(
-    index, value, first, last, target, number, size, ring, entry, entry_value, link, head, present, column_of, holder,
-    columns, state, labels,
+    index, value, first, last, target, number, size, ring, entry, entry_value, link, head, present, column_of, columns, labels,
 ):  # fmt: skip
     """Put an event in the slot of the oldest row. labels : int32[slots, most], positives, then unobserved ones."""
     slot = number % size
@@ -126,7 +104,6 @@ def insert_row(
         remove_row(slot, ring, entry, head, present, column_of, columns)
     n_pairs = min(last - first, entry.shape[1])
     ring[slot, NUMBER], ring[slot, N_PAIRS] = number, n_pairs
-    common = max(min(number, size) // _COMMON, _LEAST_COMMON)
     for place in range(n_pairs):
         feature = index[first + place]
         entry[slot, place], entry_value[slot, place] = feature, value[first + place]
@@ -135,10 +112,6 @@ def insert_row(
         present[feature] += 1
         if column_of[feature] >= 0:
             columns[column_of[feature], slot] = value[first + place]
-            if 4 * present[feature] < common:
-                take_column(feature, column_of, holder, columns, state)
-        elif present[feature] > common:
-            give_column(feature, size, ring, entry_value, link, head, column_of, holder, columns, state)
     count = 0
     for label in range(target.size):
         if target[label] == POSITIVE and count < labels.shape[1]:
