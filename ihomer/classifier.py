@@ -43,7 +43,8 @@ class IHOMERClassifier(StreamClassifier):
         What the answers are to be best in: ``"hamming"``, ``"subset"`` (accuracy), ``"example_f1"``, ``"micro_f1"``,
         ``"macro_f1"``; or ``"balanced"``, for all of these at once. Probabilities do not depend on it.
     experts
-        Which experts are mixed: some of ``"frequency"``, ``"neighbours"``, ``"linear"``, ``"ridge"``, ``"bayes"``, ``"tree"``.
+        Which experts are mixed: some of ``"frequency"``, ``"neighbours"``, ``"linear"``, ``"rehearsal"``, ``"ridge"``,
+        ``"bayes"``, ``"tree"``.
         ``("tree",)`` alone is the published model: answers are then the labels of p > 1/2, whatever `objective` says.
     mixing
         ``"learned"``, or ``"mean"``: all experts the same weight.
@@ -94,7 +95,7 @@ class IHOMERClassifier(StreamClassifier):
     def __init__(
         self,
         objective: str = "balanced",
-        experts: tuple[str, ...] = ("frequency", "neighbours", "linear", "ridge", "bayes"),
+        experts: tuple[str, ...] = ("frequency", "neighbours", "linear", "rehearsal", "ridge", "bayes"),
         mixing: str = "learned",
         most_labelsets: int = 8192,
         clustering: LabelPartition | None = None,

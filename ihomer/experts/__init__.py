@@ -5,6 +5,7 @@ from ihomer.experts.bayes import Bayes
 from ihomer.experts.frequency import Frequency
 from ihomer.experts.linear import Linear
 from ihomer.experts.neighbours import Neighbours
+from ihomer.experts.rehearsal import Rehearsal
 from ihomer.experts.ridge import Ridge
 
 __all__ = ["EXPERTS", "Expert", "Rows"]
@@ -13,6 +14,7 @@ EXPERTS: dict[str, type[Expert]] = {
     "frequency": Frequency,
     "neighbours": Neighbours,
     "linear": Linear,
+    "rehearsal": Rehearsal,
     "ridge": Ridge,
     "bayes": Bayes,
 }

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from ihomer.experts.base import Expert, Outputs, Rows, larger, weight_rows
 from ihomer.kernels.linear import linear_rows
 
-__all__ = ["Linear"]
+__all__ = ["Linear", "fitted"]
 
 _RATES = np.array([0.5, 2.0, 6.0])  # of the models of scaled features, which start from the label's rate
 _RAW_RATES = np.array([2.0])  # of those of features as given, which start from nothing and so follow the last events
@@ -22,8 +22,8 @@ class Linear(Expert):
         self._raw_weights = np.zeros((len(_RAW_RATES), 1, 0), np.float32)
 
     def grow(self, n_labels: int, n_features: int) -> None:
-        self._weights = _fitted(self._weights, n_labels, n_features)
-        self._raw_weights = _fitted(self._raw_weights, n_labels, n_features)
+        self._weights = fitted(self._weights, n_labels, n_features)
+        self._raw_weights = fitted(self._raw_weights, n_labels, n_features)
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int) -> None:
         shown = (rows.target, rows.weight, learn)
@@ -40,7 +40,7 @@ class Linear(Expert):
             weights[:, gone[gone < weights.shape[1] - 1]] = 0.0
 
 
-def _fitted(weights: NDArray[np.float32], n_labels: int, n_features: int) -> NDArray[np.float32]:
+def fitted(weights: NDArray[np.float32], n_labels: int, n_features: int) -> NDArray[np.float32]:
     """Return weights with room for labels and features; the last row is that of the constant."""
     width = weights.shape[2]
     if n_labels > width:

@@ -1,0 +1,71 @@
+"""A linear model that rehearses, as an expert."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ihomer.experts.base import Expert, Outputs, Rows, larger
+from ihomer.experts.linear import fitted
+from ihomer.kernels.rehearsal import N_LABELS, N_PAIRS, N_POSITIVE, rehearsal_rows
+
+__all__ = ["Rehearsal"]
+
+_WINDOW = 2048
+_MOST_PAIRS = 4096  # of an event that are kept
+_MOST_LABELS = 1024
+
+
+class Rehearsal(Expert):
+    """Logistic regression by stochastic gradient descent that goes over past events again: it gets more out of few."""
+
+    outputs = ("linear, rehearsing",)
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._sizes = np.zeros((0, 3), np.int64)
+        self._importance = np.zeros(0)
+        self._entry = np.zeros((0, 0), np.int32)
+        self._entry_value = np.zeros((0, 0), np.float32)
+        self._labels = np.zeros((0, 0), np.int32)
+        self._weights = np.zeros((1, 1, 0), np.float32)
+
+    def grow(self, n_labels: int, n_features: int) -> None:
+        self._weights = fitted(self._weights, n_labels, n_features)
+
+    def _fit(self, rows: Rows) -> None:
+        """Make room for rows that are to be learned."""
+        slots = min(self._number + len(rows.weight), _WINDOW)
+        widest = min(int(np.diff(rows.indptr).max(initial=1)), _MOST_PAIRS)
+        most = min(int((rows.target != 0).sum(axis=1).max(initial=1)), _MOST_LABELS)
+        self._sizes = larger(self._sizes, 0, slots)
+        self._importance = larger(self._importance, 0, slots)
+        self._entry = larger(larger(self._entry, 0, slots), 1, widest)
+        self._entry_value = larger(larger(self._entry_value, 0, slots), 1, widest)
+        self._labels = larger(larger(self._labels, 0, slots), 1, most)
+
+    def run(self, rows: Rows, learn: bool, out: Outputs, at: int) -> None:
+        if learn:
+            self._fit(rows)
+        rehearsal_rows(
+            rows.indptr, rows.index, rows.scaled, rows.target, rows.weight, learn, self._number, _WINDOW, self._sizes,
+            self._importance, self._entry, self._entry_value, self._labels, 0, self._weights[0], out, at,
+        )  # fmt: skip
+        if learn:
+            self._number += len(rows.weight)
+
+    def forget_labels(self, labels: NDArray[np.int32]) -> None:
+        self._weights[:, :, labels] = 0.0
+        for slot, (_, n_positive, n_labels) in enumerate(self._sizes.tolist()):
+            kept = ~np.isin(self._labels[slot, :n_labels], labels)
+            self._labels[slot, : kept.sum()] = self._labels[slot, :n_labels][kept]
+            self._sizes[slot, [N_POSITIVE, N_LABELS]] = kept[:n_positive].sum(), kept.sum()
+
+    def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
+        gone = np.flatnonzero(forgotten)
+        self._weights[:, gone[gone < self._weights.shape[1] - 1]] = 0.0
+        for slot, n_pairs in enumerate(self._sizes[:, N_PAIRS].tolist()):
+            kept = ~forgotten[self._entry[slot, :n_pairs]]
+            count = int(kept.sum())
+            if count < n_pairs:
+                self._entry[slot, :count] = self._entry[slot, :n_pairs][kept]
+                self._entry_value[slot, :count] = self._entry_value[slot, :n_pairs][kept]
+                self._sizes[slot, N_PAIRS] = count
