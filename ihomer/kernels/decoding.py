@@ -34,13 +34,13 @@ N_EVENTS_FADED, N_MET = 0, 1
 
 
 @inner
-def novelty_of(n_sets, covered, best_p, novelty):
+def novelty_of(n_live, covered, best_p, novelty):
     """Return the probability r that the labelset is a new one: ln(r / (1 - r)) = b_0 - b_1 ln(c / (1 - c)) - b_2 ln P(best).
 
     covered : share c of the labels' independent probability that seen labelsets hold; novelty : float64[3, 2], b and its
     summed squared gradients
     """
-    if n_sets == 0:
+    if n_live == 0:
         return 1.0, 0.0, 0.0
     first, second = math.log(covered / (1.0 - covered)), math.log(max(best_p, 1e-6))
     odds = novelty[0, 0] - novelty[1, 0] * first - novelty[2, 0] * second
@@ -155,20 +155,21 @@ def above_own(p, n_active, active, total, tally, chosen):
 
 @inner
 def balanced(
-    best, n_sets, none, joint, largest, p, n_active, active, odds, log_none, new, covered, ends, pool, members, table, hashes,
+    best, live, n_live, none, joint, largest, p, n_active, active, odds, log_none, new, covered, ends, pool, members, table, hashes,
     posterior, place, total, tally, events, gain, trial, chosen,
 ):  # fmt: skip
     """Write the set of largest worth among the seen labelsets that are probable, and the best ones for each single score."""
     best_worth = -1e300
     answer = np.zeros(MOST_ACTIVE, np.uint8)
-    tried, s = 0, -3
-    while s < n_sets and tried < _MOST_CANDIDATES:
-        if s == -3:
+    tried, i = 0, -3
+    while i < n_live and tried < _MOST_CANDIDATES:
+        s = live[i] if i >= 0 else -1
+        if i == -3:
             best_expected_f1(none, joint, n_active, largest, gain, trial, chosen)
-        elif s == -2:
+        elif i == -2:
             most_probable(best, n_active, active, odds, log_none, new, covered, ends, pool, members, table, hashes, posterior,
                           place, chosen)  # fmt: skip
-        elif s == -1:
+        elif i == -1:
             above(p, n_active, active, _THRESHOLDS[best_way(total, N_THRESHOLDS)], chosen)
         elif (1.0 - new) * posterior[s] > _LEAST_CANDIDATE:
             chosen[:n_active] = 0
@@ -176,9 +177,9 @@ def balanced(
                 if place[pool[k]] >= 0:
                     chosen[place[pool[k]]] = 1
         else:
-            s += 1
+            i += 1
             continue
-        s += 1
+        i += 1
         tried += 1
         size = 0
         for j in range(n_active):
@@ -229,8 +230,8 @@ def note_way(target, chosen, n_active, active, tally):
 
 
 @inner
-def learn_labelset(target, weight, new, first, second, header, table, hashes, ends, pool, stats, last_seen, latest, likelihood,
-                   recency, posterior, factor, information, novelty, members):  # fmt: skip
+def learn_labelset(target, odds, weight, new, first, second, header, table, hashes, ends, pool, stats, last_seen, latest, likelihood,
+                   recency, posterior, live, n_live, factor, information, novelty, members):  # fmt: skip
     """Take the labelset of an event in; one with unobserved labels is not known and not taken."""
     size = 0
     for label in range(target.size):
@@ -245,7 +246,10 @@ def learn_labelset(target, weight, new, first, second, header, table, hashes, en
     found = find_set(h, table, hashes)
     w = min(weight, 8.0)
     if found >= 0:
-        learn_factors(found, w, header, stats, likelihood, recency, posterior, factor, information)
+        likely = 0.0
+        for k in range(size):
+            likely += odds[members[k]]
+        learn_factors(found, likely, w, live, n_live, stats, likelihood, recency, posterior, factor, information)
     else:
         found = add_set(h, members, size, header, table, hashes, ends, pool, stats, last_seen)
     if header[N_SETS] > 1:
@@ -287,6 +291,7 @@ def decode_rows(
     trial, chosen, final_choice = np.zeros((3, MOST_ACTIVE), np.uint8)
     room = hashes.size
     likelihood, recency, posterior = np.empty(room), np.empty(room), np.empty(room)
+    live = np.empty(room, np.int32)
     gradient, work = np.empty(2), np.empty((2, 2))
     for row in range(start, odds.shape[0]):
         q = odds[row]
@@ -297,15 +302,14 @@ def decode_rows(
             # A label not met so far takes no part: the answer must not depend on whether its name is known already.
             p[label] = probability(q[label]) if tally[label, 0, SIZE] > 0.0 else 0.0
             log_none += math.log(1.0 - p[label])
-        best, covered = weigh_sets(
-            q, log_none, header, ends, pool, stats, last_seen, latest, factor, likelihood, recency, posterior
-        )
-        n_sets = header[N_SETS]
-        new, first, second = novelty_of(n_sets, covered, posterior[best] if best >= 0 else 1.0, novelty)
         n_active = active_labels(p, active, place)
+        n_live, best, covered = weigh_sets(
+            q, log_none, header, ends, pool, stats, last_seen, latest, factor, place, likelihood, recency, posterior, live
+        )
+        new, first, second = novelty_of(n_live, covered, posterior[best] if best >= 0 else 1.0, novelty)
         joint[:n_active, : n_active + 1] = 0.0
         marginal[:] = 0.0
-        none, largest = add_seen(1.0 - new, n_sets, ends, pool, posterior, place, n_active, joint, marginal)
+        none, largest = add_seen(1.0 - new, live, n_live, ends, pool, posterior, place, n_active, joint, marginal)
         none_new, largest_new = add_independent(new, p, active, n_active, joint, counts, without)
         none, largest = none + none_new, max(largest, largest_new)
         for label in range(n_labels):
@@ -326,7 +330,7 @@ def decode_rows(
                      final_choice)  # fmt: skip
         if objective == BALANCED or objective == MICRO_F1:
             balanced(
-                best, n_sets, none, joint, largest, marginal, n_active, active, q, log_none, new, covered, ends, pool, members,
+                best, live, n_live, none, joint, largest, marginal, n_active, active, q, log_none, new, covered, ends, pool, members,
                 table, hashes, posterior, place, total, tally, events, gain, trial, chosen,
             )  # fmt: skip
             keep_way(objective, learn, rule == BALANCE, target, row, n_active, active, total[BALANCE], chosen, final_choice)
@@ -346,7 +350,7 @@ def decode_rows(
             mix_learn(inputs, final, t, weight[row], shared, shared_information, own, own_bias, gradient, work)
             note_thresholds(t, marginal, total, tally, events)
             learn_labelset(
-                t, weight[row], new, first, second, header, table, hashes, ends, pool, stats, last_seen, latest, likelihood,
-                recency, posterior, factor, information, novelty, members,
+                t, q, weight[row], new, first, second, header, table, hashes, ends, pool, stats, last_seen, latest, likelihood,
+                recency, posterior, live, n_live, factor, information, novelty, members,
             )  # fmt: skip
     return odds.shape[0], DONE

@@ -38,12 +38,13 @@ def active_labels(p, active, place):
 
 
 @inner
-def add_seen(share, n_sets, ends, pool, posterior, place, n_active, joint, marginal):
+def add_seen(share, live, n_live, ends, pool, posterior, place, n_active, joint, marginal):
     """Add `share` times the posterior of the seen labelsets to D and the labels' marginals; return the empty set's part, and the
     size of the largest of them.
     """
     none, largest = 0.0, np.int64(1)
-    for s in range(n_sets):
+    for i in range(n_live):
+        s = live[i]
         w = share * posterior[s]
         if w <= 1e-6:
             continue

@@ -14,7 +14,8 @@ KEEP_RECENT = 0.98  # of a labelset's recent weight, per event
 LOOK_BACK = 256  # events after which a labelset has no recent weight
 _LEAST_RECENT = 0.02
 _FADED = KEEP_RECENT ** np.arange(2.0 * LOOK_BACK)
-_NEGLIGIBLE = -13.0  # log-probability, relative to the largest, of what is left out of a sum
+_NEGLIGIBLE = -13.0  # log-probability, relative to the largest, of a labelset that is left out
+_NOT_COVERED = -9.0  # log-probability of a labelset that does not count as covered
 N_FACTORS = 3
 
 
@@ -61,12 +62,14 @@ def add_set(h, members, size, header, table, hashes, ends, pool, stats, last_see
 
 
 @inner
-def weigh_sets(odds, log_none, header, ends, pool, stats, last_seen, latest, factor, likelihood, recency, posterior):
-    """Write the probability of each seen labelset S to `posterior`; return the best, and how much of all the labels'
-    independent probability the seen labelsets hold.
+def weigh_sets(odds, log_none, header, ends, pool, stats, last_seen, latest, factor, place, likelihood, recency,
+              posterior, live):  # fmt: skip
+    """Write the probability of each seen labelset S that may matter to `posterior`, and its number to `live`; return how many,
+    the best, and how much of all the labels' independent probability the seen labelsets hold.
 
+    Only labelsets of labels that may apply matter: place : int64[labels], -1 for a label of negligible probability.
     log P(S) = a_1 sum over l in S of q_l + a_2 log n_S + a_3 log(recent n_S + 0.02) + constant
-    odds : float64[labels], q; log_none : log-probability that no label applies; latest : int32[256], labelsets of the last events or -1
+    odds : float64[labels], q; live : int32[sets]; log_none : log-probability that no label applies; latest : int32[256], labelsets of the last events or -1
     factor : float64[3], a; likelihood, recency : float64[sets], the first and third factor, out
     """
     n_sets, now = header[N_SETS], header[N_EVENTS]
@@ -78,47 +81,59 @@ def weigh_sets(odds, log_none, header, ends, pool, stats, last_seen, latest, fac
             recency[s] = math.log(stats[s, RECENT] * _FADED[min(now - last_seen[s], 2 * LOOK_BACK - 1)] + _LEAST_RECENT)
     largest, covered = -1e300, 0.0
     for s in range(n_sets):
-        total = 0.0
+        total, possible = 0.0, True
         for k in range(ends[s], ends[s + 1]):
+            if place[pool[k]] < 0:
+                possible = False
+                break
             total += odds[pool[k]]
+        posterior[s] = -1e300
+        if not possible:
+            continue
         likelihood[s] = total
-        if total + log_none > _NEGLIGIBLE:
+        if total + log_none > _NOT_COVERED:
             covered += math.exp(total + log_none)
         posterior[s] = factor[0] * total + factor[1] * stats[s, LOG_COUNT] + factor[2] * recency[s]
         largest = max(largest, posterior[s])
-    total, best = 0.0, np.int64(-1)
+    total, best, n_live = 0.0, np.int64(-1), np.int64(0)
     for s in range(n_sets):
         score = posterior[s] - largest
-        posterior[s] = math.exp(score) if score > _NEGLIGIBLE else 0.0
-        total += posterior[s]
-        if score == 0.0 and best < 0:
-            best = s
-    for s in range(n_sets):
-        posterior[s] /= total
-    return best, min(max(covered, 1e-4), 1.0 - 1e-4)
+        posterior[s] = 0.0
+        if score > _NEGLIGIBLE and largest > -1e300:
+            posterior[s] = math.exp(score)
+            total += posterior[s]
+            live[n_live] = s
+            n_live += 1
+            if score == 0.0 and best < 0:
+                best = s
+    for i in range(n_live):
+        posterior[live[i]] /= total
+    return n_live, best, min(max(covered, 1e-4), 1.0 - 1e-4)
 
 
 @inner
-def learn_factors(true_set, weight, header, stats, likelihood, recency, posterior, factor, information):
+def learn_factors(true_set, true_likelihood, weight, live, n_live, stats, likelihood, recency, posterior, factor, information):
     """Take a Newton step on the log-probability of the labelset that applied: a += I^-1 (f_true - mean f), a >= 0.
 
     I += covariance of the factors under the posterior; information : float64[3, 3]
     """
     mean, step, f = np.zeros(N_FACTORS), np.zeros(N_FACTORS), np.empty(N_FACTORS)
-    for s in range(header[N_SETS]):
+    for i in range(n_live):
+        s = live[i]
         p = posterior[s]
         if p > 1e-6:
             mean[0] += p * likelihood[s]
             mean[1] += p * stats[s, LOG_COUNT]
             mean[2] += p * recency[s]
-    for s in range(header[N_SETS]):
+    for i in range(n_live):
+        s = live[i]
         p = posterior[s]
         if p > 1e-6:
             f[0], f[1], f[2] = likelihood[s] - mean[0], stats[s, LOG_COUNT] - mean[1], recency[s] - mean[2]
-            for i in range(N_FACTORS):
-                for j in range(i + 1):
-                    information[i, j] += weight * p * f[i] * f[j]
-    step[0] = weight * (likelihood[true_set] - mean[0])
+            for k in range(N_FACTORS):
+                for j in range(k + 1):
+                    information[k, j] += weight * p * f[k] * f[j]
+    step[0] = weight * (true_likelihood - mean[0])
     step[1] = weight * (stats[true_set, LOG_COUNT] - mean[1])
     step[2] = weight * (recency[true_set] - mean[2])
     work = information.copy()

@@ -94,9 +94,12 @@ def local_rows(
         shared_products(
             index, value, first, last, n, size, ring, entry, entry_value, link, head, column_of, columns, products
         )
-        found = nearest_slots(products, n, size, RECENT, best[:N_RECENT], similarity)
-        vote(best, similarity, found, ring, labels, importance, prior, share, votes, out[row], np.int64(at + 1))
-        found = nearest_slots(products, n, size, size, best, similarity)
+        kept = min(n, size)
+        recent = min(kept, RECENT)
+        found, slot = nearest_slots(products, n % size, recent, size, np.int64(0), best, similarity)
+        few = min(found, N_RECENT)
+        vote(best, similarity, few, ring, labels, importance, prior, share, votes, out[row], np.int64(at + 1))
+        found, slot = nearest_slots(products, slot, kept - recent, size, found, best, similarity)
         few = min(found, N_VOTERS)
         vote(best, similarity, few, ring, labels, importance, prior, share, votes, out[row], np.int64(at))
         for sharp in range(2):

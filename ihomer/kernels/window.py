@@ -42,15 +42,14 @@ def shared_products(index, value, first, last, number, size, ring, entry, entry_
 
 
 @inner
-def nearest_slots(products, number, size, most_age, best, similarity):
-    """Write the slots of the rows of largest product, which must be positive, and these; return how many there are.
+def nearest_slots(products, slot, n_rows, size, found, best, similarity):
+    """Take `n_rows` rows, newest first and starting before `slot`, into those of largest product, which must be positive.
 
-    Of rows no older than `most_age` events; best, similarity : int64[m], float64[m], out, largest first, on a tie newer first
+    best, similarity : int64[m], float64[m], of which the first `found` are filled: largest first, on a tie newer first
+    Return how many are filled then, and the slot where the walk ended.
     """
-    found = 0
     m = best.size
-    slot = number % size
-    for _ in range(min(number, most_age)):
+    for _ in range(n_rows):
         slot = slot - 1 if slot > 0 else size - 1
         p = products[slot]
         if p <= 0.0 or (found == m and p <= similarity[m - 1]):
@@ -61,7 +60,7 @@ def nearest_slots(products, number, size, most_age, best, similarity):
             place -= 1
         similarity[place], best[place] = p, slot
         found = min(found + 1, m)
-    return found
+    return found, slot
 
 
 @inner
