@@ -115,12 +115,17 @@ def main() -> None:
     result: dict[str, Any] = {}
     for name in arguments.sets:
         result[name] = measure(name, arguments.shuffle, arguments.predictions)
-        print(name, {model: rows for model, rows in result[name].items() if model in ("default", "previous labelset")}, flush=True)
+        print(
+            name, {model: rows for model, rows in result[name].items() if model in ("default", "previous labelset")}, flush=True
+        )
     for model, row in means(result).items():
         print(f"{model:22s}", row)
     if arguments.write:
         order = "file" if arguments.shuffle is None else f"shuffled with seed {arguments.shuffle}"
-        write("scores" if arguments.shuffle is None else "scores_shuffled", {"order": order, "sets": result, "means": means(result)})
+        write(
+            "scores" if arguments.shuffle is None else "scores_shuffled",
+            {"order": order, "sets": result, "means": means(result)},
+        )
 
 
 if __name__ == "__main__":

@@ -14,14 +14,15 @@ Outputs = NDArray[np.float32]
 
 
 class Rows(NamedTuple):
-    """Events as experts see them: row r has the pairs index[indptr[r]:indptr[r + 1]] with their values."""
+    """Events as experts see them: row r has the pairs feature[indptr[r]:indptr[r + 1]] with their values."""
 
     indptr: NDArray[np.int64]
-    index: NDArray[np.int32]
+    feature: NDArray[np.int32]
     scaled: NDArray[np.float32]  # value on the scale of its feature, the row of unit length
     raw: NDArray[np.float32]  # value as given, the row of unit length
     target: NDArray[np.uint8]  # [rows, labels]; 0 negative, 1 positive, 2 unobserved
     weight: NDArray[np.float64]
+    shrink: NDArray[np.float32]  # [rows, 2]: learned from is the row times it, scaled and raw; see `scale_rows`
 
 
 class Expert(abc.ABC):

@@ -46,7 +46,7 @@ class Bayes(Expert):
             self._rates[labels, 1] = self._rates[: self._n_labels, 1].max()
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int) -> None:
-        bayes_rows(rows.indptr, rows.index, rows.target, rows.weight, learn, self._counts, self._totals, self._rates, out, at)
+        bayes_rows(rows.indptr, rows.feature, rows.target, rows.weight, learn, self._counts, self._totals, self._rates, out, at)
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         self._start(labels.astype(np.int64))

@@ -39,7 +39,16 @@ class Frequency(Expert):
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int) -> None:
         frequency_rows(
-            rows.target, rows.weight, learn, self._rates, self._shared, self._marks, self._sequence, self._sequence_shared, out, at
+            rows.target,
+            rows.weight,
+            learn,
+            self._rates,
+            self._shared,
+            self._marks,
+            self._sequence,
+            self._sequence_shared,
+            out,
+            at,
         )
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:

@@ -9,7 +9,7 @@ from ihomer.kernels.window import MOST_PAIRS, N_LABELS, N_PAIRS, N_POSITIVE, fil
 
 __all__ = ["Neighbours"]
 
-_WINDOW = 2048
+_WINDOW = 1024
 _MOST_LABELS = 1024  # of an event that are kept
 _REVISED = 64  # events between two looks at which features are common
 _COMMON = 32  # a feature in more than a 32nd of the rows gets a column, and loses it below a quarter of that
@@ -19,7 +19,7 @@ _LEAST_COMMON = 16
 class Neighbours(Expert):
     """Votes of the nearest neighbours in two windows, and local regressions among the nearest, in two kernels."""
 
-    outputs = ("5 neighbours of 2,048", "4 neighbours of 170", "local ridge", "local ridge, Gaussian")
+    outputs = ("5 neighbours of 1,024", "4 neighbours of 170", "local ridge", "local ridge, Gaussian")
 
     def __init__(self) -> None:
         self._number = 0
@@ -71,8 +71,8 @@ class Neighbours(Expert):
 
     def _run(self, rows: Rows, start: int, stop: int, learn: bool, out: Outputs, at: int) -> None:
         local_rows(
-            rows.indptr[start : stop + 1], rows.index, rows.scaled, rows.target[start:stop], rows.weight[start:stop], learn,
-            self._number, _WINDOW, self._ring, self._importance, self._entry, self._entry_value, self._link, self._head,
+            rows.indptr[start : stop + 1], rows.feature, rows.scaled, rows.target[start:stop], rows.weight[start:stop],
+            rows.shrink[start:stop, 0], learn, self._number, _WINDOW, self._ring, self._importance, self._entry, self._entry_value, self._link, self._head,
             self._present, self._column_of, self._columns, self._labels, self._gram, 0, out[start:stop], at,
         )  # fmt: skip
 

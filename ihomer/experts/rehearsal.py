@@ -46,7 +46,7 @@ class Rehearsal(Expert):
         if learn:
             self._fit(rows)
         rehearsal_rows(
-            rows.indptr, rows.index, rows.scaled, rows.target, rows.weight, learn, self._number, _WINDOW, self._sizes,
+            rows.indptr, rows.feature, rows.scaled, rows.target, rows.weight, rows.shrink[:, 0], learn, self._number, _WINDOW, self._sizes,
             self._importance, self._entry, self._entry_value, self._labels, 0, self._weights[0], out, at,
         )  # fmt: skip
         if learn:

@@ -21,18 +21,25 @@ def bayes_predict(index, first, last, counts, totals, rates, product, out, at):
     product : float64[labels], work space; out : float32[labels, outputs]
     """
     n_rows = counts.shape[0]
+    n_known = 0
+    for k in range(first, last):
+        n_known += totals[index[k] % n_rows] > 0.0
     for label in range(out.shape[0]):
         r = (rates[label, 0] + 0.5) / (rates[label, 1] + 1.0)
         product[label] = 1.0
-        out[label, at] = (1.0 - (last - first)) * math.log(r / (1.0 - r))
+        out[label, at] = (1.0 - n_known) * math.log(r / (1.0 - r))
+    done = 0
     for k in range(first, last):
         f = index[k] % n_rows
         n, with_label = totals[f], counts[f]
+        if n == 0.0:
+            continue
+        done += 1
         for label in range(out.shape[0]):
             r = (rates[label, 0] + 0.5) / (rates[label, 1] + 1.0)
             c = float(with_label[label])
             product[label] *= (c + _STRENGTH * r) / (max(n - c, 0.0) + _STRENGTH * (1.0 - r))
-        if (k - first) % _AT_ONCE == _AT_ONCE - 1 or k == last - 1:
+        if done % _AT_ONCE == 0 or done == n_known:
             for label in range(out.shape[0]):
                 out[label, at] += math.log(product[label])
                 product[label] = 1.0

@@ -87,24 +87,21 @@ def best_threshold(total, tally):
 
 
 @inner
-def worth(chosen, n_active, active, p, p_set, e_f1, total, tally, events):
-    """Return what the balanced answer weighs for a set.
+def label_worth(n_active, active, p, total, tally, events, value):
+    """Write what each active label adds to the worth of an answer: its gains in micro-F1 and macro-F1.
 
     Another label of probability p changes F1 = 2 TP / (answered + true) by (2 p - F1) / (answered + true), in the measure of
     all labels and in its own. events : float64[2], fading number of events, and how many labels have been met
     """
-    micro = f1_of(total[best_way(total, N_THRESHOLDS)])
-    gain, own_gain = 0.0, 0.0
-    for j in range(n_active):
-        if chosen[j]:
-            label = active[j]
-            k, own = best_threshold(total, tally[label])
-            gain += p[label] - micro / 2.0
-            own_gain += (p[label] - own / 2.0) / (tally[label, k, SIZE] + 4.0)
+    way = best_way(total, N_THRESHOLDS)
+    half = f1_of(total[way]) / 2.0
     n = events[N_EVENTS_FADED] + 3.0
-    gain *= 2.0 * n / (total[best_way(total, N_THRESHOLDS), SIZE] + 6.0)
-    own_gain *= 2.0 * n / max(events[N_MET], 1.0)
-    return _WORTH[0] * p_set + _WORTH[1] * e_f1 + _WORTH[2] * gain + _WORTH[3] * own_gain
+    scale = _WORTH[2] * 2.0 * n / (total[way, SIZE] + 6.0)
+    own_scale = _WORTH[3] * 2.0 * n / max(events[N_MET], 1.0)
+    for j in range(n_active):
+        label = active[j]
+        k, own = best_threshold(total, tally[label])
+        value[j] = scale * (p[label] - half) + own_scale * (p[label] - own / 2.0) / (tally[label, k, SIZE] + 4.0)
 
 
 @inner
@@ -160,7 +157,8 @@ def balanced(
 ):  # fmt: skip
     """Write the set of largest worth among the seen labelsets that are probable, and the best ones for each single score."""
     best_worth = -1e300
-    answer = np.zeros(MOST_ACTIVE, np.uint8)
+    answer, value = np.zeros(MOST_ACTIVE, np.uint8), np.empty(MOST_ACTIVE)
+    label_worth(n_active, active, p, total, tally, events, value)
     tried, i = 0, -3
     while i < n_live and tried < _MOST_CANDIDATES:
         s = live[i] if i >= 0 else -1
@@ -181,12 +179,13 @@ def balanced(
             continue
         i += 1
         tried += 1
-        size = 0
+        size, w = 0, 0.0
         for j in range(n_active):
             size += chosen[j]
+            w += value[j] * chosen[j]
         e_f1 = expected_f1(chosen, size, joint, n_active, largest) if size > 0 else none
         p_set = set_probability(chosen, n_active, active, odds, log_none, new, covered, members, table, hashes, posterior)
-        w = worth(chosen, n_active, active, p, p_set, e_f1, total, tally, events)
+        w += _WORTH[0] * p_set + _WORTH[1] * e_f1
         if w > best_worth:
             best_worth = w
             answer[:n_active] = chosen[:n_active]

@@ -38,11 +38,12 @@ def linear_step(index, value, first, last, w, step):
 
 
 @jit
-def linear_rows(indptr, index, value, target, weight, learn, rates, base, weights, out, at):
+def linear_rows(indptr, index, value, target, weight, shrink, learn, rates, base, weights, out, at):
     """Predict each row into out[row, :, at + m] for each model m, and learn it if `learn`.
 
     s_l = base_l + W_l x,  W_l += rate * (y_l - 1 / (1 + exp(-s_l))) x
     indptr, index, value : the rows, of unit length; target : uint8[rows, labels]; weight : float64[rows]
+    shrink : float32[rows], what the row is multiplied by before it is learned
     rates : float64[models]; base : place of the log-odds in `out` that a model starts from, or -1
     weights : float32[models, rows of weights + 1, labels or more]; out : float32[rows, labels, outputs]
     """
@@ -58,7 +59,7 @@ def linear_rows(indptr, index, value, target, weight, learn, rates, base, weight
                 out[row, label, at + m] = bounded(s, MOST_ODDS)
             if not learn:
                 continue
-            rate = rates[m] * min(weight[row], _MOST_WEIGHT)
+            rate = rates[m] * min(weight[row], _MOST_WEIGHT) * shrink[row]
             for label in range(n_labels):
                 error = (target[row, label] == POSITIVE) - probability(float(out[row, label, at + m]))
                 score[label] = 0.0 if target[row, label] == UNOBSERVED else rate * error

@@ -73,7 +73,7 @@ def local_ridge(best, similarity, found, sharp, gram, ring, labels, importance, 
 
 @jit
 def local_rows(
-    indptr, index, value, target, weight, learn, number, size, ring, importance, entry, entry_value, link, head, present,
+    indptr, index, value, target, weight, shrink, learn, number, size, ring, importance, entry, entry_value, link, head, present,
     column_of, columns, labels, gram, base, out, at,
 ):  # fmt: skip
     """Predict each row into out[row, :, at:at + 4], and put it in the window if `learn`.
@@ -91,9 +91,7 @@ def local_rows(
         n = number + row if learn else np.int64(number)
         for label in range(n_labels):
             prior[label] = min(max(probability(float(out[row, label, base])), 1e-4), 0.9)
-        shared_products(
-            index, value, first, last, n, size, ring, entry, entry_value, link, head, column_of, columns, products
-        )
+        shared_products(index, value, first, last, n, size, ring, entry, entry_value, link, head, column_of, columns, products)
         kept = min(n, size)
         recent = min(kept, RECENT)
         found, slot = nearest_slots(products, n % size, recent, size, np.int64(0), best, similarity)
@@ -110,10 +108,10 @@ def local_rows(
         if learn:
             slot = n % size
             insert_row(
-                index, value, first, last, target[row, :n_labels], n, size, ring, entry, entry_value, link, head, present,
+                index, value, shrink[row], first, last, target[row, :n_labels], n, size, ring, entry, entry_value, link, head, present,
                 column_of, columns, labels,
             )  # fmt: skip
             importance[slot] = weight[row]
             for other in range(min(n, size)):
-                gram[slot, other] = products[other]
+                gram[slot, other] = shrink[row] * products[other]
             gram[slot, slot] = 1.0 if last > first else 0.0

@@ -13,11 +13,11 @@ N_PAIRS, N_POSITIVE, N_LABELS = 0, 1, 2
 
 
 @inner
-def store_event(index, value, first, last, target, slot, sizes, entry, entry_value, labels):
+def store_event(index, value, shrink, first, last, target, slot, sizes, entry, entry_value, labels):
     """Write an event to a slot: its pairs, and its labels, positives first, then unobserved ones."""
     n_pairs = min(last - first, entry.shape[1])
     for k in range(n_pairs):
-        entry[slot, k], entry_value[slot, k] = index[first + k], value[first + k]
+        entry[slot, k], entry_value[slot, k] = index[first + k], shrink * value[first + k]
     sizes[slot, N_PAIRS] = n_pairs
     count = 0
     for kind in (POSITIVE, UNOBSERVED):
@@ -42,7 +42,7 @@ def gradient_step(index, value, first, last, mark, base, rate, w, score):
 
 @jit
 def rehearsal_rows(
-    indptr, index, value, target, weight, learn, number, size, sizes, importance, entry, entry_value, labels, base, w, out, at
+    indptr, index, value, target, weight, shrink, learn, number, size, sizes, importance, entry, entry_value, labels, base, w, out, at
 ):
     """Predict each row into out[row, :, at]; if `learn`, step on it, then on 5 of the last `size` events drawn at random.
 
@@ -63,9 +63,10 @@ def rehearsal_rows(
         if not learn:
             continue
         n = number + row
-        gradient_step(index, value, first, last, target[row, :n_labels], start, _RATE * min(weight[row], 8.0), w, score)
+        gradient_step(index, value, first, last, target[row, :n_labels], start,
+                      _RATE * min(weight[row], 8.0) * shrink[row], w, score)  # fmt: skip
         slot = n % size
-        store_event(index, value, first, last, target[row, :n_labels], slot, sizes, entry, entry_value, labels)
+        store_event(index, value, shrink[row], first, last, target[row, :n_labels], slot, sizes, entry, entry_value, labels)
         importance[slot] = min(weight[row], 8.0)
         kept = min(n + 1, size)
         for time in range(_TIMES):
@@ -74,5 +75,13 @@ def rehearsal_rows(
             for k in range(sizes[slot, N_LABELS]):
                 mark[labels[slot, k]] = POSITIVE if k < sizes[slot, N_POSITIVE] else UNOBSERVED
             gradient_step(
-                entry[slot], entry_value[slot], np.int64(0), sizes[slot, N_PAIRS], mark, start, _RATE * importance[slot], w, score
+                entry[slot],
+                entry_value[slot],
+                np.int64(0),
+                sizes[slot, N_PAIRS],
+                mark,
+                start,
+                _RATE * importance[slot],
+                w,
+                score,
             )

@@ -104,9 +104,7 @@ def update_covariance(used, gain, scale, noise, covariance):
 
 
 @jit
-def ridge_rows(
-    indptr, index, value, target, weight, learn, counts, place_of, holder, hand, covariance, weights, base, out, at
-):
+def ridge_rows(indptr, index, value, target, weight, shrink, learn, counts, place_of, holder, hand, covariance, weights, base, out, at):
     """Predict each row into out[row, :, at:at + 2], and learn it if `learn`.
 
     Recursive least squares on y (Plackett 1950), its score read as a probability; and logistic regression from the log-odds
@@ -139,6 +137,8 @@ def ridge_rows(
         if not learn:
             continue
         used = hand[0]
+        for k in range(1, size):
+            values[k] *= shrink[row]
         quadratic = gain_of(places, values, size, used, covariance, gain)
         if not (0.0 <= quadratic < 1e6):  # rounding has spoiled P
             for place in range(used):

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from ihomer.kernels.common import inner, jit
 
 _USUAL = 0.9  # a feature present in more than this share of the events is centred
@@ -26,50 +28,71 @@ def scaled(value, count, total, square, n_seen):
 
 
 @inner
-def to_unit_length(values, first, last):
-    """Divide values[first:last] by their Euclidean norm, unless it is 0."""
-    square = 0.0
+def to_unit_length(values, is_new, first, last):
+    """Divide values[first:last] by the Euclidean norm of those that are not new; return that norm over the norm of all.
+
+    What is new is cut to [-1, 1] after the division. A norm of 0 counts as 1.
+    """
+    square, largest = 0.0, 0.0
     for k in range(first, last):
-        square += float(values[k]) * float(values[k])
-    if square > 0.0:
-        norm = math.sqrt(square)
+        if not is_new[k]:
+            largest = max(largest, abs(values[k]))
+    if largest > 0.0:
         for k in range(first, last):
-            values[k] = values[k] / norm
+            if not is_new[k]:
+                square += (values[k] / largest) ** 2
+    norm = largest * math.sqrt(square) if square > 0.0 else 1.0
+    known, total = 0.0, 0.0
+    for k in range(first, last):
+        values[k] = values[k] / norm
+        if is_new[k]:
+            values[k] = min(max(values[k], -1.0), 1.0)
+        else:
+            known += values[k] * values[k]
+        total += values[k] * values[k]
+    return math.sqrt(known / total) if known > 0.0 else (1.0 / math.sqrt(total) if total > 0.0 else 1.0)
 
 
 @jit
-def scale_rows(x_indptr, x_index, x_value, start, stop, learn, sums, n_seen, indptr, index, scaled_value, raw_value):
-    """Write rows without their missing values, each row scaled feature by feature and brought to unit length.
+def scale_rows(
+    x_indptr, x_index, x_value, start, stop, learn, sums, n_seen, indptr, index, scaled_value, raw_value, shrink
+):
+    """Write rows without their missing values, each row scaled feature by feature, and as given, both at unit length.
+
+    A row is scaled with itself taken into the sums; without `learn` they are left as they were. A feature that no event had
+    before takes no part in the length, so that an answer does not depend on whether its name is known already; what is
+    learned from is the row times `shrink`, which is of unit length with it.
 
     sums : float64[features, 3], of the present values: how many, sum, sum of squares; n_seen : float64[1], events
-    indptr : int64[rows + 1]; index : int32[pairs]; scaled_value, raw_value : float32[pairs], out; raw_value is the value
-    as given, at unit length. A row is scaled with itself taken into the sums; without `learn` they are left as they were.
+    indptr : int64[rows + 1]; index : int32[pairs]; scaled_value, raw_value : float32[pairs]; shrink : float32[rows, 2], out
     """
     used = 0
     indptr[0] = 0
+    widest = 0
     for row in range(start, stop):
-        first = used
+        widest = max(widest, x_indptr[row + 1] - x_indptr[row])
+    is_new, wide_scaled, wide_raw = np.empty(widest, np.bool_), np.empty(widest), np.empty(widest)
+    for row in range(start, stop):
+        size = 0
         seen = n_seen[0] + 1.0
-        largest = 0.0
         for k in range(x_indptr[row], x_indptr[row + 1]):
             value = x_value[k]
             if math.isnan(value):
                 continue
             s = sums[x_index[k]]
             count, total, square = s[COUNT] + 1.0, s[TOTAL] + value, s[SQUARE] + value * value
+            is_new[size] = s[COUNT] == 0.0
             if learn:
                 s[COUNT], s[TOTAL], s[SQUARE] = count, total, square
-            index[used] = x_index[k]
-            scaled_value[used] = scaled(value, count, total, square, seen)
-            largest = max(largest, abs(value))
-            used += 1
-        at = first
-        for k in range(x_indptr[row], x_indptr[row + 1]):
-            if not math.isnan(x_value[k]):
-                raw_value[at] = x_value[k] / largest if largest > 0.0 else 0.0
-                at += 1
-        to_unit_length(scaled_value, first, used)
-        to_unit_length(raw_value, first, used)
+            index[used + size] = x_index[k]
+            wide_scaled[size] = scaled(value, count, total, square, seen)
+            wide_raw[size] = value
+            size += 1
+        shrink[row - start, 0] = to_unit_length(wide_scaled, is_new, 0, size)
+        shrink[row - start, 1] = to_unit_length(wide_raw, is_new, 0, size)
+        for k in range(size):
+            scaled_value[used + k], raw_value[used + k] = wide_scaled[k], wide_raw[k]
+        used += size
         indptr[row - start + 1] = used
         if learn:
             n_seen[0] = seen

@@ -95,7 +95,7 @@ def fill_column(feature, size, ring, entry_value, link, head, column):
 
 @inner
 def insert_row(
-    index, value, first, last, target, number, size, ring, entry, entry_value, link, head, present, column_of, columns, labels,
+    index, value, shrink, first, last, target, number, size, ring, entry, entry_value, link, head, present, column_of, columns, labels,
 ):  # fmt: skip
     """Put an event in the slot of the oldest row. labels : int32[slots, most], positives, then unobserved ones."""
     slot = number % size
@@ -105,12 +105,12 @@ def insert_row(
     ring[slot, NUMBER], ring[slot, N_PAIRS] = number, n_pairs
     for place in range(n_pairs):
         feature = index[first + place]
-        entry[slot, place], entry_value[slot, place] = feature, value[first + place]
+        entry[slot, place], entry_value[slot, place] = feature, shrink * value[first + place]
         link[slot, place] = head[feature]
         head[feature] = (slot << WIDTH_BITS) + place
         present[feature] += 1
         if column_of[feature] >= 0:
-            columns[column_of[feature], slot] = value[first + place]
+            columns[column_of[feature], slot] = shrink * value[first + place]
     count = 0
     for label in range(target.size):
         if target[label] == POSITIVE and count < labels.shape[1]:
