@@ -70,9 +70,11 @@ class Decoder:
         row, status = 0, None
         while status != DONE:
             row, status = decode_rows(
-                odds, target, weight, learn, row, self._objective, self._header, self._table, self._hashes, self._ends, self._pool,
+                odds, target, weight, learn, row, self._objective, self._header, self._table, self._hashes, self._ends,
+                self._pool,
                 self._stats, self._last_seen, self._latest, self._factor, self._information, self._novelty, self._shared,
-                self._shared_information, self._own, self._own_bias, self._total, self._tally[:n_labels], self._events, proba, answer,
+                self._shared_information, self._own, self._own_bias, self._total, self._tally[:n_labels], self._events, proba,
+                answer,
             )  # fmt: skip
             if status != DONE:
                 self._make_room(n_labels)

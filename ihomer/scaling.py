@@ -30,7 +30,8 @@ class FeatureScale:
         scaled, raw = np.empty(n_pairs, np.float32), np.empty(n_pairs, np.float32)
         shrink = np.ones((n_rows, 2), np.float32)
         scale_rows(
-            batch.x_indptr, batch.x_index, batch.x_value, start, stop, learn, self._sums, self._n_seen, indptr, index, scaled, raw,
+            batch.x_indptr, batch.x_index, batch.x_value, start, stop, learn, self._sums, self._n_seen, indptr, index, scaled,
+            raw,
             shrink,
         )  # fmt: skip
         target = np.zeros((n_rows, n_labels), np.uint8)

@@ -33,7 +33,8 @@ class Bayes(Expert):
             owners = np.arange(len(self._counts)) % most
             counts = np.zeros((most, width), np.float32)
             np.add.at(counts, owners, self._counts)
-            self._counts, self._totals = counts, np.bincount(owners, self._totals, most)
+            self._counts = counts
+            self._totals = np.bincount(owners, self._totals, most).astype(np.float64)
         if n_labels > self._n_labels:
             self._start(np.arange(self._n_labels, n_labels))
             self._n_labels = n_labels

@@ -26,8 +26,10 @@ class Linear(Expert):
         self._raw_weights = fitted(self._raw_weights, n_labels, n_features)
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int) -> None:
-        linear_rows(rows.indptr, rows.feature, rows.scaled, rows.target, rows.weight, rows.shrink[:, 0], learn, _RATES, 0, self._weights, out, at)
-        linear_rows(rows.indptr, rows.feature, rows.raw, rows.target, rows.weight, rows.shrink[:, 1], learn, _RAW_RATES, -1, self._raw_weights, out, at + len(_RATES))
+        linear_rows(rows.indptr, rows.feature, rows.scaled, rows.target, rows.weight, rows.shrink[:, 0], learn, _RATES, 0,
+                    self._weights, out, at)
+        linear_rows(rows.indptr, rows.feature, rows.raw, rows.target, rows.weight, rows.shrink[:, 1], learn, _RAW_RATES, -1,
+                    self._raw_weights, out, at + len(_RATES))
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         self._weights[:, :, labels] = 0.0
@@ -61,7 +63,8 @@ def _folded(weights: NDArray[np.float32], most: int) -> NDArray[np.float32]:
         return weights
     result = np.zeros((len(weights), most + 1, weights.shape[2]), np.float32)
     owners = np.arange(n_rows) % most
-    np.add.at(result, (slice(None), owners), weights[:, :-1])
+    for model, old in zip(result, weights, strict=True):
+        np.add.at(model, owners, old[:-1])
     result[:, :-1] /= np.bincount(owners, minlength=most)[None, :, None]
     result[:, -1] = weights[:, -1]
     return result

@@ -72,7 +72,8 @@ class Neighbours(Expert):
     def _run(self, rows: Rows, start: int, stop: int, learn: bool, out: Outputs, at: int) -> None:
         local_rows(
             rows.indptr[start : stop + 1], rows.feature, rows.scaled, rows.target[start:stop], rows.weight[start:stop],
-            rows.shrink[start:stop, 0], learn, self._number, _WINDOW, self._ring, self._importance, self._entry, self._entry_value, self._link, self._head,
+            rows.shrink[start:stop, 0], learn, self._number, _WINDOW, self._ring, self._importance, self._entry,
+            self._entry_value, self._link, self._head,
             self._present, self._column_of, self._columns, self._labels, self._gram, 0, out[start:stop], at,
         )  # fmt: skip
 

@@ -41,7 +41,8 @@ class Ridge(Expert):
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int) -> None:
         ridge_rows(
-            rows.indptr, rows.feature, rows.scaled, rows.target, rows.weight, rows.shrink[:, 0], learn, self._counts, self._place_of, self._holder,
+            rows.indptr, rows.feature, rows.scaled, rows.target, rows.weight, rows.shrink[:, 0], learn, self._counts,
+            self._place_of, self._holder,
             self._hand, self._covariance, self._weights.reshape(len(self._weights), -1), 0, out, at,
         )  # fmt: skip
 

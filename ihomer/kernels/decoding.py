@@ -6,10 +6,23 @@ import numpy as np
 
 from ihomer.kernels.common import inner, jit
 from ihomer.kernels.expected import (
-    MOST_ACTIVE, active_labels, add_independent, add_seen, best_expected_f1, expected_f1,
+    MOST_ACTIVE,
+    active_labels,
+    add_independent,
+    add_seen,
+    best_expected_f1,
+    expected_f1,
 )  # fmt: skip
 from ihomer.kernels.labelsets import (
-    N_EVENTS, N_MEMBERS, N_SETS, add_set, count_set, find_set, learn_factors, set_hash, weigh_sets,
+    N_EVENTS,
+    N_MEMBERS,
+    N_SETS,
+    add_set,
+    count_set,
+    find_set,
+    learn_factors,
+    set_hash,
+    weigh_sets,
 )  # fmt: skip
 from ihomer.kernels.mixing import mix_learn, mix_row
 from ihomer.kernels.odds import POSITIVE, UNOBSERVED, bounded, log_odds, probability
@@ -152,7 +165,8 @@ def above_own(p, n_active, active, total, tally, chosen):
 
 @inner
 def balanced(
-    best, live, n_live, none, joint, largest, p, n_active, active, odds, log_none, new, covered, ends, pool, members, table, hashes,
+    best, live, n_live, none, joint, largest, p, n_active, active, odds, log_none, new, covered, ends, pool, members, table,
+    hashes,
     posterior, place, total, tally, events, gain, trial, chosen,
 ):  # fmt: skip
     """Write the set of largest worth among the seen labelsets that are probable, and the best ones for each single score."""
@@ -229,7 +243,8 @@ def note_way(target, chosen, n_active, active, tally):
 
 
 @inner
-def learn_labelset(target, odds, weight, new, first, second, header, table, hashes, ends, pool, stats, last_seen, latest, likelihood,
+def learn_labelset(target, odds, weight, new, first, second, header, table, hashes, ends, pool, stats, last_seen, latest,
+                   likelihood,
                    recency, posterior, live, n_live, factor, information, novelty, members):  # fmt: skip
     """Take the labelset of an event in; one with unobserved labels is not known and not taken."""
     size = 0
@@ -319,17 +334,19 @@ def decode_rows(
             marginal[label] = probability(final[label])
             proba[row, label] = marginal[label]
         rule = best_way(total, N_WAYS) if objective == MICRO_F1 else np.int64(-1)
-        if objective == EXAMPLE_F1 or objective == MICRO_F1:
+        if objective in (EXAMPLE_F1, MICRO_F1):
             best_expected_f1(none, joint, n_active, largest, gain, trial, chosen)
             keep_way(objective, learn, rule == BEST_F1, target, row, n_active, active, total[BEST_F1], chosen, final_choice)
-        if objective == SUBSET or objective == MICRO_F1:
-            most_probable(best, n_active, active, q, log_none, new, covered, ends, pool, members, table, hashes, posterior, place,
+        if objective in (SUBSET, MICRO_F1):
+            most_probable(best, n_active, active, q, log_none, new, covered, ends, pool, members, table, hashes, posterior,
+            place,
                           chosen)  # fmt: skip
             keep_way(objective, learn, rule == MOST_PROBABLE, target, row, n_active, active, total[MOST_PROBABLE], chosen,
                      final_choice)  # fmt: skip
-        if objective == BALANCED or objective == MICRO_F1:
+        if objective in (BALANCED, MICRO_F1):
             balanced(
-                best, live, n_live, none, joint, largest, marginal, n_active, active, q, log_none, new, covered, ends, pool, members,
+                best, live, n_live, none, joint, largest, marginal, n_active, active, q, log_none, new, covered, ends, pool,
+                members,
                 table, hashes, posterior, place, total, tally, events, gain, trial, chosen,
             )  # fmt: skip
             keep_way(objective, learn, rule == BALANCE, target, row, n_active, active, total[BALANCE], chosen, final_choice)

@@ -39,7 +39,8 @@ def active_labels(p, active, place):
 
 @inner
 def add_seen(share, live, n_live, ends, pool, posterior, place, n_active, joint, marginal):
-    """Add `share` times the posterior of the seen labelsets to D and the labels' marginals; return the empty set's part, and the
+    """Add `share` times the posterior of the seen labelsets to D and the labels' marginals; return the empty set's part,
+    and the
     size of the largest of them.
     """
     none, largest = 0.0, np.int64(1)

@@ -69,7 +69,8 @@ def weigh_sets(odds, log_none, header, ends, pool, stats, last_seen, latest, fac
 
     Only labelsets of labels that may apply matter: place : int64[labels], -1 for a label of negligible probability.
     log P(S) = a_1 sum over l in S of q_l + a_2 log n_S + a_3 log(recent n_S + 0.02) + constant
-    odds : float64[labels], q; live : int32[sets]; log_none : log-probability that no label applies; latest : int32[256], labelsets of the last events or -1
+    odds : float64[labels], q; live : int32[sets]; log_none : log-probability that no label applies; latest : int32[256],
+    labelsets of the last events or -1
     factor : float64[3], a; likelihood, recency : float64[sets], the first and third factor, out
     """
     n_sets, now = header[N_SETS], header[N_EVENTS]

@@ -73,7 +73,8 @@ def local_ridge(best, similarity, found, sharp, gram, ring, labels, importance, 
 
 @jit
 def local_rows(
-    indptr, index, value, target, weight, shrink, learn, number, size, ring, importance, entry, entry_value, link, head, present,
+    indptr, index, value, target, weight, shrink, learn, number, size, ring, importance, entry, entry_value, link, head,
+    present,
     column_of, columns, labels, gram, base, out, at,
 ):  # fmt: skip
     """Predict each row into out[row, :, at:at + 4], and put it in the window if `learn`.
@@ -108,7 +109,8 @@ def local_rows(
         if learn:
             slot = n % size
             insert_row(
-                index, value, shrink[row], first, last, target[row, :n_labels], n, size, ring, entry, entry_value, link, head, present,
+                index, value, shrink[row], first, last, target[row, :n_labels], n, size, ring, entry, entry_value, link, head,
+                present,
                 column_of, columns, labels,
             )  # fmt: skip
             importance[slot] = weight[row]

@@ -95,7 +95,8 @@ def fill_column(feature, size, ring, entry_value, link, head, column):
 
 @inner
 def insert_row(
-    index, value, shrink, first, last, target, number, size, ring, entry, entry_value, link, head, present, column_of, columns, labels,
+    index, value, shrink, first, last, target, number, size, ring, entry, entry_value, link, head, present, column_of,
+    columns, labels,
 ):  # fmt: skip
     """Put an event in the slot of the oldest row. labels : int32[slots, most], positives, then unobserved ones."""
     slot = number % size
