@@ -1,6 +1,6 @@
 """Puts the numbers of benchmarks/results into README.md, between <!-- NAME --> and <!-- /NAME -->.
 
-    python -m benchmarks.readme
+python -m benchmarks.readme
 """
 
 import json
@@ -11,7 +11,8 @@ from typing import Any
 from benchmarks.common import RESULTS
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-MODELS = ("previous labelset", "tree alone", "paper", "default")
+MODELS = ("previous labelset", "majority labelset", "paper", "default")
+NAMES = ("subset_accuracy", "example_f1", "micro_f1", "macro_f1")
 
 
 def _load(name: str) -> dict[str, Any]:
@@ -26,38 +27,81 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 def scores() -> str:
     """Return subset accuracy / example-F1 / micro-F1 / macro-F1 of each model on each set."""
-    names = ("subset_accuracy", "example_f1", "micro_f1", "macro_f1")
     sets = _load("scores")["sets"]
     rows = [
-        [name, *[" / ".join(f"{found[model][score]:.3f}".lstrip("0") for score in names) for model in MODELS]]
+        [name, *[" / ".join(f"{found[model][score]:.3f}".lstrip("0") for score in NAMES) for model in MODELS]]
         for name, found in sets.items()
     ]
     means = [
-        " / ".join(f"{sum(found[model][score] for found in sets.values()) / len(sets):.3f}".lstrip("0") for score in names)
+        " / ".join(f"{sum(found[model][score] for found in sets.values()) / len(sets):.3f}".lstrip("0") for score in NAMES)
         for model in MODELS
     ]
     return _table(["set", *MODELS], [*rows, ["mean", *means]])
 
 
-def speed() -> str:
-    """Return events per second of the paper's configuration and of the default, with ratios."""
-    found = _load("speed")["events_per_second"]
+def _four(row: dict[str, float]) -> str:
+    return " / ".join(f"{row[score]:.3f}".lstrip("0") for score in NAMES)
+
+
+def objectives() -> str:
+    """Return the mean scores of the default model with each objective."""
+    means = _load("scores")["means"]
+    rows = [[name, _four(row)] for name, row in means.items() if name == "default" or name.startswith("objective=")]
+    return _table(["mean of the sets", "scores"], rows)
+
+
+def shuffled() -> str:
+    """Return the scores on shuffled sets."""
+    found = _load("scores_shuffled")["sets"]
+    return _table(["set, shuffled", *MODELS], [[name, *[_four(row[model]) for model in MODELS]] for name, row in found.items()])
+
+
+def ablation() -> str:
+    """Return the mean scores, log-loss and calibration error of each variant of the default model."""
+    means = _load("ablation")["means"]
     rows = [
-        [
-            name,
-            f"{row['paper_many']:,.0f}",
-            f"{row['paper_one_by_one']:,.0f}",
-            f"{row['default_many']:,.0f}",
-            f"{row['default_one_by_one']:,.0f}",
-            f"{row['paper_many_over_published']:,.0f}",
-            f"{row['paper_one_over_published']:,.0f}",
-            f"{row['paper_many_over_river']:,.1f}",
-            f"{row['paper_one_over_river']:,.1f}",
-        ]
+        [name, _four(row), f"{row['log_loss']:.3f}", f"{row['calibration_error']:.4f}".lstrip("0")]
+        for name, row in means.items()
+    ]
+    return _table(["mean of the sets", "scores", "log-loss", "calibration error"], rows)
+
+
+def calibration() -> str:
+    """Return log-loss and calibration error on each set, beside the best single expert."""
+    rows = []
+    for name, found in _load("ablation")["sets"].items():
+        row = found["default"]
+        best = min(row["experts_log_loss"], key=row["experts_log_loss"].__getitem__)
+        rows.append(
+            [
+                name,
+                f"{row['log_loss']:.3f}",
+                f"{row['experts_log_loss'][best]:.3f} ({best})",
+                f"{row['over_best_expert']:.3f}",
+                f"{row['calibration_error']:.4f}".lstrip("0"),
+            ]
+        )
+    return _table(["set", "log-loss", "of the best expert", "ratio", "calibration error"], rows)
+
+
+def debug() -> str:
+    """Return what `debug_one` says of one event."""
+    return "```\n" + _load("debug_one")["text"] + "\n```"
+
+
+def speed() -> str:
+    """Return events per second of the default and of the paper's configuration, with ratios."""
+    found = _load("speed")["events_per_second"]
+    columns = (
+        "default_many", "default_one_by_one", "default_many_over_river", "default_one_over_river", "paper_many",
+        "paper_one_by_one", "paper_many_over_published", "paper_one_over_published",
+    )  # fmt: skip
+    rows = [
+        [name, *[(f"{row[c]:,.1f}" if c.endswith("river") else f"{row[c]:,.0f}") if c in row else "" for c in columns]]
         for name, row in found.items()
     ]
-    head = ["set", "paper, many", "one by one", "default, many", "one by one", "many / published", "one / published"]
-    return _table([*head, "many / river", "one / river"], rows)
+    head = ["set", "default, many", "one by one", "many / river", "one / river", "paper, many", "one by one"]
+    return _table([*head, "many / published", "one / published"], rows)
 
 
 def starts() -> str:
@@ -71,17 +115,26 @@ def starts() -> str:
 
 
 def drift() -> str:
-    """Return what the drift benchmark found, in words."""
+    """Return what the drift benchmark found."""
     found = _load("drift")
-    events = {
-        name: sorted(row[name]["recovered_after"] or float("inf") for row in found["sudden"]) for name in ("on", "off")
-    }
-    middle = {name: values[len(values) // 2] for name, values in events.items()}
+    rows = []
+    for name in (name for name in found["sudden"][0] if name != "seed"):
+        after = sorted(row[name]["recovered_after"] or float("inf") for row in found["sudden"])
+        middle = after[len(after) // 2]
+        rows.append(
+            [
+                name,
+                "never" if middle == float("inf") else f"{middle:,.0f}",
+                f"{sum(row[name]['loss_before'] for row in found['sudden']) / len(after):.3f}",
+                f"{sum(row[name]['loss_next_1000'] for row in found['sudden']) / len(after):.3f}",
+                found["default_faster_than"].get(name, ""),
+            ]
+        )
+    stationary = found["stationary"]
     return (
-        f"After a sudden drift the loss is back within 20 % of its old level sooner than with all detection off in "
-        f"{found['faster_with_detection']} runs (median {middle['on']:,.0f} against {middle['off']:,.0f} events). On a "
-        f"stationary stream of {found['stationary']['n_events']:,} events the model's loss raised "
-        f"{found['stationary']['n_drifts_global']} alarms, the partition {found['stationary']['n_drifts_partition']}."
+        _table(["model", "recovered after", "loss before", "in the next 1,000", "default was faster on"], rows)
+        + f"\n\nOn a stationary stream of {stationary['n_events']:,} events the model's loss raised "
+        f"{stationary['n_drifts_global']} alarms, the partition {stationary['n_drifts_partition']}."
     )
 
 
@@ -92,7 +145,10 @@ def clusters() -> str:
     return _table(["set", "cluster sizes, default model, at the end"], rows)
 
 
-BLOCKS = {"scores": scores, "speed": speed, "starts": starts, "drift": drift, "clusters": clusters}
+BLOCKS = {
+    "scores": scores, "objectives": objectives, "shuffled": shuffled, "ablation": ablation, "calibration": calibration,
+    "debug": debug, "speed": speed, "starts": starts, "drift": drift, "clusters": clusters,
+}  # fmt: skip
 
 
 def filled(text: str) -> str:

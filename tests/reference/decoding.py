@@ -1,0 +1,489 @@
+"""Decoding the slow way: a dictionary of labelsets, joint distributions and answers by going through all subsets.
+
+An event's best answer comes with its lead: how much better it is than what would have been answered next. Where two answers
+are as good as each other, the last digits of a sum decide, and the twins may differ.
+"""
+
+import math
+import struct
+from itertools import chain, combinations
+
+MOST_ODDS, MOST_INPUT = 12.0, 8.0
+MOST_ACTIVE, LEAST_ACTIVE = 64, 0.001
+LOOK_BACK, KEEP_RECENT, LEAST_RECENT = 256, 0.98, 0.02
+THRESHOLDS = [0.03 + 0.025 * k for k in range(24)]
+OTHER_WAYS = ("example_f1", "subset", "balanced")  # of answering, beside the thresholds, that micro-F1 chooses from
+WORTH_OF_SUBSET, WORTH_OF_F1, WORTH_OF_MICRO, WORTH_OF_MACRO = 1.0, 1.5, 0.35, 0.15
+OWN_START = 0.1
+NEGATIVE, POSITIVE, UNOBSERVED = 0, 1, 2
+
+
+def sigmoid(x):
+    """Probability of log-odds."""
+    return 1.0 / (1.0 + math.exp(-x))
+
+
+def clip(x, least, most):
+    """The number of the interval that is nearest to x."""
+    return min(max(x, least), most)
+
+
+def logit(p, least):
+    """Log-odds of a probability, which is kept off 0 and 1."""
+    p = clip(p, least, 1.0 - least)
+    return math.log(p / (1.0 - p))
+
+
+def single(x):
+    """The nearest number of 32 bits."""
+    return struct.unpack("f", struct.pack("f", x))[0]
+
+
+def subsets(items):
+    """All subsets, the empty one first."""
+    items = list(items)
+    return [frozenset(s) for s in chain.from_iterable(combinations(items, size) for size in range(len(items) + 1))]
+
+
+def solve(a, b):
+    """The x with A x = b, by elimination with the largest pivot."""
+    n = len(b)
+    rows = [[*row, value] for row, value in zip(a, b, strict=True)]
+    for i in range(n):
+        pivot = max(range(i, n), key=lambda r: abs(rows[r][i]))
+        rows[i], rows[pivot] = rows[pivot], rows[i]
+        for r in range(n):
+            if r != i:
+                times = rows[r][i] / rows[i][i]
+                rows[r] = [x - times * y for x, y in zip(rows[r], rows[i], strict=True)]
+    return [rows[i][n] / rows[i][i] for i in range(n)]
+
+
+def symmetric(diagonal, n):
+    """A diagonal matrix as lists."""
+    return [[diagonal if i == j else 0.0 for j in range(n)] for i in range(n)]
+
+
+# Joint distributions ---------------------------------------------------------------------------------------------------
+
+
+def independent(p):
+    """P(S) for all subsets of the labels of p, a dictionary of probabilities."""
+    return {s: math.prod(p[x] if x in s else 1.0 - p[x] for x in p) for s in subsets(p)}
+
+
+def without_large(distribution, negligible=1e-4):
+    """The distribution without its largest sets, sizes that have less than `negligible` in all; size 1 stays."""
+    by_size = {}
+    for s, p in distribution.items():
+        by_size[len(s)] = by_size.get(len(s), 0.0) + p
+    largest, tail = max(by_size), 0.0
+    while largest > 1 and tail + by_size[largest] < negligible:
+        tail += by_size[largest]
+        largest -= 1
+    return {s: p for s, p in distribution.items() if len(s) <= largest}
+
+
+def expected_f1(answer, distribution):
+    """Mean over the labelsets of 2 |answer and S| / (|answer| + |S|), which is 1 for two empty sets."""
+    total = 0.0
+    for s, p in distribution.items():
+        total += p * (2.0 * len(answer & s) / (len(answer) + len(s)) if answer or s else 1.0)
+    return total
+
+
+def size_matrix(distribution, labels):
+    """D[l][k] = P(label l applies, and k labels apply), and P(none applies)."""
+    d = {x: {} for x in labels}
+    for s, p in distribution.items():
+        for x in s:
+            d[x][len(s)] = d[x].get(len(s), 0.0) + p
+    return d, distribution.get(frozenset(), 0.0)
+
+
+def expected_f1_of_sizes(answer, d, none):
+    """The same mean, from D."""
+    if not answer:
+        return none
+    return sum(p * 2.0 / (len(answer) + k) for x in answer for k, p in d[x].items())
+
+
+def best_of(worth):
+    """The answer of largest worth, the first of equal ones, and its lead; `worth` holds (answer, worth)."""
+    answer, best = worth[0]
+    for s, value in worth:
+        if value > best:
+            answer, best = s, value
+    return answer, min((best - value for s, value in worth if s != answer), default=math.inf)
+
+
+def best_expected_f1(d, none, labels):
+    """The subset of largest expected F1, and its lead."""
+    return best_of([(s, expected_f1_of_sizes(s, d, none)) for s in subsets(labels)])
+
+
+# Mixing -----------------------------------------------------------------------------------------------------------------
+
+
+class Mixing:
+    """q = b_l + sum over inputs of (w + v_l) s, bounded: w by Newton's method, v and b by AdaGrad."""
+
+    KEEP, STRENGTH, RATE, LEAST_CURVATURE = 0.9998, 150.0, 0.002, 1e-4
+
+    def __init__(self, n_inputs):
+        self.shared = [1.0 / n_inputs] * n_inputs
+        self.information = symmetric(self.STRENGTH, n_inputs)
+        self.own, self.squares = {}, {}  # label -> one number for each input, and the last one for b
+
+    def parameters(self, label):
+        """A label's own weights with its b, and the sums of their squared gradients."""
+        n = len(self.shared) + 1
+        return self.own.setdefault(label, [0.0] * n), self.squares.setdefault(label, [OWN_START] * n)
+
+    def mix(self, label, inputs):
+        """The log-odds of a label."""
+        own, _ = self.parameters(label)
+        total = own[-1]
+        for w, v, s in zip(self.shared, own, inputs, strict=False):
+            total += (w + v) * s
+        return clip(total, -MOST_ODDS, MOST_ODDS)
+
+    def learn(self, rows, weight):
+        """Learn an event: (label, inputs, log-odds, y) for each observed label."""
+        n = len(self.shared)
+        w = min(weight, 8.0)
+        back = symmetric((1.0 - self.KEEP) * self.STRENGTH, n)
+        information = [[self.KEEP * self.information[i][j] + back[i][j] for j in range(n)] for i in range(n)]
+        gradient = [0.0] * n
+        for label, inputs, odds, y in rows:
+            p = sigmoid(odds)
+            own, squares = self.parameters(label)
+            for i, s in enumerate([*inputs, 1.0]):
+                step = w * (y - p) * s
+                squares[i] += step**2
+                own[i] += self.RATE * step / math.sqrt(squares[i])
+                if i < n:
+                    gradient[i] += step
+            curvature = w * p * (1.0 - p)
+            if curvature > self.LEAST_CURVATURE:
+                for i in range(n):
+                    for j in range(n):
+                        information[i][j] += curvature * inputs[i] * inputs[j]
+        self.information = information
+        self.shared = [a + b for a, b in zip(self.shared, solve(information, gradient), strict=True)]
+
+    def forget(self, labels):
+        """Start labels anew."""
+        for label in labels:
+            self.own.pop(label, None)
+            self.squares.pop(label, None)
+
+
+# Labelsets --------------------------------------------------------------------------------------------------------------
+
+
+class Seen:
+    """What is known of one labelset."""
+
+    def __init__(self, now):
+        self.count, self.recent, self.last = 0.0, 0.0, now
+
+
+class Labelsets:
+    """Labelsets seen: set -> count, recent count, event seen last; and the factors by which they are weighed."""
+
+    def __init__(self, most):
+        self.sets = {}
+        self.most, self.room = most, min(64, most)
+        self.n_events = 0
+        self.factor = [1.0, 0.3, 0.1]
+        self.information = symmetric(20.0, 3)
+        self.novelty, self.novelty_squares = [-1.0, 1.0, 0.0], [1.0, 1.0, 1.0]
+
+    def features(self, s, q):
+        """The three factors of log P(S) before weighing."""
+        seen = self.sets[s]
+        age = self.n_events - seen.last
+        recent = seen.recent * KEEP_RECENT**age if age <= LOOK_BACK else 0.0
+        return sum(q[x] for x in sorted(s)), math.log(seen.count), math.log(recent + LEAST_RECENT)
+
+    def weigh(self, q, active, log_none):
+        """P(S) of the sets of active labels, in the order in which they were met first, and the share that they cover."""
+        f = {s: self.features(s, q) for s in self.sets if s <= active}
+        score = {s: sum(a * x for a, x in zip(self.factor, f[s], strict=True)) for s in f}
+        share = [log_none + f[s][0] for s in f]
+        covered = clip(sum(math.exp(x) for x in share if x > -9.0), 1e-4, 1.0 - 1e-4)
+        largest = max(score.values(), default=0.0)
+        p = {s: math.exp(score[s] - largest) for s in f if score[s] - largest > -13.0}
+        total = sum(p.values())
+        return {s: p[s] / total for s in p}, covered
+
+    def novelty_of(self, posterior, covered):
+        """The probability that the labelset is a new one, and what the log-odds of that are made of."""
+        if not posterior:
+            return 1.0, []
+        inputs = [1.0, -math.log(covered / (1.0 - covered)), -math.log(max(max(posterior.values()), 1e-6))]
+        odds = sum(b * x for b, x in zip(self.novelty, inputs, strict=True))
+        return sigmoid(clip(odds, -12.0, 12.0)), inputs
+
+    def learn(self, s, q, weight, posterior, new, novelty_inputs):
+        """Take a labelset in; s is None where it is not known."""
+        if s is not None:
+            w = min(weight, 8.0)
+            known = s in self.sets
+            if known and posterior:
+                self.learn_factors(s, q, w, posterior)
+            seen = self.sets.setdefault(s, Seen(self.n_events))
+            if len(self.sets) > 1 and novelty_inputs:
+                for i, x in enumerate(novelty_inputs):
+                    g = w * ((0.0 if known else 1.0) - new) * x
+                    self.novelty_squares[i] += g * g
+                    self.novelty[i] += 0.3 * g / math.sqrt(self.novelty_squares[i])
+            seen.count += weight
+            seen.recent = seen.recent * KEEP_RECENT ** (self.n_events - seen.last) + weight
+            seen.last = self.n_events
+        self.n_events += 1
+        if len(self.sets) == self.room:
+            self.make_room()
+
+    def learn_factors(self, true, q, w, posterior):
+        """Newton's step on log P(true set): a += I^-1 (f_true - mean f), I += covariance of f; a in [0, 4]."""
+        f = {s: self.features(s, q) for s in posterior if posterior[s] > 1e-6}
+        mean = [sum(posterior[s] * f[s][i] for s in f) for i in range(3)]
+        for s in f:
+            off = [f[s][i] - mean[i] for i in range(3)]
+            for i in range(3):
+                for j in range(3):
+                    self.information[i][j] += w * posterior[s] * off[i] * off[j]
+        step = solve(self.information, [w * (x - m) for x, m in zip(self.features(true, q), mean, strict=True)])
+        self.factor = [clip(a + b, 0.0, 4.0) for a, b in zip(self.factor, step, strict=True)]
+
+    def make_room(self):
+        """Double the room, or forget the rarer half."""
+        if self.room < self.most:
+            self.room = min(2 * self.room, self.most)
+            return
+
+        def worth(item):
+            seen = item[1]
+            return seen.count + seen.recent * KEEP_RECENT ** (self.n_events - seen.last), seen.last
+
+        kept = {s for s, _ in sorted(self.sets.items(), key=worth, reverse=True)[: self.most // 2]}
+        self.sets = {s: seen for s, seen in self.sets.items() if s in kept}
+
+    def forget_labels(self, labels):
+        """Drop the sets with one of the labels."""
+        self.sets = {s: seen for s, seen in self.sets.items() if not s & set(labels)}
+
+
+# Thresholds -------------------------------------------------------------------------------------------------------------
+
+
+def f1_of(tally):
+    """F1 of [true positives, answered plus true], with one label of two right before."""
+    return (2.0 * tally[0] + 1.0) / (tally[1] + 2.0)
+
+
+class Thresholds:
+    """Fading counts [true positives, answered plus true] of each threshold, for all labels and for each."""
+
+    KEEP, KEEP_LABEL, SHRINK = 0.999, 0.995, 20.0
+
+    def __init__(self):
+        self.total = [[0.0, 0.0] for _ in THRESHOLDS]
+        self.own = {}
+        self.n_events = 0.0
+
+    def best(self):
+        """Number of the threshold of largest micro-F1."""
+        f1 = [f1_of(t) for t in self.total]
+        return f1.index(max(f1))
+
+    def best_of_label(self, label):
+        """Number of a label's threshold of largest F1, and that F1."""
+        tallies = self.own.get(label, [[0.0, 0.0] for _ in THRESHOLDS])
+        f1 = [
+            (2.0 * own[0] + self.SHRINK * f1_of(of_all)) / (own[1] + self.SHRINK)
+            for own, of_all in zip(tallies, self.total, strict=True)
+        ]
+        return f1.index(max(f1)), max(f1)
+
+    def value(self, label, p):
+        """What a label adds to the worth of an answer: the gain in micro-F1 and in its own F1, if p is its probability."""
+        of_all = self.total[self.best()]
+        k, own_f1 = self.best_of_label(label)
+        n = self.n_events + 3.0
+        gain = 2.0 * n * (p - f1_of(of_all) / 2.0) / (of_all[1] + 6.0)
+        own_gain = 2.0 * n / max(len(self.own), 1) * (p - own_f1 / 2.0) / (self.own[label][k][1] + 4.0)
+        return WORTH_OF_MICRO * gain + WORTH_OF_MACRO * own_gain
+
+    def learn(self, target, proba):
+        """Count what each threshold would have answered."""
+        self.n_events = self.KEEP * self.n_events + 1.0
+        self.total = [[self.KEEP * t[0], self.KEEP * t[1]] for t in self.total]
+        for label, (mark, p) in enumerate(zip(target, proba, strict=True)):
+            y = float(mark == POSITIVE)
+            if mark == UNOBSERVED or (not y and p <= THRESHOLDS[0]):
+                continue
+            own = self.own.setdefault(label, [[0.0, 0.0] for _ in THRESHOLDS])
+            for k, threshold in enumerate(THRESHOLDS):
+                said = float(p > threshold)
+                own[k] = [self.KEEP_LABEL * own[k][0] + said * y, self.KEEP_LABEL * own[k][1] + said + y]
+                self.total[k] = [self.total[k][0] + said * y, self.total[k][1] + said + y]
+
+
+# Events -----------------------------------------------------------------------------------------------------------------
+
+
+class Event:
+    """All that is known of one event before its labelset is."""
+
+    def __init__(self, decoder, q):
+        self.q = q
+        self.p = [sigmoid(x) if label in decoder.thresholds.own else 0.0 for label, x in enumerate(q)]
+        self.log_none = sum(math.log(1.0 - p) for p in self.p)
+        self.active = self._active()
+        self.posterior, self.covered = decoder.labelsets.weigh(q, self.active, self.log_none)
+        self.new, self.novelty_inputs = decoder.labelsets.novelty_of(self.posterior, self.covered)
+        self.seen = {s: (1.0 - self.new) * p for s, p in self.posterior.items()}
+        self._mix(decoder.mixing)
+        self._sizes = None
+
+    def _active(self):
+        least = LEAST_ACTIVE
+        while sum(p > least for p in self.p) > MOST_ACTIVE:
+            least = 2.0 * least if least < 0.4 else 0.5 * (1.0 + least)
+        return frozenset(label for label, p in enumerate(self.p) if p > least)
+
+    def _mix(self, mixing):
+        marginal = [self.new * p for p in self.p]
+        for s, p in self.seen.items():
+            if p > 1e-6:
+                for x in s:
+                    marginal[x] += p
+        self.inputs = [
+            [clip(single(a), -MOST_INPUT, MOST_INPUT) for a in (x, logit(m, 1e-5))] for x, m in zip(self.q, marginal, strict=True)
+        ]
+        self.odds = [mixing.mix(label, inputs) for label, inputs in enumerate(self.inputs)]
+        self.proba = [sigmoid(x) for x in self.odds]
+
+    def sizes(self):
+        """D and P(none) of the labelset: one of those seen, or, if new, one of independent labels."""
+        if self._sizes is None:
+            joint = {s: p for s, p in self.seen.items() if p > 1e-6}
+            for s, p in without_large(independent({x: self.p[x] for x in sorted(self.active)})).items():
+                joint[s] = joint.get(s, 0.0) + self.new * p
+            self._sizes = size_matrix(joint, self.active)
+        return self._sizes
+
+    def probability(self, s):
+        """P(S): of a seen labelset, or of a new one."""
+        if s in self.known:
+            return self.seen.get(s, 0.0)
+        return self.new * math.exp(min(self.log_none + sum(self.q[x] for x in sorted(s)), 0.0)) / (1.0 - self.covered)
+
+
+class SlowDecoder:
+    """From log-odds to probabilities and an answer for an objective; its state changes in `learn` alone."""
+
+    def __init__(self, objective, most_labelsets):
+        self.objective = objective
+        self.labelsets = Labelsets(most_labelsets)
+        self.mixing = Mixing(2)
+        self.thresholds = Thresholds()
+        self.other_ways = {way: [0.0, 0.0] for way in OTHER_WAYS}
+
+    def decode(self, q):
+        """The event of log-odds q, with its answer and lead."""
+        event = Event(self, q)
+        event.known = self.labelsets.sets
+        event.answers = {}
+        event.answer, event.lead = getattr(self, f"best_{self.objective}")(event)
+        return event
+
+    def learn(self, event, target, weight):
+        """Learn what the labels of a decoded event were."""
+        observed = [label for label, mark in enumerate(target) if mark != UNOBSERVED]
+        true = frozenset(label for label in observed if target[label] == POSITIVE)
+        if self.objective == "micro_f1":
+            self.note_ways(event, true, set(observed))
+        self.mixing.learn([(x, event.inputs[x], event.odds[x], float(x in true)) for x in observed], weight)
+        self.thresholds.learn(target, event.proba)
+        whole = true if len(observed) == len(target) else None
+        self.labelsets.learn(whole, event.q, weight, event.posterior, event.new, event.novelty_inputs)
+
+    def forget_labels(self, labels):
+        """Start labels anew."""
+        self.mixing.forget(labels)
+        self.labelsets.forget_labels(labels)
+        for label in labels:
+            self.thresholds.own.pop(label, None)
+
+    # Answers, each with its lead
+
+    def best_hamming(self, event):
+        """All labels that are more probable than not."""
+        return self.above(event, 0.5, range(len(event.q)))
+
+    def best_subset(self, event):
+        """The more probable of the best seen set and the set of all labels that alone are more probable than not."""
+        likely = frozenset(x for x in event.active if event.q[x] > 0.0)
+        lead = min((abs(event.q[x]) for x in event.active), default=math.inf)
+        worth = [*event.seen.items(), *([] if likely in event.seen else [(likely, event.probability(likely))])]
+        answer, gap = best_of(worth)
+        return answer, min(lead, gap)
+
+    def best_example_f1(self, event):
+        """The best of all subsets."""
+        return best_expected_f1(*event.sizes(), sorted(event.active))
+
+    def best_balanced(self, event):
+        """The set of largest worth among the best ones for single scores and the probable seen ones."""
+        firsts = [self.best_example_f1(event), self.best_subset(event), self.best_threshold(event)]
+        candidates = [answer for answer, _ in firsts] + [s for s, p in event.seen.items() if p > 0.01][:17]
+        value = {x: self.thresholds.value(x, event.proba[x]) for x in event.active}
+        worth = [
+            (
+                s,
+                WORTH_OF_SUBSET * event.probability(s)
+                + WORTH_OF_F1 * expected_f1_of_sizes(s, *event.sizes())
+                + sum(value[x] for x in sorted(s)),
+            )
+            for s in candidates
+        ]
+        answer, gap = best_of(worth)
+        return answer, min(gap, *(lead for _, lead in firsts))
+
+    def best_threshold(self, event):
+        """All labels above the threshold of largest micro-F1."""
+        return self.above(event, THRESHOLDS[self.thresholds.best()], event.active)
+
+    def best_macro_f1(self, event):
+        """All labels above their own thresholds."""
+        own = {x: THRESHOLDS[self.thresholds.best_of_label(x)[0]] for x in event.active}
+        lead = min((abs(event.proba[x] - own[x]) for x in own), default=math.inf)
+        return frozenset(x for x in own if event.proba[x] > own[x]), lead
+
+    def best_micro_f1(self, event):
+        """The way of answering of largest micro-F1 so far."""
+        event.answers = {way: getattr(self, f"best_{way}")(event) for way in OTHER_WAYS}
+        lead = min(lead for _, lead in event.answers.values())
+        best, f1 = "threshold", f1_of(self.thresholds.total[self.thresholds.best()])
+        for way in OTHER_WAYS:
+            if f1_of(self.other_ways[way]) > f1:
+                best, f1 = way, f1_of(self.other_ways[way])
+        answer, own_lead = self.best_threshold(event) if best == "threshold" else event.answers[best]
+        return answer, min(lead, own_lead)
+
+    def note_ways(self, event, true, observed):
+        """Count what each joint answer was worth."""
+        for way, (answer, _) in event.answers.items():
+            hits, size = self.other_ways[way]
+            keep = self.thresholds.KEEP
+            self.other_ways[way] = [keep * hits + len(answer & true), keep * size + len(answer & observed) + len(true)]
+
+    @staticmethod
+    def above(event, threshold, labels):
+        """All of some labels that are above a threshold."""
+        lead = min((abs(event.proba[x] - threshold) for x in labels), default=math.inf)
+        return frozenset(x for x in labels if event.proba[x] > threshold), lead

@@ -1,0 +1,591 @@
+"""Experts, their mixture, and the scale of features the slow way: dictionaries and lists, every formula literal, float64."""
+
+import math
+from typing import NamedTuple
+
+from .tree import uniform
+
+MOST_ODDS = 12.0
+BIAS = 0.3  # value of the constant feature of linear models
+CONSTANT = "constant"
+
+
+class Row(NamedTuple):
+    """An event as experts see it."""
+
+    scaled: dict  # feature -> value on the scale of the feature, the row of unit length
+    raw: dict  # feature -> value as given, the row of unit length
+    positive: frozenset  # labels that apply
+    unobserved: frozenset
+    weight: float
+
+
+def sigmoid(z):
+    return 1.0 / (1.0 + math.exp(-z))
+
+
+def clamp(value, least, most):
+    return min(max(value, least), most)
+
+
+def log_odds(p, least):
+    p = clamp(p, least, 1.0 - least)
+    return math.log(p / (1.0 - p))
+
+
+def dot(x, z):
+    """Product of two sparse vectors, in the order of x."""
+    return sum(value * z[f] for f, value in x.items() if f in z)
+
+
+def solve(a, b):
+    """x of A x = b by elimination with the largest pivot of each column."""
+    n = len(b)
+    rows = [[*a[i], b[i]] for i in range(n)]
+    for i in range(n):
+        best = max(range(i, n), key=lambda k: abs(rows[k][i]))
+        rows[i], rows[best] = rows[best], rows[i]
+        for k in range(n):
+            if k != i:
+                share = rows[k][i] / rows[i][i]
+                rows[k] = [p - share * q for p, q in zip(rows[k], rows[i], strict=True)]
+    return [rows[i][n] / rows[i][i] for i in range(n)]
+
+
+class SlowScale:
+    """Running mean and spread of each feature, of the values that are present."""
+
+    def __init__(self, long=50_000.0):
+        self.long = long
+        self.sums = {}  # feature -> count, sum, sum of squares
+        self.n_seen = 0.0
+
+    def row(self, x, learn):
+        """Return the pairs on the scale of their features, and as given, both of unit length; None stands for missing."""
+        seen = self.n_seen + 1.0
+        present = {f: v for f, v in x.items() if v is not None}
+        sums = {}
+        for f, v in present.items():
+            count, total, square = self.sums.get(f, (0.0, 0.0, 0.0))
+            sums[f] = (count + 1.0, total + v, square + v * v)
+        scaled = {f: self.on_scale(v, seen, *sums[f]) for f, v in present.items()}
+        if learn:
+            self.sums.update(sums)
+            self.n_seen = seen
+            if seen > self.long:
+                self.n_seen /= 2.0
+                self.sums = {f: tuple(s / 2.0 for s in sums) for f, sums in self.sums.items()}
+        return unit(scaled), unit(present)
+
+    @staticmethod
+    def on_scale(value, seen, count, total, square):
+        mean = total / count
+        mean_square = square / count
+        variance = mean_square - mean * mean
+        if count > 0.9 * seen and variance > 1e-9 * mean_square:
+            return clamp((value - mean) / math.sqrt(variance), -5.0, 5.0)
+        return clamp(value / math.sqrt(mean_square), -5.0, 5.0) if mean_square > 0.0 else 0.0
+
+    def forget_features(self, features):
+        for f in features:
+            self.sums.pop(f, None)
+
+
+def unit(x):
+    length = math.hypot(*x.values())
+    return {f: v / length for f, v in x.items()} if length > 0.0 else x
+
+
+class SlowFrequency:
+    """Rates that fade slowly and fast, and rates after what the last two events carried."""
+
+    KEEP = (0.9999, 0.95)
+    KEEP_SEQUENCE = 0.995
+
+    def __init__(self):
+        self.rates = []  # by label and speed: weight of the positives, of all
+        self.shared = [[0.0, 0.0], [0.0, 0.0]]
+        self.last = []  # by label: whether the last event carried it, and the one before
+        self.sequence = []  # by label, and by what the last two carried: positives, all
+        self.sequence_shared = {(a, b): [0.5, 1.0] for a in (False, True) for b in (False, True)}
+
+    def grow(self, n_labels, n_features):
+        while len(self.rates) < n_labels:
+            self.rates.append(None)
+            self.last.append(None)
+            self.sequence.append(None)
+            self.start(len(self.rates) - 1, self.rates[:-1])
+
+    def start(self, label, others):
+        """A label of which all events so far are taken to have been without it."""
+        self.rates[label] = [[0.0, max((r[speed][1] for r in others), default=0.0)] for speed in range(2)]
+        self.last[label] = (False, False)
+        self.sequence[label] = {}
+
+    def step(self, row, base, learn):
+        result = [self.predict(label) for label in range(len(base))]
+        if learn:
+            self.learn(row)
+        return result
+
+    def predict(self, label):
+        found = []
+        for (positive, weight), (all_positive, all_weight) in zip(self.rates[label], self.shared, strict=True):
+            rate = clamp((all_positive + 0.02) / (all_weight + 1.0), 0.001, 0.5)
+            found.append(log_odds((positive + 2.0 * rate) / (weight + 2.0), 1e-5))
+        positive, weight = self.sequence[label].get(self.last[label], (0.0, 0.0))
+        all_positive, all_weight = self.sequence_shared[self.last[label]]
+        found.append(log_odds((positive + 2.0 * all_positive / all_weight) / (weight + 2.0), 1e-5))
+        return found
+
+    def learn(self, row):
+        for shared, keep in zip(self.shared, self.KEEP, strict=True):
+            shared[:] = [keep * s for s in shared]
+        for label, rates in enumerate(self.rates):
+            before = self.last[label]
+            self.last[label] = (label in row.positive, before[0])
+            if label in row.unobserved:
+                continue
+            now = (row.weight if label in row.positive else 0.0, row.weight)
+            for rate, shared, keep in zip(rates, self.shared, self.KEEP, strict=True):
+                for i in range(2):
+                    rate[i] = keep * rate[i] + now[i]
+                    shared[i] += now[i]
+            old = self.sequence[label].get(before, (0.0, 0.0))
+            self.sequence[label][before] = [self.KEEP_SEQUENCE * old[i] + now[i] for i in range(2)]
+            shared = self.sequence_shared[before]
+            shared[:] = [shared[i] + now[i] for i in range(2)]
+            if shared[1] > 1e5:
+                shared[:] = [s / 2.0 for s in shared]
+
+    def forget_labels(self, labels):
+        others = [rates for label, rates in enumerate(self.rates) if label not in labels]
+        for label in labels:
+            self.start(label, others)
+
+    def forget_features(self, features):
+        pass
+
+
+class SlowLinear:
+    """Logistic regressions: three of scaled values from the label's rate, one of values as given from nothing."""
+
+    RATES = (0.5, 2.0, 6.0, 2.0)
+
+    def __init__(self, most_weights=1 << 24):
+        self.most_weights = most_weights
+        self.n_rows = 1 << 62  # features share rows of weights where there are more
+        self.weights = [{} for _ in self.RATES]  # (feature, label) -> weight
+
+    def grow(self, n_labels, n_features):
+        n_rows = max(1, self.most_weights // (1 << (n_labels - 1).bit_length()))
+        if n_rows < self.n_rows <= self.most_weights:
+            self.fold(n_rows)
+        self.n_rows = n_rows
+
+    def fold(self, n_rows):
+        """Average the weights of features that share a row from now on."""
+        for m, weights in enumerate(self.weights):
+            sums = {}
+            for (f, label), w in weights.items():
+                owner = f if f == CONSTANT else f % n_rows
+                share = 1 if f == CONSTANT else len(range(owner, self.n_rows, n_rows))
+                sums[owner, label] = sums.get((owner, label), 0.0) + w / share
+            self.weights[m] = sums
+
+    def pairs(self, row, m):
+        x = row.raw if m == 3 else row.scaled
+        return [(CONSTANT, BIAS), *((f % self.n_rows, v) for f, v in x.items())]
+
+    def step(self, row, base, learn):
+        result = []
+        for label, start in enumerate(base):
+            found = []
+            for m, weights in enumerate(self.weights):
+                pairs = self.pairs(row, m)
+                s = sum(v * weights.get((f, label), 0.0) for f, v in pairs) + (0.0 if m == 3 else start)
+                s = clamp(s, -MOST_ODDS, MOST_ODDS)
+                found.append(s)
+                if learn and label not in row.unobserved:
+                    error = (label in row.positive) - sigmoid(s)
+                    for f, v in pairs:
+                        weights[f, label] = weights.get((f, label), 0.0) + self.RATES[m] * min(row.weight, 8.0) * error * v
+            result.append(found)
+        return result
+
+    def forget_labels(self, labels):
+        for weights in self.weights:
+            for key in [key for key in weights if key[1] in labels]:
+                del weights[key]
+
+    def forget_features(self, features):
+        for weights in self.weights:
+            for key in [key for key in weights if key[0] in features]:
+                del weights[key]
+
+
+class SlowRehearsal:
+    """Logistic regression that goes over five past events after each; they too start from the odds of the event at hand."""
+
+    def __init__(self, window=2048):
+        self.window = window
+        self.slots = []
+        self.number = 0
+        self.weights = {}  # (feature, label) -> weight
+
+    def grow(self, n_labels, n_features):
+        pass
+
+    def score(self, x, label):
+        return sum(v * self.weights.get((f, label), 0.0) for f, v in [(CONSTANT, BIAS), *x.items()])
+
+    def step(self, row, base, learn):
+        result = [[clamp(self.score(row.scaled, label) + start, -MOST_ODDS, MOST_ODDS)] for label, start in enumerate(base)]
+        if not learn:
+            return result
+        self.descend(row, base)
+        if len(self.slots) < self.window:
+            self.slots.append(row)
+        else:
+            self.slots[self.number % self.window] = row
+        for time in range(5):
+            self.descend(self.slots[int(uniform(0, self.number, time) * len(self.slots))], base)
+        self.number += 1
+        return result
+
+    def descend(self, row, base):
+        for label, start in enumerate(base):
+            if label in row.unobserved:
+                continue
+            error = (label in row.positive) - sigmoid(clamp(self.score(row.scaled, label) + start, -MOST_ODDS, MOST_ODDS))
+            for f, v in [(CONSTANT, BIAS), *row.scaled.items()]:
+                self.weights[f, label] = self.weights.get((f, label), 0.0) + min(row.weight, 8.0) * error * v
+
+    def forget_labels(self, labels):
+        self.weights = {key: w for key, w in self.weights.items() if key[1] not in labels}
+        self.slots = [without_labels(row, labels) for row in self.slots]
+
+    def forget_features(self, features):
+        self.weights = {key: w for key, w in self.weights.items() if key[0] not in features}
+        self.slots = [without_features(row, features) for row in self.slots]
+
+
+def without_labels(row, labels):
+    return row._replace(positive=row.positive - set(labels), unobserved=row.unobserved - set(labels))
+
+
+def without_features(row, features):
+    return row._replace(scaled={f: v for f, v in row.scaled.items() if f not in features})
+
+
+class SlowBayes:
+    """Naive Bayes over the presence of features."""
+
+    LONG = 20_000.0
+
+    def __init__(self, most_weights=1 << 24):
+        self.most_weights = most_weights
+        self.n_rows = 1 << 62
+        self.counts = {}  # (feature, label) -> weight of the events with both
+        self.totals = {}  # feature -> weight of the events with it
+        self.rates = []  # by label: weight of the positives, of all
+
+    def grow(self, n_labels, n_features):
+        while len(self.rates) < n_labels:
+            self.rates.append([0.0, max((r[1] for r in self.rates), default=0.0)])
+        n_rows = max(1, self.most_weights // (1 << (n_labels - 1).bit_length()))
+        if n_rows < self.n_rows <= self.most_weights:
+            counts, totals = {}, {}
+            for (f, label), count in self.counts.items():
+                counts[f % n_rows, label] = counts.get((f % n_rows, label), 0.0) + count
+            for f, total in self.totals.items():
+                totals[f % n_rows] = totals.get(f % n_rows, 0.0) + total
+            self.counts, self.totals = counts, totals
+        self.n_rows = n_rows
+
+    def step(self, row, base, learn):
+        features = [f % self.n_rows for f in row.scaled]
+        result = []
+        for label in range(len(base)):
+            r = self.rate(label)
+            total = math.log(r / (1.0 - r))
+            for f in features:
+                n, with_label = self.totals.get(f, 0.0), self.counts.get((f, label), 0.0)
+                odds = (with_label + 2.0 * r) / (max(n - with_label, 0.0) + 2.0 * (1.0 - r))
+                total += math.log(odds * (1.0 - r) / r)
+            result.append([clamp(total, -8.0, 8.0)])
+        if learn:
+            self.learn(row, features)
+        return result
+
+    def rate(self, label):
+        return (self.rates[label][0] + 0.5) / (self.rates[label][1] + 1.0)
+
+    def learn(self, row, features):
+        for label, rates in enumerate(self.rates):
+            share = self.rate(label) if label in row.unobserved else float(label in row.positive)
+            for f in features:
+                self.counts[f, label] = self.counts.get((f, label), 0.0) + share * row.weight
+            rates[0] += share * row.weight
+            rates[1] += row.weight
+            if rates[1] > self.LONG:
+                rates[:] = [n / 2.0 for n in rates]
+        for f in features:
+            self.totals[f] = self.totals.get(f, 0.0) + row.weight
+        for f in features:
+            if self.totals[f] > self.LONG:
+                self.totals[f] /= 2.0
+                for label in range(len(self.rates)):
+                    self.counts[f, label] /= 2.0
+
+    def forget_labels(self, labels):
+        for label in labels:
+            self.rates[label] = [0.0, max((r[1] for i, r in enumerate(self.rates) if i not in labels), default=0.0)]
+        self.counts = {key: n for key, n in self.counts.items() if key[1] not in labels}
+
+    def forget_features(self, features):
+        self.counts = {key: n for key, n in self.counts.items() if key[0] not in features}
+        self.totals = {f: n for f, n in self.totals.items() if f not in features}
+
+
+class SlowRidge:
+    """Recursive least squares, and logistic regression along its gain, on the features that have a place."""
+
+    START = 1.0 / 0.3  # variance of a weight of which nothing is known
+
+    def __init__(self, most_places=1025):
+        self.most_places = most_places
+        self.capacity = 1
+        self.counts = {}  # feature -> events with it
+        self.place_of = {}
+        self.holder = [CONSTANT]
+        self.hand = 0
+        self.n_events = 0
+        self.covariance = [[self.START]]
+        self.weights = [{}, {}]  # of both models: (place, label) -> weight
+        self.closest = math.inf  # of all x' P x to the bound at which an event is skipped
+        self.n_skipped = self.n_taken_over = 0
+
+    def grow(self, n_labels, n_features):
+        self.capacity = max(self.capacity, min(n_features + 1, self.most_places))
+
+    def clear(self, place):
+        for i in range(len(self.holder)):
+            self.covariance[place][i] = self.covariance[i][place] = 0.0
+        self.covariance[place][place] = self.START
+        for weights in self.weights:
+            for key in [key for key in weights if key[0] == place]:
+                del weights[key]
+
+    def give_places(self, features):
+        for f in features:
+            self.counts[f] = self.counts.get(f, 0) + 1
+            if f in self.place_of:
+                continue
+            if len(self.holder) < self.capacity:
+                place = len(self.holder)
+                self.holder.append(None)
+                for line in self.covariance:
+                    line.append(0.0)
+                self.covariance.append([0.0] * (place + 1))
+            else:
+                self.hand = self.hand + 1 if self.hand + 1 < len(self.holder) else 1
+                place = self.hand
+                holder = self.holder[place]
+                if holder is not None:
+                    if self.counts[f] <= 2 * self.counts[holder] + 1:
+                        continue
+                    self.n_taken_over += 1
+                    del self.place_of[holder]
+            self.clear(place)
+            self.place_of[f], self.holder[place] = place, f
+
+    def step(self, row, base, learn):
+        if learn:
+            self.give_places(row.scaled)
+        x = {0: BIAS} | {self.place_of[f]: v for f, v in row.scaled.items() if f in self.place_of}
+        scores = [[sum(v * w.get((place, label), 0.0) for place, v in x.items()) for label in range(len(base))] for w in self.weights]
+        result = [
+            [log_odds(scores[0][label], 0.002), clamp(scores[1][label] + start, -MOST_ODDS, MOST_ODDS)]
+            for label, start in enumerate(base)
+        ]
+        if learn:
+            errors = []
+            for label in range(len(base)):
+                y = float(label in row.positive)
+                seen = label not in row.unobserved
+                errors.append([seen * (y - scores[0][label]), seen * 6.0 * (y - sigmoid(result[label][1]))])
+            self.learn(x, row.weight, errors)
+        return result
+
+    def learn(self, x, weight, errors):
+        places = range(len(self.holder))
+        gain = [sum(v * self.covariance[place][i] for place, v in x.items()) for i in places]
+        quadratic = sum(v * gain[place] for place, v in x.items())
+        assert 0.0 <= quadratic < 1e6
+        for m, weights in enumerate(self.weights):
+            for label, error in enumerate(errors):
+                for i in places:
+                    step = gain[i] * error[m] / (1.0 / weight + quadratic)
+                    weights[i, label] = weights.get((i, label), 0.0) + step
+        self.n_events += 1
+        self.closest = min(self.closest, abs(quadratic - 0.15))
+        times = 1
+        if quadratic < 0.15:
+            times = 0 if self.n_events % 4 else 4
+            self.n_skipped += times == 0
+        if times:
+            scale = 1.0 / (1.0 / (times * weight) + quadratic)
+            for i in places:
+                for j in places:
+                    self.covariance[i][j] -= gain[i] * gain[j] * scale
+                if self.covariance[i][i] < self.START:
+                    self.covariance[i][i] += times * 1e-4
+
+    def forget_labels(self, labels):
+        for weights in self.weights:
+            for key in [key for key in weights if key[1] in labels]:
+                del weights[key]
+
+    def forget_features(self, features):
+        for f in features:
+            self.counts.pop(f, None)
+            if f in self.place_of:
+                place = self.place_of.pop(f)
+                self.clear(place)
+                self.holder[place] = None
+
+
+class Past(NamedTuple):
+    """An event kept, with its products with the older ones at the time when it was new."""
+
+    number: int
+    row: Row
+    products: dict
+
+
+class SlowNeighbours:
+    """Votes of the nearest of the last events, and ridge regression among them; all products are computed each time."""
+
+    def __init__(self, window=2048):
+        self.window = window
+        self.events = []  # oldest first
+        self.number = 0
+        self.gap = math.inf  # least difference, but for 0, between products whose order the last answer rests on
+        self.nearest = []  # numbers of the events that the last answer rests on
+
+    def grow(self, n_labels, n_features):
+        pass
+
+    def step(self, row, base, learn):
+        products = {e.number: dot(row.scaled, e.row.scaled) for e in self.events}
+        prior = [clamp(sigmoid(b), 1e-4, 0.9) for b in base]
+        ranked = [e for e in reversed(self.events) if products[e.number] > 0.0]
+        ranked.sort(key=lambda e: -products[e.number])
+        recent = [e for e in ranked if e.number >= self.number - 170]
+        self.gap = self.least_gap(products, ranked)
+        near = [(e, products[e.number]) for e in ranked[:16]]
+        self.nearest = [e.number for e, _ in near]
+        answers = (
+            self.vote(near[:5], prior),
+            self.vote([(e, products[e.number]) for e in recent[:4]], prior),
+            self.regress(near, prior, lambda k: k),
+            self.regress(near, prior, lambda k: math.exp(4.0 * (k - 1.0))),
+        )
+        if learn:
+            self.events = [*self.events, Past(self.number, row, products)][-self.window :]
+            self.number += 1
+        return [list(odds) for odds in zip(*answers, strict=True)]
+
+    @staticmethod
+    def least_gap(products, ranked):
+        """Of the two windows' ranks: neighbours in rank, and the last against 0."""
+        found = [abs(p) for p in products.values() if p != 0.0]
+        order = sorted(products[e.number] for e in ranked)
+        found += [b - a for a, b in zip(order, order[1:], strict=False) if b > a]
+        return min(found, default=math.inf)
+
+    @staticmethod
+    def carries(event, label, prior):
+        """1 if the event has the label, its rate if that was not observed."""
+        return prior[label] if label in event.row.unobserved else float(label in event.row.positive)
+
+    def vote(self, near, prior):
+        shares = [max(similarity, 1e-3) * e.row.weight for e, similarity in near]
+        mean = sum(shares) / len(shares) if shares else 1.0
+        answer = []
+        for label, rate in enumerate(prior):
+            votes = sum(share * self.carries(e, label, prior) for (e, _), share in zip(near, shares, strict=True))
+            answer.append(log_odds((votes + mean * rate) / (sum(shares) + mean), 1e-5))
+        return answer
+
+    def regress(self, near, prior, kernel):
+        matrix = []
+        for i, (a, _) in enumerate(near):
+            matrix.append([])
+            for b, _ in near:
+                newer, older = (a, b) if a.number > b.number else (b, a)
+                matrix[i].append(kernel(1.0 if a is b else newer.products[older.number]))
+            matrix[i][i] += 0.3 / a.row.weight
+        share = solve(matrix, [kernel(similarity) for _, similarity in near])
+        answer = []
+        for label, rate in enumerate(prior):
+            p = rate + sum(s * (self.carries(e, label, prior) - rate) for s, (e, _) in zip(share, near, strict=True))
+            answer.append(log_odds(p, 0.002))
+        return answer
+
+    def forget_labels(self, labels):
+        self.events = [e._replace(row=without_labels(e.row, labels)) for e in self.events]
+
+    def forget_features(self, features):
+        self.events = [e._replace(row=without_features(e.row, features)) for e in self.events]
+
+
+class SlowMixture:
+    """Weights shared by all labels, by Newton's method; deviations of each label, by AdaGrad."""
+
+    def __init__(self, n_inputs):
+        self.n = n_inputs
+        self.shared = [1.0 / n_inputs] * n_inputs
+        self.information = [[150.0 * (i == j) for j in range(n_inputs)] for i in range(n_inputs)]
+        self.own = {}  # label -> by input, and last for the constant: deviation, summed squared gradients
+
+    def step(self, inputs, row, learn):
+        """Return the mixed log-odds by label, of inputs by label and expert."""
+        s = [[*(clamp(v, -8.0, 8.0) for v in line), 1.0] for line in inputs]
+        odds = []
+        for label, line in enumerate(s):
+            own = self.own.setdefault(label, [[0.0, 0.1] for _ in range(self.n + 1)])
+            weights = [w + v for w, (v, _) in zip([*self.shared, 0.0], own, strict=True)]
+            odds.append(clamp(sum(w * v for w, v in zip(weights, line, strict=True)), -MOST_ODDS, MOST_ODDS))
+        if learn:
+            self.learn(s, odds, row)
+        return odds
+
+    def learn(self, s, odds, row):
+        w = min(row.weight, 8.0)
+        for i in range(self.n):
+            self.information[i] = [0.9998 * v for v in self.information[i]]
+            self.information[i][i] += 0.0002 * 150.0
+        gradient = [0.0] * self.n
+        for label, line in enumerate(s):
+            if label in row.unobserved:
+                continue
+            p = sigmoid(odds[label])
+            error = w * ((label in row.positive) - p)
+            for v, own in zip(line, self.own[label], strict=True):
+                own[1] += (error * v) ** 2
+                own[0] += 0.002 * error * v / math.sqrt(own[1])
+            for i in range(self.n):
+                gradient[i] += error * line[i]
+                for j in range(self.n):
+                    if w * p * (1.0 - p) > 1e-4:
+                        self.information[i][j] += w * p * (1.0 - p) * line[i] * line[j]
+        self.shared = [a + b for a, b in zip(self.shared, solve(self.information, gradient), strict=True)]
+
+    def doubt(self):
+        self.information = [[0.3 * v for v in line] for line in self.information]
+
+    def forget_labels(self, labels):
+        for label in labels:
+            self.own.pop(label, None)

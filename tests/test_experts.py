@@ -1,0 +1,584 @@
+"""The experts and the scale of features against their slow twins, on random streams; what holds of them on any stream."""
+
+import math
+import random
+from typing import NamedTuple
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ihomer.encoder import Batch
+from ihomer.experts import EXPERTS, base, neighbours, rehearsal, ridge
+from ihomer.kernels.window import MOST_PAIRS, N_PAIRS, NUMBER, WIDTH_BITS
+from ihomer.mixing import Mixture
+from ihomer.scaling import FeatureScale
+from tests.reference.experts import (
+    Row,
+    SlowBayes,
+    SlowFrequency,
+    SlowLinear,
+    SlowNeighbours,
+    SlowRehearsal,
+    SlowRidge,
+    SlowScale,
+)
+
+WINDOW = 32  # of neighbours and rehearsal, instead of 2,048, so that events leave it
+TWINS = {
+    "frequency": SlowFrequency,
+    "neighbours": lambda: SlowNeighbours(WINDOW),
+    "linear": SlowLinear,
+    "rehearsal": lambda: SlowRehearsal(WINDOW),
+    "ridge": SlowRidge,
+    "bayes": SlowBayes,
+}
+# Largest difference of log-odds. float32 has 24 bits: a log-odds of up to 12 is written with an error of 5e-7. States of
+# float32 add up such errors over hundreds of events; where log-odds are taken of a sum near 0.002, they are 500 times larger.
+TOLERANCE = {"frequency": 2e-6, "neighbours": 5e-4, "linear": 2e-4, "rehearsal": 2e-4, "ridge": 5e-3, "bayes": 2e-4}
+NEAR_TIE = 2e-6  # products of float32 vectors of unit length that are closer than that may change their order
+KINDS = ("sparse", "dense", "binary", "missing", "mixed")
+
+
+class Event(NamedTuple):
+    x: dict  # feature -> value, None where missing
+    y: frozenset
+    unobserved: frozenset = frozenset()
+    weight: float = 1.0
+    n_labels: int = 0  # known by then
+
+
+# Streams -------------------------------------------------------------------------------------------------------------
+
+
+def features_of(kind, rng, part):
+    """One event; in the second half of a stream (part > 0.5) other features are frequent."""
+    shift = 20 if part > 0.5 else 0
+    if kind == "binary":
+        return {f: 1.0 for f in range(shift, shift + 40) if rng.random() < (0.7 if f % 9 == 0 else 0.1)}
+    if kind == "sparse":
+        found = {min(int(rng.expovariate(0.15)), 59) + shift for _ in range(rng.randint(0, 9))}
+        return {f: rng.uniform(0.1, 3.0) for f in found}
+    x = {f: rng.gauss(10.0 * f - 20.0, 0.1 + f * f) for f in range(6 if part < 0.3 else 9)}
+    if kind == "missing":
+        x = {f: None if rng.random() < 0.3 else v for f, v in x.items()}
+    if kind == "mixed":
+        x |= {f: 1.0 for f in range(9, 20 + shift) if rng.random() < 0.2}
+        x = {f: v for f, v in x.items() if rng.random() < 0.9}
+    return x
+
+
+def random_stream(kind, seed, n_events=200, n_labels=6, heavy=3.0):
+    """Events with labels that depend on features, and with features and labels that come when others have been learned."""
+    rng = random.Random(f"{kind} {seed}")
+    events = []
+    for i in range(n_events):
+        part = i / n_events
+        x = {f: v for f, v in sorted(features_of(kind, rng, part).items()) if v != 0.0}
+        known = n_labels if part > 0.6 else 3 if part > 0.25 else 2
+        y = {f % n_labels for f, v in x.items() if v is not None and v > 0.5 and f % 4 == 0}
+        y |= {label for label in range(known) if rng.random() < 0.1}
+        blind = {label for label in range(known) if rng.random() < 0.1}
+        weight = rng.choice([1.0, 1.0, rng.uniform(0.05, heavy)])
+        events.append(Event(x, frozenset(label for label in y - blind if label < known), frozenset(blind), weight, known))
+    return events
+
+
+def batch_of(events):
+    def flat(rows, dtype):
+        return (
+            np.cumsum([0, *map(len, rows)]).astype(np.int64),
+            np.array([item for row in rows for item in row], dtype),
+        )
+
+    x_indptr, x_index = flat([list(e.x) for e in events], np.int32)
+    _, x_value = flat([[math.nan if v is None else v for v in e.x.values()] for e in events], np.float64)
+    weight = np.array([e.weight for e in events])
+    labels = [flat([sorted(part) for part in parts], np.int32) for parts in zip(*((e.y, e.unobserved) for e in events), strict=True)]
+    return Batch(x_indptr, x_index, x_value, *labels[0], *labels[1], weight)
+
+
+def n_features_of(events):
+    return 1 + max((f for e in events for f in e.x), default=0)
+
+
+def chunks_of(events, rng, most):
+    """Pieces of random sizes, none of which goes beyond the coming of a label."""
+    start = 0
+    while start < len(events):
+        stop = start + 1
+        size = rng.randint(1, most)
+        while stop < min(len(events), start + size) and events[stop].n_labels == events[start].n_labels:
+            stop += 1
+        yield events[start:stop]
+        start = stop
+
+
+class Fast:
+    """An expert of ours, fed as the ensemble feeds it. The log-odds that it starts from are given, or random."""
+
+    def __init__(self, name, seed=0):
+        self.expert = EXPERTS[name]()
+        self.scale = FeatureScale()
+        self.n_features = 1
+        self.rng = np.random.default_rng(seed)
+
+    def rows(self, events, learn=True):
+        if learn:
+            self.n_features = max(self.n_features, n_features_of(events))
+        else:  # the encoder leaves out what was never learned
+            events = [e._replace(x={f: v for f, v in e.x.items() if f < self.n_features}) for e in events]
+        self.scale.grow(self.n_features)
+        self.expert.grow(events[0].n_labels, self.n_features)
+        return self.scale.rows(batch_of(events), 0, len(events), events[0].n_labels, learn)
+
+    def run(self, events, learn=True):
+        """Return the rows as the expert saw them, and its log-odds, behind those that it started from."""
+        rows = self.rows(events, learn)
+        out = np.full((len(events), events[0].n_labels, 1 + len(self.expert.outputs)), np.nan, np.float32)
+        out[:, :, 0] = self.rng.normal(-1.5, 1.0, out.shape[:2])
+        self.expert.run(rows, learn, out, 1)
+        return rows, out
+
+
+def slow_rows(rows, events):
+    """The rows of float32 values as the twins take them."""
+    found = []
+    for i, event in enumerate(events):
+        span = slice(rows.indptr[i], rows.indptr[i + 1])
+        index = rows.index[span].tolist()
+        scaled = dict(zip(index, rows.scaled[span].tolist(), strict=True))
+        raw = dict(zip(index, rows.raw[span].tolist(), strict=True))
+        found.append(Row(scaled, raw, event.y, event.unobserved, event.weight))
+    return found
+
+
+def slow_run(twin, rows, events, out, learn=True):
+    """Return what the twin says, by row, label and output, and for each row its narrowest choice between neighbours."""
+    twin.grow(out.shape[1], 1 << 20)
+    answers, gaps = [], []
+    for row, start in zip(slow_rows(rows, events), out[:, :, 0].tolist(), strict=True):
+        answers.append(twin.step(row, start, learn))
+        gaps.append(getattr(twin, "gap", math.inf))
+    return np.array(answers), np.array(gaps)
+
+
+def compare(name, fast, twin, events, rng, most=40):
+    """Run both over a stream, asking before learning now and then; return rows compared and rows left out as near-ties."""
+    compared = left_out = 0
+    for chunk in chunks_of(events, rng, most):
+        for learn in (False, True) if rng.random() < 0.3 else (True,):
+            rows, out = fast.run(chunk, learn)
+            if isinstance(twin, SlowRidge):
+                twin.grow(out.shape[1], fast.n_features)
+            expected, gaps = slow_run(twin, rows, chunk, out, learn)
+            clear = gaps > NEAR_TIE
+            np.testing.assert_allclose(out[clear, :, 1:], expected[clear], rtol=0.0, atol=TOLERANCE[name])
+            compared += clear.sum()
+            left_out += (~clear).sum()
+    return compared, left_out
+
+
+def bits(thing):
+    """All of an object's state, byte for byte."""
+    if isinstance(thing, np.ndarray):
+        return thing.dtype.str, thing.shape, thing.tobytes()
+    if isinstance(thing, dict):
+        return {name: bits(part) for name, part in thing.items()}
+    return bits(vars(thing)) if hasattr(thing, "__dict__") else thing
+
+
+def arrays(thing):
+    return [part for part in vars(thing).values() if isinstance(part, np.ndarray)]
+
+
+@pytest.fixture
+def small_window(monkeypatch):
+    monkeypatch.setattr(neighbours, "_WINDOW", WINDOW)
+    monkeypatch.setattr(rehearsal, "_WINDOW", WINDOW)
+
+
+# Scale ---------------------------------------------------------------------------------------------------------------
+
+
+def check_scale(events, rng, forget=()):
+    fast, twin = FeatureScale(), SlowScale()
+    fast.grow(100)
+    for number, chunk in enumerate(chunks_of(events, rng, 30)):
+        for learn in (False, True):
+            rows = fast.rows(batch_of(chunk), 0, len(chunk), chunk[0].n_labels, learn)
+            for row, event in zip(slow_rows(rows, chunk), chunk, strict=True):
+                scaled, raw = twin.row(event.x, learn)
+                assert row.scaled == pytest.approx(scaled, rel=2e-6, abs=1e-9)
+                assert row.raw == pytest.approx(raw, rel=2e-6, abs=1e-9)
+            expected = np.zeros(rows.target.shape, np.uint8)
+            for i, event in enumerate(chunk if learn else ()):
+                expected[i, sorted(event.y)], expected[i, sorted(event.unobserved)] = 1, 2
+            assert (rows.target == expected).all()
+        if number == 2 and forget:
+            fast.forget_features(np.isin(np.arange(128), forget))
+            twin.forget_features(forget)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_scale_equals_its_twin(kind):
+    check_scale(random_stream(kind, 1), random.Random(1), forget=(0, 4, 9))
+
+
+def test_scale_follows_the_stream():
+    fast, twin = FeatureScale(), SlowScale()
+    fast.grow(2)
+    rng = np.random.default_rng(3)
+    value = np.concatenate([rng.normal(3.0, 1.0, 50_100), rng.normal(-900.0, 50.0, 200)])
+    batch = Batch(
+        np.arange(len(value) + 1), np.zeros(len(value), np.int32), value, *(np.zeros(n, np.int64) for n in (len(value) + 1, 0) * 2),
+        np.ones(len(value)),
+    )  # fmt: skip
+    fast.rows(batch, 0, len(value), 1, True)
+    for v in value.tolist():
+        twin.row({0: v}, True)
+    assert twin.n_seen < 30_000
+    assert fast._n_seen[0] == pytest.approx(twin.n_seen)
+    assert fast._sums[0].tolist() == pytest.approx(twin.sums[0], rel=1e-9)
+
+
+# Experts and their twins ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("small_window")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", EXPERTS)
+def test_expert_equals_its_twin(name, kind):
+    n_events = 130 if name == "ridge" else 260
+    for seed in (1, 2):
+        events = random_stream(kind, seed, n_events)
+        twin = TWINS[name]()
+        compared, left_out = compare(name, Fast(name, seed), twin, events, random.Random(seed))
+        assert compared > 10 * left_out
+        if name == "ridge":
+            assert twin.closest > 1e-6, "the twin may take an event that we skip: choose another seed"
+
+
+@pytest.mark.usefixtures("small_window")
+@pytest.mark.parametrize("name", EXPERTS)
+def test_forgetting_then_learning_equals_the_twin(name):
+    for seed, kind in enumerate(("binary", "mixed", "sparse")):
+        rng = random.Random(seed)
+        events = random_stream(kind, 7 + seed, 120 if name == "ridge" else 240)
+        fast, twin = Fast(name), TWINS[name]()
+        for start in range(0, len(events), 40):
+            compare(name, fast, twin, events[start : start + 40], rng)
+            features = sorted(rng.sample(range(fast.n_features), fast.n_features // 8))
+            labels = sorted(rng.sample(range(events[start].n_labels), rng.randint(0, 1)))
+            capacity = 1 << fast.n_features.bit_length()
+            fast.expert.forget_features(np.isin(np.arange(capacity), features))
+            fast.expert.forget_labels(np.array(labels, np.int32))
+            twin.forget_features(features)
+            twin.forget_labels(labels)
+
+
+SMALL_EVENTS = st.lists(
+    st.tuples(
+        st.dictionaries(st.integers(0, 5), st.sampled_from([None, 1.0, -2.0, 0.3, 1e3]), max_size=4),
+        st.dictionaries(st.integers(0, 2), st.booleans(), max_size=3),
+        st.sampled_from([1.0, 0.25, 2.0]),
+    ),
+    min_size=1,
+    max_size=24,
+)
+
+
+@pytest.mark.parametrize("name", EXPERTS)
+@given(SMALL_EVENTS, st.integers(0, 1000), st.sampled_from([1, 2, 3, 5, 8]))
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_small_streams(name, drawn, seed, window):
+    events = [
+        Event(
+            dict(sorted(x.items())),
+            frozenset(label for label, known in marks.items() if known),
+            frozenset(label for label, known in marks.items() if not known),
+            weight,
+            3,
+        )
+        for x, marks, weight in drawn
+    ]
+    with patch.object(neighbours, "_WINDOW", window), patch.object(rehearsal, "_WINDOW", window):
+        windowed = {"neighbours": SlowNeighbours, "rehearsal": SlowRehearsal}
+        twin = windowed[name](window) if name in windowed else TWINS[name]()
+        compare(name, Fast(name, seed), twin, events, random.Random(seed), most=9)
+
+
+# Neighbours ----------------------------------------------------------------------------------------------------------
+
+
+def dangling_links(expert):
+    """How many links of rows lead to a row that has been overwritten since."""
+    count = 0
+    for slot, (number, n_pairs, _, _) in enumerate(expert._ring.tolist()):
+        for place in range(max(n_pairs, 0)):
+            link = int(expert._link[slot, place])
+            count += link >= 0 and expert._ring[link >> WIDTH_BITS, NUMBER] >= number
+    return count
+
+
+@pytest.mark.parametrize(("kind", "window"), [("binary", 32), ("mixed", 32), ("sparse", 64), ("dense", 256), ("binary", 256)])
+def test_chosen_neighbours_are_those_of_the_twin(kind, window, monkeypatch):
+    """Each event has a label of its own, so that the votes tell who was asked."""
+    monkeypatch.setattr(neighbours, "_WINDOW", window)
+    n_events = 320
+    events = [e._replace(y=frozenset({i}), unobserved=frozenset(), n_labels=n_events)
+              for i, e in enumerate(random_stream(kind, 5, n_events))]  # fmt: skip
+    fast, twin = Fast("neighbours"), SlowNeighbours(window)
+    rng = random.Random(0)
+    columns, gaps, had_links, checked = [], [], False, 0
+    for chunk in chunks_of(events, rng, 25):
+        rows = fast.rows(chunk)
+        out = np.full((len(chunk), n_events, 5), -9.0, np.float32)
+        fast.expert.run(rows, True, out, 1)
+        columns.append({int(f) for f in fast.expert._holder[: fast.expert._n_columns]})
+        had_links = had_links or dangling_links(fast.expert) > 0
+        for i, row in enumerate(slow_rows(rows, chunk)):
+            recent = twin.number - 170
+            products = {e.number: sum(v * e.row.scaled.get(f, 0.0) for f, v in row.scaled.items()) for e in twin.events}
+            twin.step(row, [-9.0], True)
+            gaps.append(twin.gap)
+            if twin.gap <= NEAR_TIE:
+                continue
+            ranked = sorted((n for n in products if products[n] > 0.0), key=lambda n: (-products[n], -n))
+            assert twin.nearest == ranked[:16]
+            asked = [set(np.flatnonzero(out[i, :, 1 + k] > out[i, :, 1 + k].min() + 0.1).tolist()) for k in range(2)]
+            assert asked[0] == set(ranked[:5]) or not ranked
+            assert asked[1] == set([n for n in ranked if n >= recent][:4]) or not ranked
+            checked += 1
+    assert fast.expert._number == n_events > window, "no row left the window"
+    assert checked > 0.9 * n_events
+    assert had_links or kind == "dense", "no link led to an overwritten row"
+    assert any(columns), "no feature was common"
+    if kind == "binary" and window == 32:
+        given = set().union(*columns)
+        assert given - columns[-1], "no column was taken away"
+        assert len(given) > max(map(len, columns)), "no column was given after one was taken"
+
+
+@pytest.mark.parametrize("window", [32, 64])
+def test_state_of_the_window_is_that_of_a_list(window, monkeypatch):
+    """Counts, columns and heads are those of the rows kept, after eviction and forgetting."""
+    monkeypatch.setattr(neighbours, "_WINDOW", window)
+    rng = random.Random(window)
+    for kind in ("binary", "mixed"):
+        fast, twin = Fast("neighbours"), SlowNeighbours(window)
+        for chunk in chunks_of(random_stream(kind, 3, 300), rng, 20):
+            rows, out = fast.run(chunk)
+            slow_run(twin, rows, chunk, out)
+            if rng.random() < 0.2:
+                features = rng.sample(range(fast.n_features), 5)
+                fast.expert.forget_features(np.isin(np.arange(128), features))
+                twin.forget_features(features)
+            expert = fast.expert
+            for f in range(fast.n_features):
+                holders = [e for e in twin.events if f in e.row.scaled]
+                assert expert._present[f] == len(holders)
+                head = int(expert._head[f])
+                newest = int(expert._ring[head >> WIDTH_BITS, NUMBER]) if head >= 0 else -1
+                assert newest == (holders[-1].number if holders else -1)
+                column = int(expert._column_of[f])
+                if column >= 0:
+                    expected = np.zeros(window, np.float32)
+                    for e in holders:
+                        expected[e.number % window] = e.row.scaled[f]
+                    assert expert._columns[column, :window].tolist() == expected.tolist()
+                    assert expert._holder[column] == f
+
+
+def test_wide_events_are_cut_but_found():
+    fast = Fast("neighbours")
+    wide = Event(dict.fromkeys(range(MOST_PAIRS + 500), 1.0), frozenset({0}), n_labels=1)
+    narrow = [Event({f: 1.0}, frozenset(), n_labels=1) for f in (0, MOST_PAIRS - 1, MOST_PAIRS, MOST_PAIRS + 499)]
+    fast.run([wide])
+    assert fast.expert._ring[0, N_PAIRS] == MOST_PAIRS
+    _, out = fast.run(narrow, learn=False)
+    assert (out[:, 0, 1] > out[:, 0, 0]).tolist() == [True, True, False, False]
+
+
+# Ridge ---------------------------------------------------------------------------------------------------------------
+
+
+def test_features_fight_for_places(monkeypatch):
+    monkeypatch.setattr(ridge, "_MOST_PLACES", 8)
+    for seed in range(3):
+        events = random_stream("sparse", seed, 250)
+        twin = SlowRidge(most_places=8)
+        compared, _ = compare("ridge", Fast("ridge"), twin, events, random.Random(seed))
+        assert compared >= 250
+        assert twin.n_taken_over > 3
+        assert twin.n_skipped > 3
+        assert twin.closest > 1e-6
+
+
+def test_ridge_recovers_planted_weights():
+    """Label l applies iff the first of two nominal features has the value l: y = sqrt(2) x_l exactly."""
+    rng = random.Random(0)
+    fast = Fast("ridge")
+    events = []
+    for _ in range(3000):
+        a, b = rng.randrange(4), rng.randrange(4)
+        events.append(Event({a: 1.0, 4 + b: 1.0}, frozenset({a}), n_labels=4))
+    _, out = fast.run(events)
+    place = fast.expert._place_of
+    for label in range(4):
+        w = fast.expert._weights[place[:8], 0, label].astype(float)
+        planted = np.full(4, 0.0)
+        planted[label] = math.sqrt(2.0)
+        np.testing.assert_allclose(w[:4] - w[:4].mean(), planted - planted.mean(), atol=0.01)
+        np.testing.assert_allclose(w[4:] - w[4:].mean(), 0.0, atol=0.01)
+    p = 1.0 / (1.0 + np.exp(-out[-200:, :, 1]))
+    truth = np.array([[label in e.y for label in range(4)] for e in events[-200:]])
+    assert np.abs(p - truth).max() < 0.02
+
+
+@pytest.mark.parametrize("heavy", [1.0, 1e9])
+@pytest.mark.parametrize("kind", KINDS)
+def test_covariance_stays_symmetric_with_a_positive_diagonal(kind, heavy):
+    fast = Fast("ridge")
+    events = [e._replace(n_labels=6) for e in random_stream(kind, 4, 3000)]
+    if heavy > 1.0:
+        rng = random.Random(1)
+        events = [e._replace(weight=rng.choice([1e-9, 1.0, heavy])) for e in events]
+    fast.run(events)
+    p = fast.expert._covariance.astype(float)
+    assert np.isfinite(p).all()
+    assert (np.diag(p) > 0.0).all()
+    scale = np.sqrt(np.outer(np.diag(p), np.diag(p)))
+    assert (np.abs(p - p.T) <= 1e-4 * scale).all()
+    assert (np.abs(p) <= scale * (1.0 + 1e-3)).all()
+
+
+# Features that share rows of weights ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "twin"), [("linear", SlowLinear(64)), ("bayes", SlowBayes(64))])
+def test_features_that_share_weights(name, twin, monkeypatch):
+    """64 weights: 32 rows for 2 labels, 16 for 3, 8 for 6."""
+    monkeypatch.setattr(base, "MOST_WEIGHTS", 64)
+    fast = Fast(name)
+    compare(name, fast, twin, random_stream("sparse", 2, 240), random.Random(2))
+    n_rows = len(fast.expert._counts) if name == "bayes" else fast.expert._weights.shape[1] - 1
+    assert n_rows == 8 == twin.n_rows
+
+
+def test_counts_of_bayes_are_halved_together():
+    """The weight of the events with a feature and a label is never above that of the events with the feature."""
+    rng = random.Random(3)
+    events = [e._replace(weight=rng.choice([1.0, 900.0, 7000.0])) for e in random_stream("binary", 9, 200)]
+    twin, fast = SlowBayes(), Fast("bayes")
+    compare("bayes", fast, twin, events, random.Random(1))
+    assert max(twin.totals.values()) <= SlowBayes.LONG
+    assert (fast.expert._counts.max(axis=1) <= fast.expert._totals * (1.0 + 1e-6)).all()
+
+
+# What holds on any stream --------------------------------------------------------------------------------------------
+
+
+def learn_in(name, chunks, forget):
+    fast = Fast(name)
+    outs = []
+    for number, chunk in enumerate(chunks):
+        rows = fast.rows(chunk)
+        out = np.full((len(chunk), chunk[0].n_labels, 1 + len(fast.expert.outputs)), -1.5, np.float32)
+        fast.expert.run(rows, True, out, 1)
+        outs.extend(line.tobytes() for line in out)
+        if number in forget:
+            fast.expert.forget_features(np.arange(64) % 5 == 0)
+            fast.expert.forget_labels(np.array([1], np.int32))
+    return outs, bits(fast.expert), bits(fast.scale)
+
+
+@pytest.mark.usefixtures("small_window")
+@pytest.mark.parametrize("name", EXPERTS)
+@pytest.mark.parametrize("kind", ["sparse", "binary", "missing"])
+def test_chunks_change_no_bit(name, kind):
+    events = random_stream(kind, 6, 300)
+    rng = random.Random(0)
+    parts = list(chunks_of(events, rng, len(events)))
+    whole = [[e for e in events if e.n_labels == n] for n in (2, 3, 6)]
+    expected = learn_in(name, whole, ())
+    assert learn_in(name, [[e] for e in events], ()) == expected
+    assert learn_in(name, parts, ()) == expected
+    assert learn_in(name, list(chunks_of(events, rng, 50)), ()) == expected
+
+
+@pytest.mark.usefixtures("small_window")
+@pytest.mark.parametrize("name", EXPERTS)
+def test_chunks_change_no_bit_after_forgetting(name):
+    events = [e._replace(n_labels=6) for e in random_stream("sparse", 8, 200)]
+    halves = [events[:110], events[110:]]
+    rng = random.Random(4)
+    pieces = [list(chunks_of(half, rng, 30)) for half in halves]
+    expected = learn_in(name, halves, {0})
+    assert learn_in(name, [*pieces[0], *pieces[1]], {len(pieces[0]) - 1}) == expected
+
+
+@pytest.mark.usefixtures("small_window")
+@pytest.mark.parametrize("name", EXPERTS)
+def test_predicting_changes_no_bit(name):
+    fast = Fast(name)
+    unknown = random_stream("binary", 3, 20)
+    for chunk in chunks_of(random_stream("mixed", 2, 150), random.Random(5), 70):
+        fast.run(chunk)
+        before = bits(fast.expert), bits(fast.scale)
+        questions = [e._replace(n_labels=chunk[0].n_labels, y=frozenset(), unobserved=frozenset()) for e in unknown]
+        _, together = fast.run(questions, learn=False)
+        _, again = fast.run(questions, learn=False)
+        assert (bits(fast.expert), bits(fast.scale)) == before
+        if name == "frequency":
+            assert together[:, :, 1:].tobytes() == again[:, :, 1:].tobytes()
+
+
+def hostile_stream(seed):
+    rng = random.Random(seed)
+    extremes = [1e100, -1e100, 5e-324, -1e-310, 1e-160, 1e-40, 0.0, 1.0, -1.0, None, 1e38, 3.5]
+    events = []
+    for i in range(240):
+        width = 5000 if i % 80 == 41 else rng.choice([0, 1, 2, 5, 12])
+        chosen = range(width) if width == 5000 else sorted(rng.sample(range(40), width))
+        x = {f: rng.choice(extremes) for f in chosen}
+        labels = range(6)
+        y = frozenset(labels) if i % 7 == 0 else frozenset(label for label in labels if rng.random() < 0.2)
+        blind = frozenset(label for label in labels if rng.random() < 0.1) - y
+        events.append(Event(x, y, blind, rng.choice([1e-9, 1.0, 1e9]), 6))
+    return events
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("name", EXPERTS)
+def test_hostile_values_leave_everything_finite(name, seed):
+    fast, mixture = Fast(name), None
+    for chunk in chunks_of(hostile_stream(seed), random.Random(seed), 60):
+        for learn in (False, True):
+            rows, out = fast.run(chunk, learn)
+            assert np.isfinite(rows.scaled).all()
+            assert np.isfinite(rows.raw).all()
+            assert np.isfinite(out).all()
+            assert np.abs(out[:, :, 1:]).max() <= 12.0
+            mixture = mixture or Mixture(out.shape[2])
+            assert np.isfinite(mixture.run(out, rows.target, rows.weight, learn)).all()
+        for array in [*arrays(fast.expert), *arrays(fast.scale), *arrays(mixture)]:
+            assert np.isfinite(array).all()
+    # The stream becomes harmless: the experts go on learning.
+    _, out = fast.run([Event({0: 1.0}, frozenset({0}), n_labels=6)] * 40)
+    assert np.isfinite(out).all()
+
+
+@given(st.lists(st.tuples(st.dictionaries(st.integers(0, 3), st.floats(-1e100, 1e100)), st.floats(1e-9, 1e9)), min_size=1, max_size=8))
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_any_values_leave_everything_finite(drawn):
+    events = [Event(x, frozenset({i % 2}), frozenset(), w, 2) for i, (x, w) in enumerate(drawn)]
+    for name in EXPERTS:
+        fast = Fast(name)
+        for event in events:
+            rows, out = fast.run([event])
+            assert np.isfinite(out).all()
+            assert np.isfinite(rows.scaled).all()
+        assert all(np.isfinite(array).all() for array in [*arrays(fast.expert), *arrays(fast.scale)])
