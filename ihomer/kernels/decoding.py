@@ -328,7 +328,8 @@ def decode_rows(
         none, largest = none + none_new, max(largest, largest_new)
         for label in range(n_labels):
             inputs[label, 0] = q[label]
-            inputs[label, 1] = log_odds(marginal[label] + new * p[label], 1e-5)
+            met = tally[label, 0, SIZE] > 0.0
+            inputs[label, 1] = log_odds(marginal[label] + new * p[label], 1e-5) if met else q[label]
         mix_row(inputs, shared, own, own_bias, final)
         for label in range(n_labels):
             marginal[label] = probability(final[label])
