@@ -8,7 +8,7 @@ from ihomer.kernels.odds import MOST_ODDS, NEGATIVE, POSITIVE, UNOBSERVED, bound
 from ihomer.kernels.random import uniform
 
 _RATE = 1.0
-_TIMES = 5  # past events per event
+_TIMES = 4  # past events per event
 N_PAIRS, N_POSITIVE, N_LABELS = 0, 1, 2
 
 
@@ -45,7 +45,7 @@ def rehearsal_rows(
     indptr, index, value, target, weight, shrink, learn, number, size, sizes, importance, entry, entry_value, labels, base, w,
     out, at
 ):
-    """Predict each row into out[row, :, at]; if `learn`, step on it, then on 5 of the last `size` events drawn at random.
+    """Predict each row into out[row, :, at]; if `learn`, step on it, then on 4 of the last `size` events drawn at random.
 
     number : of the first row; sizes : int64[slots, 3], pairs, positives and labels of each event kept
     importance : float64[slots]; entry : int32[slots, width]; entry_value : float32[slots, width]

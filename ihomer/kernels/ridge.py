@@ -8,7 +8,7 @@ from ihomer.kernels.odds import LEAST_P, MOST_ODDS, POSITIVE, UNOBSERVED, bounde
 RIDGE = 0.3  # penalty on the squared weights
 _BIAS = np.float32(0.3)  # value of the constant feature, which has place 0
 _LOGISTIC = 6.0  # step of the logistic model in units of the gain: its curvature p (1 - p) is at most 1/4
-_NOISE = np.float32(1e-4)  # added to the variance of each weight per event: the weights follow a drifting stream
+_NOISE = np.float32(2e-5)  # added to the variance of each weight per event: the weights follow a drifting stream
 _MUCH_MORE = 2.0  # times as frequent as the holder of a place must a feature be to take it
 _SMALL = 0.15  # x' P x below which an event changes P little: then every fourth is taken, four times as heavy
 _EVERY = 4
