@@ -44,6 +44,7 @@ class Ensemble:
         self.mixture = Mixture(len(self.outputs) - self._first, fixed=mixing == "mean")
         self.decoder = Decoder(objective, most_labelsets)
         self._scale = FeatureScale()
+        self._room = (0, 0)  # labels and features that there is room for
 
     @property
     def mixed_outputs(self) -> list[str]:
@@ -56,6 +57,9 @@ class Ensemble:
 
     def grow(self, n_labels: int, n_features: int) -> None:
         """Make room for labels and features."""
+        if (n_labels, n_features) == self._room:
+            return
+        self._room = (n_labels, n_features)
         self._scale.grow(n_features)
         for expert in self._experts:
             expert.grow(n_labels, n_features)

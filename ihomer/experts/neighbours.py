@@ -45,15 +45,18 @@ class Neighbours(Expert):
     def _fit(self, rows: Rows) -> None:
         """Make room for rows of these sizes, up to the next event whose number is a multiple of 64."""
         slots = min(-(-(self._number + 1) // _REVISED) * _REVISED, _WINDOW)
+        widest = min(int(np.diff(rows.indptr).max(initial=1)), MOST_PAIRS)
+        most = min(int(np.count_nonzero(rows.target, axis=1).max(initial=1)), _MOST_LABELS)
+        if slots <= len(self._gram) and widest <= self._entry.shape[1] and most <= self._labels.shape[1]:
+            return
         for name, fill in (("_ring", -1), ("_importance", 0), ("_entry", 0), ("_entry_value", 0), ("_link", 0), ("_labels", 0)):
             setattr(self, name, larger(getattr(self, name), 0, slots, fill))
         if slots > len(self._gram):
             self._gram = np.ascontiguousarray(larger(larger(self._gram, 0, slots), 1, slots))
-        widest = min(int(np.diff(rows.indptr).max(initial=1)), MOST_PAIRS)
         self._entry = larger(self._entry, 1, widest)
         self._entry_value = larger(self._entry_value, 1, widest)
         self._link = larger(self._link, 1, widest)
-        self._labels = larger(self._labels, 1, min(int((rows.target != 0).sum(axis=1).max(initial=1)), _MOST_LABELS))
+        self._labels = larger(self._labels, 1, most)
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int) -> None:
         if not learn:

@@ -35,7 +35,9 @@ class Rehearsal(Expert):
         """Make room for rows that are to be learned."""
         slots = min(self._number + len(rows.weight), _WINDOW)
         widest = min(int(np.diff(rows.indptr).max(initial=1)), _MOST_PAIRS)
-        most = min(int((rows.target != 0).sum(axis=1).max(initial=1)), _MOST_LABELS)
+        most = min(int(np.count_nonzero(rows.target, axis=1).max(initial=1)), _MOST_LABELS)
+        if slots <= len(self._sizes) and widest <= self._entry.shape[1] and most <= self._labels.shape[1]:
+            return
         self._sizes = larger(self._sizes, 0, slots)
         self._importance = larger(self._importance, 0, slots)
         self._entry = larger(larger(self._entry, 0, slots), 1, widest)
