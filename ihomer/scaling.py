@@ -37,7 +37,8 @@ class FeatureScale:
         target = np.zeros((n_rows, n_labels), np.uint8)
         if learn:
             mark_targets(batch.y_indptr, batch.y_index, batch.u_indptr, batch.u_index, start, target)
-        return Rows(indptr, index, scaled, raw, target, batch.weight[start:stop], shrink)
+        used = int(indptr[-1])  # missing values are left out
+        return Rows(indptr, index[:used], scaled[:used], raw[:used], target, batch.weight[start:stop], shrink)
 
     def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         """Start features anew, bool[features]."""

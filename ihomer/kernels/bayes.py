@@ -52,11 +52,7 @@ def bayes_learn(index, first, last, target, weight, counts, totals, rates):
     """Take one event in; an unobserved label counts as its rate says."""
     n_rows = counts.shape[0]
     for k in range(first, last):
-        f = index[k] % n_rows
-        totals[f] += weight
-        if totals[f] > _LONG:
-            totals[f] *= 0.5
-            counts[f] *= np.float32(0.5)
+        totals[index[k] % n_rows] += weight
     for label in range(target.size):
         share = 1.0 if target[label] == POSITIVE else 0.0
         if target[label] == UNOBSERVED:
@@ -68,6 +64,11 @@ def bayes_learn(index, first, last, target, weight, counts, totals, rates):
         rates[label, 1] += weight
         if rates[label, 1] > _LONG:
             rates[label] *= 0.5
+    for k in range(first, last):
+        f = index[k] % n_rows
+        if totals[f] > _LONG:
+            totals[f] *= 0.5
+            counts[f] *= np.float32(0.5)
 
 
 @jit

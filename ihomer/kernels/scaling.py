@@ -31,11 +31,15 @@ def scaled(value, count, total, square, n_seen):
 def to_unit_length(values, is_new, first, last):
     """Divide values[first:last] by the Euclidean norm of those that are not new; return that norm over the norm of all.
 
-    What is new is cut to [-1, 1] after the division. A norm of 0 counts as 1.
+    What is new is cut to [-1, 1] after the division. Where there is nothing else, nothing counts as new.
     """
     square, largest = 0.0, 0.0
     for k in range(first, last):
         if not is_new[k]:
+            largest = max(largest, abs(values[k]))
+    if largest == 0.0:
+        for k in range(first, last):
+            is_new[k] = False
             largest = max(largest, abs(values[k]))
     if largest > 0.0:
         for k in range(first, last):
@@ -50,7 +54,7 @@ def to_unit_length(values, is_new, first, last):
         else:
             known += values[k] * values[k]
         total += values[k] * values[k]
-    return math.sqrt(known / total) if known > 0.0 else (1.0 / math.sqrt(total) if total > 0.0 else 1.0)
+    return math.sqrt(known / total) if total > 0.0 else 1.0
 
 
 @jit
@@ -88,7 +92,7 @@ def scale_rows(
             wide_scaled[size] = scaled(value, count, total, square, seen)
             wide_raw[size] = value
             size += 1
-        shrink[row - start, 0] = to_unit_length(wide_scaled, is_new, 0, size)
+        shrink[row - start, 0] = to_unit_length(wide_scaled, is_new.copy(), 0, size)
         shrink[row - start, 1] = to_unit_length(wide_raw, is_new, 0, size)
         for k in range(size):
             scaled_value[used + k], raw_value[used + k] = wide_scaled[k], wide_raw[k]

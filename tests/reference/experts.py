@@ -1,6 +1,7 @@
 """Experts, their mixture, and the scale of features the slow way: dictionaries and lists, every formula literal, float64."""
 
 import math
+from struct import pack, unpack
 from typing import NamedTuple
 
 from .tree import uniform
@@ -18,6 +19,8 @@ class Row(NamedTuple):
     positive: frozenset  # labels that apply
     unobserved: frozenset
     weight: float
+    shrink: float = 1.0  # what is learned from is the row times it, scaled
+    raw_shrink: float = 1.0  # and raw
 
 
 def sigmoid(z):
@@ -61,10 +64,13 @@ class SlowScale:
         self.n_seen = 0.0
 
     def row(self, x, learn):
-        """Return the pairs on the scale of their features, and as given, both of unit length; None stands for missing."""
+        """Return the pairs on the scale of their features, and as given, both of unit length without the features that are
+        new, and by what each is to be multiplied to be so with them; None stands for missing.
+        """
         seen = self.n_seen + 1.0
         present = {f: v for f, v in x.items() if v is not None}
         sums = {}
+        new = {f for f in present if f not in self.sums}
         for f, v in present.items():
             count, total, square = self.sums.get(f, (0.0, 0.0, 0.0))
             sums[f] = (count + 1.0, total + v, square + v * v)
@@ -75,7 +81,9 @@ class SlowScale:
             if seen > self.long:
                 self.n_seen /= 2.0
                 self.sums = {f: tuple(s / 2.0 for s in sums) for f, sums in self.sums.items()}
-        return unit(scaled), unit(present)
+        scaled, shrink = unit(scaled, new)
+        raw, raw_shrink = unit(present, new)
+        return scaled, raw, shrink, raw_shrink
 
     @staticmethod
     def on_scale(value, seen, count, total, square):
@@ -91,9 +99,19 @@ class SlowScale:
             self.sums.pop(f, None)
 
 
-def unit(x):
-    length = math.hypot(*x.values())
-    return {f: v / length for f, v in x.items()} if length > 0.0 else x
+def unit(x, new):
+    """Divide by the length without new features, which are cut to [-1, 1]; and the share of that length in the whole."""
+    if not any(v for f, v in x.items() if f not in new):
+        new = ()
+    length = math.hypot(*(v for f, v in x.items() if f not in new)) or 1.0
+    x = {f: clamp(v / length, -1.0, 1.0) if f in new else v / length for f, v in x.items()}
+    known, whole = math.hypot(*(v for f, v in x.items() if f not in new)), math.hypot(*x.values())
+    return x, known / whole if whole > 0.0 else 1.0
+
+
+def shrunk(row):
+    """The row as it is learned from, in float32 as it is kept: products that are equal there must be equal here."""
+    return row._replace(scaled={f: unpack("f", pack("f", row.shrink * v))[0] for f, v in row.scaled.items()})
 
 
 class SlowFrequency:
@@ -175,25 +193,27 @@ class SlowLinear:
     def __init__(self, most_weights=1 << 24):
         self.most_weights = most_weights
         self.n_rows = 1 << 62  # features share rows of weights where there are more
+        self.n_features = 0  # that were learned so far
         self.weights = [{} for _ in self.RATES]  # (feature, label) -> weight
 
     def grow(self, n_labels, n_features):
         n_rows = max(1, self.most_weights // (1 << (n_labels - 1).bit_length()))
-        if n_rows < self.n_rows <= self.most_weights:
-            self.fold(n_rows)
+        if n_rows < min(self.n_rows, self.n_features):
+            self.fold(n_rows, min(self.n_rows, self.n_features))
         self.n_rows = n_rows
 
-    def fold(self, n_rows):
-        """Average the weights of features that share a row from now on."""
+    def fold(self, n_rows, before):
+        """Average the weights of features that share a row from now on; there were `before` rows."""
         for m, weights in enumerate(self.weights):
             sums = {}
             for (f, label), w in weights.items():
                 owner = f if f == CONSTANT else f % n_rows
-                share = 1 if f == CONSTANT else len(range(owner, self.n_rows, n_rows))
+                share = 1 if f == CONSTANT else len(range(owner, before, n_rows))
                 sums[owner, label] = sums.get((owner, label), 0.0) + w / share
             self.weights[m] = sums
 
     def pairs(self, row, m):
+        self.n_features = max(self.n_features, *(f + 1 for f in row.scaled), 0)
         x = row.raw if m == 3 else row.scaled
         return [(CONSTANT, BIAS), *((f % self.n_rows, v) for f, v in x.items())]
 
@@ -208,8 +228,9 @@ class SlowLinear:
                 found.append(s)
                 if learn and label not in row.unobserved:
                     error = (label in row.positive) - sigmoid(s)
+                    rate = self.RATES[m] * min(row.weight, 8.0) * (row.raw_shrink if m == 3 else row.shrink)
                     for f, v in pairs:
-                        weights[f, label] = weights.get((f, label), 0.0) + self.RATES[m] * min(row.weight, 8.0) * error * v
+                        weights[f, label] = weights.get((f, label), 0.0) + rate * error * v
             result.append(found)
         return result
 
@@ -225,7 +246,7 @@ class SlowLinear:
 
 
 class SlowRehearsal:
-    """Logistic regression that goes over five past events after each; they too start from the odds of the event at hand."""
+    """Logistic regression that goes over four past events after each; they too start from the odds of the event at hand."""
 
     def __init__(self, window=2048):
         self.window = window
@@ -243,23 +264,24 @@ class SlowRehearsal:
         result = [[clamp(self.score(row.scaled, label) + start, -MOST_ODDS, MOST_ODDS)] for label, start in enumerate(base)]
         if not learn:
             return result
-        self.descend(row, base)
+        self.descend(row, base, row.shrink)
+        row = shrunk(row)
         if len(self.slots) < self.window:
             self.slots.append(row)
         else:
             self.slots[self.number % self.window] = row
-        for time in range(5):
-            self.descend(self.slots[int(uniform(0, self.number, time) * len(self.slots))], base)
+        for time in range(4):
+            self.descend(self.slots[int(uniform(0, self.number, time) * len(self.slots))], base, 1.0)
         self.number += 1
         return result
 
-    def descend(self, row, base):
+    def descend(self, row, base, rate):
         for label, start in enumerate(base):
             if label in row.unobserved:
                 continue
             error = (label in row.positive) - sigmoid(clamp(self.score(row.scaled, label) + start, -MOST_ODDS, MOST_ODDS))
             for f, v in [(CONSTANT, BIAS), *row.scaled.items()]:
-                self.weights[f, label] = self.weights.get((f, label), 0.0) + min(row.weight, 8.0) * error * v
+                self.weights[f, label] = self.weights.get((f, label), 0.0) + rate * min(row.weight, 8.0) * error * v
 
     def forget_labels(self, labels):
         self.weights = {key: w for key, w in self.weights.items() if key[1] not in labels}
@@ -415,7 +437,7 @@ class SlowRidge:
                 y = float(label in row.positive)
                 seen = label not in row.unobserved
                 errors.append([seen * (y - scores[0][label]), seen * 6.0 * (y - sigmoid(result[label][1]))])
-            self.learn(x, row.weight, errors)
+            self.learn({place: v * (1.0 if place == 0 else row.shrink) for place, v in x.items()}, row.weight, errors)
         return result
 
     def learn(self, x, weight, errors):
@@ -440,7 +462,7 @@ class SlowRidge:
                 for j in places:
                     self.covariance[i][j] -= gain[i] * gain[j] * scale
                 if self.covariance[i][i] < self.START:
-                    self.covariance[i][i] += times * 1e-4
+                    self.covariance[i][i] += times * 2e-5
 
     def forget_labels(self, labels):
         for weights in self.weights:
@@ -483,7 +505,7 @@ class SlowNeighbours:
         ranked = [e for e in reversed(self.events) if products[e.number] > 0.0]
         ranked.sort(key=lambda e: -products[e.number])
         recent = [e for e in ranked if e.number >= self.number - 170]
-        self.gap = self.least_gap(products, ranked)
+        self.gap = self.least_gap({e.number: products[e.number] for e in self.events if row.scaled.keys() & e.row.scaled.keys()}, ranked)
         near = [(e, products[e.number]) for e in ranked[:16]]
         self.nearest = [e.number for e, _ in near]
         answers = (
@@ -493,14 +515,15 @@ class SlowNeighbours:
             self.regress(near, prior, lambda k: math.exp(4.0 * (k - 1.0))),
         )
         if learn:
-            self.events = [*self.events, Past(self.number, row, products)][-self.window :]
+            products = {number: row.shrink * p for number, p in products.items()}
+            self.events = [*self.events, Past(self.number, shrunk(row), products)][-self.window :]
             self.number += 1
         return [list(odds) for odds in zip(*answers, strict=True)]
 
     @staticmethod
     def least_gap(products, ranked):
-        """Of the two windows' ranks: neighbours in rank, and the last against 0."""
-        found = [abs(p) for p in products.values() if p != 0.0]
+        """Of the two windows' ranks: neighbours in rank, and those that share a feature against 0."""
+        found = [abs(p) for p in products.values()]
         order = sorted(products[e.number] for e in ranked)
         found += [b - a for a, b in zip(order, order[1:], strict=False) if b > a]
         return min(found, default=math.inf)
