@@ -96,7 +96,9 @@ def batch_of(events):
     x_indptr, x_index = flat([list(e.x) for e in events], np.int32)
     _, x_value = flat([[math.nan if v is None else v for v in e.x.values()] for e in events], np.float64)
     weight = np.array([e.weight for e in events])
-    labels = [flat([sorted(part) for part in parts], np.int32) for parts in zip(*((e.y, e.unobserved) for e in events), strict=True)]
+    labels = [
+        flat([sorted(part) for part in parts], np.int32) for parts in zip(*((e.y, e.unobserved) for e in events), strict=True)
+    ]
     return Batch(x_indptr, x_index, x_value, *labels[0], *labels[1], weight)
 
 
@@ -576,7 +578,11 @@ def test_hostile_values_leave_everything_finite(name, seed):
     assert np.isfinite(out).all()
 
 
-@given(st.lists(st.tuples(st.dictionaries(st.integers(0, 3), st.floats(-1e100, 1e100)), st.floats(1e-9, 1e9)), min_size=1, max_size=8))
+@given(
+    st.lists(
+        st.tuples(st.dictionaries(st.integers(0, 3), st.floats(-1e100, 1e100)), st.floats(1e-9, 1e9)), min_size=1, max_size=8
+    )
+)
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_any_values_leave_everything_finite(drawn):
     events = [Event(x, frozenset({i % 2}), frozenset(), w, 2) for i, (x, w) in enumerate(drawn)]

@@ -16,7 +16,9 @@ CLOSE = 1e-8  # both count in float64; the order of the sums, and of the solutio
 def random_inputs(rng, n_rows, n_labels, n_inputs, spread=3.0):
     """Log-odds around those of a truth, the marks of what was observed (0, 1, or 2 for not), and weights."""
     truth = rng.normal(-1.0, 2.0, (n_rows, n_labels, 1))
-    inputs = (truth * rng.uniform(0.0, 1.5, n_inputs) + rng.normal(0.0, spread, (n_rows, n_labels, n_inputs))).astype(np.float32)
+    inputs = (truth * rng.uniform(0.0, 1.5, n_inputs) + rng.normal(0.0, spread, (n_rows, n_labels, n_inputs))).astype(
+        np.float32
+    )
     target = (rng.random((n_rows, n_labels)) < 1.0 / (1.0 + np.exp(-truth[..., 0]))).astype(np.uint8)
     target[rng.random(target.shape) < 0.1] = 2
     return inputs, target, rng.choice([1.0, 0.2, 3.0, 50.0], n_rows, p=[0.7, 0.1, 0.1, 0.1])

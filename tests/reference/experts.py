@@ -1,5 +1,6 @@
 """Experts, their mixture, and the scale of features the slow way: dictionaries and lists, every formula literal, float64."""
 
+import itertools
 import math
 from struct import pack, unpack
 from typing import NamedTuple
@@ -426,7 +427,9 @@ class SlowRidge:
         if learn:
             self.give_places(row.scaled)
         x = {0: BIAS} | {self.place_of[f]: v for f, v in row.scaled.items() if f in self.place_of}
-        scores = [[sum(v * w.get((place, label), 0.0) for place, v in x.items()) for label in range(len(base))] for w in self.weights]
+        scores = [
+            [sum(v * w.get((place, label), 0.0) for place, v in x.items()) for label in range(len(base))] for w in self.weights
+        ]
         result = [
             [log_odds(scores[0][label], 0.002), clamp(scores[1][label] + start, -MOST_ODDS, MOST_ODDS)]
             for label, start in enumerate(base)
@@ -505,7 +508,9 @@ class SlowNeighbours:
         ranked = [e for e in reversed(self.events) if products[e.number] > 0.0]
         ranked.sort(key=lambda e: -products[e.number])
         recent = [e for e in ranked if e.number >= self.number - 170]
-        self.gap = self.least_gap({e.number: products[e.number] for e in self.events if row.scaled.keys() & e.row.scaled.keys()}, ranked)
+        self.gap = self.least_gap(
+            {e.number: products[e.number] for e in self.events if row.scaled.keys() & e.row.scaled.keys()}, ranked
+        )
         near = [(e, products[e.number]) for e in ranked[:16]]
         self.nearest = [e.number for e, _ in near]
         answers = (
@@ -525,7 +530,7 @@ class SlowNeighbours:
         """Of the two windows' ranks: neighbours in rank, and those that share a feature against 0."""
         found = [abs(p) for p in products.values()]
         order = sorted(products[e.number] for e in ranked)
-        found += [b - a for a, b in zip(order, order[1:], strict=False) if b > a]
+        found += [b - a for a, b in itertools.pairwise(order) if b > a]
         return min(found, default=math.inf)
 
     @staticmethod
