@@ -237,7 +237,8 @@ def test_scale_follows_the_stream():
     rng = np.random.default_rng(3)
     value = np.concatenate([rng.normal(3.0, 1.0, 50_100), rng.normal(-900.0, 50.0, 200)])
     batch = Batch(
-        np.arange(len(value) + 1), np.zeros(len(value), np.int32), value, *(np.zeros(n, np.int64) for n in (len(value) + 1, 0) * 2),
+        np.arange(len(value) + 1), np.zeros(len(value), np.int32), value,
+        *(np.zeros(n, np.int64) for n in (len(value) + 1, 0) * 2),
         np.ones(len(value)),
     )  # fmt: skip
     fast.rows(batch, 0, len(value), 1, True)
