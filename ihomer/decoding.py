@@ -38,11 +38,11 @@ class Decoder:
         self._total = np.zeros((N_WAYS, 2))
         self._tally = np.zeros((0, N_THRESHOLDS, 2))
         self._events = np.zeros(2)
-        self._empty(64)
+        self._empty(min(64, most_labelsets))
 
     def _empty(self, room: int) -> None:
         """Start with no labelset, and room for some."""
-        self._table = np.full(4 * room, -1, np.int32)
+        self._table = np.full(1 << (4 * room - 1).bit_length(), -1, np.int32)
         self._hashes = np.zeros(room, np.uint64)
         self._ends = np.zeros(room + 1, np.int64)
         self._pool = np.zeros(4 * room, np.int32)
@@ -86,7 +86,7 @@ class Decoder:
         if self.n_labelsets < room:
             return
         kept = np.arange(room)
-        if 2 * room > self._most:
+        if room == self._most:
             recent = self._stats[:, RECENT] * KEEP_RECENT ** (self._header[N_EVENTS] - self._last_seen)
             order = np.lexsort((-self._last_seen, -(self._stats[:, COUNT] + recent)))
             kept = np.sort(order[: self._most // 2])
@@ -98,8 +98,10 @@ class Decoder:
         stats, last_seen, old_latest = self._stats[kept], self._last_seen[kept], self._latest
         members = [pool[ends[s] : ends[s + 1]] for s in kept.tolist()]
         self._empty(room)
-        self._pool = np.concatenate([*members, np.zeros(len(pool), np.int32)])
-        self._header[N_SETS], self._header[N_MEMBERS] = len(kept), sum(map(len, members))
+        used = sum(map(len, members))
+        self._pool = np.zeros(len(pool), np.int32)
+        self._pool[:used] = np.concatenate([np.zeros(0, np.int32), *members])
+        self._header[N_SETS], self._header[N_MEMBERS] = len(kept), used
         self._ends[1 : len(kept) + 1] = np.cumsum([len(m) for m in members])
         self._hashes[: len(kept)], self._stats[: len(kept)], self._last_seen[: len(kept)] = hashes[kept], stats, last_seen
         mask = len(self._table) - 1

@@ -259,12 +259,12 @@ def learn_labelset(target, odds, weight, new, first, second, header, table, hash
     h = set_hash(members, 0, size)
     found = find_set(h, table, hashes)
     w = min(weight, 8.0)
-    if found >= 0:
+    if found >= 0 and n_live > 0:
         likely = 0.0
         for k in range(size):
             likely += odds[members[k]]
         learn_factors(found, likely, w, live, n_live, stats, likelihood, recency, posterior, factor, information)
-    else:
+    if found < 0:
         found = add_set(h, members, size, header, table, hashes, ends, pool, stats, last_seen)
     if header[N_SETS] > 1:
         learn_novelty(w * ((1.0 if stats[found, 0] == 0.0 else 0.0) - new), first, second, novelty)
@@ -293,7 +293,7 @@ def decode_rows(
     The labelset is one of those seen, P = (1 - r) P(S), or, with probability r, of independent labels. The marginals of that
     are mixed with the log-odds themselves, which gives `proba`, float64[rows, labels]; answer : uint8[rows, labels], out.
     total : float64[ways, 2], tally : float64[labels, thresholds, 2], true positives, and answered plus true
-    Return (row, DONE), or (row, FULL) where the table of labelsets has no room for that row.
+    Return (row, DONE), or (row, FULL) where there is no room for the labelset of that row.
     """
     n_labels = odds.shape[1]
     p, marginal, inputs = np.empty(n_labels), np.empty(n_labels), np.empty((n_labels, 2), np.float32)
@@ -370,4 +370,6 @@ def decode_rows(
                 t, q, weight[row], new, first, second, header, table, hashes, ends, pool, stats, last_seen, latest, likelihood,
                 recency, posterior, live, n_live, factor, information, novelty, members,
             )  # fmt: skip
+            if header[N_SETS] == room:  # what is forgotten now is so for the next row, whether it is learned or not
+                return row + 1, FULL
     return odds.shape[0], DONE

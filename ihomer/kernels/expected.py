@@ -10,7 +10,6 @@ from ihomer.kernels.common import inner
 MOST_ACTIVE = 64  # labels that take part
 _LEAST_P = 0.001  # of a label that takes part, unless too many do
 _NEGLIGIBLE = 1e-4  # probability of larger labelsets, beyond which sizes are not looked at
-_BEYOND_BEST = 4  # sizes tried after the best one
 
 
 @inner
@@ -113,11 +112,18 @@ def expected_f1(chosen, size, joint, n_active, largest):
 def best_expected_f1(none, joint, n_active, largest, gain, trial, chosen):
     """Write the set of largest expected F1 to `chosen`, uint8[active]; return its size.
 
-    For each size s the best set takes the labels of largest sum over k of D[l, k] 2 / (s + k).
+    For each size s the best set takes the labels of largest sum over k of D[l, k] 2 / (s + k). No set of size s is worth more
+    than 2 / (s + 1) times the sum of D.
     """
     best, best_size = none, np.int64(0)
     chosen[:n_active] = 0
-    for size in range(1, min(n_active, largest + 1) + 1):
+    mass = 0.0
+    for j in range(n_active):
+        for k in range(1, largest + 1):
+            mass += joint[j, k]
+    for size in range(1, n_active + 1):
+        if 2.0 * mass / (size + 1) <= best:
+            break
         for j in range(n_active):
             gain[j] = 0.0
             for k in range(1, largest + 1):
@@ -134,6 +140,4 @@ def best_expected_f1(none, joint, n_active, largest, gain, trial, chosen):
         if total > best:
             best, best_size = total, np.int64(size)
             chosen[:n_active] = trial[:n_active]
-        elif size > best_size + _BEYOND_BEST:
-            break
     return best_size

@@ -346,7 +346,7 @@ class Event:
         self.posterior, self.covered = decoder.labelsets.weigh(q, self.active, self.log_none)
         self.new, self.novelty_inputs = decoder.labelsets.novelty_of(self.posterior, self.covered)
         self.seen = {s: (1.0 - self.new) * p for s, p in self.posterior.items()}
-        self._mix(decoder.mixing)
+        self._mix(decoder.mixing, decoder.thresholds.own)
         self._sizes = None
 
     def _active(self):
@@ -355,15 +355,15 @@ class Event:
             least = 2.0 * least if least < 0.4 else 0.5 * (1.0 + least)
         return frozenset(label for label, p in enumerate(self.p) if p > least)
 
-    def _mix(self, mixing):
+    def _mix(self, mixing, met):
         marginal = [self.new * p for p in self.p]
         for s, p in self.seen.items():
             if p > 1e-6:
                 for x in s:
                     marginal[x] += p
-        self.inputs = [
-            [clip(single(a), -MOST_INPUT, MOST_INPUT) for a in (x, logit(m, 1e-5))] for x, m in zip(self.q, marginal, strict=True)
-        ]
+        # A label not met yet has no marginal: its log-odds are kept.
+        pairs = [(x, logit(marginal[label], 1e-5) if label in met else x) for label, x in enumerate(self.q)]
+        self.inputs = [[clip(single(x), -MOST_INPUT, MOST_INPUT) for x in pair] for pair in pairs]
         self.odds = [mixing.mix(label, inputs) for label, inputs in enumerate(self.inputs)]
         self.proba = [sigmoid(x) for x in self.odds]
 
@@ -440,7 +440,7 @@ class SlowDecoder:
     def best_balanced(self, event):
         """The set of largest worth among the best ones for single scores and the probable seen ones."""
         firsts = [self.best_example_f1(event), self.best_subset(event), self.best_threshold(event)]
-        candidates = [answer for answer, _ in firsts] + [s for s, p in event.seen.items() if p > 0.01][:17]
+        candidates = [answer for answer, _ in firsts] + [s for s, p in event.seen.items() if p > 0.02][:17]
         value = {x: self.thresholds.value(x, event.proba[x]) for x in event.active}
         worth = [
             (
