@@ -450,7 +450,8 @@ def test_each_objective_is_best_in_its_own_score():
     for objective in OBJECTIVES:
         _, answer = Decoder(objective, 8192).run(odds, target, weight, True)
         table[objective] = scores_of(target[1000:], answer[1000:].astype(np.uint8))
-    for objective in OBJECTIVES:
-        others = {o: table[o][objective] for o in OBJECTIVES if o != objective}
+    single = [objective for objective in OBJECTIVES if objective != "balanced"]
+    for objective in single:
+        others = {o: table[o][objective] for o in single if o != objective}
         # A thousandth is chance: on this stream the answers for Hamming loss and for subset accuracy are nearly the same.
         assert table[objective][objective] > max(others.values()) - 1e-3, (objective, table[objective][objective], others)
