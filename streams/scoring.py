@@ -112,6 +112,13 @@ class Scoring:
     def scores(self, name: str, reading: str = "total") -> dict[str, float]:
         """Return all scores of one predictor: "total", or of the last events ("window")."""
         self._count()
+        return self.counted_scores(name, reading)
+
+    def counted_scores(self, name: str, reading: str = "total") -> dict[str, float]:
+        """Return the same without the events that still wait to be counted together, which go on waiting.
+
+        Reading these changes nothing, so that when they are read has no effect on the last bits of later scores.
+        """
         return self._boards[name].scores(reading)  # type: ignore[arg-type]
 
     def _count(self) -> None:

@@ -1,0 +1,438 @@
+"""The live loop: reads, answers, commits and checkpoints, so that each message is learned once and answered once."""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ihomer.persistence import ModelFileError
+
+from streams.answering import Answering
+from streams.checkpoint import CheckpointFolder, Reading, Span
+from streams.errors import SourceError
+from streams.message import Gone, LiveSink, LiveSource, Message, Partition, Positions, Unreachable
+from streams.state import pack_state, unpack_state
+
+__all__ = ["LiveRun", "Pace", "Saved"]
+
+_READ_AGAIN = 5000  # offsets that are asked for at once in a replay
+_WAIT = 0.2  # seconds of one poll without an open transaction: how soon a request to stop is seen
+_RETRY_DISK = 1.0  # seconds
+
+
+class Log(Protocol):
+    """Takes events with fields; as structlog's loggers do."""
+
+    def info(self, event: str, **fields: Any) -> Any: ...
+
+    def warning(self, event: str, **fields: Any) -> Any: ...
+
+    def error(self, event: str, **fields: Any) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When a live run commits, checkpoints and gives up.
+
+    Attributes
+    ----------
+    checkpoint_messages, checkpoint_seconds
+        A checkpoint is due after so many messages, or after so long if there was any message.
+    commit_messages, commit_seconds
+        Bounds of a transaction: answers are visible after at most so many messages and so long.
+    idle_exit
+        End after so many seconds without a message; None: never.
+    max_messages
+        End after so many messages; None: never.
+    patience
+        Seconds for which a source, a sink or a disk may fail before the run ends.
+    """
+
+    checkpoint_messages: int | None = None
+    checkpoint_seconds: float | None = 60.0
+    commit_messages: int = 2000
+    commit_seconds: float = 0.2
+    idle_exit: float | None = None
+    max_messages: int | None = None
+    patience: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The last checkpoint.
+
+    Attributes
+    ----------
+    number
+        Messages read when it was made.
+    size
+        Bytes.
+    seconds
+        How long it took.
+    at
+        When, on the monotonic clock.
+    """
+
+    number: int
+    size: int
+    seconds: float
+    at: float
+
+
+class _Replay:
+    """Messages read once more, in the order of the journal; asked for in larger pieces than the journal's."""
+
+    def __init__(self, source: LiveSource, ends: Positions) -> None:
+        self._source = source
+        self._ends = ends
+        self._ahead: dict[Partition, deque[Message]] = {}
+        self._asked: Positions = {}
+
+    def messages(self, span: Span) -> list[Message]:
+        """Return the messages of a span.
+
+        Raises
+        ------
+        Gone
+            If they are not what the journal says.
+        """
+        ahead = self._ahead.setdefault(span.where, deque())
+        at = max(self._asked.get(span.where, span.first), span.first)
+        while at < span.stop:
+            stop = min(max(span.stop, at + _READ_AGAIN), self._ends[span.where])
+            for block in self._source.span(span.where, at, stop):
+                ahead.extend(block)
+            at = self._asked[span.where] = stop
+        found = []
+        while ahead and ahead[0].offset < span.stop:
+            message = ahead.popleft()
+            if message.offset >= span.first:
+                found.append(message)
+        if len(found) != span.count:
+            raise Gone(f"{span.topic}/{span.partition}: {len(found)} of {span.count} messages from offset {span.first} are left")
+        return found
+
+
+class LiveRun:
+    """One run of a model over live messages.
+
+    A transaction's answers become visible together with the number of messages behind them. Before it is committed the
+    journal says what it has read. A checkpoint holds the state after a committed transaction, with the positions in the
+    source. On start the newest sound checkpoint is taken, what was committed behind it is learned again in the same order
+    without being answered again, and the run goes on there.
+
+    Parameters
+    ----------
+    folder
+        Where checkpoints and journal are; None: none are made, and the run cannot be continued.
+    open_source
+        Opens the source at its beginning.
+    open_sink
+        Opens the sink for the run of a name; an older process with that name is kept from writing.
+    new
+        Makes what takes the messages, which has learned nothing.
+    pace
+        When to commit, to checkpoint, and to give up.
+    log
+        Takes what happens.
+    on_turn
+        Called after each turn of the loop, at least a few times a second.
+
+    Attributes
+    ----------
+    answering
+        What takes the messages.
+    source, sink
+        As opened; None before.
+    saved
+        The last checkpoint of this process, or None.
+    n_transactions, n_failed_checkpoints, n_reconnects
+        Of this process.
+    """
+
+    def __init__(
+        self,
+        folder: CheckpointFolder | None,
+        open_source: Callable[[], LiveSource],
+        open_sink: Callable[[str], LiveSink],
+        new: Callable[[], Answering],
+        pace: Pace,
+        log: Log,
+        on_turn: Callable[["LiveRun"], object] = lambda run: None,
+    ) -> None:
+        self.folder = folder
+        self.pace = pace
+        self.answering = new()
+        self.source: LiveSource | None = None
+        self.sink: LiveSink | None = None
+        self.saved: Saved | None = None
+        self.n_transactions = self.n_failed_checkpoints = self.n_reconnects = 0
+        self.last_failure: str | None = None
+        self._open_source, self._open_sink, self._new = open_source, open_sink, new
+        self._log = log
+        self._on_turn = on_turn
+        self._positions: Positions = {}
+        self._spans: list[Span] | None = None  # of the open transaction
+        self._opened = self._last_message = 0.0
+        self._checkpoint_due, self._checkpoint_not_before = math.inf, 0.0
+        self._n_before = self._n_saved = 0
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Go on until `stop` says so, or what `pace` says; then commit and make a checkpoint.
+
+        Raises
+        ------
+        Fenced
+            If another process has taken over the run.
+        Unreachable
+            If source or sink stayed out of reach for too long, or without a folder at once.
+        SourceError, Gone
+            If the run cannot be continued where it was.
+        OSError
+            If the disk failed for too long. What is not committed is learned again on the next start.
+        """
+        failing_since: float | None = None
+        first = True
+        while True:
+            try:
+                self._start(first)
+                first, failing_since = False, None
+                self._loop(stop)
+                self._finish()
+                return
+            except Unreachable as error:
+                now = time.monotonic()
+                failing_since = now if failing_since is None else failing_since
+                if self.folder is None or now - failing_since > self.pace.patience or stop():
+                    raise
+                self.last_failure = str(error)
+                self.n_reconnects += 1
+                self._log.warning("reconnecting", reason=str(error))
+            finally:
+                self._close()
+            time.sleep(1.0)
+
+    # Start and end -------------------------------------------------------------------------------------------------
+
+    def _start(self, first: bool) -> None:
+        """Open all, take the newest checkpoint, and learn again what was committed behind it."""
+        folder = self.folder
+        if folder is None:
+            self.sink, self.source = self._open_sink("none"), self._open_source()
+        else:
+            folder.take_over()
+            self.sink = self._open_sink(folder.run)
+            committed = self.sink.committed()
+            self.source = self._open_source()
+            self._recover(folder, self.source, committed)
+        now = time.monotonic()
+        self._last_message = now
+        self._plan_checkpoint(now)
+        self._n_saved = self.answering.n_read
+        if first:
+            self._n_before = self.answering.n_read
+        self._spans = None
+
+    def _recover(self, folder: CheckpointFolder, source: LiveSource, committed: int | None) -> None:
+        number = self._restore(folder)
+        if number is None:
+            number = 0
+            self.answering = self._new()
+            self._positions = dict(source.positions)
+            folder.begin(0)
+            if not self._checkpoint():
+                raise OSError(f"the first checkpoint could not be written: {self.last_failure}")
+        until = folder.last_committed() if committed is None else committed
+        if until < number:
+            self._log.warning("sink_is_behind", checkpoint=number, sink=until)
+            until = number
+        folder.cut(until)
+        source.seek(self._positions)
+        if until > number:
+            self._log.info("learning_again", first=number + 1, last=until)
+            self._learn_again(list(folder.readings(number, until)), source)
+            source.seek(self._positions)
+        self._log.info("started", messages=self.answering.n_read, run=folder.run)
+
+    def _restore(self, folder: CheckpointFolder) -> int | None:
+        """Take the newest sound checkpoint; return its number, None where there is none at all."""
+        damaged = 0
+        for number, content in folder.checkpoints():
+            try:
+                if isinstance(content, ModelFileError):
+                    raise content
+                answering = self._new()
+                positions = unpack_state(content, answering)
+                if answering.n_read != number:
+                    raise ModelFileError(f"it holds {answering.n_read} messages, and its name says {number}")
+            except ModelFileError as error:
+                damaged += 1
+                self._log.error("checkpoint_damaged", file=folder.checkpoint_path(number).name, reason=str(error))
+                continue
+            self.answering, self._positions = answering, positions
+            return number
+        if damaged:
+            raise SourceError(f"{folder.path}: none of {damaged} checkpoints can be read; an empty folder starts anew")
+        return None
+
+    def _learn_again(self, readings: Sequence[Reading], source: LiveSource) -> None:
+        """Learn what the journal tells, in its order, without answering."""
+        ends: Positions = {}
+        for reading in readings:
+            for span in reading.spans:
+                ends[span.where] = max(span.stop, ends.get(span.where, 0))
+        replay = _Replay(source, ends)
+        for reading in readings:
+            for span in reading.spans:
+                self.answering.take(replay.messages(span))
+                self._positions[span.where] = span.stop
+            self._on_turn(self)
+
+    def _finish(self) -> None:
+        """Commit and make a checkpoint at the end of a run."""
+        self._commit()
+        if self.folder is not None and self._n_saved < self.answering.n_read:
+            deadline = time.monotonic() + min(self.pace.patience, 10 * _RETRY_DISK)
+            while not self._checkpoint():
+                if time.monotonic() > deadline:
+                    raise OSError(f"the last checkpoint could not be written: {self.last_failure}; nothing is lost")
+                time.sleep(_RETRY_DISK)
+        self._on_turn(self)
+
+    def _close(self) -> None:
+        for end in (self.sink, self.source, self.folder):
+            if end is not None:
+                with suppress(OSError):
+                    end.close()
+
+    # The loop ------------------------------------------------------------------------------------------------------
+
+    def _loop(self, stop: Callable[[], bool]) -> None:
+        assert self.source is not None
+        while not stop():
+            left = self._messages_left()
+            if left == 0:
+                return
+            messages = self.source.poll(self._time_to_wait())
+            now = time.monotonic()
+            if messages:
+                self._last_message = now
+                self._take(messages if left is None else messages[:left])
+            elif self._spans is None and (self.source.at_end or self._is_idle(now)):
+                return
+            if self._spans is not None and self._is_commit_due(time.monotonic()):
+                self._commit()
+            if self._spans is None and self._is_checkpoint_due(time.monotonic()):
+                self._checkpoint()
+            self._on_turn(self)
+
+    def _messages_left(self) -> int | None:
+        most = self.pace.max_messages
+        return None if most is None else max(0, most + self._n_before - self.answering.n_read)
+
+    def _is_idle(self, now: float) -> bool:
+        return self.pace.idle_exit is not None and now - self._last_message >= self.pace.idle_exit
+
+    def _time_to_wait(self) -> float:
+        if self._spans is None:
+            return _WAIT if self.pace.idle_exit is None else min(_WAIT, self.pace.idle_exit)
+        return max(0.0, self._opened + self.pace.commit_seconds - time.monotonic())
+
+    def _is_commit_due(self, now: float) -> bool:
+        n_messages = sum(span.count for span in self._spans or ())
+        return n_messages >= self.pace.commit_messages or now >= self._opened + self.pace.commit_seconds
+
+    def _take(self, messages: Sequence[Message]) -> None:
+        """Answer and learn messages in the open transaction, or a new one."""
+        assert self.sink is not None
+        if self._spans is None:
+            self.sink.begin()
+            self._spans, self._opened = [], time.monotonic()
+        self.answering.take(messages, self.sink)
+        for span in _spans(messages):
+            if self._spans and self._spans[-1].where == span.where:
+                last = self._spans.pop()
+                span = Span(span.topic, span.partition, last.first, span.stop, last.count + span.count)
+            self._spans.append(span)
+            self._positions[span.where] = span.stop
+
+    def _commit(self) -> None:
+        """Note what the open transaction has read, then commit it."""
+        if self._spans is None:
+            return
+        assert self.sink is not None
+        number, touched = self.answering.n_read, {span.where: self._positions[span.where] for span in self._spans}
+        if self.folder is None:
+            self.sink.commit(number, touched)
+        else:
+            self._note(self.folder, Reading(number, self._spans))
+            if self.sink.is_local:
+                with self.folder.owned():
+                    self.sink.commit(number, touched)
+            else:
+                self.sink.commit(number, touched)
+            with suppress(OSError):  # only needed where the sink forgets what it has
+                self.folder.note_committed()
+        self.n_transactions += 1
+        self._spans = None
+
+    def _note(self, folder: CheckpointFolder, reading: Reading) -> None:
+        """Write to the journal; while the disk refuses, try again for some time."""
+        deadline = time.monotonic() + min(self.pace.patience, 20 * _RETRY_DISK)
+        while True:
+            try:
+                folder.note(reading)
+                return
+            except OSError as error:
+                self.last_failure = str(error)
+                self._log.error("journal_failed", reason=str(error))
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_RETRY_DISK)
+
+    # Checkpoints ---------------------------------------------------------------------------------------------------
+
+    def _plan_checkpoint(self, now: float) -> None:
+        seconds = self.pace.checkpoint_seconds
+        self._checkpoint_due = math.inf if seconds is None else now + seconds
+
+    def _is_checkpoint_due(self, now: float) -> bool:
+        n_new = self.answering.n_read - self._n_saved
+        if self.folder is None or not n_new or now < self._checkpoint_not_before:
+            return False
+        most = self.pace.checkpoint_messages
+        return now >= self._checkpoint_due or (most is not None and n_new >= most)
+
+    def _checkpoint(self) -> bool:
+        """Write a checkpoint; tell whether that went well. If not, all goes on, and it is tried again later."""
+        assert self.folder is not None
+        start = time.monotonic()
+        content = pack_state(self.answering, self._positions)
+        number = self.answering.n_read
+        try:
+            self.folder.save(number, content)
+        except OSError as error:
+            self.n_failed_checkpoints += 1
+            self.last_failure = str(error)
+            self._log.error("checkpoint_failed", reason=str(error))
+            self._checkpoint_not_before = time.monotonic() + 10 * _RETRY_DISK
+            return False
+        now = time.monotonic()
+        self.saved = Saved(number, len(content), now - start, now)
+        self._n_saved = number
+        self._plan_checkpoint(now)
+        self._log.info("checkpoint", messages=number, bytes=len(content), seconds=round(now - start, 4))
+        return True
+
+
+def _spans(messages: Sequence[Message]) -> Iterator[Span]:
+    """Return runs of messages of the same partition."""
+    start = 0
+    for i in range(1, len(messages) + 1):
+        first = messages[start]
+        if i == len(messages) or (messages[i].topic, messages[i].partition) != (first.topic, first.partition):
+            yield Span(first.topic, first.partition, first.offset, messages[i - 1].offset + 1, i - start)
+            start = i
