@@ -112,7 +112,8 @@ class _Replay:
             if message.offset >= span.first:
                 found.append(message)
         if len(found) != span.count:
-            raise Gone(f"{span.topic}/{span.partition}: {len(found)} of {span.count} messages from offset {span.first} are left")
+            where = f"{span.topic}/{span.partition}"
+            raise Gone(f"{where}: {len(found)} of {span.count} messages from offset {span.first} are left")
         return found
 
 
