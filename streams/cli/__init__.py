@@ -1,0 +1,35 @@
+"""The command `ihomer`; each of its commands is the `command` of the module that has its name."""
+
+import importlib
+
+import click
+
+from streams.cli.common import OneLineErrors
+
+__all__ = ["main"]
+
+COMMANDS = (
+    "evaluate",
+)
+
+
+class _Commands(OneLineErrors):
+    """Imports a command when it is asked for."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"streams.cli.{name}").command
+        return command
+
+
+@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ihomer", prog_name="ihomer", message="%(prog)s %(version)s")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Learn multi-label data streams: online label clusters, one adaptive tree for each."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())

@@ -1,0 +1,121 @@
+"""What the commands share: exit codes, choices, one-line errors, a file for JSON."""
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import click
+
+__all__ = [
+    "AT_LEAST_0",
+    "AT_LEAST_1",
+    "FAILED",
+    "FORMATS",
+    "INTERRUPTED",
+    "MODELS",
+    "JsonFile",
+    "OneLineErrors",
+    "model_options",
+    "of_system",
+]
+
+FAILED, INTERRUPTED = 2, 130
+
+# Named here too, so that --help need not wait for what they stand for.
+MODELS = ("ihomer", "paper", "mlhat", "majority", "no-change")
+FORMATS = ("arff", "csv", "jsonl", "libsvm", "parquet", "xmc")
+
+AT_LEAST_0, AT_LEAST_1 = click.IntRange(0), click.IntRange(1)
+
+
+class OneLineErrors(click.Group):
+    """A group of commands whose errors are one line on standard error, with exit code 2."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command and, unless `standalone_mode` is off, leave Python with its exit code."""
+        try:
+            code = super().main(args, prog_name, complete_var, False, **extra)
+        except click.ClickException as error:
+            if not standalone_mode:
+                raise
+            click.echo(f"ihomer: {' '.join(error.format_message().split())}", err=True)
+            sys.exit(FAILED)
+        except click.Abort:
+            if not standalone_mode:
+                raise
+            sys.exit(INTERRUPTED)
+        if not standalone_mode:
+            return code
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+class JsonFile:
+    """A file for one JSON object, opened before the run so that it does not run in vain; "-" is standard output.
+
+    What the file held stays until `write`. A file that was made and not written to is removed again.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+        self._is_new = False
+        if path != "-":
+            self._is_new = not os.path.lexists(path)
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            if self._is_new:
+                os.remove(self._path)
+
+    def write(self, record: Any) -> None:
+        """Write the object and close the file."""
+        text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        raw = text.encode("utf-8", errors="backslashreplace")
+        if self._descriptor is None:
+            click.echo(raw, nl=False)
+            return
+        if stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+            os.ftruncate(self._descriptor, 0)
+        with os.fdopen(self._descriptor, "wb") as file:
+            self._descriptor = None
+            file.write(raw)
+
+
+def model_options(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
+    """Return KEY=VALUE texts as a dictionary; a value that is no JSON is a text."""
+    options: dict[str, Any] = {}
+    for text in texts:
+        key, _, value = text.partition("=")
+        if not (key and value):
+            raise click.BadParameter(f"{text!r} is not KEY=VALUE")
+        if key in options:
+            raise click.BadParameter(f"{key} is given twice")
+        try:
+            options[key] = json.loads(value)
+        except ValueError:
+            options[key] = value
+    return options
+
+
+def of_system(error: OSError) -> click.ClickException:
+    """Return what the system refused as an error of one line that names the file."""
+    place = f"{error.filename}: " if error.filename is not None else ""
+    return click.ClickException(f"{place}{error.strerror or error}")
