@@ -95,22 +95,22 @@ class Answering:
         for message in messages:
             self.n_read += 1
             self.late.advance(message.timestamp)
-            told = self._read(message, sink)
-            if isinstance(told, _Told):
-                if told.y is None and told.event.id is not None:
-                    # It waits from the time of this message on, and the next one moves the time.
-                    self._answer(waiting, sink)
-                    waiting = []
-                    self._answer([told], sink)
-                else:
-                    waiting.append(told)
-            elif told is not None:
-                self._answer(waiting, sink)
-                waiting = []
-                self._join(message, told, sink)
+            said = self._read(message)
+            if isinstance(said, _Told) and (said.y is not None or said.event.id is None):
+                waiting.append(said)
+                continue
+            # All else has to do with the late store, whose time goes on with the next message, or with the dead letters.
+            self._answer(waiting, sink)
+            waiting = []
+            if isinstance(said, _Told):
+                self._answer([said], sink)
+            elif isinstance(said, LateLabels):
+                self._join(message, said, sink)
+            elif said is not None:
+                self._bury(message, said, sink)
         self._answer(waiting, sink)
 
-    def _read(self, message: Message, sink: LiveSink | None) -> _Told | LateLabels | None:
+    def _read(self, message: Message) -> _Told | LateLabels | MalformedEvent | None:
         """Return what a message says; None if that is nothing."""
         if message.value is None:
             self.n_tombstones += 1
@@ -118,8 +118,7 @@ class Answering:
         try:
             said = decode_message(message.value)
         except MalformedEvent as error:
-            self._bury(message, error, sink)
-            return None
+            return error
         if isinstance(said, LateLabels):
             return said
         early = self.late.labels_of(said.id) if said.y is None and said.id is not None else None

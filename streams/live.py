@@ -150,8 +150,12 @@ class LiveRun:
         As opened; None before.
     saved
         The last checkpoint of this process, or None.
-    n_transactions, n_failed_checkpoints, n_reconnects
+    n_transactions, n_checkpoints, n_failed_checkpoints, n_reconnects
         Of this process.
+    last_failure
+        What went wrong last, or None.
+    is_healthy
+        Whether nothing has gone wrong since the last commit and the last checkpoint that were due.
     """
 
     def __init__(
@@ -170,8 +174,9 @@ class LiveRun:
         self.source: LiveSource | None = None
         self.sink: LiveSink | None = None
         self.saved: Saved | None = None
-        self.n_transactions = self.n_failed_checkpoints = self.n_reconnects = 0
+        self.n_transactions = self.n_checkpoints = self.n_failed_checkpoints = self.n_reconnects = 0
         self.last_failure: str | None = None
+        self.is_healthy = True
         self._open_source, self._open_sink, self._new = open_source, open_sink, new
         self._log = log
         self._on_turn = on_turn
@@ -209,12 +214,16 @@ class LiveRun:
                 failing_since = now if failing_since is None else failing_since
                 if self.folder is None or now - failing_since > self.pace.patience or stop():
                     raise
-                self.last_failure = str(error)
+                self._fail(str(error))
                 self.n_reconnects += 1
                 self._log.warning("reconnecting", reason=str(error))
+                self._on_turn(self)
             finally:
                 self._close()
             time.sleep(1.0)
+
+    def _fail(self, reason: str) -> None:
+        self.is_healthy, self.last_failure = False, reason
 
     # Start and end -------------------------------------------------------------------------------------------------
 
@@ -224,9 +233,10 @@ class LiveRun:
         if folder is None:
             self.sink, self.source = self._open_sink("none"), self._open_source()
         else:
-            folder.take_over()
+            # In this order: an older process can write to the journal until it is taken over, but cannot commit any more.
             self.sink = self._open_sink(folder.run)
             committed = self.sink.committed()
+            folder.take_over()
             self.source = self._open_source()
             self._recover(folder, self.source, committed)
         now = time.monotonic()
@@ -370,14 +380,11 @@ class LiveRun:
             self.sink.commit(number, touched)
         else:
             self._note(self.folder, Reading(number, self._spans))
-            if self.sink.is_local:
-                with self.folder.owned():
-                    self.sink.commit(number, touched)
-            else:
-                self.sink.commit(number, touched)
+            self.sink.commit(number, touched)
             with suppress(OSError):  # only needed where the sink forgets what it has
                 self.folder.note_committed()
         self.n_transactions += 1
+        self.is_healthy = self.is_healthy or self._checkpoint_not_before == 0.0
         self._spans = None
 
     def _note(self, folder: CheckpointFolder, reading: Reading) -> None:
@@ -388,7 +395,7 @@ class LiveRun:
                 folder.note(reading)
                 return
             except OSError as error:
-                self.last_failure = str(error)
+                self._fail(str(error))
                 self._log.error("journal_failed", reason=str(error))
                 if time.monotonic() > deadline:
                     raise
@@ -417,12 +424,15 @@ class LiveRun:
             self.folder.save(number, content)
         except OSError as error:
             self.n_failed_checkpoints += 1
-            self.last_failure = str(error)
+            self._fail(str(error))
             self._log.error("checkpoint_failed", reason=str(error))
             self._checkpoint_not_before = time.monotonic() + 10 * _RETRY_DISK
             return False
+        self._checkpoint_not_before = 0.0
         now = time.monotonic()
         self.saved = Saved(number, len(content), now - start, now)
+        self.n_checkpoints += 1
+        self.is_healthy = True
         self._n_saved = number
         self._plan_checkpoint(now)
         self._log.info("checkpoint", messages=number, bytes=len(content), seconds=round(now - start, 4))

@@ -105,11 +105,6 @@ class LiveSource(Protocol):
 class LiveSink(Protocol):
     """Takes records in transactions, each of which carries the number of the last message it answers for."""
 
-    @property
-    def is_local(self) -> bool:
-        """Whether it cannot tell by itself that another process has taken over, as the files of this machine cannot."""
-        ...
-
     def begin(self) -> None:
         """Start a transaction."""
         ...

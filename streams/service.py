@@ -1,0 +1,293 @@
+"""A live run as the command line describes it: source, sink and model put together, and what it says of itself."""
+
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from ihomer.interface import StreamClassifier
+from streams.answering import Answering
+from streams.checkpoint import CheckpointFolder
+from streams.config import ClientSettings
+from streams.endpoints import Endpoint, EndpointError, FileEndpoint, KafkaEndpoint, StandardEndpoint
+from streams.late import LateStore
+from streams.live import LiveRun, Log, Pace
+from streams.live_files import FileLiveSource, StandardInputSource
+from streams.live_sinks import FileLiveSink, StandardOutputSink
+from streams.message import LiveSink, LiveSource
+from streams.models import build_model
+from streams.run import BASELINE, MODEL
+from streams.status import CheckpointStatus, Status, resident_memory
+
+__all__ = ["Reporter", "ServiceSettings", "StopSignals", "live_run"]
+
+_READINGS = ("total", "window")
+_PERIOD = 1.0  # seconds between two statuses
+_RATE_OVER = 10.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """What a live run reads, writes and learns with.
+
+    Attributes
+    ----------
+    source, sink
+        Where messages come from and predictions go.
+    dead_letters
+        Where malformed messages are reported; None: they are counted and logged alone.
+    labels
+        Topics beside those of the source that bring late labels.
+    folder
+        Folder of the checkpoints; None: none are made.
+    keep
+        How many checkpoints are kept.
+    start
+        Where a new run starts: "earliest", "latest", or seconds since 1970.
+    group
+        Consumer group that the consumed offsets are committed for; None: one named after the run.
+    from_group
+        Start a new run where the group has committed offsets.
+    follow
+        A source file grows: wait at its end for more.
+    model, seed, model_options
+        As in `build_model`.
+    top, window
+        As in `Answering`.
+    late_most, late_longest
+        As in `LateStore`.
+    pace
+        When to commit, to checkpoint and to end.
+    source_client, sink_client
+        Settings of the Kafka clients.
+    """
+
+    source: Endpoint
+    sink: Endpoint
+    dead_letters: Endpoint | None = None
+    labels: tuple[str, ...] = ()
+    folder: Path | None = None
+    keep: int = 3
+    start: str | float = "earliest"
+    group: str | None = None
+    from_group: bool = False
+    follow: bool = False
+    model: str = "ihomer"
+    seed: int = 0
+    model_options: dict[str, Any] = field(default_factory=dict)
+    top: int = 5
+    window: int = 1000
+    late_most: int = 100_000
+    late_longest: float = 7 * 86_400.0
+    pace: Pace = field(default_factory=Pace)
+    source_client: ClientSettings = field(default_factory=ClientSettings)
+    sink_client: ClientSettings = field(default_factory=ClientSettings)
+
+
+class StopSignals:
+    """Turns the first SIGTERM or Ctrl-C into a request to stop; a second one ends the process as usual.
+
+    Attributes
+    ----------
+    stop
+        Whether there was one.
+    """
+
+    def __init__(self) -> None:
+        self.stop = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._take) for number in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        self.stop = True
+        self._restore()
+
+
+def live_run(settings: ServiceSettings, log: Log, on_turn: Callable[[LiveRun], object]) -> LiveRun:
+    """Return a run that is ready to start.
+
+    Raises
+    ------
+    EndpointError
+        If source, sink and dead letters do not go together.
+    SettingError
+        As `build_model`.
+    OSError, SourceError
+        As `CheckpointFolder`.
+    """
+    _check(settings)
+    _new_answering(settings)  # a wrong setting shows before anything is opened
+    folder = None if settings.folder is None else CheckpointFolder(settings.folder, settings.keep)
+    return LiveRun(
+        folder,
+        lambda: _open_source(settings, "none" if folder is None else folder.run, log),
+        lambda run: _open_sink(settings, run),
+        lambda: _new_answering(settings),
+        settings.pace,
+        log,
+        on_turn,
+    )
+
+
+def _check(settings: ServiceSettings) -> None:
+    source, sink, dead = settings.source, settings.sink, settings.dead_letters
+    if isinstance(sink, KafkaEndpoint):
+        sink.topic  # noqa: B018 - raises unless it is exactly one
+    if isinstance(sink, KafkaEndpoint) and dead is not None and not isinstance(dead, KafkaEndpoint):
+        raise EndpointError("dead letters go where the predictions go: into a topic of the same cluster")
+    if isinstance(sink, KafkaEndpoint) and isinstance(dead, KafkaEndpoint) and dead.servers != sink.servers:
+        raise EndpointError("dead letters share a transaction with the predictions: name the same servers")
+    if isinstance(sink, FileEndpoint) and dead is not None and not isinstance(dead, FileEndpoint):
+        raise EndpointError("dead letters go where the predictions go: into a file")
+    if isinstance(sink, StandardEndpoint) and dead is not None:
+        raise EndpointError("with predictions on standard output dead letters have no place; write to a file or to Kafka")
+    if settings.labels and not isinstance(source, KafkaEndpoint):
+        raise EndpointError("topics of late labels go with a source in Kafka")
+    if settings.folder is None and KafkaEndpoint in (type(source), type(sink)):
+        raise EndpointError("with Kafka a folder for checkpoints is needed (--checkpoint): it names the run")
+    if settings.folder is not None and isinstance(source, StandardEndpoint):
+        raise EndpointError("standard input cannot be read again, so that checkpoints of it would be of no use")
+
+
+def _new_answering(settings: ServiceSettings) -> Answering:
+    model = build_model(settings.model, settings.seed, settings.model_options)
+    assert isinstance(model, StreamClassifier)
+    return Answering(model, settings.top, settings.window, LateStore(settings.late_most, settings.late_longest))
+
+
+def _open_source(settings: ServiceSettings, run: str, log: Log) -> LiveSource:
+    source = settings.source
+    if isinstance(source, StandardEndpoint):
+        return StandardInputSource()
+    if isinstance(source, FileEndpoint):
+        return FileLiveSource(source.path, follow=settings.follow)
+    from streams.kafka import KafkaSource
+
+    return KafkaSource(
+        source.servers,
+        topics=(*source.topics, *settings.labels),
+        pattern=source.pattern,
+        start=settings.start,
+        group=settings.group or f"ihomer-{run}",
+        from_group=settings.from_group,
+        settings=settings.source_client.revealed(),
+        patience=settings.pace.patience,
+        on_lost=lambda partition, first, stop: log.error(
+            "messages_lost", topic=partition[0], partition=partition[1], first=first, stop=stop
+        ),
+    )
+
+
+def _open_sink(settings: ServiceSettings, run: str) -> LiveSink:
+    sink, dead = settings.sink, settings.dead_letters
+    if isinstance(sink, StandardEndpoint):
+        return StandardOutputSink()
+    if isinstance(sink, FileEndpoint):
+        return FileLiveSink(sink.path, dead.path if isinstance(dead, FileEndpoint) else None)
+    from streams.kafka import KafkaSink
+
+    source = settings.source
+    return KafkaSink(
+        sink.servers,
+        sink.topic,
+        dead_letter_topic=dead.topic if isinstance(dead, KafkaEndpoint) else None,
+        run=run,
+        group=settings.group or f"ihomer-{run}",
+        same_cluster=isinstance(source, KafkaEndpoint) and source.servers == sink.servers,
+        settings=settings.sink_client.revealed(),
+        patience=settings.pace.patience,
+    )
+
+
+class Reporter:
+    """Makes a `Status` of a run once a second, and hands it on.
+
+    Parameters
+    ----------
+    publish
+        Each takes every status.
+    """
+
+    def __init__(self, publish: Sequence[Callable[[Status], object]]) -> None:
+        self._publish = publish
+        self._started = time.time()
+        self._clock_to_date = time.time() - time.monotonic()
+        self._next = 0.0
+        self._past: deque[tuple[float, int]] = deque()
+
+    def __call__(self, run: LiveRun) -> None:
+        """Report, if it is time to."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _PERIOD
+        status = self.status(run, now)
+        for take in self._publish:
+            take(status)
+
+    def status(self, run: LiveRun, now: float) -> Status:
+        """Return what the run says of itself."""
+        answering, model = run.answering, run.answering.model
+        late = answering.late
+        summary: dict[str, int] = getattr(model, "summary", {})
+        return Status(
+            started_at=self._started,
+            n_read=answering.n_read,
+            n_predicted=answering.n_predicted,
+            n_learned=answering.n_learned,
+            n_refused=answering.n_dead["value"],
+            dead_letters=dict(answering.n_dead),
+            n_late_joined=answering.n_joined,
+            n_late_waiting=late.n_waiting,
+            n_late_expired=late.n_expired,
+            n_late_orphan=late.n_orphans,
+            n_late_early=late.n_early,
+            lag={} if run.source is None else run.source.lag(),
+            events_per_second=self._rate(now, answering.n_read),
+            scores={reading: answering.scoring.counted_scores(MODEL, reading) for reading in _READINGS},
+            baseline_scores={reading: answering.scoring.counted_scores(BASELINE, reading) for reading in _READINGS},
+            drifts={name.removeprefix("n_drifts_"): n for name, n in summary.items() if name.startswith("n_drifts_")},
+            n_labels=len(model.labels),
+            n_features=summary.get("n_features", 0),
+            n_clusters=summary.get("n_clusters", 1),
+            partition_version=summary.get("n_partition_changes", 0),
+            n_transactions=run.n_transactions,
+            checkpoint=self._checkpoint(run),
+            n_lost=getattr(run.source, "lost", 0),
+            resident_bytes=resident_memory(),
+            healthy=run.is_healthy,
+            reason="" if run.is_healthy else run.last_failure or "",
+        )
+
+    def _rate(self, now: float, n_read: int) -> float:
+        """Return the messages per second of the last seconds."""
+        self._past.append((now, n_read))
+        while now - self._past[0][0] > _RATE_OVER:
+            self._past.popleft()
+        since, before = self._past[0]
+        return max(0.0, (n_read - before) / (now - since)) if now > since else 0.0
+
+    def _checkpoint(self, run: LiveRun) -> CheckpointStatus | None:
+        saved = run.saved
+        if saved is None:
+            return None
+        return CheckpointStatus(run.n_checkpoints, saved.seconds, saved.size, saved.at + self._clock_to_date)

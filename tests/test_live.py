@@ -1,0 +1,237 @@
+"""The live loop: whatever ends it and wherever, each message is learned once and answered once."""
+
+import os
+import random
+
+import pytest
+import structlog
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ihomer import IHOMERClassifier, LabelPartition
+from streams.answering import Answering
+from streams.checkpoint import CheckpointFolder
+from streams.errors import SourceError
+from streams.late import LateStore
+from streams.live import LiveRun, Pace
+from streams.message import Fenced, Gone
+from streams.state import pack_state
+from tests.live_parts import Crash, CrashingFolder, Fate, Ledger, MemoryLive, MemorySink, MemoryTopic, message_values
+
+VALUES = message_values(150)
+PACE = Pace(checkpoint_messages=25, commit_messages=12, commit_seconds=0.0, checkpoint_seconds=None)
+
+
+def new_answering():
+    model = IHOMERClassifier(seed=3, clustering=LabelPartition(n_min=20), experts=("frequency", "linear"))
+    return Answering(model, top=2, late=LateStore(most=6, longest=40.0))
+
+
+class Lines:
+    """A logger that keeps its lines."""
+
+    def __init__(self, lines):
+        self.msg = self.info = self.warning = self.error = lines.append
+
+
+def live_run(path, topic, ledger, fate, seed, pace=PACE, lines=None, **options):
+    lines = [] if lines is None else lines
+    folder = CrashingFolder(path, fate, **options)
+    return LiveRun(
+        folder,
+        lambda: MemoryLive(topic, seed, fate),
+        lambda name: MemorySink(ledger, fate),
+        new_answering,
+        pace,
+        structlog.wrap_logger(Lines(lines)),
+    )
+
+
+def run_through(path, topic, ledger, crashes=(), losses=(), pace=PACE, **options):
+    """Start a run again and again until it comes to its end; each start goes as far as the next crash."""
+    starts = 0
+    for at in (*crashes, None):
+        starts += 1
+        fate = Fate(() if at is None else (at,), losses if at is None else ())
+        run = live_run(path, topic, ledger, fate, starts, pace, **options)
+        try:
+            run.run(lambda: False)
+            return run, starts
+        except Crash:
+            continue
+    raise AssertionError("the last run came to no end")
+
+
+def in_recorded_order(path, topic):
+    """Return the messages in the order in which the journals say that they were learned."""
+    folder = CheckpointFolder(path)
+    by_place = {(m.topic, m.partition, m.offset): m for part in topic.messages.values() for m in part}
+    found = []
+    for reading in folder.readings(0, len(topic)):
+        for span in reading.spans:
+            offsets = range(span.first, span.stop)
+            block = [by_place[*span.where, offset] for offset in offsets if (*span.where, offset) in by_place]
+            assert len(block) == span.count
+            found += block
+    return found
+
+
+def assert_as_undisturbed(run, path, topic, ledger):
+    """The same messages in the same order, in one go, give the same answers and the same last checkpoint."""
+    messages = in_recorded_order(path, topic)
+    assert len(messages) == len({(m.topic, m.partition, m.offset) for m in messages}) == len(topic)
+    calm, calm_ledger = new_answering(), Ledger()
+    sink = MemorySink(calm_ledger, Fate())
+    sink.begin()
+    calm.take(messages, sink)
+    sink.commit(calm.n_read, {})
+    assert ledger.records == calm_ledger.records
+    assert ledger.dead == calm_ledger.dead
+    positions = {where: part[-1].offset + 1 for where, part in topic.messages.items()}
+    last = run.folder.checkpoint_path(len(topic)).read_bytes()
+    assert len(last) == len(pack_state(calm, positions))
+
+
+def test_an_undisturbed_run_answers_each_event_once(tmp_path):
+    topic, ledger = MemoryTopic(VALUES), Ledger()
+    run, starts = run_through(tmp_path, topic, ledger)
+    assert starts == 1
+    assert_as_undisturbed(run, tmp_path, topic, ledger)
+    assert run.answering.n_read == len(topic)
+    assert set(run.answering.n_dead) == {"number", "value"}
+    assert run.answering.n_joined > 5 and run.answering.late.n_expired > 0
+    places = [tuple(record["source"].values()) for record, _ in ledger.records]
+    assert len(set(places)) == len(places) == run.answering.n_predicted
+
+
+@settings(max_examples=60, deadline=None)
+@given(crashes=st.lists(st.integers(1, 400), max_size=6), seed=st.integers(0, 3))
+def test_a_run_that_is_killed_anywhere_ends_as_an_undisturbed_one(tmp_path_factory, crashes, seed):
+    path = tmp_path_factory.mktemp("run")
+    topic, ledger = MemoryTopic(VALUES, seed=seed), Ledger()
+    run, _ = run_through(path, topic, ledger, crashes)
+    assert_as_undisturbed(run, path, topic, ledger)
+
+
+@settings(max_examples=20, deadline=None)
+@given(losses=st.sets(st.integers(1, 300), max_size=4))
+def test_a_lost_connection_changes_nothing(tmp_path_factory, losses, monkeypatch_sleep):
+    path = tmp_path_factory.mktemp("run")
+    topic, ledger = MemoryTopic(VALUES), Ledger()
+    run, starts = run_through(path, topic, ledger, losses=losses)
+    assert starts == 1
+    assert_as_undisturbed(run, path, topic, ledger)
+    assert run.n_reconnects <= len(losses)
+
+
+@pytest.fixture(scope="module")
+def monkeypatch_sleep():
+    """Reconnecting does not wait."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streams.live.time.sleep", lambda seconds: None)
+        yield
+
+
+def test_few_checkpoints_are_kept_and_the_journals_that_they_need(tmp_path):
+    topic, ledger = MemoryTopic(VALUES), Ledger()
+    run_through(tmp_path, topic, ledger, crashes=(200, 150), keep=2)
+    numbers = sorted(int(path.stem[-15:]) for path in tmp_path.glob("checkpoint-*"))
+    assert len(numbers) == 2 and numbers[-1] == len(topic)
+    journals = sorted(int(path.name[-15:]) for path in tmp_path.glob("journal-*"))
+    assert journals[0] <= numbers[0] < journals[1]
+
+
+@pytest.mark.parametrize("harm", ["cut", "flip", "empty"])
+def test_a_damaged_checkpoint_is_passed_over_loudly(tmp_path, harm):
+    topic, ledger = MemoryTopic(VALUES), Ledger()
+    run, _ = run_through(tmp_path, topic, ledger, pace=Pace(25, None, 12, 0.0, max_messages=100))
+    newest = run.folder.checkpoint_path(run.answering.n_read)
+    content = bytearray(newest.read_bytes())
+    if harm == "flip":
+        content[len(content) // 2] ^= 4
+    newest.write_bytes({"cut": content[:-5], "flip": content, "empty": b""}[harm])
+    lines = []
+    run, _ = run_through(tmp_path, topic, ledger, lines=lines)
+    assert any("checkpoint_damaged" in line and newest.name in line for line in lines)
+    assert_as_undisturbed(run, tmp_path, topic, ledger)
+
+
+def test_a_run_without_a_sound_checkpoint_does_not_start_from_nothing(tmp_path):
+    topic, ledger = MemoryTopic(VALUES), Ledger()
+    run_through(tmp_path, topic, ledger, keep=2)
+    for path in tmp_path.glob("checkpoint-*"):
+        path.write_bytes(b"")
+    with pytest.raises(SourceError, match="none of 2 checkpoints"):
+        run_through(tmp_path, topic, ledger)
+
+
+def test_the_older_of_two_processes_is_fenced_and_overwrites_nothing(tmp_path):
+    topic, ledger = MemoryTopic(VALUES), Ledger()
+    older = live_run(tmp_path, topic, ledger, Fate(), seed=1)
+    newer = live_run(tmp_path, topic, ledger, Fate(), seed=2)
+    turns = []
+
+    def take_over(run):
+        turns.append(run)
+        if len(turns) == 8:
+            newer.run(lambda: False)
+
+    older._on_turn = take_over
+    with pytest.raises(Fenced, match="another process"):
+        older.run(lambda: False)
+    assert_as_undisturbed(newer, tmp_path, topic, ledger)
+
+
+def test_a_journal_that_ends_in_half_a_line_is_read_up_to_it(tmp_path):
+    topic, ledger = MemoryTopic(VALUES), Ledger()
+    run, _ = run_through(tmp_path, topic, ledger, pace=Pace(None, None, 12, 0.0, max_messages=60))
+    newest = max(tmp_path.glob("journal-*"))
+    with newest.open("ab") as file:
+        file.write(b'0badc0de [61,[["clicks"')
+    run, _ = run_through(tmp_path, topic, ledger)
+    assert_as_undisturbed(run, tmp_path, topic, ledger)
+
+
+def test_messages_that_are_gone_are_not_passed_over_silently(tmp_path):
+    topic, ledger = MemoryTopic(VALUES), Ledger()
+    fate = Fate(crash_at=(330,))
+    with pytest.raises(Crash):
+        live_run(tmp_path, topic, ledger, fate, 1, Pace(None, None, 12, 0.0)).run(lambda: False)
+    for where, part in topic.messages.items():
+        topic.messages[where] = part[len(part) // 3 :]
+    with pytest.raises(Gone):
+        run_through(tmp_path, topic, ledger)
+
+
+def test_the_sink_may_forget_its_number(tmp_path):
+    topic, ledger = MemoryTopic(VALUES), Ledger()
+    run_through(tmp_path, topic, ledger, pace=Pace(None, None, 12, 0.0, max_messages=60))
+    ledger.forgets = True
+    run, _ = run_through(tmp_path, topic, ledger)
+    assert_as_undisturbed(run, tmp_path, topic, ledger)
+
+
+def test_a_run_ends_when_it_is_told_and_goes_on_from_there(tmp_path):
+    topic, ledger = MemoryTopic(VALUES), Ledger()
+    rng = random.Random(4)
+    for _ in range(6):
+        live_run(tmp_path, topic, ledger, Fate(), 1).run(lambda: rng.random() < 0.2)
+    run, _ = run_through(tmp_path, topic, ledger)
+    assert_as_undisturbed(run, tmp_path, topic, ledger)
+
+
+def test_a_full_disk_loses_nothing(tmp_path, monkeypatch, monkeypatch_sleep):
+    topic, ledger = MemoryTopic(VALUES), Ledger()
+    run = live_run(tmp_path, topic, ledger, Fate(), 1)
+    real, calls = os.fsync, []
+
+    def full(descriptor):
+        calls.append(descriptor)
+        if 40 < len(calls) < 60:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    run.run(lambda: False)
+    assert run.last_failure is not None
+    assert_as_undisturbed(run, tmp_path, topic, ledger)
