@@ -1,13 +1,17 @@
-"""What can be wrong with a source: one event of it, or the whole of it."""
+"""What can be wrong with a source or a sink: one event, or the whole of it."""
 
 from pathlib import Path
 from typing import Self
 
-__all__ = ["MalformedEvent", "SourceError"]
+__all__ = ["MalformedEvent", "SinkError", "SourceError"]
 
 
 class SourceError(ValueError):
     """A source cannot be read, or not any further: a damaged file, a bad header, labels that are missing."""
+
+
+class SinkError(ValueError):
+    """A sink cannot be written to without risk for what it holds, or is not what it was left as."""
 
 
 class MalformedEvent(ValueError):

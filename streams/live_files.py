@@ -1,0 +1,403 @@
+"""JSON lines as live sources: a file, which may be growing, and standard input."""
+
+import contextlib
+import gzip
+import os
+import select
+import stat
+import sys
+import time
+import zlib
+from collections import deque
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, cast
+
+from streams.errors import SourceError
+from streams.message import Gone, Message, Partition, Positions
+
+__all__ = ["FileLiveSource", "StandardInputSource"]
+
+_BLOCK = 1 << 18
+_MOST_MESSAGES = 1000
+_LONGEST_LINE = 1 << 26
+_BETWEEN_LOOKS = 0.05
+_CUT = b" ... cut off: the line is too long"
+_KEPT = 4096
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class _Lines:
+    """Cuts blocks of bytes into numbered lines that are not blank, without their ends.
+
+    A line that is longer than `longest` is cut off, in such a way that it is no JSON any more.
+    """
+
+    def __init__(self, longest: int) -> None:
+        self.number = 0
+        self._longest = longest
+        self._start: list[bytes] = []
+        self._length = 0
+
+    def feed(self, block: bytes) -> Iterator[tuple[int, bytes]]:
+        """Yield the lines that end in this block."""
+        first, *others = block.split(b"\n")
+        self._append(first)
+        for part in others:
+            yield from self._ended()
+            self._append(part)
+
+    def finish(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the last line, if it has no end."""
+        if self._length:
+            yield from self._ended()
+
+    def _append(self, part: bytes) -> None:
+        if self._length <= self._longest and part:
+            self._start.append(part)
+        self._length += len(part)
+
+    def _ended(self) -> Iterator[tuple[int, bytes]]:
+        line = b"".join(self._start)
+        if self._length > self._longest:
+            line = line[:_KEPT] + _CUT
+        if self.number == 0:
+            line = line.removeprefix(_BYTE_ORDER_MARK)
+        number = self.number
+        self.number += 1
+        self._start, self._length = [], 0
+        line = line.strip(b" \t\r")
+        if line:
+            yield number, line
+
+
+class _LineSource:
+    """Messages from lines: the offset of a message is the number of lines before it."""
+
+    def __init__(self, name: str, longest: int) -> None:
+        self._partition: Partition = (name, 0)
+        self._longest = longest
+        self._lines = _Lines(longest)
+        self._queue: deque[Message] = deque()
+        self._next = 0
+        self._ended = False
+        self._closed = False
+
+    def _read(self, timeout: float) -> bytes | None:
+        """Return the next bytes, b"" at the end, None if there are none now."""
+        raise NotImplementedError
+
+    def poll(self, timeout: float) -> list[Message]:
+        """Return the next lines that are not blank, up to a thousand."""
+        if self._closed:
+            raise ValueError(f"{self._partition[0]}: the source is closed")
+        deadline = time.monotonic() + timeout
+        while not self._queue and not self._ended:
+            left = deadline - time.monotonic()
+            block = self._read(max(left, 0.0))
+            if block is None:
+                if left <= 0:
+                    break
+                continue
+            lines = self._lines.feed(block) if block else self._lines.finish()
+            topic, partition = self._partition
+            self._queue.extend(Message(topic, partition, number, line) for number, line in lines)
+            self._ended = not block
+        messages = [self._queue.popleft() for _ in range(min(len(self._queue), _MOST_MESSAGES))]
+        if messages:
+            self._next = messages[-1].offset + 1
+        if not self._queue:
+            self._next = max(self._next, self._lines.number)
+        return messages
+
+    @property
+    def positions(self) -> Positions:
+        """Number of the next line."""
+        return {self._partition: self._next}
+
+    @property
+    def at_end(self) -> bool:
+        """Whether all lines have been given out and no more can come."""
+        return self._ended and not self._queue
+
+    def close(self) -> None:
+        """Let go of the file; safe to call twice."""
+        self._closed = True
+
+
+class FileLiveSource(_LineSource):
+    """Lines of a file as messages of the only partition of a topic that has the file's name.
+
+    The offset of a message is the number of lines before its own; blank lines are stepped over.
+
+    Parameters
+    ----------
+    path
+        The file, plain or gzipped, which is seen from its first bytes.
+    follow
+        Wait for what is appended to the file: it never ends, and a last line without its end is not read yet.
+    longest
+        Longest line in bytes. Of a longer one the beginning is given out, as what can be no event.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened.
+    SourceError
+        If a gzipped file is to be followed.
+
+    Notes
+    -----
+    To go on at a position, the lines before it are read once more. A plain file is counted by `lag` bit by bit as it
+    grows, a gzipped one as a whole the first time.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from streams.live_files import FileLiveSource
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "sky.jsonl"
+    ...     _ = path.write_text('{"x": {"cloud": 0.5}}\\n\\n{"x": {"cloud": 1}}\\n')
+    ...     source = FileLiveSource(path)
+    ...     for message in source.poll(1.0):
+    ...         print(message.topic, message.offset, message.value)
+    ...     print(source.positions, source.poll(1.0), source.at_end)
+    ...     source.close()
+    sky.jsonl 0 b'{"x": {"cloud": 0.5}}'
+    sky.jsonl 2 b'{"x": {"cloud": 1}}'
+    {('sky.jsonl', 0): 3} [] True
+    """
+
+    def __init__(self, path: str | Path, *, follow: bool = False, longest: int = _LONGEST_LINE) -> None:
+        self.path = Path(path)
+        super().__init__(self.path.name, longest)
+        self._follow = follow
+        self._file: IO[bytes] | None = None
+        self._n_bytes = 0
+        self._count = _Count()
+        self._open()
+
+    def _open(self) -> None:
+        """Open the file anew, at its beginning."""
+        file, is_packed = _opened(self.path)
+        if self._follow and is_packed:
+            file.close()
+            raise SourceError(f"{self.path}: a gzipped file cannot be followed")
+        if self._file is not None:
+            self._file.close()
+        self._file, self._is_packed = file, is_packed
+        self._lines = _Lines(self._longest)
+        self._queue.clear()
+        self._next, self._ended, self._n_bytes = 0, False, 0
+
+    def _read(self, timeout: float) -> bytes | None:
+        assert self._file is not None
+        block = _block(self._file, self.path, self._lines.number)
+        self._n_bytes += len(block)
+        if block or not self._follow:
+            return block
+        self._refuse_other_file()
+        time.sleep(min(timeout, _BETWEEN_LOOKS))
+        return None
+
+    def _refuse_other_file(self) -> None:
+        """Raise if the file that is followed has been cut or replaced: what was read of it is no longer its beginning."""
+        assert self._file is not None
+        ours = os.fstat(self._file.fileno())
+        try:
+            named = self.path.stat()
+        except FileNotFoundError:
+            raise Gone(f"{self.path}: the file is not there any more") from None
+        if (named.st_dev, named.st_ino) != (ours.st_dev, ours.st_ino):
+            raise Gone(f"{self.path}: another file has taken its name")
+        if ours.st_size < self._n_bytes:
+            raise Gone(f"{self.path}: the file has been cut to {ours.st_size} bytes, and {self._n_bytes} were read")
+
+    def seek(self, positions: Mapping[Partition, int]) -> None:
+        """Go on at this line; other partitions than the file's own never appear.
+
+        Raises
+        ------
+        Gone
+            If the file has fewer lines; the source is as it was.
+        """
+        number = positions.get(self._partition)
+        if number is None or number == self._next:
+            return
+        found = FileLiveSource(self.path, follow=self._follow, longest=self._longest)
+        try:
+            found._skip(number)
+        except BaseException:
+            found.close()
+            raise
+        if self._file is not None:
+            self._file.close()
+        self._file, self._lines, self._queue = found._file, found._lines, found._queue
+        self._next, self._ended, self._n_bytes = number, found._ended, found._n_bytes
+
+    def _skip(self, number: int) -> None:
+        """Leave out the lines before this one."""
+        while self._lines.number < number and not self._ended:
+            assert self._file is not None
+            block = _block(self._file, self.path, self._lines.number)
+            if not block and self._follow:
+                break
+            self._n_bytes += len(block)
+            lines = self._lines.feed(block) if block else self._lines.finish()
+            self._queue = deque(Message(*self._partition, place, line) for place, line in lines if place >= number)
+            self._ended = not block
+        if self._lines.number < number:
+            raise Gone(f"{self.path}: line {number + 1} is asked for, and there are only {self._lines.number}")
+        self._next = number
+
+    def span(self, partition: Partition, first: int, stop: int) -> Iterator[list[Message]]:
+        """Yield the lines first <= number < stop once more, some at a time.
+
+        Raises
+        ------
+        Gone
+            If the file has fewer lines, or another name.
+        """
+        if partition != self._partition:
+            raise Gone(f"{self.path}: there is no partition {partition}")
+        if first >= stop:
+            return
+        again = FileLiveSource(self.path, longest=self._longest)
+        try:
+            again._skip(first)
+            while again._next < stop:
+                messages = again.poll(0.0)
+                if again.at_end and again._next < stop:
+                    raise Gone(f"{self.path}: lines up to {stop} are asked for, and there are only {again._next}")
+                wanted = [message for message in messages if message.offset < stop]
+                if wanted:
+                    yield wanted
+        finally:
+            again.close()
+
+    def lag(self) -> Positions:
+        """Return how many lines are not given out yet."""
+        if not (self._is_packed and self._count.n_bytes):
+            self._count.go_on(self.path, self._is_packed)
+        n_lines = self._count.n_lines + (self._count.is_within_line and not self._follow)
+        return {self._partition: max(n_lines - self._next, 0)}
+
+    def close(self) -> None:
+        super().close()
+        if self._file is not None:
+            self._file.close()
+
+
+class StandardInputSource(_LineSource):
+    """Lines of standard input, or of another descriptor, as messages; what was read cannot be read again.
+
+    Parameters
+    ----------
+    descriptor
+        The descriptor; by default that of standard input. It is not closed.
+    longest
+        As in `FileLiveSource`.
+
+    Examples
+    --------
+    >>> import os
+    >>> from streams.live_files import StandardInputSource
+    >>> read, write = os.pipe()
+    >>> _ = os.write(write, b'{"x": {}}\\n{"x"')
+    >>> source = StandardInputSource(read)
+    >>> [(message.topic, message.offset, message.value) for message in source.poll(1.0)], source.at_end
+    ([('-', 0, b'{"x": {}}')], False)
+    >>> os.close(write)
+    >>> [message.value for message in source.poll(1.0)], source.at_end
+    ([b'{"x"'], True)
+    >>> os.close(read)
+    """
+
+    def __init__(self, descriptor: int | None = None, *, longest: int = _LONGEST_LINE) -> None:
+        super().__init__("-", longest)
+        self._descriptor = sys.stdin.fileno() if descriptor is None else descriptor
+        self._n_given = 0
+
+    def _read(self, timeout: float) -> bytes | None:
+        ready, _, _ = select.select([self._descriptor], [], [], timeout)
+        if not ready:
+            return None
+        try:
+            return os.read(self._descriptor, _BLOCK)
+        except BlockingIOError:
+            return None
+
+    def poll(self, timeout: float) -> list[Message]:
+        """Return the next lines that are not blank, up to a thousand; wait for the first of them."""
+        messages = super().poll(timeout)
+        self._n_given += len(messages)
+        return messages
+
+    def seek(self, positions: Mapping[Partition, int]) -> None:
+        """Count the next line by this number: after a restart the input is taken to go on where the one before stopped.
+
+        Raises
+        ------
+        Gone
+            If lines have been given out already.
+        """
+        number = positions.get(self._partition)
+        if number is None or number == self._next:
+            return
+        if self._n_given or self._queue or self._lines.number:
+            raise Gone("standard input cannot be read again")
+        self._lines.number = self._next = number
+
+    def span(self, partition: Partition, first: int, stop: int) -> Iterator[list[Message]]:
+        """Raise Gone unless nothing is asked for.
+
+        Raises
+        ------
+        Gone
+            If there is anything between `first` and `stop`.
+        """
+        if first < stop:
+            raise Gone("standard input cannot be read again")
+        return iter(())
+
+    def lag(self) -> Positions:
+        """Return how many lines have been read and not given out; those that wait in a pipe are not known."""
+        return {self._partition: len(self._queue)}
+
+
+class _Count:
+    """Counts the lines of a file, from where it stopped the last time."""
+
+    def __init__(self) -> None:
+        self.n_lines = self.n_bytes = 0
+        self.is_within_line = False
+
+    def go_on(self, path: Path, is_packed: bool) -> None:
+        file, _ = _opened(path)
+        with file:
+            if not is_packed:
+                file.seek(self.n_bytes)
+            # What is damaged is told by the one who reads it for its lines.
+            with contextlib.suppress(EOFError, OSError, zlib.error):
+                while block := file.read(_BLOCK):
+                    self.n_lines += block.count(b"\n")
+                    self.n_bytes += len(block)
+                    self.is_within_line = not block.endswith(b"\n")
+
+
+def _opened(path: Path) -> tuple[IO[bytes], bool]:
+    """Open a regular file; return it, and whether it is gzipped."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise SourceError(f"{path}: not a regular file; what comes through a pipe is read from -")
+    with path.open("rb") as probe:
+        is_packed = probe.read(2) == b"\x1f\x8b"
+    return cast(IO[bytes], gzip.open(path) if is_packed else path.open("rb", buffering=0)), is_packed
+
+
+def _block(file: IO[bytes], path: Path, n_lines: int) -> bytes:
+    try:
+        return file.read(_BLOCK)
+    except (EOFError, OSError, zlib.error) as error:
+        what = "the gzip file is cut off" if isinstance(error, EOFError) else f"damaged: {error}"
+        raise SourceError(f"{path}: after line {n_lines}: {what}") from None

@@ -1,0 +1,250 @@
+"""JSON lines as live sources: positions, reading again, growing and damaged files, pipes."""
+
+import contextlib
+import gzip
+import os
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.errors import SourceError
+from streams.live_files import FileLiveSource, StandardInputSource
+from streams.message import Gone
+
+
+def drained(source):
+    messages = []
+    while not source.at_end:
+        messages += source.poll(0.0)
+    return [(message.offset, message.value) for message in messages]
+
+
+@pytest.fixture(params=["plain", "gzip"])
+def numbers(request, tmp_path):
+    """Three thousand lines, every tenth of them blank."""
+    lines = [b"" if number % 10 == 0 else b"%d" % number for number in range(3000)]
+    text = b"\n".join(lines) + b"\n"
+    path = tmp_path / "numbers.jsonl"
+    path.write_bytes(text if request.param == "plain" else gzip.compress(text))
+    return path
+
+
+def expected(first=0, stop=3000):
+    return [(number, b"%d" % number) for number in range(first, stop) if number % 10]
+
+
+def test_all_lines_once_in_order(numbers):
+    source = FileLiveSource(numbers)
+    assert source.positions == {("numbers.jsonl", 0): 0}
+    first = source.poll(0.0)
+    assert len(first) == 1000
+    assert source.positions == {("numbers.jsonl", 0): first[-1].offset + 1}
+    assert [(message.offset, message.value) for message in first] + drained(source) == expected()
+    assert source.positions == {("numbers.jsonl", 0): 3000}
+    assert source.lag() == {("numbers.jsonl", 0): 0}
+    source.close()
+    source.close()
+
+
+@pytest.mark.parametrize("number", [0, 1, 1110, 2999, 3000])
+def test_goes_on_at_a_position(numbers, number):
+    source = FileLiveSource(numbers)
+    source.poll(0.0)
+    source.seek({("numbers.jsonl", 0): number, ("elsewhere", 3): 7})
+    assert source.positions == {("numbers.jsonl", 0): number}
+    assert source.lag() == {("numbers.jsonl", 0): 3000 - number}
+    assert drained(source) == expected(number)
+    source.close()
+
+
+def test_position_behind_the_end_is_refused_and_changes_nothing(numbers):
+    source = FileLiveSource(numbers)
+    source.poll(0.0)
+    before = source.positions
+    with pytest.raises(Gone, match="only 3000"):
+        source.seek({("numbers.jsonl", 0): 3001})
+    assert source.positions == before
+    next_offset = next(iter(before.values()))
+    assert drained(source) == expected(next_offset)
+    source.close()
+
+
+@pytest.mark.parametrize(("first", "stop"), [(0, 3000), (5, 5), (11, 12), (990, 2500), (2990, 3000), (10, 11)])
+def test_span_reads_again_and_moves_nothing(numbers, first, stop):
+    source = FileLiveSource(numbers)
+    source.poll(0.0)
+    before = source.positions
+    again = [message for some in source.span(("numbers.jsonl", 0), first, stop) for message in some]
+    assert [(message.offset, message.value) for message in again] == expected(first, stop)
+    assert source.positions == before
+    source.close()
+
+
+def test_span_of_what_is_not_there(numbers):
+    source = FileLiveSource(numbers)
+    for partition, stop in ((("numbers.jsonl", 0), 3001), (("numbers.jsonl", 1), 2), (("other", 0), 2)):
+        with pytest.raises(Gone):
+            list(source.span(partition, 0, stop))
+    source.close()
+
+
+def test_growing_file_is_followed_line_by_line(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b'{"x": 1}\n{"x"')
+    source = FileLiveSource(path, follow=True)
+    with path.open("ab", buffering=0) as file:
+        assert [message.value for message in source.poll(0.0)] == [b'{"x": 1}']
+        assert source.lag() == {("log.jsonl", 0): 0}
+        assert source.poll(0.0) == []
+        file.write(b": 2}\n\n{")
+        assert source.lag() == {("log.jsonl", 0): 2}
+        assert [(message.offset, message.value) for message in source.poll(5.0)] == [(1, b'{"x": 2}')]
+        assert source.positions == {("log.jsonl", 0): 3}
+        later = threading.Timer(0.1, file.write, [b"}\n"])
+        later.start()
+        assert [(message.offset, message.value) for message in source.poll(60.0)] == [(3, b"{}")]
+        later.join()
+    assert not source.at_end
+    source.seek({("log.jsonl", 0): 1})
+    assert [message.offset for message in source.poll(0.0)] == [1, 3]
+    with pytest.raises(Gone):
+        source.seek({("log.jsonl", 0): 5})
+    source.close()
+
+
+def test_file_that_is_cut_or_replaced_while_it_is_followed(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b"{}\n{}\n")
+    source = FileLiveSource(path, follow=True)
+    assert len(source.poll(0.0)) == 2
+    os.truncate(path, 3)
+    with pytest.raises(Gone, match="cut"):
+        source.poll(0.0)
+    path.rename(tmp_path / "log.1")
+    with pytest.raises(Gone, match="not there"):
+        source.poll(0.0)
+    path.write_bytes(b"{}\n{}\n{}\n")
+    with pytest.raises(Gone, match="another file"):
+        source.poll(0.0)
+    source.close()
+
+
+def test_line_too_long_is_cut_off_to_what_is_no_json(tmp_path):
+    path = tmp_path / "long.jsonl"
+    path.write_bytes(b"{}" + b" " * 5000 + b"\n" + b"[" * 600_000 + b'\n{"x": {}}\n')
+    source = FileLiveSource(path, longest=1000)
+    (_, first), (_, second), (_, third) = drained(source)
+    assert third == b'{"x": {}}'
+    for value in (first, second):
+        assert len(value) < 5000
+        assert value.endswith(b"too long")
+    source.close()
+
+
+def test_damaged_gzip_gives_what_is_sound_and_says_the_rest(tmp_path):
+    path = tmp_path / "cut.gz"
+    path.write_bytes(gzip.compress(b"".join(b"%d\n" % (number * 7919 % 1_000_003) for number in range(200_000)))[:-20])
+    source = FileLiveSource(path)
+    found = []
+    with pytest.raises(SourceError, match="cut off"):
+        found.extend(iter(lambda: source.poll(0.0), []))
+    assert sum(map(len, found)) > 1000
+    assert source.lag() != {}
+    source.close()
+
+
+def test_what_is_no_file_to_read(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        FileLiveSource(tmp_path / "none")
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(SourceError, match="not a regular file"):
+            FileLiveSource(path)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"{}\n"))
+    with pytest.raises(SourceError, match="followed"):
+        FileLiveSource(tmp_path / "a.gz", follow=True)
+    (tmp_path / "a").write_bytes(b"")
+    source = FileLiveSource(tmp_path / "a")
+    assert drained(source) == []
+    source.close()
+    with pytest.raises(ValueError, match="closed"):
+        source.poll(0.0)
+
+
+@given(lines=st.lists(st.binary(max_size=12).filter(lambda line: b"\n" not in line)), ends=st.booleans(), at=st.integers(0, 99))
+def test_any_bytes(tmp_path_factory, lines, ends, at):
+    path = tmp_path_factory.mktemp("any") / "any"
+    # What begins like gzip is read as gzip.
+    path.write_bytes(b"#\n" + b"\n".join(lines) + b"\n" * (ends and bool(lines)))
+    wanted = [(0, b"#")] + [
+        (number, line.strip(b" \t\r")) for number, line in enumerate(lines, 1) if line.strip(b" \t\r")
+    ]
+    source = FileLiveSource(path)
+    n_lines = next(iter(source.lag().values()))
+    assert drained(source) == wanted
+    assert source.positions == {("any", 0): n_lines}
+    at = min(at, n_lines)
+    source.seek({("any", 0): at})
+    assert drained(source) == [message for message in wanted if message[0] >= at]
+    source.close()
+
+
+# Standard input ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pipe():
+    read, write = os.pipe()
+    ends = {read, write}
+
+    def close(descriptor):
+        ends.discard(descriptor)
+        os.close(descriptor)
+
+    yield read, write, close
+    for descriptor in ends:
+        os.close(descriptor)
+
+
+def test_pipe_gives_whole_lines_as_they_come(pipe):
+    read, write, close = pipe
+    source = StandardInputSource(read)
+    assert source.poll(0.05) == []
+    os.write(write, b"1\n\n2\n3")
+    assert [(message.offset, message.value) for message in source.poll(5.0)] == [(0, b"1"), (2, b"2")]
+    assert source.positions == {("-", 0): 3}
+    close(write)
+    assert [message.value for message in source.poll(5.0)] == [b"3"]
+    assert source.at_end
+    assert source.positions == {("-", 0): 4}
+    assert source.poll(5.0) == []
+    source.close()
+    assert os.read(read, 1) == b""
+
+
+def test_pipe_is_not_read_again(pipe):
+    read, write, _ = pipe
+    source = StandardInputSource(read)
+    source.seek({("-", 0): 500})
+    os.write(write, b"1\n2\n")
+    assert [message.offset for message in source.poll(5.0)] == [500, 501]
+    assert source.positions == {("-", 0): 502}
+    source.seek({("-", 0): 502})
+    with pytest.raises(Gone):
+        source.seek({("-", 0): 500})
+    with pytest.raises(Gone):
+        source.span(("-", 0), 500, 501)
+    assert list(source.span(("-", 0), 500, 500)) == []
+
+
+def test_pipe_holds_back_its_writer(pipe):
+    read, write, _ = pipe
+    os.set_blocking(write, False)
+    source = StandardInputSource(read)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(write, b"{}\n" * 1000)
+    assert len(source.poll(5.0)) == 1000
+    assert source.lag()[("-", 0)] < 1 << 18

@@ -1,0 +1,321 @@
+"""Files as live sinks: what stands in them after any end of the process is whole transactions."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from streams.errors import SinkError
+from streams.live_sinks import FileLiveSink, StandardOutputSink
+from streams.message import Fenced, Unreachable
+
+
+def put(sink, number, *numbers, dead=()):
+    sink.begin()
+    for value in numbers:
+        sink.write({"n": value})
+    for value in dead:
+        sink.write_dead({"n": value})
+    sink.commit(number, {("events", 0): number})
+
+
+def numbers_in(path):
+    return [json.loads(line)["n"] for line in path.read_bytes().splitlines()]
+
+
+@pytest.fixture
+def paths(tmp_path):
+    return tmp_path / "answers.jsonl", tmp_path / "dead.jsonl"
+
+
+def test_transactions_are_out_whole_or_not_at_all(paths):
+    path, dead = paths
+    sink = FileLiveSink(path, dead)
+    assert sink.committed() is None
+    put(sink, 3, 1, 2, dead=[3])
+    assert (numbers_in(path), numbers_in(dead), sink.committed()) == ([1, 2], [3], 3)
+    sink.begin()
+    sink.write({"n": 4})
+    sink.write_dead({"n": 5})
+    sink.abort()
+    sink.abort()
+    put(sink, 6, 6)
+    sink.begin()
+    sink.write({"n": 7})
+    sink.close()
+    sink.close()
+    sink = FileLiveSink(path, dead)
+    assert (numbers_in(path), numbers_in(dead), sink.committed()) == ([1, 2, 6], [3], 6)
+    put(sink, 8, 8, dead=[9])
+    assert (numbers_in(path), numbers_in(dead), sink.committed()) == ([1, 2, 6, 8], [3, 9], 8)
+    sink.close()
+
+
+def test_what_was_written_after_the_last_transaction_is_cut_off(paths):
+    path, dead = paths
+    sink = FileLiveSink(path, dead)
+    put(sink, 1, 1, dead=[1])
+    sink.close()
+    for file in paths:
+        with file.open("ab") as more:
+            more.write(b'{"n": 2}\n{"n"')
+    sink = FileLiveSink(path, dead)
+    assert (numbers_in(path), numbers_in(dead), sink.committed()) == ([1], [1], 1)
+    sink.close()
+
+
+def test_transactions_are_asked_for_in_turn(paths):
+    sink = FileLiveSink(*paths)
+    for misuse in (lambda: sink.write({}), lambda: sink.write_dead({}), lambda: sink.commit(1, {})):
+        with pytest.raises(RuntimeError, match="no transaction"):
+            misuse()
+    sink.begin()
+    with pytest.raises(RuntimeError, match="already"):
+        sink.begin()
+    with pytest.raises(ValueError, match="no number"):
+        sink.write({"n": float("nan")})
+    sink.write({"n": 1})
+    sink.commit(1, {})
+    assert numbers_in(paths[0]) == [1]
+    sink.close()
+    for misuse in (sink.begin, lambda: sink.commit(1, {})):
+        with pytest.raises(ValueError, match="closed"):
+            misuse()
+
+
+def test_files_of_others_are_not_touched(paths):
+    path, dead = paths
+    path.write_text('{"n": 0}\n')
+    with pytest.raises(SinkError, match="holds something"):
+        FileLiveSink(path, dead)
+    assert path.read_text() == '{"n": 0}\n'
+    sink = FileLiveSink(path, dead, append=True)
+    assert sink.committed() is None
+    put(sink, 1, 1)
+    sink.close()
+    assert numbers_in(path) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "record", [b"", b"{", b"[]", b'{"number":1}', b'{"number":1,"n_bytes":-4}', b'{"number":"1","n_bytes":4}']
+)
+def test_record_of_transactions_that_is_none(paths, record):
+    path, dead = paths
+    path.write_text('{"n": 0}\n')
+    (path.parent / "answers.jsonl.commit").write_bytes(record)
+    with pytest.raises(SinkError, match="commit"):
+        FileLiveSink(path, dead)
+    assert path.read_text() == '{"n": 0}\n'
+
+
+def test_file_shorter_than_its_last_transaction(paths):
+    path, dead = paths
+    sink = FileLiveSink(path, dead)
+    put(sink, 1, 1, 2)
+    sink.close()
+    os.truncate(path, 5)
+    with pytest.raises(SinkError, match="5 bytes long"):
+        FileLiveSink(path, dead)
+    assert path.stat().st_size == 5
+
+
+def test_dead_letters_come_and_go(paths):
+    path, dead = paths
+    sink = FileLiveSink(path, dead)
+    put(sink, 1, 1, dead=[1])
+    sink.close()
+    sink = FileLiveSink(path)
+    put(sink, 2, 2, dead=[2])
+    sink.close()
+    folder = path.parent / "moved"
+    folder.mkdir()
+    for file in (path, dead, path.parent / "answers.jsonl.commit"):
+        file.rename(folder / file.name)
+    sink = FileLiveSink(folder / path.name, folder / dead.name)
+    put(sink, 3, 3, dead=[3])
+    assert (numbers_in(folder / path.name), numbers_in(folder / dead.name)) == ([1, 2, 3], [1, 3])
+    sink.close()
+
+
+def test_what_cannot_be_a_sink(tmp_path):
+    with pytest.raises(SinkError, match="gzipped"):
+        FileLiveSink(tmp_path / "a.gz")
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", "/dev/null"):
+        with pytest.raises(SinkError, match="regular"):
+            FileLiveSink(path)
+    for dead in ("a", "a.commit"):
+        with pytest.raises(SinkError, match="own"):
+            FileLiveSink(tmp_path / "a", tmp_path / dead)
+    with pytest.raises(FileNotFoundError):
+        FileLiveSink(tmp_path / "none" / "a")
+
+
+def test_second_process_is_refused(paths):
+    sink = FileLiveSink(*paths)
+    put(sink, 1, 1)
+    with pytest.raises(Fenced, match="another process"):
+        FileLiveSink(paths[0])
+    put(sink, 2, 2)
+    assert numbers_in(paths[0]) == [1, 2]
+    sink.close()
+
+
+def test_file_that_was_replaced(paths):
+    path, dead = paths
+    sink = FileLiveSink(path, dead)
+    put(sink, 1, 1)
+    path.rename(path.with_name("old"))
+    with pytest.raises(Fenced):
+        put(sink, 2, 2)
+    path.write_text("")
+    with pytest.raises(Fenced):
+        sink.commit(2, {})
+    sink.close()
+    assert numbers_in(path.with_name("old")) == [1]
+
+
+def test_place_of_the_record_cannot_be_written(paths):
+    path, dead = paths
+    sink = FileLiveSink(path, dead)
+    put(sink, 1, 1, dead=[1])
+    obstacle = path.with_name("answers.jsonl.commit.new")
+    obstacle.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        put(sink, 2, 2, dead=[2])
+    assert (numbers_in(path), numbers_in(dead), sink.committed()) == ([1], [1], 1)
+    obstacle.rmdir()
+    sink.commit(2, {})
+    assert (numbers_in(path), numbers_in(dead), sink.committed()) == ([1, 2], [1, 2], 2)
+    sink.close()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_unwritable_folder(paths):
+    folder = paths[0].parent
+    folder.chmod(0o500)
+    try:
+        with pytest.raises(PermissionError):
+            FileLiveSink(*paths)
+    finally:
+        folder.chmod(0o700)
+
+
+FULL = """
+import json, resource, sys
+from streams.live_sinks import FileLiveSink
+sink = FileLiveSink(sys.argv[1])
+sink.begin(); sink.write({"n": 1}); sink.commit(1, {})
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+sink.begin()
+for n in range(2, 3000):
+    sink.write({"n": n})
+try:
+    sink.commit(2, {})
+except OSError as error:
+    print(type(error).__name__, sink.committed(), open(sys.argv[1]).read().split())
+resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+sink.commit(2, {})
+print(sink.committed())
+"""
+
+
+def test_full_disk_loses_nothing(paths):
+    answer = subprocess.run([sys.executable, "-c", FULL, paths[0]], capture_output=True, text=True, timeout=60)
+    assert answer.stdout.splitlines() == ["""OSError 1 ['{"n":1}']""", "2"], answer.stderr
+    assert numbers_in(paths[0]) == list(range(1, 3000))
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 10_000
+
+
+WRITER = """
+import sys
+from streams.live_sinks import FileLiveSink
+sink = FileLiveSink(sys.argv[1], sys.argv[2])
+n = sink.committed() or 0
+print("ready", flush=True)
+while True:
+    sink.begin()
+    for _ in range(50):
+        n += 1
+        (sink.write_dead if n % 10 == 0 else sink.write)({"n": n})
+    sink.commit(n, {})
+"""
+
+KILLED_IN_COMMIT = """
+import os, signal, sys
+from streams import live_sinks
+sink = live_sinks.FileLiveSink(sys.argv[1], sys.argv[2])
+sink.begin(); sink.write({"n": 1}); sink.write_dead({"n": 2}); sink.commit(2, {})
+steps = {"fsync": os.fsync, "replace": os.replace}
+left = int(sys.argv[4])
+def step(*arguments):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return steps[sys.argv[3]](*arguments)
+setattr(os, sys.argv[3], step)
+sink.begin(); sink.write({"n": 3}); sink.write_dead({"n": 4}); sink.commit(4, {})
+"""
+
+
+@pytest.mark.parametrize(("call", "before", "survives"), [
+    ("fsync", 0, False), ("fsync", 1, False), ("fsync", 2, False), ("replace", 0, False), ("fsync", 3, True),
+])
+def test_killed_at_each_step_of_a_commit(paths, call, before, survives):
+    arguments = [sys.executable, "-c", KILLED_IN_COMMIT, *paths, call, str(before)]
+    assert subprocess.run(arguments, timeout=60).returncode == -signal.SIGKILL
+    sink = FileLiveSink(*paths)
+    assert sink.committed() == (4 if survives else 2)
+    assert (numbers_in(paths[0]), numbers_in(paths[1])) == (([1, 3], [2, 4]) if survives else ([1], [2]))
+    put(sink, 6, 5, dead=[6])
+    assert numbers_in(paths[0])[-1] == 5
+    sink.close()
+
+
+def test_killed_at_any_moment_nothing_is_lost_or_doubled(paths):
+    for round_ in range(6):
+        child = subprocess.Popen([sys.executable, "-c", WRITER, *paths], stdout=subprocess.PIPE)
+        assert child.stdout.readline() == b"ready\n"
+        try:
+            child.wait(timeout=0.03 + 0.017 * round_)
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGKILL)
+        assert child.wait() == -signal.SIGKILL
+        child.stdout.close()
+    sink = FileLiveSink(*paths)
+    number = sink.committed()
+    assert number > 0
+    assert sorted(numbers_in(paths[0]) + numbers_in(paths[1])) == list(range(1, number + 1))
+    sink.close()
+
+
+# Standard output -----------------------------------------------------------------------------------------------------
+
+
+def test_standard_output_gets_committed_records_only():
+    read, write = os.pipe()
+    sink = StandardOutputSink(write)
+    sink.begin()
+    sink.write({"n": 1})
+    sink.abort()
+    put(sink, 2, 2, dead=[9])
+    sink.close()
+    os.close(write)
+    assert os.read(read, 1000) == b'{"n":2}\n'
+    assert sink.committed() is None
+    os.close(read)
+
+
+def test_reader_of_standard_output_has_gone():
+    read, write = os.pipe()
+    os.close(read)
+    sink = StandardOutputSink(write)
+    with pytest.raises(Unreachable, match="standard output"):
+        put(sink, 1, 1)
+    os.close(write)

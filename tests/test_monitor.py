@@ -1,0 +1,164 @@
+"""Metrics and health over HTTP, asked by a real client."""
+
+import http.client
+import json
+import socket
+import threading
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from streams.monitor import Monitor
+from streams.status import CheckpointStatus, Status
+
+FULL = Status(
+    started_at=1000.5,
+    n_read=10, n_predicted=9, n_learned=8, n_refused=1,
+    dead_letters={"json": 3, "type": 1},
+    n_late_joined=1, n_late_waiting=2, n_late_expired=3, n_late_orphan=4, n_late_early=5,
+    lag={("events", 0): 7, ("events", 1): 0, ('odd "topic"\\\n', 2): 5},
+    events_per_second=123.5,
+    scores={"total": {"micro_f1": 0.75}, "window": {"micro_f1": 0.5}},
+    baseline_scores={"total": {"micro_f1": 0.25}},
+    drifts={"sudden": 2},
+    n_labels=20, n_features=30, n_clusters=4, partition_version=6,
+    n_transactions=11,
+    checkpoint=CheckpointStatus(number=3, seconds=0.25, n_bytes=4096, at=2000.0),
+    n_lost=12,
+    resident_bytes=1 << 30,
+)
+
+
+@pytest.fixture
+def monitor():
+    before = threading.active_count()
+    made = Monitor(0, silent_after=30.0)
+    yield made
+    made.close()
+    made.close()
+    assert threading.active_count() == before
+
+
+def get(monitor, path, method="GET", **headers):
+    connection = http.client.HTTPConnection("127.0.0.1", monitor.port, timeout=10)
+    try:
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.headers, answer.read()
+    finally:
+        connection.close()
+
+
+def samples(monitor):
+    status, headers, body = get(monitor, "/metrics")
+    assert status == 200
+    assert headers["Content-Type"].startswith("text/plain")
+    families = list(text_string_to_metric_families(body.decode()))
+    assert all(family.documentation for family in families)
+    return {
+        (sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples
+    }
+
+
+def test_every_number_of_a_status_is_shown(monitor):
+    assert samples(monitor) == {}
+    monitor.publish(FULL)
+    assert samples(monitor) == {
+        ("ihomer_events_read_total",): 10, ("ihomer_events_predicted_total",): 9, ("ihomer_events_learned_total",): 8,
+        ("ihomer_events_refused_total",): 1, ("ihomer_transactions_total",): 11, ("ihomer_messages_lost_total",): 12,
+        ("ihomer_events_per_second",): 123.5, ("ihomer_events_awaiting_labels",): 2, ("ihomer_labels",): 20,
+        ("ihomer_features",): 30, ("ihomer_clusters",): 4, ("ihomer_partition_version",): 6, ("ihomer_healthy",): 1,
+        ("process_resident_memory_bytes",): 1 << 30, ("process_start_time_seconds",): 1000.5,
+        ("ihomer_dead_letters_total", "json"): 3, ("ihomer_dead_letters_total", "type"): 1,
+        ("ihomer_late_labels_total", "joined"): 1, ("ihomer_late_labels_total", "expired"): 3,
+        ("ihomer_late_labels_total", "orphan"): 4, ("ihomer_late_labels_total", "early"): 5,
+        ("ihomer_drifts_total", "sudden"): 2,
+        ("ihomer_lag_messages", "events", "0"): 7, ("ihomer_lag_messages", "events", "1"): 0,
+        ("ihomer_lag_messages", 'odd "topic"\\\n', "2"): 5,
+        ("ihomer_score", "model", "total", "micro_f1"): 0.75, ("ihomer_score", "model", "window", "micro_f1"): 0.5,
+        ("ihomer_score", "baseline", "total", "micro_f1"): 0.25,
+        ("ihomer_checkpoints_total",): 3, ("ihomer_checkpoint_duration_seconds",): 0.25,
+        ("ihomer_checkpoint_size_bytes",): 4096, ("ihomer_checkpoint_timestamp_seconds",): 2000,
+    }
+    monitor.publish(Status(started_at=0.0, n_read=11))
+    assert samples(monitor)[("ihomer_events_read_total",)] == 11
+
+
+def test_openmetrics_is_understood_too(monitor):
+    monitor.publish(FULL)
+    _, headers, body = get(monitor, "/metrics", Accept="application/openmetrics-text; version=1.0.0")
+    assert headers["Content-Type"].startswith("application/openmetrics-text")
+    assert body.endswith(b"# EOF\n")
+
+
+def test_names_are_bounded_in_number(monitor):
+    monitor.publish(Status(started_at=0.0, dead_letters={f"code{number:04}": 2 for number in range(1000)}))
+    dead = {key[1]: value for key, value in samples(monitor).items() if key[0] == "ihomer_dead_letters_total"}
+    assert len(dead) == 65
+    assert sum(dead.values()) == 2000
+
+
+def test_health(monitor):
+    assert get(monitor, "/healthz")[0] == 503
+    monitor.publish(FULL)
+    status, headers, body = get(monitor, "/healthz")
+    assert (status, headers["Content-Type"]) == (200, "application/json")
+    assert json.loads(body) == {"healthy": True, "reason": "", "learned": 8}
+    assert get(monitor, "/healthz", "HEAD")[::2] == (200, b"")
+    monitor.publish(Status(started_at=0.0, healthy=False, reason="no answer from the broker"))
+    status, _, body = get(monitor, "/healthz")
+    assert (status, json.loads(body)["reason"]) == (503, "no answer from the broker")
+    monitor.publish(Status(started_at=0.0, healthy=False))
+    assert json.loads(get(monitor, "/healthz")[2])["reason"] != ""
+
+
+def test_silence_is_not_healthy():
+    monitor = Monitor(0, silent_after=0.0)
+    monitor.publish(FULL)
+    status, _, body = get(monitor, "/healthz")
+    assert status == 503
+    assert "no news" in json.loads(body)["reason"]
+    monitor.close()
+
+
+def test_other_paths_and_methods(monitor):
+    assert get(monitor, "/")[0] == 404
+    assert get(monitor, "/metrics/../etc/passwd")[0] == 404
+    assert get(monitor, "/healthz", "POST")[0] == 405
+
+
+def test_clients_that_say_nothing_or_nonsense_block_nobody(monitor, capfd):
+    monitor.publish(FULL)
+    idle = [socket.create_connection(("127.0.0.1", monitor.port)) for _ in range(5)]
+    idle[0].sendall(b"\x00\xff" * 100 + b"\r\n\r\n")
+    assert get(monitor, "/healthz")[0] == 200
+    monitor.close()
+    for client in idle:
+        client.close()
+    assert capfd.readouterr().err == ""
+
+
+def test_flood_of_connections_is_turned_away(monitor):
+    monitor.publish(FULL)
+    clients = [socket.create_connection(("127.0.0.1", monitor.port)) for _ in range(60)]
+    for client in clients[40:]:
+        client.settimeout(10)
+        assert client.recv(1) == b""
+    for client in clients:
+        client.close()
+
+
+def test_port_that_is_taken(monitor):
+    with pytest.raises(OSError, match="in use"):
+        Monitor(monitor.port)
+
+
+def test_ipv6_if_there_is_any():
+    try:
+        monitor = Monitor(0, "::1")
+    except OSError as error:
+        pytest.skip(f"no IPv6: {error}")
+    with socket.create_connection(("::1", monitor.port)) as client:
+        client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.0 503")
+    monitor.close()
