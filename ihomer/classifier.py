@@ -212,8 +212,7 @@ class IHOMERClassifier(StreamClassifier):
         self._note_company(joined)
 
     def _add_member(self, cluster: int, labels: NDArray[np.int32], replay: int) -> None:
-        record = self._tree._settings((self.seed + self._n_members * 0x9E3779B9) % 2**63)
-        member = Member(self._n_members, cluster, TreeLearner(record, labels))
+        member = Member(self._n_members, cluster, TreeLearner(self._member_settings(self._n_members), labels))
         if replay and len(self._replay):
             past = self._replay.latest(replay)
             p = member.learner.learn(past, 0, len(past.weight), self._encoder.kind, self._dense)
@@ -221,6 +220,10 @@ class IHOMERClassifier(StreamClassifier):
             member.vote(p, past, 0, True, nowhere, nowhere)
         self._members.append(member)
         self._n_members += 1
+
+    def _member_settings(self, number: int) -> NDArray[Any]:
+        """Return the settings of the tree of a member, whose seed is its own."""
+        return self._tree._settings((self.seed + number * 0x9E3779B9) % 2**63)
 
     def _note_company(self, joined: NDArray[np.bool_]) -> None:
         """Count the voters of each label, dismiss the oldest where there are too many, and members without a vote."""

@@ -1,8 +1,14 @@
 """What the classifiers share: river's contract, batches, prediction in every form. Subclasses bring the learning."""
 
 import abc
+<<<<<<< HEAD
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple, TypeAlias
+=======
+import os
+from collections.abc import Hashable, Mapping
+from typing import Any, Self
+>>>>>>> h/persist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,6 +120,47 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._dense = np.zeros(len(self._encoder.kind))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a file, at once or not at all.
+
+        Parameters
+        ----------
+        path
+            The file, a safetensors file; what has its name is replaced. After any error it is as it was before.
+
+        Raises
+        ------
+        TypeError
+            If a label or a feature has a name that is no str, int, float, bool, None, bytes, NumPy number or tuple of these.
+        OSError
+            If the file cannot be written.
+        """
+        from ihomer import persistence
+
+        persistence.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Return the model that a file holds; it goes on as the one that was saved would have, bit by bit.
+
+        Nothing in the file is run, whoever made it.
+
+        Parameters
+        ----------
+        path
+            A file that `save` wrote.
+
+        Raises
+        ------
+        ModelFileError
+            A ValueError: the file is damaged, altered, of a newer format, or holds something else.
+        OSError
+            If the file cannot be read.
+        """
+        from ihomer import persistence
+
+        return persistence.load(path, cls)
 
     def learn_one(self, x: Mapping[Hashable, Any], y: Any, w: float = 1.0) -> None:
         """Learn one event.

@@ -31,7 +31,6 @@ _OURS = {
 }  # fmt: skip
 _FENCING = (errors.ProducerFencedError, errors.InvalidProducerEpochError)
 _HOPELESS = (
-    errors.AuthenticationFailedError,
     errors.SaslAuthenticationFailedError,
     errors.UnsupportedSaslMechanismError,
     errors.TopicAuthorizationFailedError,

@@ -1,0 +1,121 @@
+"""State of an ensemble: experts, the scale of features, the mixture, and the decoder with the labelsets seen."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ihomer.decoding import Decoder
+from ihomer.ensemble import Ensemble
+from ihomer.experts import EXPERTS
+from ihomer.kernels.decoding import N_THRESHOLDS, N_WAYS
+from ihomer.kernels.labelsets import LOOK_BACK, N_EVENTS, N_MEMBERS, N_SETS
+from ihomer.mixing import Mixture
+from ihomer.saved.experts import FILL, Room, expert_state
+from ihomer.saved.fields import MOST, Fields, check_probes, held, next_power
+from ihomer.saved.tree import mixed
+
+__all__ = ["ensemble_state", "fill_ensemble"]
+
+_NAMES = {cls: name for name, cls in EXPERTS.items()}
+
+
+def ensemble_state(ensemble: Ensemble) -> dict[str, Any]:
+    """Return the state of an ensemble."""
+    return {
+        "experts": {_NAMES[type(expert)]: expert_state(expert) for expert in ensemble._experts},
+        "mixture": held(ensemble.mixture, "fixed"),
+        "decoder": held(ensemble.decoder, "_objective", "_most"),
+        "scale": held(ensemble._scale),
+        "room": ensemble._room,
+    }
+
+
+def fill_ensemble(ensemble: Ensemble, fields: Fields, labels_in_use: NDArray[np.bool_], n_features: int) -> None:
+    """Give a new ensemble its state.
+
+    Parameters
+    ----------
+    ensemble
+        The new ensemble, made with the settings of the model.
+    fields
+        Its state.
+    labels_in_use
+        bool[label indices].
+    n_features
+        Number of feature indices that there is room for.
+    """
+    found = fields.take("room")
+    expected = (len(labels_in_use), n_features)
+    fields.require(found in ((0, 0), expected) and type(found) is tuple, "there is room for other labels and features")
+    room = Room(*map(int, found))
+    fields.require(room == expected or not len(labels_in_use), "there is no room for the labels")
+    ensemble._room = (room.labels, room.features)
+    experts = fields.nested("experts")
+    for expert in ensemble._experts:
+        f = experts.nested(_NAMES[type(expert)])
+        FILL[type(expert)](expert, f, room)
+        f.done()
+    experts.done()
+    scale = fields.nested("scale")
+    ensemble._scale._sums = scale.finite("_sums", (next_power(room.features), 3))
+    scale.require(bool((ensemble._scale._sums[:, [0, 2]] >= 0.0).all()), "a feature has been seen less than never")
+    ensemble._scale._n_seen = scale.finite("_n_seen", (1,), 0.0)
+    scale.done()
+    _fill_mixture(ensemble.mixture, fields.nested("mixture"), room)
+    _fill_decoder(ensemble.decoder, fields.nested("decoder"), labels_in_use, room)
+    fields.done()
+
+
+def _fill_mixture(mixture: Mixture, f: Fields, room: Room) -> None:
+    n_inputs = len(mixture.weights)
+    mixture.weights = f.array("weights", np.float64, (n_inputs,))
+    mixture._information = f.array("_information", np.float64, (n_inputs, n_inputs))
+    mixture._own = f.array("_own", np.float64, (room.width, n_inputs, 2))
+    mixture._own_bias = f.array("_own_bias", np.float64, (room.width, 2))
+    f.done()
+
+
+def _fill_decoder(decoder: Decoder, f: Fields, labels_in_use: NDArray[np.bool_], room: Room) -> None:
+    shapes = {
+        "_factor": (3,), "_information": (3, 3), "_novelty": (3, 2), "_shared": (2,), "_shared_information": (2, 2),
+        "_total": (N_WAYS, 2), "_events": (2,), "_own": (room.width, 2, 2), "_own_bias": (room.width, 2),
+        "_tally": (room.width, N_THRESHOLDS, 2),
+    }  # fmt: skip
+    for name, shape in shapes.items():
+        setattr(decoder, name, f.array(name, np.float64, shape))
+    decoder._header = f.array("_header", np.int64, (3,), 0, MOST)
+    decoder._hashes = f.array("_hashes", np.uint64, (None,))
+    most, n_places, least = int(decoder._most), len(decoder._hashes), min(64, int(decoder._most))
+    doubled = least * max(1, next_power(-(-n_places // least)))
+    f.require(n_places == min(doubled, most), "there are places for an impossible number of labelsets")
+    decoder._table = f.array("_table", np.int32, (next_power(4 * n_places),), -1, n_places - 1)
+    decoder._ends = f.array("_ends", np.int64, (n_places + 1,), 0)
+    decoder._pool = f.array("_pool", np.int32, (None,))
+    decoder._stats = f.array("_stats", np.float64, (n_places, 3))
+    now = int(decoder._header[N_EVENTS])
+    decoder._last_seen = f.array("_last_seen", np.int64, (n_places,), 0, now)
+    decoder._latest = f.array("_latest", np.int32, (LOOK_BACK,), -1, decoder.n_labelsets - 1)
+    f.done()
+    _check_labelsets(f, decoder, labels_in_use)
+
+
+def _check_labelsets(f: Fields, decoder: Decoder, labels_in_use: NDArray[np.bool_]) -> None:
+    """Check the labelsets seen: set s has the labels pool[ends[s]:ends[s + 1]], ascending, and stands in the table once."""
+    n_sets, n_members = int(decoder._header[N_SETS]), int(decoder._header[N_MEMBERS])
+    f.require(n_sets < max(2, len(decoder._hashes)) and n_members <= len(decoder._pool), "there are too many labelsets")
+    ends = decoder._ends[: n_sets + 1]
+    size = np.diff(ends)
+    f.require(bool(ends[0] == 0 and (size >= 0).all() and ends[-1] == n_members), "the labelsets do not follow each other")
+    members = decoder._pool[:n_members]
+    known = (members >= 0) & (members < len(labels_in_use))
+    f.require(bool(known.all() and labels_in_use[members].all()), "a labelset has an unknown label")
+    owner = np.repeat(np.arange(n_sets), size)
+    f.require(bool(((np.diff(members) > 0) | (np.diff(owner) > 0)).all()), "a labelset does not rise")
+    hashes = np.zeros(n_sets, np.uint64)
+    np.add.at(hashes, owner, mixed(members.astype(np.uint64) + np.uint64(1)))
+    f.require(bool(np.array_equal(hashes, decoder._hashes[:n_sets])), "a labelset has the wrong hash")
+    filled = decoder._table >= 0
+    f.require(bool(np.array_equal(np.sort(decoder._table[filled]), np.arange(n_sets))), "the table lists other labelsets")
+    home = (hashes[decoder._table[filled]] >> np.uint64(20)).astype(np.int64) & (len(decoder._table) - 1)
+    check_probes(f, filled, home, "labelsets")

@@ -1,0 +1,201 @@
+"""One file of a state: the safetensors format, with version and checksum inside, written at once or not at all.
+
+The header of the file has one entry of metadata, "ihomer": the number of the format, a checksum, and the state as JSON, which
+refers to the arrays by name. The checksum is the SHA-256 of the whole file with 64 zeros in its place.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import secrets
+import stat
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, deserialize
+from safetensors.numpy import save
+
+from ihomer.saved.values import Kinds, ModelFileError, Reader, Writer
+
+__all__ = ["FORMAT", "pack", "read_file", "unpack", "write_file"]
+
+FORMAT = 1  # rises whenever older readers could not make sense of a file
+_PREFIX = b'{"__metadata__":{"ihomer":"'
+_START = re.compile(rb"(\d{1,9}) ([0-9a-f]{64}) ")
+_NO_DIGEST = b"0" * 64
+_TENSORS = {
+    "BOOL": np.bool_, "U8": np.uint8, "I8": np.int8, "I32": np.int32, "U32": np.uint32, "I64": np.int64, "U64": np.uint64,
+    "F32": np.float32, "F64": np.float64,
+}  # fmt: skip
+
+
+def _own_version() -> str:
+    try:
+        return version("ihomer")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def pack(value: Any, kinds: Kinds) -> bytes:
+    """Return a value as the bytes of a file; equal states give equal bytes.
+
+    Parameters
+    ----------
+    value
+        A tree of None, bools, numbers, texts, bytes, lists, tuples, dictionaries, sets, deques, NumPy scalars and arrays, and
+        objects of the classes of `kinds`.
+    kinds
+        What may stand in it beside plain values.
+
+    Raises
+    ------
+    TypeError
+        If a value is of another type, or a list, dictionary, array or object is held twice.
+    """
+    writer = Writer(kinds)
+    body = json.dumps({"ihomer": _own_version(), "state": writer.write(value)}, separators=(",", ":"), allow_nan=False)
+    data = save(writer.arrays, {"ihomer": f"{FORMAT} {_NO_DIGEST.decode()} {body}"})
+    at = 8 + len(_PREFIX) + len(f"{FORMAT} ")
+    assert data[8 : 8 + len(_PREFIX)] == _PREFIX
+    assert data[at : at + 64] == _NO_DIGEST
+    result = bytearray(data)
+    result[at : at + 64] = hashlib.sha256(data).hexdigest().encode()
+    return bytes(result)
+
+
+def unpack(data: bytes, kinds: Kinds) -> Any:
+    """Return the value that `pack` made the bytes of.
+
+    No code in the bytes is run, and the memory used is at most a constant times their length.
+
+    Raises
+    ------
+    ModelFileError
+        If the bytes are damaged, altered, of a newer version, or hold what `kinds` does not allow.
+    """
+    try:
+        arrays, text = _opened(data)
+        body = json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse)
+        if not isinstance(body, dict) or body.keys() != {"ihomer", "state"}:
+            raise ModelFileError("the state is missing")
+        reader = Reader(kinds, arrays)
+        value = reader.read(body["state"])
+    except ModelFileError:
+        raise
+    except (ValueError, TypeError, OverflowError, SafetensorError, RecursionError, LookupError, AttributeError) as error:
+        raise ModelFileError(f"the file does not hold a valid state: {str(error)[:300]}") from error
+    if reader.left_over:
+        raise ModelFileError("the file holds arrays that belong to nothing")
+    return value
+
+
+def _opened(data: bytes) -> tuple[dict[str, NDArray[Any]], str]:
+    """Check a file from outside; return its arrays by name, and the JSON of the state."""
+    at = 8 + len(_PREFIX)
+    found = _START.match(data[at : at + 80])
+    if data[8:at] != _PREFIX or found is None:
+        raise ModelFileError("this is not a file of ihomer, or its beginning is damaged")
+    if int(found[1]) != FORMAT:
+        raise ModelFileError(
+            f"the file has format {int(found[1])}; this version of ihomer ({_own_version()}) reads format {FORMAT}"
+        )
+    view = memoryview(data)
+    begin, end = at + found.start(2), at + found.end(2)
+    digest = hashlib.sha256(view[:begin])
+    digest.update(_NO_DIGEST)
+    digest.update(view[end:])
+    if digest.hexdigest().encode() != found[2]:
+        raise ModelFileError("the checksum does not fit: the file is cut short, damaged or altered")
+    n_header = int.from_bytes(data[:8], "little")
+    if n_header > len(data) - 8:
+        raise ModelFileError("the header is longer than the file")
+    header = json.loads(data[8 : 8 + n_header], object_pairs_hook=_distinct, parse_constant=_refuse)
+    metadata = header.pop("__metadata__")
+    for name, tensor in header.items():
+        if not isinstance(tensor, dict) or tensor.get("dtype") not in _TENSORS:
+            raise ModelFileError(f"the array {name[:80]!r} has a type that is not known here")
+    text: str = metadata.pop("ihomer")
+    if metadata:
+        raise ModelFileError("the header holds metadata that belong to nothing")
+    del header
+    arrays = {name: _array(tensor) for name, tensor in deserialize(data)}  # type: ignore[no-untyped-call]
+    return arrays, text[found.end() :]
+
+
+def _array(tensor: dict[str, Any]) -> NDArray[Any]:
+    dtype = np.dtype(_TENSORS[tensor["dtype"]])
+    if not tensor["data"]:
+        return np.zeros(tensor["shape"], dtype)
+    return np.frombuffer(tensor["data"], dtype).reshape(tensor["shape"])
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ModelFileError("the header or the state names something twice")
+    return found
+
+
+def _refuse(constant: str) -> Any:
+    raise ModelFileError(f"the header or the state holds {constant}, which is no number of JSON")
+
+
+def write_file(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file at once: after any error, or a crash at any moment, the file is as it was before.
+
+    The bytes go to another name in the same folder, are forced to the disk, and take the name of the file then.
+
+    Parameters
+    ----------
+    path
+        The file; what has its name is replaced.
+    data
+        Its bytes.
+
+    Raises
+    ------
+    OSError
+        If the folder is missing or not writable, the disk is full, or `path` is a folder.
+    """
+    target = Path(os.path.realpath(path))
+    name = target.parent / f".ihomer.{secrets.token_hex(8)}.part"
+    number = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        with os.fdopen(number, "wb") as file:
+            if target.exists():
+                os.fchmod(number, stat.S_IMODE(target.stat().st_mode))
+            file.write(data)
+            file.flush()
+            os.fsync(number)
+        os.replace(name, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """Return the bytes of a regular file.
+
+    Raises
+    ------
+    ModelFileError
+        If it is a folder, a pipe or a device.
+    OSError
+        If it cannot be read.
+    """
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(number, "rb") as file:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise ModelFileError(f"{os.fspath(path)} is not a regular file")
+        return file.read()
