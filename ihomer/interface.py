@@ -1,14 +1,9 @@
 """What the classifiers share: river's contract, batches, prediction in every form. Subclasses bring the learning."""
 
 import abc
-<<<<<<< HEAD
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any, NamedTuple, TypeAlias
-=======
 import os
-from collections.abc import Hashable, Mapping
-from typing import Any, Self
->>>>>>> h/persist
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray

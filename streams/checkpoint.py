@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
-from ihomer.persistence import ModelFileError, read_file, write_file
 
+from ihomer.persistence import ModelFileError, read_file, write_file
 from streams.errors import SourceError
 from streams.message import Fenced, Partition
 
@@ -118,7 +118,8 @@ class CheckpointFolder:
     ...     folder.begin(0)
     ...     folder.note(Reading(3, [Span("clicks", 0, 17, 20, 3)]))
     ...     folder.note(Reading(5, [Span("clicks", 1, 0, 2, 2)]))
-    ...     [reading.number for reading in folder.readings(0, 3)]
+    ...     print([reading.number for reading in folder.readings(0, 3)])
+    ...     folder.close()
     [3]
     """
 

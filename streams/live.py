@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ihomer.persistence import ModelFileError
-
 from streams.answering import Answering
 from streams.checkpoint import CheckpointFolder, Reading, Span
 from streams.errors import SourceError

@@ -18,11 +18,11 @@ class Fate:
         self.steps = 0
         self.crash_at, self.lose_at = set(crash_at), set(lose_at)
 
-    def step(self):
+    def step(self, can_be_lost=True):
         self.steps += 1
         if self.steps in self.crash_at:
             raise Crash(self.steps)
-        if self.steps in self.lose_at:
+        if self.steps in self.lose_at and can_be_lost:
             raise Unreachable(f"step {self.steps}")
 
 
@@ -145,18 +145,18 @@ class CrashingFolder(CheckpointFolder):
         self._fate = fate
 
     def note(self, reading):
-        self._fate.step()
+        self._fate.step(can_be_lost=False)
         super().note(reading)
-        self._fate.step()
+        self._fate.step(can_be_lost=False)
 
     def note_committed(self):
-        self._fate.step()
+        self._fate.step(can_be_lost=False)
         super().note_committed()
 
     def save(self, number, content):
-        self._fate.step()
+        self._fate.step(can_be_lost=False)
         super().save(number, content)
-        self._fate.step()
+        self._fate.step(can_be_lost=False)
 
 
 def message_values(n, seed=0):

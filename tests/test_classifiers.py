@@ -352,7 +352,8 @@ def test_answers_to_many_events_do_not_depend_on_how_they_are_cut(make):
     answers = make().answer_many(X, Y, 3)
     assert [answer for i in range(0, 150, 7) for answer in apart.answer_many(X[i : i + 7], Y[i : i + 7], 3)] == answers
     assert [answer.version for answer in answers] == [answer.version for answer in foreseen]
-    assert len(answers[0].top) == 0 and len(answers[-1].top) == 3
+    assert len(answers[0].top) == 0
+    assert len(answers[-1].top) == 3
     assert all("late comer" not in dict(answer.top) for answer in answers[:41])
     assert [answer.learned for answer in answers] == list(range(150))
     # A feature or label that an event brings is known to it when it is learned, and is not when it is foreseen.

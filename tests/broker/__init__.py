@@ -122,7 +122,7 @@ class Broker:
         return str(self._folder / "server.properties")
 
     def _command(self, main: str, *arguments: str) -> list[str]:
-        options = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dlog4j2.configurationFile={self._folder}/log4j2.properties"]
+        options = ["-Xmx512m", "-XX:+UseSerialGC", f"-Dlog4j2.configurationFile={self._folder}/log4j2.properties"]
         return ["java", *options, "-cp", self._classes, main, *arguments]
 
     def _run(self, main: str, *arguments: str) -> None:
