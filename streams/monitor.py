@@ -120,6 +120,7 @@ class _Server(ThreadingMixIn, WSGIServer):
 
     daemon_threads = False
     block_on_close = True
+    request_queue_size = 64
 
     def __init__(self, host: str, port: int) -> None:
         self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
