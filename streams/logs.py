@@ -200,9 +200,10 @@ class Paced:
 
 
 class Foreign(logging.Handler):
-    """Takes over what a library logs by Python's `logging`, as a context manager; at most ten lines a second.
+    """Takes over what a library logs by Python's `logging`, as a context manager.
 
-    Bytes among the arguments of its messages are not shown, and debug messages, which can hold anything, not at all.
+    At most ten lines a second are written, and each says how many were left out before it. Bytes among the arguments of a
+    message are not shown, and debug messages, which can hold anything, not at all.
 
     Parameters
     ----------
@@ -228,6 +229,7 @@ class Foreign(logging.Handler):
         self._source = logging.getLogger(library)
         self._propagates = self._source.propagate
         self._next = 0.0
+        self._n_left_out = 0
 
     def __enter__(self) -> Self:
         self._source.addHandler(self)
@@ -244,12 +246,15 @@ class Foreign(logging.Handler):
         """Write a record of the library."""
         now = time.monotonic()
         if now < self._next:
+            self._n_left_out += 1
             return
         self._next = now + 0.1
+        more = {"left_out": self._n_left_out} if self._n_left_out else {}
+        self._n_left_out = 0
         level = "error" if record.levelno >= logging.ERROR else "warning" if record.levelno >= logging.WARNING else "info"
         arguments = record.args if isinstance(record.args, tuple) else ()
         try:
             message = str(record.msg) % tuple(_shown(part, 0) if isinstance(part, _BYTES) else part for part in arguments)
         except (TypeError, ValueError):
             message = str(record.msg)
-        getattr(self._logger, level)("library", name=record.name, message=message)
+        getattr(self._logger, level)("library", name=record.name, message=message, **more)

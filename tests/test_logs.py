@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import time
 
 import pytest
 from hypothesis import given
@@ -121,6 +122,12 @@ def test_library_is_heard_and_left_as_it_was():
     with Foreign(make_logger("json", "debug", file), "some_library"):
         logging.getLogger("some_library.part").error("broken: %s %d", b"swordfish", 3)
         logging.getLogger("some_library.part").info("chatter")
-    record = json.loads(file.getvalue())
+        time.sleep(0.11)
+        for _ in range(3):
+            logging.getLogger("some_library.part").warning("again")
+        time.sleep(0.11)
+        logging.getLogger("some_library.part").warning("100 %")
+    record, again, last = [json.loads(line) for line in file.getvalue().splitlines()]
+    assert (again["message"], last["message"], last["left_out"]) == ("again", "100 %", 2)
     assert (record["level"], record["name"], record["message"]) == ("error", "some_library.part", "broken: (9 bytes) 3")
     assert (source.handlers, source.propagate) == (handlers, propagates)
