@@ -72,6 +72,18 @@ class Config:
     source_kafka: ClientSettings = field(default_factory=ClientSettings)
     sink_kafka: ClientSettings = field(default_factory=ClientSettings)
 
+    def options_of(self, model: str) -> dict[str, Any]:
+        """Return the settings of a model: none if the file names another one.
+
+        Examples
+        --------
+        >>> from streams.config import Config
+        >>> config = Config(model="mlhat", model_options={"grace_period": 100})
+        >>> config.options_of("mlhat"), config.options_of("majority")
+        ({'grace_period': 100}, {})
+        """
+        return dict(self.model_options) if model == self.model else {}
+
 
 def load_config(
     path: str | Path, options: Collection[str] | None = None, environment: Mapping[str, str] | None = None

@@ -294,12 +294,19 @@ class FileLiveSink:
 
 
 class StandardOutputSink:
-    """Predictions on standard output, dead letters nowhere: at least once, for what is out cannot be taken back.
+    """Predictions on standard output: at least once, for what is out cannot be taken back.
 
     Parameters
     ----------
     descriptor
         Where to write; by default standard output. It is not closed.
+    dead_path
+        A file that dead letters are appended to, at least once as well; without it they are dropped.
+
+    Raises
+    ------
+    OSError
+        If the file of dead letters cannot be opened.
 
     Examples
     --------
@@ -316,10 +323,12 @@ class StandardOutputSink:
     >>> os.close(write)
     """
 
-    def __init__(self, descriptor: int | None = None) -> None:
+    def __init__(self, descriptor: int | None = None, dead_path: str | Path | None = None) -> None:
         self._descriptor = sys.stdout.fileno() if descriptor is None else descriptor
         self._transaction = _Open()
-        self._text = bytearray()
+        self._text, self._dead_text = bytearray(), bytearray()
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._dead = None if dead_path is None else os.open(dead_path, flags, 0o666)
 
     def begin(self) -> None:
         """Start a transaction."""
@@ -337,8 +346,10 @@ class StandardOutputSink:
         self._text += encode_record(record) + b"\n"
 
     def write_dead(self, record: Record, key: bytes | None = None) -> None:
-        """Drop a dead letter: standard output holds predictions alone."""
+        """Write a dead letter, if there is a file for them."""
         self._transaction.check()
+        if self._dead is not None:
+            self._dead_text += encode_record(record) + b"\n"
 
     def commit(self, number: int, positions: Positions) -> None:
         """Write all records since `begin`.
@@ -349,20 +360,18 @@ class StandardOutputSink:
             If only a part could be written: the reader has gone, or its disk is full.
         """
         self._transaction.check()
-        left = memoryview(bytes(self._text))
-        while left:
-            try:
-                left = left[os.write(self._descriptor, left) :]
-            except BlockingIOError:
-                select.select([], [self._descriptor], [])
-            except OSError as error:
-                raise Unreachable(f"standard output: {error.strerror}") from None
+        try:
+            if self._dead is not None:
+                _write_all(self._dead, self._dead_text)
+            _write_all(self._descriptor, self._text)
+        except OSError as error:
+            raise Unreachable(f"standard output or dead letters: {error.strerror}") from None
         self.abort()
 
     def abort(self) -> None:
         """Drop all records since `begin`, if there is a transaction."""
         self._transaction.is_open = False
-        self._text = bytearray()
+        self._text, self._dead_text = bytearray(), bytearray()
 
     def committed(self) -> int | None:
         """Return None: nobody knows what has been read."""
@@ -371,6 +380,18 @@ class StandardOutputSink:
     def close(self) -> None:
         """Drop an open transaction; safe to call twice."""
         self.abort()
+        if self._dead is not None:
+            os.close(self._dead)
+            self._dead = None
+
+
+def _write_all(descriptor: int, text: bytearray) -> None:
+    left = memoryview(bytes(text))
+    while left:
+        try:
+            left = left[os.write(descriptor, left) :]
+        except BlockingIOError:
+            select.select([], [descriptor], [])
 
 
 def _read_record(path: Path) -> _Committed | None:

@@ -4,7 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
-from socketserver import ThreadingMixIn
+from socketserver import TCPServer, ThreadingMixIn
 from threading import Thread
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -120,11 +120,18 @@ class _Server(ThreadingMixIn, WSGIServer):
 
     daemon_threads = False
     block_on_close = True
+    request_queue_size = 64
 
     def __init__(self, host: str, port: int) -> None:
         self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         self._open: set[socket.socket] = set()
         super().__init__((host, port), _Handler)
+
+    def server_bind(self) -> None:
+        """Bind without asking a name server, which may take long to say nothing."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+        self.setup_environ()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if len(self._open) >= _MOST_CONNECTIONS:

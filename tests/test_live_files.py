@@ -191,6 +191,14 @@ def test_any_bytes(tmp_path_factory, lines, ends, at):
     source.close()
 
 
+def test_byte_order_mark_and_other_line_ends(tmp_path):
+    path = tmp_path / "windows.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf{}\r\n\r\n\xef\xbb\xbf{}")
+    source = FileLiveSource(path)
+    assert drained(source) == [(0, b"{}"), (2, b"\xef\xbb\xbf{}")]
+    source.close()
+
+
 # Standard input ------------------------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -298,15 +299,18 @@ def test_killed_at_any_moment_nothing_is_lost_or_doubled(paths):
 # Standard output -----------------------------------------------------------------------------------------------------
 
 
-def test_standard_output_gets_committed_records_only():
+def test_standard_output_gets_committed_records_only(paths):
     read, write = os.pipe()
-    sink = StandardOutputSink(write)
+    sink = StandardOutputSink(write, paths[1])
     sink.begin()
     sink.write({"n": 1})
+    sink.write_dead({"n": 1})
     sink.abort()
     put(sink, 2, 2, dead=[9])
     sink.close()
+    sink.close()
     os.close(write)
+    assert numbers_in(paths[1]) == [9]
     assert os.read(read, 1000) == b'{"n":2}\n'
     assert sink.committed() is None
     os.close(read)
@@ -319,3 +323,20 @@ def test_reader_of_standard_output_has_gone():
     with pytest.raises(Unreachable, match="standard output"):
         put(sink, 1, 1)
     os.close(write)
+
+
+def test_writing_to_a_full_pipe_waits_for_its_reader():
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    sink = StandardOutputSink(write)
+    sink.begin()
+    for number in range(20_000):
+        sink.write({"n": number})
+    parts = []
+    reader = threading.Thread(target=lambda: parts.extend(iter(lambda: os.read(read, 1 << 16), b"")))
+    reader.start()
+    sink.commit(1, {})
+    os.close(write)
+    reader.join()
+    os.close(read)
+    assert [json.loads(line)["n"] for line in b"".join(parts).splitlines()] == list(range(20_000))

@@ -5,10 +5,14 @@ import os
 import stat
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import click
+
+if TYPE_CHECKING:
+    from streams.config import Config
 
 __all__ = [
     "AT_LEAST_0",
@@ -21,6 +25,7 @@ __all__ = [
     "OneLineErrors",
     "model_options",
     "of_system",
+    "read_config",
 ]
 
 FAILED, INTERRUPTED = 2, 130
@@ -113,6 +118,27 @@ def model_options(context: click.Context, parameter: click.Parameter, texts: tup
         except ValueError:
             options[key] = value
     return options
+
+
+def read_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> "Config":
+    """Read the file of `--config`, whose ``[run]`` and ``[model]`` become defaults of the other options.
+
+    The option must be eager, so that it is read before them. What stands on the command line wins.
+    """
+    from streams.config import Config, ConfigError, load_config
+
+    if path is None:
+        return Config()
+    names = [str(option.name) for option in context.command.params if option is not parameter]
+    try:
+        config = load_config(path, names)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+    defaults = {**(context.default_map or {}), **config.run}
+    if config.model is not None and "model" in names:
+        defaults.setdefault("model", config.model)
+    context.default_map = defaults
+    return config
 
 
 def of_system(error: OSError) -> click.ClickException:
