@@ -156,10 +156,8 @@ def _check(settings: ServiceSettings) -> None:
         raise EndpointError("dead letters go where the predictions go: into a topic of the same cluster")
     if isinstance(sink, KafkaEndpoint) and isinstance(dead, KafkaEndpoint) and dead.servers != sink.servers:
         raise EndpointError("dead letters share a transaction with the predictions: name the same servers")
-    if isinstance(sink, FileEndpoint) and dead is not None and not isinstance(dead, FileEndpoint):
-        raise EndpointError("dead letters go where the predictions go: into a file")
-    if isinstance(sink, StandardEndpoint) and dead is not None:
-        raise EndpointError("with predictions on standard output dead letters have no place; write to a file or to Kafka")
+    if not isinstance(sink, KafkaEndpoint) and dead is not None and not isinstance(dead, FileEndpoint):
+        raise EndpointError("dead letters go where the predictions go: into a file of this machine")
     if settings.labels and not isinstance(source, KafkaEndpoint):
         raise EndpointError("topics of late labels go with a source in Kafka")
     if settings.folder is None and KafkaEndpoint in (type(source), type(sink)):
@@ -199,10 +197,11 @@ def _open_source(settings: ServiceSettings, run: str, log: Log) -> LiveSource:
 
 def _open_sink(settings: ServiceSettings, run: str) -> LiveSink:
     sink, dead = settings.sink, settings.dead_letters
+    dead_path = dead.path if isinstance(dead, FileEndpoint) else None
     if isinstance(sink, StandardEndpoint):
-        return StandardOutputSink()
+        return StandardOutputSink(dead_path=dead_path)
     if isinstance(sink, FileEndpoint):
-        return FileLiveSink(sink.path, dead.path if isinstance(dead, FileEndpoint) else None)
+        return FileLiveSink(sink.path, dead_path)
     from streams.kafka import KafkaSink
 
     source = settings.source

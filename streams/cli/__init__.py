@@ -11,6 +11,8 @@ __all__ = ["main"]
 COMMANDS = (
     "evaluate",
     "generate",
+    "inspect",
+    "run",
 )
 
 

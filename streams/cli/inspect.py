@@ -1,0 +1,74 @@
+"""The command `ihomer inspect`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streams.cli.common import JsonFile, of_system
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["command"]
+
+
+@click.command("inspect")
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
+def command(checkpoint: Path, as_json: bool) -> None:
+    """Show what a checkpoint holds: clusters, drifts, positions, scores, sizes.
+
+    CHECKPOINT is a file, or the folder of a run, whose newest sound checkpoint is then shown. Nothing is changed, and
+    nothing in the file is run.
+    """
+    from streams.errors import SourceError
+    from streams.inspection import inspect
+
+    try:
+        found = inspect(checkpoint)
+        if as_json:
+            with JsonFile("-") as out:
+                out.write(found)
+            return
+    except OSError as error:
+        raise of_system(error) from None
+    except (SourceError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    from rich.console import Console
+
+    _show(Console(), found)
+
+
+def _show(console: "Console", found: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    def table(title: str, *columns: str) -> Table:
+        made = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+        for column in columns:
+            made.add_column(column, justify="left" if column == columns[0] else "right", overflow="fold")
+        return made
+
+    sizes = table(f"{found['file']}", "what", "value")
+    for name, value in (found["counts"] | found["model"] | found["late"] | {"bytes": found["bytes"]}).items():
+        sizes.add_row(name.removeprefix("n_").replace("_", " "), str(value))
+    scores = table("scores", "score", *found["scores"])
+    readings = list(found["scores"].values())
+    for name in readings[0]:
+        scores.add_row(name.replace("_", " "), *(_number(reading[name]) for reading in readings))
+    positions = table("positions", "topic", "partition", "next offset")
+    for place in found["positions"]:
+        positions.add_row(place["topic"], str(place["partition"]), str(place["offset"]))
+    clusters = table("clusters", "cluster", "labels")
+    for cluster, labels in found["clusters"].items():
+        clusters.add_row(str(cluster), ", ".join(map(str, labels)))
+    drifts = table(f"drifts ({len(found['drifts'])}, the last ten)", "event", "where", "what")
+    for drift in found["drifts"][-10:]:
+        drifts.add_row(str(drift["event"]), str(drift["where"]), str(drift["what"]))
+    for each in (sizes, scores, positions, clusters, drifts):
+        console.print(each)
+        console.print()
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

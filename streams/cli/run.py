@@ -1,0 +1,235 @@
+"""The command `ihomer run`."""
+
+import re
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from streams.cli.common import AT_LEAST_0, AT_LEAST_1, model_options, of_system
+
+if TYPE_CHECKING:
+    from streams.config import Config
+    from streams.live import Log, Pace
+    from streams.service import ServiceSettings
+
+__all__ = ["command"]
+
+FENCED = 3
+_MODELS = ("ihomer", "paper", "mlhat")
+_EVERY = re.compile(r"(\d+)(s?)")
+_AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_PROGRESS_PERIOD = 10.0  # seconds
+
+
+def _every(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int | None, float | None]:
+    """Return messages and seconds of what is either."""
+    match = _EVERY.fullmatch(text or "60s")
+    if match is None or int(match[1]) == 0:
+        raise click.BadParameter(f"{text!r} is neither a number of messages, as 10000, nor of seconds, as 60s")
+    return (None, float(match[1])) if match[2] else (int(match[1]), None)
+
+
+def _seconds(context: click.Context, parameter: click.Parameter, text: str) -> float:
+    match = _AGE.fullmatch(text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is no time, as 30s, 10m, 12h or 7d")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def _start(context: click.Context, parameter: click.Parameter, text: str) -> str | float:
+    """Return "earliest", "latest" or seconds since 1970."""
+    from datetime import UTC, datetime
+
+    if text in ("earliest", "latest"):
+        return text
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is neither earliest nor latest nor a time, as 2026-01-31T12:00:00Z") from None
+    return (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp()
+
+
+@click.command("run")
+@click.option("--source", metavar="WHERE", help="kafka://HOST:PORT/TOPIC[,TOPIC] (or /?pattern=REGEX), file:PATH or -.")
+@click.option("--labels", metavar="TOPIC[,TOPIC]", help="More topics of the source's servers, with labels that come late.")
+@click.option("--sink", metavar="WHERE", help="Where predictions go: kafka://HOST:PORT/TOPIC, file:PATH or -.")
+@click.option("--dead-letter", metavar="WHERE", help="Where malformed messages are reported, beside the sink.")
+@click.option("--checkpoint", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run's checkpoints.")
+@click.option("--every", metavar="N|Ts", callback=_every, help="A checkpoint every N messages or T seconds. [default: 60s]")
+@click.option("--keep", type=AT_LEAST_1, metavar="N", default=3, show_default=True, help="Checkpoints that are kept.")
+@click.option(
+    "--start",
+    metavar="WHEN",
+    default="earliest",
+    show_default=True,
+    callback=_start,
+    help="Where a new run starts: earliest, latest or a time.",
+)
+@click.option("--group", metavar="NAME", help="Consumer group that offsets are committed for; else one of the run's name.")
+@click.option("--group-offsets", is_flag=True, help="A new run starts where the --group has committed offsets.")
+@click.option("--follow", is_flag=True, help="The source is a file that grows: wait at its end.")
+@click.option("--max-events", type=AT_LEAST_1, metavar="N", help="End after N messages.")
+@click.option("--idle-exit", type=click.FloatRange(0), metavar="S", help="End after S seconds without a message.")
+@click.option(
+    "--commit-every",
+    type=click.FloatRange(0),
+    metavar="S",
+    default=0.2,
+    show_default=True,
+    help="Seconds after which predictions are visible at the latest.",
+)
+@click.option(
+    "--patience",
+    type=click.FloatRange(0),
+    metavar="S",
+    default=600.0,
+    show_default=True,
+    help="Seconds for which brokers or disks may fail.",
+)
+@click.option("--model", type=click.Choice(_MODELS), default="ihomer", show_default=True, help="What learns.")
+@click.option(
+    "--model-option",
+    "model_options",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=model_options,
+    help="A setting of the model; the value is JSON. Can be given several times.",
+)
+@click.option("--seed", type=AT_LEAST_0, metavar="N", default=0, show_default=True, help="Seed of the model.")
+@click.option("--top", type=AT_LEAST_0, metavar="K", default=5, show_default=True, help="Probabilities in each prediction.")
+@click.option("--window", type=AT_LEAST_1, metavar="N", default=1000, show_default=True, help="Events of running scores.")
+@click.option("--late-most", type=AT_LEAST_0, metavar="N", default=100_000, show_default=True, help="Events that may wait.")
+@click.option("--late-age", metavar="T", default="7d", show_default=True, callback=_seconds, help="How long they wait.")
+@click.option("--metrics-port", type=click.IntRange(0, 65535), metavar="PORT", help="Serve /metrics and /healthz; 0: any port.")
+@click.option("--metrics-host", metavar="HOST", default="127.0.0.1", show_default=True, help="Address that they are served on.")
+@click.option("--log-format", type=click.Choice(("text", "json")), default="text", show_default=True)
+@click.option("--log-level", type=click.Choice(("debug", "info", "warning", "error")), default="info", show_default=True)
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="TOML file with defaults, model and clients.")
+@click.pass_context
+def command(context: click.Context, /, **given: Any) -> None:
+    """Learn live messages: predict each event, then learn it, for as long as they come.
+
+    Messages are JSON: events {"id", "x", "y"}; events without y are predicted and wait for {"id", "y"}. With --checkpoint
+    the run goes on where it was, whatever ended it; with Kafka each message is learned once and answered once. Malformed
+    messages are reported and passed over.
+
+    SIGTERM and Ctrl-C commit, write a checkpoint and end with 0. Exit codes: 2 an error, 3 another process has taken over.
+    """
+    from streams.config import Config, ConfigError, load_config
+    from streams.endpoints import EndpointError
+    from streams.errors import SinkError, SourceError
+    from streams.message import Fenced, Gone, Unreachable
+    from streams.models import SettingError
+
+    try:
+        names = [name for name in given if name not in ("config", "model", "model_options")]
+        path = given.pop("config")
+        config = Config() if path is None else load_config(path, names)
+        _fill_in(context, given, config)
+        _run(given, config)
+    except (ConfigError, EndpointError, SettingError) as error:
+        raise click.UsageError(str(error)) from None
+    except Fenced as error:
+        click.echo(f"ihomer: {error}; this one ends, nothing was answered twice", err=True)
+        context.exit(FENCED)
+    except (Gone, SinkError, SourceError, Unreachable) as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise of_system(error) from None
+
+
+def _fill_in(context: click.Context, given: dict[str, Any], config: "Config") -> None:
+    """Take options that were not given from the file, as if they stood on the command line."""
+    parameters = {parameter.name: parameter for parameter in context.command.params}
+    for name, value in config.run.items():
+        if context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            given[name] = parameters[name].process_value(context, value)
+    if config.model is not None and context.get_parameter_source("model") is not ParameterSource.COMMANDLINE:
+        given["model"] = parameters["model"].process_value(context, config.model)
+    for name in ("source", "sink"):
+        if given[name] is None:
+            raise click.UsageError(f"Missing option '--{name}'.")
+
+
+def _settings(given: dict[str, Any], config: "Config") -> "ServiceSettings":
+    from streams.endpoints import parse_endpoint
+    from streams.service import ServiceSettings
+
+    dead, labels = given["dead_letter"], given["labels"]
+    return ServiceSettings(
+        source=parse_endpoint(given["source"]),
+        sink=parse_endpoint(given["sink"]),
+        dead_letters=None if dead is None else parse_endpoint(dead),
+        labels=() if labels is None else tuple(labels.split(",")),
+        folder=given["checkpoint"],
+        keep=given["keep"],
+        start=given["start"],
+        group=given["group"],
+        from_group=given["group_offsets"],
+        follow=given["follow"],
+        model=given["model"],
+        seed=given["seed"],
+        model_options={**config.options_of(given["model"]), **given["model_options"]},
+        top=given["top"],
+        window=given["window"],
+        late_most=given["late_most"],
+        late_longest=given["late_age"],
+        pace=_pace(given),
+        source_client=config.source_kafka,
+        sink_client=config.sink_kafka,
+    )
+
+
+def _pace(given: dict[str, Any]) -> "Pace":
+    from streams.live import Pace
+
+    messages, seconds = given["every"]
+    return Pace(
+        checkpoint_messages=messages,
+        checkpoint_seconds=seconds,
+        commit_seconds=given["commit_every"],
+        idle_exit=given["idle_exit"],
+        max_messages=given["max_events"],
+        patience=given["patience"],
+    )
+
+
+def _run(given: dict[str, Any], config: "Config") -> None:
+    from streams.logs import Foreign, Paced, make_logger
+    from streams.monitor import Monitor
+    from streams.service import Reporter, StopSignals, live_run
+    from streams.status import Status
+
+    log: Log = make_logger(given["log_format"], given["log_level"])
+    paced = Paced(make_logger(given["log_format"], given["log_level"]), _PROGRESS_PERIOD)
+
+    def tell(status: Status) -> None:
+        scores = {name: round(value, 4) for name, value in status.scores["window"].items() if value == value}
+        shown = {name: scores[name] for name in ("subset_accuracy", "micro_f1") if name in scores}
+        paced.info(
+            "progress",
+            messages=status.n_read,
+            learned=status.n_learned,
+            per_second=round(status.events_per_second),
+            lag=sum(status.lag.values()),
+            dead=sum(status.dead_letters.values()),
+            clusters=status.n_clusters,
+            **shown,
+        )
+
+    with ExitStack() as stack:
+        stack.enter_context(Foreign(make_logger(given["log_format"], given["log_level"]), "kafka"))
+        publish = [tell]
+        if given["metrics_port"] is not None:
+            monitor = Monitor(given["metrics_port"], given["metrics_host"])
+            stack.callback(monitor.close)
+            log.info("serving", host=given["metrics_host"], port=monitor.port)
+            publish.append(monitor.publish)
+        run = live_run(_settings(given, config), log, Reporter(publish))
+        signals = stack.enter_context(StopSignals())
+        run.run(lambda: signals.stop)
+        log.info("stopped", messages=run.answering.n_read, learned=run.answering.n_learned)

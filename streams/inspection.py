@@ -1,0 +1,86 @@
+"""What stands in a checkpoint, as plain values."""
+
+import copy
+import math
+from pathlib import Path
+from typing import Any
+
+from ihomer import IHOMERClassifier
+from ihomer.persistence import ModelFileError, read_file
+from streams.answering import Answering
+from streams.errors import SourceError
+from streams.run import BASELINE, MODEL
+from streams.state import unpack_state
+
+__all__ = ["inspect"]
+
+
+def inspect(path: Path) -> dict[str, Any]:
+    """Return what a checkpoint holds, as JSON can hold it.
+
+    Parameters
+    ----------
+    path
+        A checkpoint, or the folder of a run: then the newest one that is sound.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is no sound checkpoint.
+    SourceError
+        If the folder holds none.
+    OSError
+        If it cannot be read.
+    """
+    if not path.is_dir():
+        return _inspect_file(path)
+    files = sorted(path.glob("checkpoint-*.ihomer"), reverse=True)
+    for file in files:
+        try:
+            return _inspect_file(file)
+        except ModelFileError:
+            continue
+    raise SourceError(f"{path}: none of {len(files)} checkpoints can be read" if files else f"{path}: no checkpoint in it")
+
+
+def _inspect_file(file: Path) -> dict[str, Any]:
+    content = read_file(file)
+    answering = Answering(IHOMERClassifier())
+    positions = sorted(unpack_state(content, answering).items())
+    model, late = answering.model, answering.late
+    partition = getattr(model, "partition", None)
+    scoring = copy.deepcopy(answering.scoring)
+    return {
+        "file": file.name,
+        "bytes": len(content),
+        "counts": {
+            "n_read": answering.n_read,
+            "n_predicted": answering.n_predicted,
+            "n_learned": answering.n_learned,
+            "n_joined": answering.n_joined,
+            "n_tombstones": answering.n_tombstones,
+            **{f"dead_{code}": n for code, n in sorted(answering.n_dead.items())},
+        },
+        "model": {"class": type(model).__name__, **getattr(model, "summary", {})},
+        "late": {
+            "waiting": late.n_waiting,
+            "early": late.n_early,
+            "expired": late.n_expired,
+            "orphans": late.n_orphans,
+            "repeated": late.n_repeated,
+        },
+        "positions": [
+            {"topic": topic, "partition": number, "offset": offset} for (topic, number), offset in positions
+        ],
+        "scores": {
+            f"{name} {reading}": {score: _finite(value) for score, value in scoring.scores(name, reading).items()}
+            for reading in ("total", "window")
+            for name in (MODEL, BASELINE)
+        },
+        "clusters": {} if partition is None else {str(id): list(names) for id, names in partition.clusters.items()},
+        "drifts": getattr(model, "drifts", []),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
