@@ -20,6 +20,7 @@ _REFRESH = 30.0  # seconds between two looks for new partitions
 _REFRESH_WHEN_EMPTY = 1.0
 _SILENCE = 10.0  # seconds without a message after which the broker is asked whether it is there
 _ASK = 5000  # milliseconds that it may take to answer
+_COORDINATOR = 15.0  # seconds that the coordinator of a new group is waited for
 _BLOCK = 1000  # messages of one call
 _LARGEST_RECORD = 1_000_000  # bytes: brokers take 1,048,588 by default, with the record's own overhead
 
@@ -461,12 +462,24 @@ class KafkaSink:
         with _translated("sink", SinkError):
             client = KafkaAdminClient(**self._connection)
             try:
-                found = client.list_group_offsets(self._group)[self._group]
+                found = self._group_offsets(client)
             finally:
                 client.close()
         prefix = f"ihomer:{self._run}:"
         told = (mark.metadata or "" for mark in found.values())
         return max((int(text.removeprefix(prefix)) for text in told if text.startswith(prefix)), default=None)
+
+    def _group_offsets(self, client: KafkaAdminClient) -> dict[Any, Any]:
+        """Return what the group has committed; a cluster's first group has to wait for its coordinator."""
+        deadline = time.monotonic() + _COORDINATOR
+        while True:
+            try:
+                found: dict[Any, Any] = client.list_group_offsets(self._group)[self._group]
+                return found
+            except errors.RetriableError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     def close(self) -> None:
         """Drop an open transaction and close the connections; safe to call twice."""

@@ -1,5 +1,6 @@
 """The command `ihomer run`."""
 
+import logging
 import re
 from contextlib import ExitStack
 from pathlib import Path
@@ -222,7 +223,7 @@ def _run(given: dict[str, Any], config: "Config") -> None:
         )
 
     with ExitStack() as stack:
-        stack.enter_context(Foreign(make_logger(given["log_format"], given["log_level"]), "kafka"))
+        stack.enter_context(Foreign(make_logger(given["log_format"], given["log_level"]), "kafka", logging.ERROR))
         publish = [tell]
         if given["metrics_port"] is not None:
             monitor = Monitor(given["metrics_port"], given["metrics_host"])

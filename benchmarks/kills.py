@@ -1,0 +1,83 @@
+"""A live run over a real broker, killed again and again: is each message learned once and answered once?
+
+    python -m benchmarks.kills                 # 50 kills over 20,000 events in 3 partitions, about four minutes
+    python -m benchmarks.kills --write         # and write results/kills.json
+
+Half of the lives are ended by the clock, half at a step that matters (before and after each note in the journal, each commit,
+each checkpoint, and in the middle of one). The broker is restarted twice on the way, once in good order and once by SIGKILL.
+Afterwards the answers, the dead letters and the last checkpoint are compared with those of a calm pass over the same messages
+in the same order. Needs Java and Maven.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import write
+from tests.broker import Broker, missing
+from tests.killing import differences, run_and_kill
+
+
+def measure(n_events: int, n_kills: int, seed: int) -> dict[str, Any]:
+    """Run, kill and compare."""
+    with Broker() as broker, tempfile.TemporaryDirectory() as folder:
+        cluster = f"kafka://{broker.address}"
+        arguments = ["run", "--source", f"{cluster}/events", "--sink", f"{cluster}/answers", "--dead-letter", f"{cluster}/dead"]
+        arguments += ["--checkpoint", folder, "--every", "400", "--keep", "100000", "--commit-every", "0.05", "--idle-exit", "6"]
+        ihomer = [sys.executable, "-c", "from streams.cli import main; main()"]
+        generate = ["generate", "--to", f"{cluster}/events", "--partitions", "3", "--events", str(n_events), "--quiet"]
+        rate = n_events / (3.2 * n_kills)
+        producer = subprocess.Popen([*ihomer, *generate, "--rate", str(rate), "--late-share", "0.05", "--seed", str(seed)])
+
+        def restart_broker(life: int) -> None:
+            if life == n_kills // 3:
+                broker.restart()
+            if life == 2 * n_kills // 3:
+                broker.kill()
+                broker.start()
+
+        start = time.perf_counter()
+        try:
+            lives = run_and_kill(arguments, n_kills, seed, restart_broker)
+            if producer.wait(600):
+                raise RuntimeError("the producer failed")
+        finally:
+            producer.kill()
+        last = subprocess.run([*ihomer, *arguments], capture_output=True, text=True)
+        if last.returncode:
+            raise RuntimeError(f"the last run failed:\n{last.stderr[-4000:]}")
+        found = differences(broker.address, Path(folder), "events", "answers", "dead")
+    return {
+        "n_events": n_events,
+        "kills_by_the_clock": lives.killed_by_time,
+        "kills_at_a_step": lives.killed_at_step,
+        "lives_that_came_to_their_end": lives.came_to_end,
+        "errors": lives.errors,
+        "broker_restarts": 2,
+        "seconds": round(time.perf_counter() - start),
+        **found,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", action="store_true")
+    arguments = parser.parse_args()
+    if missing():
+        parser.error(str(missing()))
+    result = measure(arguments.events, arguments.kills, arguments.seed)
+    for name, value in result.items():
+        print(f"{name:32s} {value}")
+    if arguments.write:
+        write("kills", result)
+
+
+if __name__ == "__main__":
+    main()
