@@ -27,7 +27,8 @@ def measure(n_events: int, n_kills: int, seed: int) -> dict[str, Any]:
     with Broker() as broker, tempfile.TemporaryDirectory() as folder:
         cluster = f"kafka://{broker.address}"
         arguments = ["run", "--source", f"{cluster}/events", "--sink", f"{cluster}/answers", "--dead-letter", f"{cluster}/dead"]
-        arguments += ["--checkpoint", folder, "--every", "400", "--keep", "100000", "--commit-every", "0.05", "--idle-exit", "6"]
+        arguments += ["--checkpoint", folder, "--every", "400", "--keep", "100000", "--commit-every", "0.05"]
+        arguments += ["--idle-exit", "6"]
         ihomer = [sys.executable, "-c", "from streams.cli import main; main()"]
         generate = ["generate", "--to", f"{cluster}/events", "--partitions", "3", "--events", str(n_events), "--quiet"]
         rate = n_events / (3.2 * n_kills)

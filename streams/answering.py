@@ -19,6 +19,8 @@ __all__ = ["Answering"]
 
 _DIGITS = 6  # of a probability in a record
 _LONGEST_RAW = 16_384  # bytes of a malformed message in its dead letter
+_LONGEST_TEXT = 1_000  # characters of an id, a name or a nominal value: the model keeps them, and answers repeat them
+_MOST_LABELS = 10_000  # of one event
 
 
 class _Told(NamedTuple):
@@ -117,6 +119,7 @@ class Answering:
             return None
         try:
             said = decode_message(message.value)
+            _refuse_excess(said)
         except MalformedEvent as error:
             return error
         if isinstance(said, LateLabels):
@@ -238,6 +241,19 @@ class Answering:
         counts = (int(count) for count in state["counts"])
         self.n_read, self.n_predicted, self.n_learned, self.n_joined, self.n_tombstones = counts
         self.n_dead = Counter({str(code): int(count) for code, count in state["dead"].items()})
+
+
+def _refuse_excess(said: Event | LateLabels) -> None:
+    """Raise for texts and numbers of labels that would burden all that comes later."""
+    texts = [said.id or "", *(said.y or ())]
+    if len(texts) > _MOST_LABELS + 1:
+        raise MalformedEvent("label", f"{len(texts) - 1} labels; at most {_MOST_LABELS} are taken")
+    if isinstance(said, Event):
+        texts += said.x
+        texts += [value for value in said.x.values() if isinstance(value, str)]
+    longest = max(map(len, texts))
+    if longest > _LONGEST_TEXT:
+        raise MalformedEvent("length", f"a text of {longest} characters; at most {_LONGEST_TEXT} are taken")
 
 
 def _in_order(y: Truth) -> list[str] | dict[str, bool | None] | None:

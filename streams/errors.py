@@ -21,7 +21,7 @@ class MalformedEvent(ValueError):
     ----------
     code
         What kind of fault it is, in one word: ``json``, ``encoding``, ``type``, ``field``, ``duplicate``,
-        ``number``, ``weight``, ``label``, ``columns``, ``value``, ``index`` or ``quote``.
+        ``number``, ``weight``, ``label``, ``columns``, ``value``, ``index``, ``quote`` or ``length``.
     message
         The fault in words, without the place.
     file

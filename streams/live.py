@@ -12,7 +12,7 @@ from ihomer.persistence import ModelFileError
 from streams.answering import Answering
 from streams.checkpoint import CheckpointFolder, Reading, Span
 from streams.errors import SourceError
-from streams.message import Gone, LiveSink, LiveSource, Message, Partition, Positions, Unreachable
+from streams.message import Fenced, Gone, LiveSink, LiveSource, Message, Partition, Positions, Unreachable
 from streams.state import pack_state, unpack_state
 
 __all__ = ["LiveRun", "Pace", "Saved"]
@@ -20,6 +20,7 @@ __all__ = ["LiveRun", "Pace", "Saved"]
 _READ_AGAIN = 5000  # offsets that are asked for at once in a replay
 _WAIT = 0.2  # seconds of one poll without an open transaction: how soon a request to stop is seen
 _RETRY_DISK = 1.0  # seconds
+_TAKE_OVER = 3.0  # seconds after which a process that has fenced us has taken over the folder too
 
 
 class Log(Protocol):
@@ -208,7 +209,9 @@ class LiveRun:
                 self._loop(stop)
                 self._finish()
                 return
-            except Unreachable as error:
+            except (Fenced, Unreachable) as error:
+                if isinstance(error, Fenced):
+                    self._end_if_taken_over(error)
                 now = time.monotonic()
                 failing_since = now if failing_since is None else failing_since
                 if self.folder is None or now - failing_since > self.pace.patience or stop():
@@ -220,6 +223,17 @@ class LiveRun:
             finally:
                 self._close()
             time.sleep(1.0)
+
+    def _end_if_taken_over(self, error: Fenced) -> None:
+        """Raise unless the run is still ours: a broker also fences a transaction that took too long."""
+        if self.folder is None:
+            raise error
+        time.sleep(_TAKE_OVER)
+        try:
+            with self.folder.owned():
+                return
+        except Fenced:
+            raise error from None
 
     def _fail(self, reason: str) -> None:
         self.is_healthy, self.last_failure = False, reason
@@ -234,8 +248,8 @@ class LiveRun:
         else:
             # In this order: an older process can write to the journal until it is taken over, but cannot commit any more.
             self.sink = self._open_sink(folder.run)
-            committed = self.sink.committed()
             folder.take_over()
+            committed = self.sink.committed()
             self.source = self._open_source()
             self._recover(folder, self.source, committed)
         now = time.monotonic()
@@ -245,6 +259,7 @@ class LiveRun:
         if first:
             self._n_before = self.answering.n_read
         self._spans = None
+        self._on_turn(self)
 
     def _recover(self, folder: CheckpointFolder, source: LiveSource, committed: int | None) -> None:
         number = self._restore(folder)

@@ -2,9 +2,12 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.broker import Broker, missing
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -27,3 +30,19 @@ def shared_data() -> Path:
     if not (folder / "yeast.arff.gz").exists():
         pytest.skip(f"no data sets in {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[str]:
+    """HOST:PORT of a real Kafka broker: IHOMER_KAFKA if that is set, else one of our own."""
+    running = os.environ.get("IHOMER_KAFKA")
+    if running:
+        yield running
+        return
+    absent = missing()
+    if absent:
+        if os.environ.get("IHOMER_REQUIRE_KAFKA") == "1":
+            pytest.fail(f"a Kafka broker is required: {absent}")
+        pytest.skip(f"no Kafka broker: {absent}")
+    with Broker() as ours:
+        yield ours.address

@@ -80,9 +80,8 @@ def run_and_kill(
         between(lives.n_kills)
         at_step = rng.random() < 0.5
         start = [sys.executable, "-m", "tests.dying_run", str(rng.randint(1, 30) if at_step else 0)]
-        life = subprocess.Popen(
-            [*start, *arguments], cwd=_ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        life = subprocess.Popen([*start, *arguments], cwd=_ROOT, text=True, **quiet)
         try:
             # By the clock: some die while they start, some while they learn again, most in the midst of work.
             life.wait(12.0 if at_step else rng.uniform(0.5, 5.0))

@@ -167,7 +167,7 @@ def test_a_run_without_a_sound_checkpoint_does_not_start_from_nothing(tmp_path):
         run_through(tmp_path, topic, ledger)
 
 
-def test_the_older_of_two_processes_is_fenced_and_overwrites_nothing(tmp_path):
+def test_the_older_of_two_processes_is_fenced_and_overwrites_nothing(tmp_path, monkeypatch_sleep):
     topic, ledger = MemoryTopic(VALUES), Ledger()
     older = live_run(tmp_path, topic, ledger, Fate(), seed=1)
     newer = live_run(tmp_path, topic, ledger, Fate(), seed=2)

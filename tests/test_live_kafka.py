@@ -1,0 +1,150 @@
+"""`ihomer run` against a real broker: killed, fenced, poisoned, stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.killing import differences, read_all, run_and_kill, wait_for
+from tests.poison import mixed_with_poison, outcome_of_poison, write_raw
+
+ROOT = Path(__file__).resolve().parents[1]
+IHOMER = [sys.executable, "-c", "from streams.cli import main; main()"]
+
+
+@pytest.fixture
+def cluster(broker, request):
+    """The cluster's address, and a name for topics that no other test uses."""
+    return f"kafka://{broker}", f"{request.node.name[:60]}-{os.getpid()}".replace("[", "-").replace("]", "")
+
+
+def run_arguments(cluster, folder, *more):
+    address, name = cluster
+    ends = ["--source", f"{address}/{name}", "--sink", f"{address}/{name}-answers", "--dead-letter", f"{address}/{name}-dead"]
+    return ["run", *ends, "--checkpoint", str(folder), "--commit-every", "0.05", *more]
+
+
+def start(arguments):
+    return subprocess.Popen(
+        [*IHOMER, *arguments], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def finish(process, seconds=120):
+    out, told = process.communicate(timeout=seconds)
+    return process.returncode, out, told
+
+
+def wait_until(process, word):
+    """Read what a process tells until a word stands in it."""
+    told = ""
+    while word not in told:
+        line = process.stderr.readline()
+        assert line, f"it ended and said: {told}"
+        told += line
+    return told
+
+
+def generate(cluster, n_events, *more):
+    arguments = ["generate", "--to", "/".join(cluster), "--events", str(n_events), "--partitions", "3", "--quiet", *more]
+    assert subprocess.run([*IHOMER, *arguments], cwd=ROOT, stdin=subprocess.DEVNULL).returncode == 0
+
+
+def test_a_run_that_is_killed_leaves_what_an_undisturbed_one_would(broker, cluster, tmp_path):
+    generate(cluster, 3000, "--late-share", "0.05")
+    arguments = run_arguments(cluster, tmp_path, "--every", "300", "--keep", "10000", "--idle-exit", "3")
+    lives = run_and_kill(arguments, n_kills=4, seed=1)
+    assert lives.errors == []
+    code, _, told = finish(start(arguments))
+    assert code == 0, told
+    _, name = cluster
+    found = differences(broker, tmp_path, name, f"{name}-answers", f"{name}-dead")
+    assert found["answers"] == 3000
+    wrong = ("answered_twice", "not_answered", "answers_that_differ", "dead_letters", "dead_letters_that_differ")
+    assert [found[part] for part in wrong] == [0] * len(wrong)
+    assert found["last_checkpoint_is_equal"]
+
+
+def test_the_older_of_two_runs_is_fenced(broker, cluster, tmp_path):
+    generate(cluster, 4000)
+    arguments = run_arguments(cluster, tmp_path, "--every", "200", "--keep", "10000")
+    older = start(arguments)
+    wait_until(older, "event=checkpoint messages=")
+    newer = start([*arguments, "--idle-exit", "5"])
+    code, _, told = finish(older)
+    assert code == 3, told
+    assert "another process" in told
+    code, _, told = finish(newer)
+    assert code == 0, told
+    _, name = cluster
+    found = differences(broker, tmp_path, name, f"{name}-answers", f"{name}-dead")
+    assert (found["answers"], found["answered_twice"], found["answers_that_differ"]) == (4000, 0, 0)
+    assert found["last_checkpoint_is_equal"]
+
+
+def test_poison_is_reported_and_stops_nothing(broker, cluster, tmp_path):
+    values, codes = mixed_with_poison(1000)
+    _, name = cluster
+    write_raw(broker, name, values)
+    code, _, told = finish(start(run_arguments(cluster, tmp_path, "--idle-exit", "3")))
+    assert code == 0, told
+    assert outcome_of_poison(broker, name, values, codes) == {"answers": 1000, "dead_letters": 100, "wrong_code_or_place": 0}
+
+
+def is_healthy(port):
+    try:
+        return urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz").status == 200
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        return False
+
+
+def test_sigterm_commits_and_a_restart_goes_on(broker, cluster, tmp_path):
+    generate(cluster, 2500)
+    _, name = cluster
+    arguments = run_arguments(cluster, tmp_path, "--every", "500", "--keep", "1000", "--metrics-port", "0")
+    run = start(arguments)
+    told = wait_until(run, "event=serving")
+    port = int(told.rsplit("port=", 1)[1].split()[0])
+    wait_until(run, "event=checkpoint messages=")
+    wait_for(lambda: is_healthy(port), 20)
+    metrics = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
+    assert "ihomer_events_read_total" in metrics
+    run.send_signal(signal.SIGTERM)
+    code, _, told = finish(run)
+    assert code == 0, told
+    n_before = len(read_all(broker, f"{name}-answers"))
+    stopped = int(told.rsplit("event=stopped messages=", 1)[1].split()[0])
+    assert n_before == stopped
+    code, _, told = finish(start([*arguments, "--idle-exit", "3"]))
+    assert code == 0, told
+    found = differences(broker, tmp_path, name, f"{name}-answers", f"{name}-dead")
+    assert (found["answers"], found["answered_twice"], found["answers_that_differ"]) == (2500, 0, 0)
+
+
+def test_what_is_in_a_checkpoint_can_be_shown(broker, cluster, tmp_path):
+    generate(cluster, 500)
+    code, _, told = finish(start(run_arguments(cluster, tmp_path, "--idle-exit", "3")))
+    assert code == 0, told
+    shown = subprocess.run([*IHOMER, "inspect", str(tmp_path), "--json"], cwd=ROOT, capture_output=True, text=True)
+    found = json.loads(shown.stdout)
+    assert found["counts"]["n_read"] == found["model"]["n_learned"] == 500
+    assert sum(place["offset"] for place in found["positions"]) == 500
+
+
+def test_a_broker_that_is_not_there_is_told_in_one_line(tmp_path):
+    before = time.monotonic()
+    arguments = ["run", "--source", "kafka://127.0.0.1:1/clicks", "--sink", "-", "--checkpoint", str(tmp_path)]
+    config = tmp_path / "config.toml"
+    config.write_text("[kafka]\nbootstrap_timeout_ms = 2000\n")
+    code, _, told = finish(start([*arguments, "--patience", "0", "--config", str(config)]))
+    assert code == 2
+    assert told.rstrip().rsplit("\n", 1)[-1].startswith("ihomer: source: ")
+    assert time.monotonic() - before < 60
