@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import os
 import threading
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -140,6 +141,35 @@ def test_line_too_long_is_cut_off_to_what_is_no_json(tmp_path):
     for value in (first, second):
         assert len(value) < 5000
         assert value.endswith(b"too long")
+    source.close()
+
+
+def test_endless_line_does_not_fill_the_memory(tmp_path):
+    path = tmp_path / "endless.jsonl"
+    path.write_bytes(b" " * 30_000_000)
+    source = FileLiveSource(path, longest=1000)
+    tracemalloc.start()
+    try:
+        ((offset, _),) = drained(source)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert offset == 0
+    assert peak < 5_000_000
+    source.close()
+
+
+def test_unfinished_line_of_a_growing_file_is_no_line_yet(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b"{}\n{")
+    source = FileLiveSource(path, follow=True)
+    with pytest.raises(Gone):
+        source.seek({("log.jsonl", 0): 2})
+    source.seek({("log.jsonl", 0): 1})
+    assert source.poll(0.0) == []
+    os.truncate(path, 1)
+    with pytest.raises(Gone, match="cut to 1 bytes, and 4 were read"):
+        source.poll(0.0)
     source.close()
 
 
