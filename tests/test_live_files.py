@@ -7,7 +7,7 @@ import threading
 import tracemalloc
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.errors import SourceError
@@ -203,6 +203,7 @@ def test_what_is_no_file_to_read(tmp_path):
         source.poll(0.0)
 
 
+@settings(deadline=None)
 @given(lines=st.lists(st.binary(max_size=12).filter(lambda line: b"\n" not in line)), ends=st.booleans(), at=st.integers(0, 99))
 def test_any_bytes(tmp_path_factory, lines, ends, at):
     path = tmp_path_factory.mktemp("any") / "any"
