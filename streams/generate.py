@@ -30,7 +30,9 @@ def _drifts(what: str, n_events: int) -> list[Drift]:
     return [Drift(2 * quarter, kind, width, "features")]
 
 
-_NUMBERS: dict[str, Any] = {"n_labels": 20, "n_features": 50, "groups": 5, "n_nominal": 2, "zipf": 0.5, "missing": 0.01}
+_NUMBERS: dict[str, Any] = {
+    "n_labels": 20, "n_features": 50, "groups": 5, "n_nominal": 2, "zipf": 0.5, "noise": 2.0, "missing": 0.01,
+}
 _WORDS: dict[str, Any] = {"n_labels": 100, "n_features": 0, "groups": 20, "n_words": 5000, "zipf": 1.0}
 
 STREAMS = {

@@ -6,7 +6,7 @@ import pickle
 import traceback
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.config import ConfigError, load_config
@@ -120,6 +120,11 @@ def test_secret_file_must_hold_one(config, tmp_path):
             config("[kafka]\na = { file = 'secret' }")
 
 
+def test_empty_variable_is_no_secret(config):
+    with pytest.raises(ConfigError, match="NAME is not set"):
+        config("[kafka]\na = { env = 'NAME' }", {"NAME": ""})
+
+
 def test_no_such_file(tmp_path):
     with pytest.raises(ConfigError, match="No such file"):
         load_config(tmp_path / "none.toml")
@@ -134,6 +139,7 @@ def test_secret_shows_nothing():
             copied(secret)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_refused_or_read(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("any") / "any.toml"
@@ -195,6 +201,7 @@ def test_only_one_topic_can_be_written_to():
             _ = parse_endpoint(text).topic
 
 
+@settings(deadline=None)
 @given(st.text().map(lambda text: "kafka://" + text) | st.text())
 def test_any_address_is_refused_or_read(text):
     with contextlib.suppress(EndpointError):

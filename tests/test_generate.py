@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.cli import main
@@ -56,6 +56,7 @@ def test_each_stream_drifts_where_it_says():
         named_stream("storm", 10, 0)
 
 
+@settings(deadline=None)
 @given(
     n_events=st.integers(0, 60),
     share=st.floats(0, 1),

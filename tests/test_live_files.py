@@ -4,9 +4,10 @@ import contextlib
 import gzip
 import os
 import threading
+import tracemalloc
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.errors import SourceError
@@ -143,6 +144,35 @@ def test_line_too_long_is_cut_off_to_what_is_no_json(tmp_path):
     source.close()
 
 
+def test_endless_line_does_not_fill_the_memory(tmp_path):
+    path = tmp_path / "endless.jsonl"
+    path.write_bytes(b" " * 30_000_000)
+    source = FileLiveSource(path, longest=1000)
+    tracemalloc.start()
+    try:
+        ((offset, _),) = drained(source)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert offset == 0
+    assert peak < 5_000_000
+    source.close()
+
+
+def test_unfinished_line_of_a_growing_file_is_no_line_yet(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b"{}\n{")
+    source = FileLiveSource(path, follow=True)
+    with pytest.raises(Gone):
+        source.seek({("log.jsonl", 0): 2})
+    source.seek({("log.jsonl", 0): 1})
+    assert source.poll(0.0) == []
+    os.truncate(path, 1)
+    with pytest.raises(Gone, match="cut to 1 bytes, and 4 were read"):
+        source.poll(0.0)
+    source.close()
+
+
 def test_damaged_gzip_gives_what_is_sound_and_says_the_rest(tmp_path):
     path = tmp_path / "cut.gz"
     path.write_bytes(gzip.compress(b"".join(b"%d\n" % (number * 7919 % 1_000_003) for number in range(200_000)))[:-20])
@@ -173,6 +203,7 @@ def test_what_is_no_file_to_read(tmp_path):
         source.poll(0.0)
 
 
+@settings(deadline=None)
 @given(lines=st.lists(st.binary(max_size=12).filter(lambda line: b"\n" not in line)), ends=st.booleans(), at=st.integers(0, 99))
 def test_any_bytes(tmp_path_factory, lines, ends, at):
     path = tmp_path_factory.mktemp("any") / "any"

@@ -6,7 +6,10 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
+import traceback
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +69,16 @@ def test_what_was_written_after_the_last_transaction_is_cut_off(paths):
             more.write(b'{"n": 2}\n{"n"')
     sink = FileLiveSink(path, dead)
     assert (numbers_in(path), numbers_in(dead), sink.committed()) == ([1], [1], 1)
+    sink.close()
+
+
+def test_foreign_text_between_transactions_does_not_stay(paths):
+    sink = FileLiveSink(*paths)
+    put(sink, 1, 1)
+    with paths[0].open("ab") as other:
+        other.write(b"foreign text that is longer than the next transaction\n")
+    put(sink, 2, 2)
+    assert numbers_in(paths[0]) == [1, 2]
     sink.close()
 
 
@@ -195,15 +208,41 @@ def test_place_of_the_record_cannot_be_written(paths):
     sink.close()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_unwritable_folder(paths):
-    folder = paths[0].parent
-    folder.chmod(0o500)
+def as_ordinary_user(do, folder):
+    """Run `do` in a child that may not write everywhere, as root may; return its exit code."""
+    if os.geteuid() == 0:
+        os.chown(folder, 65534, 65534)
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     try:
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setuid(65534)
+        os._exit(do())
+    except BaseException:
+        traceback.print_exc()
+        os._exit(99)
+
+
+def test_folder_that_cannot_be_written_any_more():
+    def commit_without_and_with_permission():
+        sink = FileLiveSink(folder / "answers.jsonl", folder / "dead.jsonl")
+        put(sink, 1, 1, dead=[1])
+        folder.chmod(0o500)
         with pytest.raises(PermissionError):
-            FileLiveSink(*paths)
-    finally:
+            put(sink, 2, 2, dead=[2])
+        found = numbers_in(folder / "answers.jsonl"), numbers_in(folder / "dead.jsonl")
+        with pytest.raises(PermissionError):
+            FileLiveSink(folder / "other.jsonl")
         folder.chmod(0o700)
+        sink.commit(2, {})
+        return 0 if found == ([1], [1]) and numbers_in(folder / "answers.jsonl") == [1, 2] else 1
+
+    # The folders above that of `tmp_path` are closed to others.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        assert as_ordinary_user(commit_without_and_with_permission, folder) == 0
 
 
 FULL = """

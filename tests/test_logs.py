@@ -6,7 +6,7 @@ import logging
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.logs import Foreign, Paced, make_logger
@@ -66,6 +66,7 @@ def test_texts_cannot_forge_lines_or_move_the_cursor():
         assert not {"\r", "\x1b", "\u2028", "\ud800"} & set(line)
 
 
+@settings(deadline=None)
 @given(fields=st.dictionaries(
     st.text(max_size=8).filter(lambda name: name not in ("event", "level", "timestamp", "self")),
     st.recursive(
@@ -93,6 +94,13 @@ def test_log_that_cannot_be_written_ends_nothing():
     log.error("lost")
     with pytest.raises(OSError, match="space"):
         full.close()
+
+
+def test_values_without_end_are_cut():
+    endless = {}
+    endless["inner"] = endless
+    for format in ("text", "json"):
+        assert logged(format, huge=10**6000, endless=endless, many=range(10**9)[:10**6]).count("\n") == 1
 
 
 def test_loggers_are_independent():

@@ -147,6 +147,11 @@ def test_flood_of_connections_is_turned_away(monitor):
         client.close()
 
 
+def test_many_clients_one_after_another(monitor):
+    monitor.publish(FULL)
+    assert {get(monitor, "/healthz")[0] for _ in range(100)} == {200}
+
+
 def test_port_that_is_taken(monitor):
     with pytest.raises(OSError, match="in use"):
         Monitor(monitor.port)

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _DEFAULT_EVENTS = 10_000
+_LONGEST_HELD = 0.1  # seconds: to flush for each event would cost more than the event
 
 
 class _Writer(Protocol):
@@ -218,14 +220,17 @@ def _send(events: "Iterable[Event]", writer: _Writer, stop: _Stop, given: dict[s
 
 
 def _paced(events: "Iterable[Event]", writer: _Writer, stop: _Stop, rate: float | None) -> "Iterator[Event]":
-    """Yield events in their time, until the end is asked for; what is written is out before a pause."""
+    """Yield events in their time, until the end is asked for; what is written is out within a tenth of a second."""
     from streams.generate import Pace
 
     pace = None if rate is None else Pace(rate, stop.is_noted)
+    flushed = time.monotonic()
     for event in events:
         if pace is not None:
-            if pace.seconds_left() > 0:
+            left, now = pace.seconds_left(), time.monotonic()
+            if left > _LONGEST_HELD or now - flushed > _LONGEST_HELD:
                 writer.flush()
+                flushed = now
             pace.wait()
         if stop.is_noted():
             return
