@@ -245,13 +245,13 @@ class Answering:
 
 def _refuse_excess(said: Event | LateLabels) -> None:
     """Raise for texts and numbers of labels that would burden all that comes later."""
-    texts = [said.id or "", *(said.y or ())]
-    if len(texts) > _MOST_LABELS + 1:
-        raise MalformedEvent("label", f"{len(texts) - 1} labels; at most {_MOST_LABELS} are taken")
+    labels = said.y or ()
+    if len(labels) > _MOST_LABELS:
+        raise MalformedEvent("label", f"{len(labels)} labels; at most {_MOST_LABELS} are taken")
+    longest = max(len(said.id or ""), max(map(len, labels), default=0))
     if isinstance(said, Event):
-        texts += said.x
-        texts += [value for value in said.x.values() if isinstance(value, str)]
-    longest = max(map(len, texts))
+        texts = [value for value in said.x.values() if type(value) is str]
+        longest = max(longest, max(map(len, said.x), default=0), max(map(len, texts), default=0))
     if longest > _LONGEST_TEXT:
         raise MalformedEvent("length", f"a text of {longest} characters; at most {_LONGEST_TEXT} are taken")
 

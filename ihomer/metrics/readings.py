@@ -89,10 +89,8 @@ class Window:
         self._tally.add(outcome, weight)
 
     def tally(self) -> Tally:
-        """Return the counts of the events in the window."""
-        if self._rounded:
-            self._recount()
-        return self._tally
+        """Return the counts of the events in the window. Reading changes nothing, whenever it is done."""
+        return self._recounted() if self._rounded else self._tally
 
     def _forget_oldest(self) -> None:
         outcome, weight = self._events.popleft()
@@ -101,14 +99,14 @@ class Window:
         self._rounded = self._rounded or self._n_inexact > 0
         self._n_inexact -= not _is_exact(weight)
         if self._forgotten == self._size and (self._rounded or self._tally.ranked_weight):
-            self._recount()
+            self._tally, self._rounded = self._recounted(), False
         self._forgotten %= self._size
 
-    def _recount(self) -> None:
-        self._tally = Tally(self._n_ranks)
+    def _recounted(self) -> Tally:
+        tally = Tally(self._n_ranks)
         for outcome, weight in self._events:
-            self._tally.add(outcome, weight)
-        self._rounded = False
+            tally.add(outcome, weight)
+        return tally
 
 
 class Faded:
