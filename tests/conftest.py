@@ -2,9 +2,12 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from benchmarks.kafka_broker import Broker, missing_programs
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -27,3 +30,31 @@ def shared_data() -> Path:
     if not (folder / "yeast.arff.gz").exists():
         pytest.skip(f"no data sets in {folder}")
     return folder
+
+
+def _without_broker(reason: str) -> None:
+    """Skip, or fail where a broker is required."""
+    if os.environ.get("IHOMER_REQUIRE_KAFKA") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """HOST:PORT of a Kafka broker that lives as long as the tests; IHOMER_KAFKA names one that is running already."""
+    if running := os.environ.get("IHOMER_KAFKA"):
+        yield running
+        return
+    if reason := missing_programs():
+        _without_broker(reason)
+    with Broker() as broker:
+        yield broker.address
+
+
+@pytest.fixture
+def own_broker() -> Iterator[Broker]:
+    """A broker of one test's own, to be stopped and killed."""
+    if reason := missing_programs():
+        _without_broker(reason)
+    with Broker() as broker:
+        yield broker
