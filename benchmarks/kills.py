@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import write
-from tests.broker import Broker, missing
+from benchmarks.kafka_broker import Broker, missing_programs
 from tests.killing import differences, run_and_kill
 
 
@@ -71,8 +71,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
-    if missing():
-        parser.error(str(missing()))
+    if missing_programs():
+        parser.error(str(missing_programs()))
     result = measure(arguments.events, arguments.kills, arguments.seed)
     for name, value in result.items():
         print(f"{name:32s} {value}")

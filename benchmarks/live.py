@@ -22,6 +22,7 @@ import psutil
 from kafka import KafkaConsumer, TopicPartition
 
 from benchmarks.common import write
+from benchmarks.kafka_broker import Broker, missing_programs
 from ihomer import IHOMERClassifier
 from streams.answering import Answering
 from streams.checkpoint import CheckpointFolder
@@ -31,7 +32,6 @@ from streams.live import LiveRun, Pace
 from streams.logs import make_logger
 from streams.message import Message
 from streams.state import pack_state, unpack_state
-from tests.broker import Broker, missing
 from tests.killing import KeepingSink, read_all
 from tests.poison import mixed_with_poison, outcome_of_poison, write_raw
 
@@ -108,7 +108,7 @@ def live(address: str, folder: Path | None, with_sink: bool) -> int:
 
     def open_sink(run: str) -> Any:
         if with_sink:
-            return KafkaSink([address], "answers", run=run, group=f"g-{run}", same_cluster=True)
+            return KafkaSink([address], "answers", transactional_id=f"ihomer-{run}")
         return NullSink()
 
     run = LiveRun(
@@ -302,8 +302,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
-    if arguments.what != "resume" and missing():
-        parser.error(str(missing()))
+    if arguments.what != "resume" and missing_programs():
+        parser.error(str(missing_programs()))
     if arguments.what == "soak":
         result = measure_soak(arguments.minutes)
     else:

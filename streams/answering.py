@@ -199,7 +199,12 @@ class Answering:
         record = prediction_record(
             labels, proba, learned=prediction.learned, partition_version=prediction.version, id=name, source=_place(one.message)
         )
-        sink.write(record, one.message.key if name is None else name.encode())
+        key = one.message.key if name is None else name.encode()
+        try:
+            sink.write(record, key)
+        except ValueError as error:
+            # Of the model's answer alone: that the sink cannot take it must make no difference to what is learned.
+            sink.write_dead(dead_letter_record(MalformedEvent("size", str(error)), _place(one.message)), key)
 
     def _bury(self, message: Message, error: MalformedEvent, sink: LiveSink | None) -> None:
         """Report a message that cannot be understood."""

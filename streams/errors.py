@@ -21,7 +21,8 @@ class MalformedEvent(ValueError):
     ----------
     code
         What kind of fault it is, in one word: ``json``, ``encoding``, ``type``, ``field``, ``duplicate``,
-        ``number``, ``weight``, ``label``, ``columns``, ``value``, ``index``, ``quote`` or ``length``.
+        ``number``, ``weight``, ``label``, ``columns``, ``value``, ``index``, ``quote``, ``length``
+        or ``size``.
     message
         The fault in words, without the place.
     file

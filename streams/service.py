@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from ihomer.interface import StreamClassifier
 from streams.answering import Answering
@@ -73,7 +73,7 @@ class ServiceSettings:
     labels: tuple[str, ...] = ()
     folder: Path | None = None
     keep: int = 3
-    start: str | float = "earliest"
+    start: Literal["earliest", "latest"] | float = "earliest"
     group: str | None = None
     from_group: bool = False
     follow: bool = False
@@ -158,8 +158,8 @@ def _check(settings: ServiceSettings) -> None:
         raise EndpointError("dead letters share a transaction with the predictions: name the same servers")
     if not isinstance(sink, KafkaEndpoint) and dead is not None and not isinstance(dead, FileEndpoint):
         raise EndpointError("dead letters go where the predictions go: into a file of this machine")
-    if settings.labels and not isinstance(source, KafkaEndpoint):
-        raise EndpointError("topics of late labels go with a source in Kafka")
+    if settings.labels and not (isinstance(source, KafkaEndpoint) and source.topics):
+        raise EndpointError("topics of late labels go with a source of topics in Kafka")
     if settings.folder is None and KafkaEndpoint in (type(source), type(sink)):
         raise EndpointError("with Kafka a folder for checkpoints is needed (--checkpoint): it names the run")
     if settings.folder is not None and isinstance(source, StandardEndpoint):
@@ -182,9 +182,9 @@ def _open_source(settings: ServiceSettings, run: str, log: Log) -> LiveSource:
 
     return KafkaSource(
         source.servers,
-        topics=(*source.topics, *settings.labels),
-        pattern=source.pattern,
-        start=settings.start,
+        (*source.topics, *settings.labels),
+        source.pattern,
+        settings.start,
         group=settings.group or f"ihomer-{run}",
         from_group=settings.from_group,
         settings=settings.source_client.revealed(),
@@ -208,10 +208,11 @@ def _open_sink(settings: ServiceSettings, run: str) -> LiveSink:
     return KafkaSink(
         sink.servers,
         sink.topic,
-        dead_letter_topic=dead.topic if isinstance(dead, KafkaEndpoint) else None,
-        run=run,
+        dead.topic if isinstance(dead, KafkaEndpoint) else None,
+        transactional_id=f"ihomer-{run}",
         group=settings.group or f"ihomer-{run}",
-        same_cluster=isinstance(source, KafkaEndpoint) and source.servers == sink.servers,
+        run=run,
+        mark="source" if isinstance(source, KafkaEndpoint) and source.servers == sink.servers else "sink",
         settings=settings.sink_client.revealed(),
         patience=settings.pace.patience,
     )

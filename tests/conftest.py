@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.broker import Broker, missing
+from benchmarks.kafka_broker import Broker, missing_programs
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -32,17 +32,29 @@ def shared_data() -> Path:
     return folder
 
 
+def _without_broker(reason: str) -> None:
+    """Skip, or fail where a broker is required."""
+    if os.environ.get("IHOMER_REQUIRE_KAFKA") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 @pytest.fixture(scope="session")
-def broker() -> Iterator[str]:
-    """HOST:PORT of a real Kafka broker: IHOMER_KAFKA if that is set, else one of our own."""
-    running = os.environ.get("IHOMER_KAFKA")
-    if running:
+def kafka() -> Iterator[str]:
+    """HOST:PORT of a Kafka broker that lives as long as the tests; IHOMER_KAFKA names one that is running already."""
+    if running := os.environ.get("IHOMER_KAFKA"):
         yield running
         return
-    absent = missing()
-    if absent:
-        if os.environ.get("IHOMER_REQUIRE_KAFKA") == "1":
-            pytest.fail(f"a Kafka broker is required: {absent}")
-        pytest.skip(f"no Kafka broker: {absent}")
-    with Broker() as ours:
-        yield ours.address
+    if reason := missing_programs():
+        _without_broker(reason)
+    with Broker() as broker:
+        yield broker.address
+
+
+@pytest.fixture
+def own_broker() -> Iterator[Broker]:
+    """A broker of one test's own, to be stopped and killed."""
+    if reason := missing_programs():
+        _without_broker(reason)
+    with Broker() as broker:
+        yield broker

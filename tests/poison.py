@@ -52,10 +52,10 @@ def mixed_with_poison(n_good, seed=0):
 
 def write_raw(broker, topic, values):
     """Write bytes as they are."""
-    sink = KafkaEventSink([broker], topic, partitions=3, settings={"max_request_size": 16 << 20})
+    sink = KafkaEventSink([broker], topic, partitions=3)
     try:
         for number, value in enumerate(values):
-            sink._sent.append(sink._producer.send(topic, value, b"%d" % number))
+            sink._futures.append(sink._producer.send(topic, value=value, key=b"%d" % number))
         sink.flush()
     finally:
         sink.close()

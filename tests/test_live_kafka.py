@@ -20,9 +20,9 @@ IHOMER = [sys.executable, "-c", "from streams.cli import main; main()"]
 
 
 @pytest.fixture
-def cluster(broker, request):
+def cluster(kafka, request):
     """The cluster's address, and a name for topics that no other test uses."""
-    return f"kafka://{broker}", f"{request.node.name[:60]}-{os.getpid()}".replace("[", "-").replace("]", "")
+    return f"kafka://{kafka}", f"{request.node.name[:60]}-{os.getpid()}".replace("[", "-").replace("]", "")
 
 
 def run_arguments(cluster, folder, *more):
@@ -57,7 +57,7 @@ def generate(cluster, n_events, *more):
     assert subprocess.run([*IHOMER, *arguments], cwd=ROOT, stdin=subprocess.DEVNULL).returncode == 0
 
 
-def test_a_run_that_is_killed_leaves_what_an_undisturbed_one_would(broker, cluster, tmp_path):
+def test_a_run_that_is_killed_leaves_what_an_undisturbed_one_would(kafka, cluster, tmp_path):
     generate(cluster, 3000, "--late-share", "0.05")
     arguments = run_arguments(cluster, tmp_path, "--every", "300", "--keep", "10000", "--idle-exit", "3")
     lives = run_and_kill(arguments, n_kills=4, seed=1)
@@ -65,14 +65,14 @@ def test_a_run_that_is_killed_leaves_what_an_undisturbed_one_would(broker, clust
     code, _, told = finish(start(arguments))
     assert code == 0, told
     _, name = cluster
-    found = differences(broker, tmp_path, name, f"{name}-answers", f"{name}-dead")
+    found = differences(kafka, tmp_path, name, f"{name}-answers", f"{name}-dead")
     assert found["answers"] == 3000
     wrong = ("answered_twice", "not_answered", "answers_that_differ", "dead_letters", "dead_letters_that_differ")
     assert [found[part] for part in wrong] == [0] * len(wrong)
     assert found["last_checkpoint_is_equal"]
 
 
-def test_the_older_of_two_runs_is_fenced(broker, cluster, tmp_path):
+def test_the_older_of_two_runs_is_fenced(kafka, cluster, tmp_path):
     generate(cluster, 4000)
     arguments = run_arguments(cluster, tmp_path, "--every", "200", "--keep", "10000")
     older = start(arguments)
@@ -84,18 +84,18 @@ def test_the_older_of_two_runs_is_fenced(broker, cluster, tmp_path):
     code, _, told = finish(newer)
     assert code == 0, told
     _, name = cluster
-    found = differences(broker, tmp_path, name, f"{name}-answers", f"{name}-dead")
+    found = differences(kafka, tmp_path, name, f"{name}-answers", f"{name}-dead")
     assert (found["answers"], found["answered_twice"], found["answers_that_differ"]) == (4000, 0, 0)
     assert found["last_checkpoint_is_equal"]
 
 
-def test_poison_is_reported_and_stops_nothing(broker, cluster, tmp_path):
+def test_poison_is_reported_and_stops_nothing(kafka, cluster, tmp_path):
     values, codes = mixed_with_poison(1000)
     _, name = cluster
-    write_raw(broker, name, values)
+    write_raw(kafka, name, values)
     code, _, told = finish(start(run_arguments(cluster, tmp_path, "--idle-exit", "3")))
     assert code == 0, told
-    assert outcome_of_poison(broker, name, values, codes) == {"answers": 1000, "dead_letters": 100, "wrong_code_or_place": 0}
+    assert outcome_of_poison(kafka, name, values, codes) == {"answers": 1000, "dead_letters": 100, "wrong_code_or_place": 0}
 
 
 def is_healthy(port):
@@ -106,7 +106,7 @@ def is_healthy(port):
         return False
 
 
-def test_sigterm_commits_and_a_restart_goes_on(broker, cluster, tmp_path):
+def test_sigterm_commits_and_a_restart_goes_on(kafka, cluster, tmp_path):
     generate(cluster, 2500)
     _, name = cluster
     arguments = run_arguments(cluster, tmp_path, "--every", "500", "--keep", "1000", "--metrics-port", "0")
@@ -120,16 +120,16 @@ def test_sigterm_commits_and_a_restart_goes_on(broker, cluster, tmp_path):
     run.send_signal(signal.SIGTERM)
     code, _, told = finish(run)
     assert code == 0, told
-    n_before = len(read_all(broker, f"{name}-answers"))
+    n_before = len(read_all(kafka, f"{name}-answers"))
     stopped = int(told.rsplit("event=stopped messages=", 1)[1].split()[0])
     assert n_before == stopped
     code, _, told = finish(start([*arguments, "--idle-exit", "3"]))
     assert code == 0, told
-    found = differences(broker, tmp_path, name, f"{name}-answers", f"{name}-dead")
+    found = differences(kafka, tmp_path, name, f"{name}-answers", f"{name}-dead")
     assert (found["answers"], found["answered_twice"], found["answers_that_differ"]) == (2500, 0, 0)
 
 
-def test_what_is_in_a_checkpoint_can_be_shown(broker, cluster, tmp_path):
+def test_what_is_in_a_checkpoint_can_be_shown(kafka, cluster, tmp_path):
     generate(cluster, 500)
     code, _, told = finish(start(run_arguments(cluster, tmp_path, "--idle-exit", "3")))
     assert code == 0, told

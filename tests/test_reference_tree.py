@@ -85,7 +85,7 @@ def test_nominal_merit_by_hand():
     assert test.right == {"total": 3.0, 0: 3.0, 1: 1.0}
 
 
-def test_nominal_merit_with_missing():
+def test_nominal_merit_with_missing_programs():
     events = [([(0, 1.0)], [0]), ([(0, 1.0)], [0]), ([], []), ([], []), ([(0, NAN)], [0]), ([(0, NAN)], [])]
     tree = teach(plain(1), events)
     test = tree.root.best_test(0, 1, tree)

@@ -123,7 +123,7 @@ def command(context: click.Context, /, **given: Any) -> None:
     from streams.config import Config, ConfigError, load_config
     from streams.endpoints import EndpointError
     from streams.errors import SinkError, SourceError
-    from streams.message import Fenced, Gone, Unreachable
+    from streams.message import Fenced, Unreachable
     from streams.models import SettingError
 
     try:
@@ -137,7 +137,7 @@ def command(context: click.Context, /, **given: Any) -> None:
     except Fenced as error:
         click.echo(f"ihomer: {error}; this one ends, nothing was answered twice", err=True)
         context.exit(FENCED)
-    except (Gone, SinkError, SourceError, Unreachable) as error:
+    except (LookupError, SinkError, SourceError, Unreachable) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise of_system(error) from None

@@ -1,0 +1,200 @@
+"""The one module that imports the Kafka client: its objects from one set of settings, and what its errors mean here."""
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
+from kafka.errors import (
+    AuthorizationError,
+    CorruptRecordError,
+    KafkaError,
+    LogTruncationError,
+    OffsetOutOfRangeError,
+    SaslAuthenticationFailedError,
+    TopicAlreadyExistsError,
+)
+from kafka.structs import OffsetAndMetadata
+
+from streams.message import Fenced, Message, Unreachable
+
+__all__ = [
+    "AuthorizationError",
+    "Call",
+    "Clients",
+    "CorruptRecordError",
+    "KafkaError",
+    "LogTruncationError",
+    "OffsetAndMetadata",
+    "OffsetOutOfRangeError",
+    "OffsetSpec",
+    "TopicPartition",
+    "close_producer",
+    "message_of",
+    "prepared",
+]
+
+_T = TypeVar("_T")
+_RESERVED = frozenset(
+    [
+        "acks", "allow_auto_create_topics", "auto_commit_interval_ms", "auto_offset_reset", "bootstrap_servers",
+        "check_crcs", "consumer_timeout_ms", "default_offset_commit_callback", "delivery_timeout_ms",
+        "enable_auto_commit", "enable_idempotence", "exclude_internal_topics", "fetch_max_bytes", "group_id",
+        "group_instance_id", "isolation_level", "kafka_client", "key_deserializer", "key_serializer", "max_block_ms",
+        "max_in_flight_requests_per_connection", "max_partition_fetch_bytes", "max_poll_records", "metadata_max_age_ms",
+        "partition_assignment_strategy", "retries", "selector", "transactional_id", "value_deserializer",
+        "value_serializer",
+    ]
+)
+_BATCH_BYTES = 1 << 18
+_RECORD_OVERHEAD = 512  # frame of a batch and of a record, without the key and the value
+_BROKER_RECORD_BYTES = 1048588  # what a broker takes when nothing is configured
+_FENCING = re.compile("ProducerFenced|InvalidProducerEpoch|InvalidProducerIdMapping|TransactionCoordinatorFenced")
+
+
+class Call(Generic[_T]):
+    """A function that runs beside in a thread, so that waiting for it can end where the client would wait for ever.
+
+    Errors that may pass are answered by another try, if `again` says so.
+    """
+
+    def __init__(self, function: Callable[[], _T], again: bool = True) -> None:
+        self._function, self._again, self._given_up = function, again, False
+        self._value: list[_T] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return not self._thread.is_alive()
+
+    def result(self, patience: float) -> _T:
+        """Return what the function returns; wait `patience` seconds for it, 0 = for ever."""
+        self._thread.join(patience or None)
+        if not self.done:
+            self._given_up = True
+            raise Unreachable(f"no answer from Kafka for {patience:g} s")
+        if self._error is not None:
+            raise _translated(self._error) from self._error
+        return self._value[0]
+
+    def _run(self) -> None:
+        while not self._given_up:
+            try:
+                self._value.append(self._function())
+                return
+            except Exception as error:
+                self._error = error
+                if not (self._again and getattr(error, "retriable", False)):
+                    return
+            time.sleep(0.1)
+            self._error = None
+
+
+class Clients:
+    """Makes the client's objects from one set of settings.
+
+    Raises
+    ------
+    ValueError
+        For a setting that none of the client's objects has, or that would break a promise. Values are never told.
+    """
+
+    def __init__(self, servers: str | Sequence[str], settings: Mapping[str, Any] | None) -> None:
+        self._servers = servers.split(",") if isinstance(servers, str) else list(servers)
+        self._settings = dict(settings or {})
+        kinds = (KafkaAdminClient, KafkaConsumer, KafkaProducer)
+        for name in self._settings:
+            if name in _RESERVED:
+                raise ValueError(f"the Kafka setting {name!r} is not free: it decides what can be promised")
+            if not any(name in kind.DEFAULT_CONFIG for kind in kinds):
+                raise ValueError(f"there is no Kafka setting {name!r}")
+        # Below this level the client logs settings and messages.
+        logger = logging.getLogger("kafka")
+        if logger.getEffectiveLevel() < logging.INFO:
+            logger.setLevel(logging.INFO)
+
+    def admin(self) -> Any:
+        """Return an administrator."""
+        return self._made(KafkaAdminClient, {})
+
+    def consumer(self, **options: Any) -> Any:
+        """Return a consumer that reads what is committed and commits nothing by itself."""
+        fixed = {"enable_auto_commit": False, "isolation_level": "read_committed", "auto_offset_reset": "none"}
+        return self._made(KafkaConsumer, {**fixed, "allow_auto_create_topics": False, **options})
+
+    def producer(self, patience: float, largest: int, **options: Any) -> Any:
+        """Return a producer of records of up to `largest` bytes that tries for `patience` seconds, 0 = for ever."""
+        wait = int(patience * 1000) if patience else 2**31 - 1
+        fixed = {"acks": "all", "enable_idempotence": True, "allow_auto_create_topics": False, "linger_ms": 5}
+        sizes = {"batch_size": min(_BATCH_BYTES, largest), "max_request_size": largest + _RECORD_OVERHEAD}
+        # The client wants a record's whole time to be no shorter than one request's.
+        request = {"request_timeout_ms": min(30_000, wait)}
+        return self._made(
+            KafkaProducer, {**fixed, **sizes, **request, "max_block_ms": wait, "delivery_timeout_ms": wait, **options}
+        )
+
+    def _made(self, kind: Any, options: dict[str, Any]) -> Any:
+        chosen = {name: value for name, value in self._settings.items() if name in kind.DEFAULT_CONFIG}
+        try:
+            return kind(**{"bootstrap_servers": self._servers, "reconnect_backoff_max_ms": 2000, **options, **chosen})
+        except Exception as error:
+            raise _translated(error) from None
+
+
+def _translated(error: BaseException) -> BaseException:
+    """Return the error of `streams.message` that says what the client's error means."""
+    if _FENCING.search(f"{type(error).__name__} {error}"):
+        return Fenced("another process writes with the same transactional_id, or the transaction was open for too long")
+    if isinstance(error, (AuthorizationError, SaslAuthenticationFailedError)):
+        return PermissionError(f"Kafka does not allow it: {error}")
+    if isinstance(error, (KafkaError, OSError)):
+        return Unreachable(f"Kafka: {type(error).__name__}: {error}")
+    return error
+
+
+def prepared(admin: Any, topics: Sequence[str], partitions: int) -> dict[str, int]:
+    """Make topics that do not exist; return how many bytes of key and value a record of each may have."""
+    there = {topic["name"] for topic in admin.describe_topics(list(topics)) if topic["error_code"] == 0}
+    if missing := [topic for topic in topics if topic not in there]:
+        with suppress(TopicAlreadyExistsError):
+            admin.create_topics({topic: {"num_partitions": partitions} for topic in missing})
+        admin.wait_for_topics(missing)
+    limits = dict.fromkeys(topics, _BROKER_RECORD_BYTES)
+    try:
+        resources = [ConfigResource(ConfigResourceType.TOPIC, topic, ["max.message.bytes"]) for topic in topics]
+        found = admin.describe_configs(resources, config_filter="all")["topic"]
+        limits |= {topic: int(found[topic]["max.message.bytes"]["value"]) for topic in topics}
+    except (KafkaError, KeyError, TypeError, ValueError):
+        pass  # who may write need not be allowed to read settings
+    return {topic: limit - _RECORD_OVERHEAD for topic, limit in limits.items()}
+
+
+def message_of(record: Any) -> Message:
+    """Return a record of the client as a message."""
+    timestamp = record.timestamp
+    headers = tuple((name, value or b"") for name, value in record.headers) if record.headers else ()
+    return Message(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.value,
+        timestamp / 1000 if timestamp is not None and timestamp >= 0 else None,
+        record.key,
+        headers,
+    )
+
+
+def close_producer(producer: Any) -> None:
+    """Close a producer without waiting for long."""
+    try:
+        producer.close(timeout=5)
+    except Exception:  # what was not acknowledged has been told already
+        logging.getLogger(__name__).debug("the producer did not close in order")

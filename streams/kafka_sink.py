@@ -1,0 +1,308 @@
+"""Kafka topics as live sinks: predictions in transactions, and plain events."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from streams.event import Record, encode_record
+from streams.kafka_client import Call, Clients, OffsetAndMetadata, TopicPartition, close_producer, prepared
+from streams.message import Positions
+
+__all__ = ["KafkaEventSink", "KafkaSink"]
+
+_PENDING_BYTES = 1 << 24
+
+
+class KafkaSink:
+    """Predictions and dead letters in Kafka transactions that carry how far the run has come.
+
+    Records wait in memory until `commit`, which sends and commits them at once: a learner may take as long as it likes between
+    `begin` and `commit`.
+
+    Parameters
+    ----------
+    servers
+        As in `KafkaSource`.
+    topic
+        Where predictions go; it is made, with the broker's defaults, if it does not exist.
+    dead_letter_topic
+        Where dead letters go, likewise; None drops them.
+    transactional_id
+        Who writes: of two sinks with the same one, the older is fenced as soon as the newer starts.
+    group
+        The consumer group whose offsets show the outside how far the run is; by default named as `transactional_id`.
+    run
+        Name of the run; numbers that other runs left behind are not taken for this one's. By default `transactional_id`.
+    mark
+        "source" if the positions are of topics of this very cluster: they are committed as the group's offsets. "sink" if not:
+        the number itself is committed, as an offset of partition 0 of `topic`.
+    settings
+        As in `KafkaSource`. `transaction_timeout_ms`, 300,000 by default: a broker that is away for longer in mid-commit drops
+        the transaction, and the sink is fenced.
+    patience
+        Seconds within which a commit has to go through; 0 = wait for ever.
+
+    Raises
+    ------
+    Unreachable
+        As `KafkaSource`.
+    ValueError
+        If a setting is unknown or would break what is promised here.
+
+    Examples
+    --------
+    >>> from streams.kafka import KafkaSink
+    >>> sink = KafkaSink("127.0.0.1:9092", "predictions", transactional_id="umbrellas")  # doctest: +SKIP
+    >>> sink.begin()  # doctest: +SKIP
+    >>> sink.write({"labels": ["umbrella"]})  # doctest: +SKIP
+    >>> sink.commit(1, {("events", 0): 1})  # doctest: +SKIP
+    >>> sink.committed()  # doctest: +SKIP
+    1
+    """
+
+    def __init__(
+        self,
+        servers: str | Sequence[str],
+        topic: str,
+        dead_letter_topic: str | None = None,
+        *,
+        transactional_id: str,
+        group: str | None = None,
+        run: str | None = None,
+        mark: Literal["source", "sink"] = "source",
+        settings: Mapping[str, Any] | None = None,
+        patience: float = 600.0,
+    ) -> None:
+        self._topic, self._dead_letter_topic = topic, dead_letter_topic
+        self._group = group or transactional_id
+        self._prefix = f"ihomer:{run or transactional_id}:"
+        if len(self._prefix) > 1000:
+            raise ValueError("the name of the run is too long")
+        self._mark, self._patience = mark, patience
+        self._waiting: list[tuple[str, bytes, bytes | None]] | None = None
+        self._ready = False
+        self._clients = Clients(servers, settings)
+        topics = [topic] if dead_letter_topic is None else [topic, dead_letter_topic]
+        self._admin = self._clients.admin()
+        try:
+            self._limits = Call(lambda: prepared(self._admin, topics, -1)).result(patience)
+            self._producer = self._clients.producer(
+                patience, max(self._limits.values()), transactional_id=transactional_id, transaction_timeout_ms=300_000
+            )
+        except BaseException:
+            self._admin.close()
+            raise
+
+    def begin(self) -> None:
+        """Start a transaction.
+
+        Raises
+        ------
+        Fenced
+            As `committed`.
+        RuntimeError
+            If one is open.
+        """
+        if self._waiting is not None:
+            raise RuntimeError("a transaction is open already")
+        self._take_over()
+        self._waiting = []
+
+    def write(self, record: Record, key: bytes | None = None) -> None:
+        """Write a prediction.
+
+        Raises
+        ------
+        ValueError
+            If the record cannot be encoded or, with its key, is larger than the topic takes; nothing is written then.
+        """
+        self._put(self._topic, encode_record(record), key)
+
+    def write_dead(self, record: Record, key: bytes | None = None) -> None:
+        """Write a dead letter. Where it is larger than the topic takes, its key goes first, then the end of its `raw`."""
+        if self._dead_letter_topic is None:
+            return
+        room = self._limits[self._dead_letter_topic]
+        value = encode_record(record)
+        if key is not None and len(value) + len(key) > room:
+            key = None
+        raw = record.get("raw")
+        if len(value) > room and isinstance(raw, str):
+            rest = len(encode_record({**record, "raw": "", "raw_length": len(raw)}))
+            # A character takes up to 12 bytes: two JSON escapes.
+            value = encode_record({**record, "raw": raw[: max(0, room - rest) // 12], "raw_length": len(raw)})
+        self._put(self._dead_letter_topic, value, key)
+
+    def commit(self, number: int, positions: Positions) -> None:
+        """Bring out all records since `begin`, or none of them; see `LiveSink`."""
+        waiting = self._opened()
+        self._waiting = None
+        Call(lambda: self._transact(waiting, self._offsets(number, positions)), again=False).result(self._patience)
+
+    def abort(self) -> None:
+        """Drop all records since `begin`."""
+        self._waiting = None
+
+    def committed(self) -> int | None:
+        """Return the number of this run's last transaction that went through; None if there is none.
+
+        From here on any older sink with the same `transactional_id` is fenced, and what it had open is dropped or completed.
+
+        Raises
+        ------
+        Fenced
+            If a newer sink has taken over.
+        Unreachable
+            If Kafka does not answer within `patience`.
+        """
+        self._take_over()
+        marks = Call(self._marks).result(self._patience)
+        return max(marks, default=None)
+
+    def close(self) -> None:
+        """Close the connections; an open transaction is dropped. Safe to call twice."""
+        self._waiting = None
+        close_producer(self._producer)
+        self._admin.close()
+
+    def _opened(self) -> list[tuple[str, bytes, bytes | None]]:
+        if self._waiting is None:
+            raise RuntimeError("no transaction is open")
+        return self._waiting
+
+    def _put(self, topic: str, value: bytes, key: bytes | None) -> None:
+        waiting = self._opened()
+        size = len(value) + len(key or b"")
+        if size > self._limits[topic]:
+            raise ValueError(f"a record of {size} bytes is larger than topic {topic} takes, {self._limits[topic]} bytes")
+        waiting.append((topic, value, key))
+
+    def _take_over(self) -> None:
+        if not self._ready:
+            Call(self._producer.init_transactions).result(self._patience)
+            self._ready = True
+
+    def _offsets(self, number: int, positions: Positions) -> dict[Any, Any]:
+        at = positions if self._mark == "source" and positions else {(self._topic, 0): number}
+        text = f"{self._prefix}{number}"
+        return {TopicPartition(*place): OffsetAndMetadata(offset, text, -1) for place, offset in at.items()}
+
+    def _transact(self, waiting: list[tuple[str, bytes, bytes | None]], offsets: dict[Any, Any]) -> None:
+        """Send and commit. Everything is acknowledged before the end is asked for.
+
+        The client takes a new epoch by itself where a broker has forgotten the old one, and forgets what was open: a commit
+        with records under way could then end in silence, without them.
+        """
+        self._producer.begin_transaction()
+        futures = [self._producer.send(topic, value=value, key=key) for topic, value, key in waiting]
+        self._producer.flush()
+        _acknowledged(futures)
+        self._producer.send_offsets_to_transaction(offsets, self._group)
+        self._producer.commit_transaction()
+
+    def _marks(self) -> list[int]:
+        committed = self._admin.list_group_offsets([self._group])[self._group]
+        ours = [partition for partition, mark in committed.items() if (mark.metadata or "").startswith("ihomer:")]
+        numbers = []
+        consumer = self._clients.consumer(group_id=self._group)
+        try:
+            for partition in ours:
+                # The consumer, unlike the administrator, waits for offsets whose transaction is being completed.
+                mark = consumer.committed(partition, metadata=True)
+                text = mark.metadata if mark is not None else ""
+                if text.startswith(self._prefix) and text[len(self._prefix) :].isdecimal():
+                    numbers.append(int(text[len(self._prefix) :]))
+        finally:
+            consumer.close()
+        return numbers
+
+
+class KafkaEventSink:
+    """A topic that events are written to, without transactions; each is written once also where the network stumbles.
+
+    Parameters
+    ----------
+    servers, settings, patience
+        As in `KafkaSource`; a record that is not acknowledged within `patience` seconds is an error.
+    topic
+        Name of the topic.
+    partitions
+        How many partitions it gets if it does not exist.
+
+    Raises
+    ------
+    Unreachable, ValueError
+        As `KafkaSource`.
+
+    Examples
+    --------
+    >>> from streams.kafka import KafkaEventSink
+    >>> sink = KafkaEventSink("127.0.0.1:9092", "events", partitions=3)  # doctest: +SKIP
+    >>> sink.write({"x": {"rain": 0.5}})  # doctest: +SKIP
+    >>> sink.close()  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        servers: str | Sequence[str],
+        topic: str,
+        partitions: int = 1,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        patience: float = 600.0,
+    ) -> None:
+        self._topic, self._patience = topic, patience
+        self._futures: list[Any] = []
+        self._pending = 0
+        clients = Clients(servers, settings)
+        admin = clients.admin()
+        try:
+            self._limit = Call(lambda: prepared(admin, [topic], partitions)).result(patience)[topic]
+        finally:
+            admin.close()
+        self._producer = clients.producer(patience, self._limit)
+
+    def write(self, record: Record, key: bytes | None = None) -> None:
+        """Take one record; it is out for sure only after `flush` or `close`.
+
+        Raises
+        ------
+        Unreachable
+            If earlier records have not been acknowledged.
+        ValueError
+            If the record cannot be encoded or is larger than the topic takes.
+        """
+        value = encode_record(record)
+        size = len(value) + len(key or b"")
+        if size > self._limit:
+            raise ValueError(f"a record of {size} bytes is larger than topic {self._topic} takes, {self._limit} bytes")
+        if self._pending + size > _PENDING_BYTES:
+            self.flush()
+        self._pending += size
+        producer = self._producer
+        self._futures.append(producer.send(self._topic, value=value, key=key))
+
+    def flush(self) -> None:
+        """Wait until all records are acknowledged.
+
+        Raises
+        ------
+        Unreachable
+            If one is not.
+        """
+        futures, self._futures, self._pending = self._futures, [], 0
+        Call(self._producer.flush).result(self._patience)
+        Call(lambda: _acknowledged(futures), again=False).result(self._patience)
+
+    def close(self) -> None:
+        """Bring out what was written and close the connections; safe to call twice."""
+        try:
+            self.flush()
+        finally:
+            close_producer(self._producer)
+
+
+def _acknowledged(futures: list[Any]) -> None:
+    """Raise what went wrong with the first record that was not acknowledged."""
+    for future in futures:
+        if not future.succeeded():
+            future.get(timeout=10)

@@ -1,0 +1,347 @@
+"""Kafka topics as a live source."""
+
+import re
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, Literal, TypeVar
+
+from streams.kafka_client import (
+    AuthorizationError,
+    Call,
+    Clients,
+    CorruptRecordError,
+    KafkaError,
+    LogTruncationError,
+    OffsetOutOfRangeError,
+    OffsetSpec,
+    TopicPartition,
+    message_of,
+)
+from streams.message import Gone, Message, Partition, Positions, Unreachable
+
+__all__ = ["KafkaSource"]
+
+_T = TypeVar("_T")
+_PARTITION_BYTES = 1 << 20
+
+
+class KafkaSource:
+    """Topics of a Kafka cluster, read with positions of its own: no consumer group decides or remembers anything.
+
+    Only what transactions have committed is read. Partitions that appear later, and with `pattern` topics that
+    appear later, are read from their beginning. Memory is bounded: nothing is fetched ahead of what `poll` gives out but
+    one answer of each broker.
+
+    Parameters
+    ----------
+    servers
+        HOST:PORT, several of them with commas or as a sequence.
+    topics
+        Names of topics; all of them have to exist.
+    pattern
+        A regular expression that whole topic names match; instead of `topics`. No topic has to match yet.
+    start
+        Where to begin in the partitions that are there now: "earliest", "latest" (what has not been committed yet), or
+        seconds since 1970, for the first message that is not older.
+    group
+        A consumer group; only `from_group` looks at it.
+    from_group
+        Begin at the offsets that `group` has committed, where it has; else at `start`.
+    settings
+        Settings of the client, such as `security_protocol`, `ssl_cafile`, `sasl_mechanism`.
+    max_messages
+        The most that `poll` returns.
+    max_bytes
+        About the most that a broker sends in one answer; a larger message comes through all the same.
+    refresh
+        Seconds between looks for new partitions.
+    patience
+        Seconds without any answer after which `poll` and `span` raise `Unreachable`; 0 = wait for ever.
+    on_lost
+        Called with partition, first and stop where offsets first <= offset < stop are gone before they were read.
+
+    Attributes
+    ----------
+    lost
+        How many offsets were gone before they were read.
+
+    Raises
+    ------
+    LookupError
+        If one of `topics` does not exist.
+    Unreachable
+        If no broker answers within `bootstrap_timeout_ms` of the settings, 30 s by default.
+    ValueError
+        If a setting is unknown or would break what is promised here.
+
+    Examples
+    --------
+    >>> from streams.kafka import KafkaSource
+    >>> source = KafkaSource("127.0.0.1:9092", ["events"])  # doctest: +SKIP
+    >>> source.poll(1.0)[0].value  # doctest: +SKIP
+    b'{"x": {"rain": 0.5}, "y": ["umbrella"]}'
+    """
+
+    def __init__(
+        self,
+        servers: str | Sequence[str],
+        topics: Collection[str] = (),
+        pattern: str | None = None,
+        start: Literal["earliest", "latest"] | float = "earliest",
+        *,
+        group: str | None = None,
+        from_group: bool = False,
+        settings: Mapping[str, Any] | None = None,
+        max_messages: int = 1000,
+        max_bytes: int = 1 << 24,
+        refresh: float = 30.0,
+        patience: float = 600.0,
+        on_lost: Callable[[Partition, int, int], None] | None = None,
+    ) -> None:
+        if isinstance(topics, str) or bool(topics) == bool(pattern):
+            raise ValueError("a Kafka source needs either a list of topics or a pattern")
+        if isinstance(start, str) and start not in ("earliest", "latest"):
+            raise ValueError(f"start must be 'earliest', 'latest' or seconds since 1970, not {start!r}")
+        if from_group and not group:
+            raise ValueError("from_group needs a group")
+        self._clients = Clients(servers, settings)
+        self._topics = tuple(dict.fromkeys(topics))
+        self._pattern = re.compile(pattern) if pattern else None
+        self._start, self._group = start, group if from_group else None
+        self._max_messages, self._max_bytes = max_messages, max_bytes
+        self._refresh = min(refresh, patience / 3) if patience else refresh
+        self._patience = patience
+        self._on_lost = on_lost
+        self.lost = 0
+        self._positions: Positions = {}
+        self._kept: Positions = {}
+        self._ends: Positions = {}
+        self._started = False
+        self._survey: Call[tuple[Positions, Positions]] | None = None
+        self._replay: Any = None
+        self._replay_at: tuple[Partition, int] | None = None
+        self._admin = self._clients.admin()
+        try:
+            self._consumer = self._connect()
+            self._adopt(*self._first_survey())
+        except BaseException:
+            self.close()
+            raise
+        self._heard = self._surveyed = time.monotonic()
+
+    def poll(self, timeout: float) -> list[Message]:
+        """Return the next messages; see `LiveSource`."""
+        self._started = True
+        self._look_for_partitions()
+        messages: list[Message] = []
+        for partition, records in self._fetch(self._consumer, timeout).items():
+            place: Partition = (partition.topic, partition.partition)
+            messages.extend(message_of(record) for record in records)
+            self._positions[place] = records[-1].offset + 1
+        if messages:
+            self._heard = time.monotonic()
+        elif self._patience and time.monotonic() - self._heard > self._patience:
+            raise Unreachable(f"no answer from Kafka for {self._patience:g} s")
+        return messages
+
+    @property
+    def positions(self) -> Positions:
+        """Offset of the next message of each known partition."""
+        return dict(self._positions)
+
+    def seek(self, positions: Mapping[Partition, int]) -> None:
+        """Go on at these positions; those of unknown partitions are kept for when they appear.
+
+        Before the first `poll`, partitions that are not named but whose topic is, are read from their beginning: they appeared
+        after the positions were noted.
+        """
+        if not self._started and positions and self._start != "earliest":
+            topics = {topic for topic, _ in positions}
+            fresh = [place for place in self._positions if place not in positions and place[0] in topics]
+            self._move(self._wait(lambda: self._offsets(fresh, "earliest")))
+        for place, offset in positions.items():
+            if place in self._positions:
+                self._move({place: offset})
+            else:
+                self._kept[place] = offset
+
+    def span(self, partition: Partition, first: int, stop: int) -> Iterator[list[Message]]:
+        """Yield messages once more; see `LiveSource`."""
+        place = TopicPartition(*partition)
+        if self._replay is None:
+            self._replay = self._connect()
+        if self._replay_at != (partition, first):
+            self._replay.assign([place])
+            self._replay.seek(place, first)
+        self._replay_at = None
+        next_offset, heard = first, time.monotonic()
+        while next_offset < stop:
+            try:
+                found = self._poll_client(self._replay, 0.5, min(self._max_messages, stop - next_offset))
+            except OffsetOutOfRangeError:
+                raise Gone(f"offsets {next_offset} to {stop - 1} of {_name(partition)} are not all there any more") from None
+            records = [record for record in found.get(place, ()) if record.offset < stop]
+            if records:
+                heard = time.monotonic()
+                yield [message_of(record) for record in records]
+                next_offset = records[-1].offset + 1
+            if len(records) < len(found.get(place, ())) or self._replay.position(place, timeout_ms=0) > stop:
+                return
+            if self._replay.position(place, timeout_ms=0) == stop:
+                break
+            if not records:
+                self._check_end(place, partition, stop)
+                if self._patience and time.monotonic() - heard > self._patience:
+                    raise Unreachable(f"no answer from Kafka for {self._patience:g} s")
+        self._replay_at = (partition, stop)
+
+    def lag(self) -> Positions:
+        """Return how many offsets lie between position and end; some of them may hold no message."""
+        lags: Positions = {}
+        for place, offset in self._positions.items():
+            partition = TopicPartition(*place)
+            reached = self._consumer.position(partition, timeout_ms=0)
+            end = max(self._consumer.highwater(partition) or 0, self._ends.get(place, 0))
+            lags[place] = max(0, end - max(offset, reached or 0))
+        return lags
+
+    @property
+    def at_end(self) -> bool:
+        """False: a topic has no end."""
+        return False
+
+    def close(self) -> None:
+        """Close the connections; safe to call twice."""
+        for client in (getattr(self, "_consumer", None), self._replay, self._admin):
+            if client is not None:
+                client.close()
+
+    def _connect(self) -> Any:
+        return self._clients.consumer(
+            fetch_max_bytes=self._max_bytes,
+            max_partition_fetch_bytes=min(_PARTITION_BYTES, self._max_bytes),
+            max_poll_records=self._max_messages,
+        )
+
+    def _wait(self, function: Callable[[], _T]) -> _T:
+        return Call(function).result(self._patience)
+
+    def _fetch(self, consumer: Any, timeout: float) -> dict[Any, list[Any]]:
+        if not self._positions:
+            time.sleep(min(timeout, 0.1))
+            return {}
+        try:
+            found = self._poll_client(consumer, timeout, self._max_messages)
+        except OffsetOutOfRangeError as error:
+            for partition in error.args[0]:
+                self._go_on_at_earliest(partition)
+            return {}
+        except LogTruncationError as error:
+            for partition, point in error.divergent_offsets.items():
+                if point is None:
+                    self._go_on_at_earliest(partition)
+                else:
+                    self._move({(partition.topic, partition.partition): point.offset})
+            return {}
+        return found
+
+    def _poll_client(self, consumer: Any, timeout: float, count: int) -> dict[Any, list[Any]]:
+        try:
+            found: dict[Any, list[Any]] = consumer.poll(timeout_ms=int(timeout * 1000), max_records=count)
+        except AuthorizationError as error:
+            raise PermissionError(f"Kafka does not allow it: {error}") from None
+        except CorruptRecordError as error:
+            raise OSError(f"a record that Kafka has is damaged: {error}") from None
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            time.sleep(min(timeout, 0.1))
+            return {}
+        return found
+
+    def _go_on_at_earliest(self, partition: Any) -> None:
+        place: Partition = (partition.topic, partition.partition)
+        old = self._positions[place]
+        earliest = self._wait(lambda: self._offsets([place], "earliest"))[place]
+        self._move({place: earliest})
+        stop = max(earliest, old)
+        self.lost += stop - old
+        if self._on_lost is not None:
+            self._on_lost(place, old, stop)
+
+    def _check_end(self, place: Any, partition: Partition, stop: int) -> None:
+        """Raise `Gone` if the log ends before `stop`: what stood there was read once, so it must have been there."""
+        try:
+            end = self._replay.end_offsets([place], timeout_ms=5000)[place]
+        except KafkaError:
+            return
+        if end < stop:
+            raise Gone(f"{_name(partition)} ends at offset {end} now, before {stop - 1}")
+
+    def _look_for_partitions(self) -> None:
+        now = time.monotonic()
+        if self._survey is not None and self._survey.done:
+            survey, self._survey, self._surveyed = self._survey, None, now
+            try:
+                self._adopt(*survey.result(1.0))
+                self._heard = now
+            except (ConnectionError, LookupError):
+                pass
+        elif self._survey is None and now - self._surveyed > self._refresh:
+            self._survey = Call(lambda: self._offsets_of_new(set(self._positions)))
+
+    def _first_survey(self) -> tuple[Positions, Positions]:
+        places = self._wait(self._places)
+        if missing := set(self._topics) - {topic for topic, _ in places}:
+            raise LookupError(f"no such topic: {', '.join(sorted(missing))}")
+        found = self._wait(lambda: self._offsets(places, self._start))
+        if self._group is not None:
+            group = self._group
+            committed = self._wait(lambda: self._admin.list_group_offsets([group])[group])
+            at = {(partition.topic, partition.partition): mark.offset for partition, mark in committed.items()}
+            found |= {place: at[place] for place in found if at.get(place, -1) >= 0}
+        return found, {}
+
+    def _places(self) -> list[Partition]:
+        topics = self._admin.describe_topics(None if self._pattern else list(self._topics))
+        return [
+            (topic["name"], partition["partition_index"])
+            for topic in topics
+            if topic["error_code"] == 0 and (self._pattern is None or self._matches(topic))
+            for partition in topic["partitions"]
+            if partition["error_code"] == 0
+        ]
+
+    def _matches(self, topic: Mapping[str, Any]) -> bool:
+        return self._pattern is not None and not topic["is_internal"] and self._pattern.fullmatch(topic["name"]) is not None
+
+    def _offsets_of_new(self, known: set[Partition]) -> tuple[Positions, Positions]:
+        places = self._places()
+        return self._offsets([place for place in places if place not in known], "earliest"), self._offsets(places, "latest")
+
+    def _offsets(self, places: Sequence[Partition], at: Literal["earliest", "latest"] | float) -> Positions:
+        if not places:
+            return {}
+        spec: Any = OffsetSpec.EARLIEST if at == "earliest" else OffsetSpec.LATEST if isinstance(at, str) else int(at * 1000)
+        found = self._admin.list_partition_offsets({TopicPartition(*place): spec for place in places}, "read_committed")
+        offsets = {(partition.topic, partition.partition): entry.offset for partition, entry in found.items()}
+        if none_since := [place for place, offset in offsets.items() if offset < 0]:
+            offsets |= self._offsets(none_since, "latest")
+        return offsets
+
+    def _adopt(self, offsets: Positions, ends: Positions) -> None:
+        """Read these partitions too, from these offsets or from what was kept for them."""
+        self._ends |= ends
+        fresh = {place: self._kept.pop(place, offset) for place, offset in offsets.items() if place not in self._positions}
+        if fresh:
+            self._consumer.assign([TopicPartition(*place) for place in [*self._positions, *fresh]])
+            self._move(fresh)
+
+    def _move(self, offsets: Positions) -> None:
+        for place, offset in offsets.items():
+            self._consumer.seek(TopicPartition(*place), offset)
+            self._positions[place] = offset
+
+
+def _name(partition: Partition) -> str:
+    return f"partition {partition[1]} of {partition[0]}"
