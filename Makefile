@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo demo-kafka test lint clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -12,6 +12,10 @@ $(VENV)/.installed: pyproject.toml
 
 demo: $(VENV)/.installed
 	$(BIN)/ihomer evaluate
+
+# Needs Java 17 and Maven as well.
+demo-kafka: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.demo_kafka
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
