@@ -171,10 +171,12 @@ def _fill_members(model: IHOMERClassifier, fields: Fields, used: NDArray[np.bool
         member.is_primary = f.flag("is_primary")
         fill_learner(member.learner, f.nested("learner"), used, n_features)
         n_labels = member.learner.n_labels
-        member.mean_loss = f.finite("mean_loss", (2,), 0.0)
+        # Losses are not numbers where a tree has learned from values that are too large for it.
+        member.mean_loss = f.array("mean_loss", np.float64, (2,))
         member.voting, member.alone = f.array("voting", np.bool_, (n_labels,)), f.array("alone", np.bool_, (n_labels,))
-        member.recent = f.finite("recent", (n_labels,), 0.0)
-        member.duel_sum, member.duel_weight = f.finite("duel_sum", (n_labels,), 0.0), f.finite("duel_weight", (n_labels,), 0.0)
+        member.recent = f.array("recent", np.float64, (n_labels,))
+        member.duel_sum = f.array("duel_sum", np.float64, (n_labels,))
+        member.duel_weight = f.array("duel_weight", np.float64, (n_labels,))
         f.done()
         model._members.append(member)
     numbers = [member.number for member in model._members]
