@@ -66,7 +66,7 @@ def main() -> None:
                 "bytes": path.stat().st_size,
             }
             result[name] = found
-            print(f"{name:>7}: {found['bytes']:,} bytes, saved in {found['save_seconds']} s, loaded in {found['load_seconds']} s")
+            print(f"{name:>7}:", *(f"{key} {value}" for key, value in found.items()), sep="  ")
     if arguments.write:
         write("model_files", {"models": result})
 

@@ -195,7 +195,10 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
         If it cannot be read.
     """
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(number, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(number).st_mode):
             raise ModelFileError(f"{os.fspath(path)} is not a regular file")
-        return file.read()
+        with os.fdopen(number, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(number)
