@@ -20,6 +20,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks import file_damage
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
 from ihomer.metrics import Scoreboard
@@ -129,6 +131,7 @@ def child(connection: Connection, originals: dict[str, bytes]) -> None:
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    np.seterr(all="ignore")  # numbers that make no sense are part of the game
     connection.send(("ready", ""))
     while True:
         name, data = connection.recv()

@@ -21,7 +21,7 @@ REPEATS = 5
 MODELS: dict[str, tuple[tuple[str, ...], int, int, int]] = {
     "1 MB": (("frequency", "linear", "bayes"), 100, 20, 500),
     "10 MB": (("frequency", "neighbours", "linear", "rehearsal", "ridge", "bayes"), 100, 20, 3000),
-    "100 MB": (("frequency", "neighbours", "linear", "rehearsal", "ridge", "bayes"), 4000, 500, 1500),
+    "100 MB": (("frequency", "neighbours", "linear", "rehearsal", "ridge", "bayes"), 5000, 500, 1500),
 }
 
 

@@ -63,9 +63,8 @@ def pack(value: Any, kinds: Kinds) -> bytes:
     at = 8 + len(_PREFIX) + len(f"{FORMAT} ")
     assert data[8 : 8 + len(_PREFIX)] == _PREFIX
     assert data[at : at + 64] == _NO_DIGEST
-    result = bytearray(data)
-    result[at : at + 64] = hashlib.sha256(data).hexdigest().encode()
-    return bytes(result)
+    view = memoryview(data)
+    return b"".join((view[:at], hashlib.sha256(data).hexdigest().encode(), view[at + 64 :]))
 
 
 def unpack(data: bytes, kinds: Kinds) -> Any:
