@@ -1,6 +1,7 @@
 """ClusterUpkeep: keeps the clusters and their tree in step with the counts. Knows label indices, no names."""
 
 import heapq
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -96,10 +97,14 @@ class ClusterUpkeep:
     def _sizes(self) -> dict[int, int]:
         """Return cluster -> number of labels; counted anew after clusters have changed."""
         if not self._size:
-            ids, sizes = np.unique(self.cluster[self.cluster >= 0], return_counts=True)
-            self._size = dict(zip(ids.tolist(), sizes.tolist(), strict=True))
+            self._size = dict(self._counted())
             self._by_size = []
         return self._size
+
+    def _counted(self) -> Counter[int]:
+        """Count the labels of each cluster; by number of the cluster, as numbers grow without end."""
+        ids, sizes = np.unique(self.cluster[self.cluster >= 0], return_counts=True)
+        return Counter(dict(zip(ids.tolist(), sizes.tolist(), strict=True)))
 
     def _smallest(self) -> int:
         """Return the smallest cluster, of equal ones the oldest; a heap whose entries are corrected when they surface."""
@@ -181,7 +186,7 @@ class ClusterUpkeep:
     def _repair(self, graph: LabelGraph) -> None:
         """Let clusters that are drawn to another one more than they hold together join it; then move single labels."""
         done: set[int] = set()
-        size = np.bincount(self.cluster[self.cluster >= 0])
+        size = self._counted()
         for cluster, target in graph.ties():
             fits = self.rules.most is None or size[cluster] + size[target] <= self.rules.most
             if fits and not done & {cluster, target}:
@@ -217,7 +222,7 @@ class ClusterUpkeep:
             member = np.flatnonzero(self.cluster == cluster).astype(np.int32)
             if len(member) >= least or len(self.tree.parent) == 1:
                 continue
-            size = np.bincount(self.cluster[self.cluster >= 0])
+            size = self._counted()
             beside = sorted(self.tree.leaves(self.tree.sibling(cluster)), key=lambda c: (size[c], c))
             choices = [*graph.nearest_clusters(member), *beside]
             most = self.rules.most

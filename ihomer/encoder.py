@@ -215,6 +215,10 @@ class Encoder:
         self._n_learned += 1
         self._last_seen[index] = self._n_learned
 
+    def protect(self, index: Indices) -> None:
+        """Note that features are those of the event that is touched next: what makes room for its new ones are others."""
+        self._last_seen[index] = self._n_learned + 1
+
     def touch_rows(self, indptr: Offsets, index: Indices) -> None:
         """Note the same for many events in turn, whose features are index[indptr[r]:indptr[r + 1]]."""
         number = self._n_learned + 1 + np.arange(len(indptr) - 1)

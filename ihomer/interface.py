@@ -330,7 +330,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         encoder = self._encoder
         index, value, new = encoded
         if new:
-            encoder.touch(index)
+            encoder.protect(index)
             new = new[: encoder.max_features // 2]
             if encoder.surplus(len(new)):
                 self._forget_features(encoder.forget_oldest(encoder.surplus(len(new))))

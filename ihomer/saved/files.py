@@ -63,9 +63,8 @@ def pack(value: Any, kinds: Kinds) -> bytes:
     at = 8 + len(_PREFIX) + len(f"{FORMAT} ")
     assert data[8 : 8 + len(_PREFIX)] == _PREFIX
     assert data[at : at + 64] == _NO_DIGEST
-    result = bytearray(data)
-    result[at : at + 64] = hashlib.sha256(data).hexdigest().encode()
-    return bytes(result)
+    view = memoryview(data)
+    return b"".join((view[:at], hashlib.sha256(data).hexdigest().encode(), view[at + 64 :]))
 
 
 def unpack(data: bytes, kinds: Kinds) -> Any:
@@ -195,7 +194,10 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
         If it cannot be read.
     """
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(number, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(number).st_mode):
             raise ModelFileError(f"{os.fspath(path)} is not a regular file")
-        return file.read()
+        with os.fdopen(number, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(number)

@@ -11,6 +11,7 @@ from ihomer.encoder import Batch, Encoder, Nominal, is_nominal
 from ihomer.interface import StreamClassifier
 from ihomer.learner import TreeLearner
 from ihomer.members import Member
+from ihomer.partition import LabelPartition
 from ihomer.replay import Replay
 from ihomer.saved.ensemble import ensemble_state, fill_ensemble
 from ihomer.saved.fields import (
@@ -84,7 +85,11 @@ def tree_state(model: MLHATClassifier) -> dict[str, Any]:
 def tree_of(state: Any) -> MLHATClassifier:
     """Return a single tree with a state from a file."""
     fields = Fields(state, "the tree model")
-    model: MLHATClassifier = made(MLHATClassifier, fields.take("settings"))
+    settings = fields.take("settings")
+    # What a setting makes a new tree hold must stand in the file: else a short file would take much memory.
+    stored = state["tree"]["arrays"]["row_size"].shape[1]
+    fields.require(settings["window"] == stored, "the windows of the leaves are not those of the settings")
+    model: MLHATClassifier = made(MLHATClassifier, settings)
     model.n_learned = fields.whole("n_learned")
     n_features = _fill_encoder(model._encoder, fields.nested("encoder"))
     fill_vocabulary(model._vocabulary, fields.nested("labels"))
@@ -120,8 +125,8 @@ def classifier_of(state: Any) -> IHOMERClassifier:
     model: IHOMERClassifier = made(IHOMERClassifier, fields.take("settings"))
     model.n_learned = fields.whole("n_learned")
     n_features = _fill_encoder(model._encoder, fields.nested("encoder"))
-    _take_same(fields, model, "partition", "partition")
-    _take_same(fields, model, "trees", "_tree")
+    _take_same(fields, model, "partition", "partition", LabelPartition)
+    _take_same(fields, model, "trees", "_tree", MLHATClassifier)
     used = labels_in_use(model.partition)
     if model._ensemble is not None:
         fill_ensemble(model._ensemble, fields.nested("ensemble"), used, n_features)
@@ -139,10 +144,10 @@ def classifier_of(state: Any) -> IHOMERClassifier:
     return model
 
 
-def _take_same(fields: Fields, model: IHOMERClassifier, name: str, attribute: str) -> None:
+def _take_same(fields: Fields, model: IHOMERClassifier, name: str, attribute: str, cls: type) -> None:
     """Give a model a part, which must have the settings that the model's own settings ask for."""
     found, expected = fields.take(name), getattr(model, attribute)
-    same = type(found) is type(expected) and repr(settings_of(found)) == repr(settings_of(expected))
+    same = type(found) is type(expected) is cls and repr(settings_of(found)) == repr(settings_of(expected))
     fields.require(same, f"{name} has other settings than the model's")
     setattr(model, attribute, found)
 
@@ -171,10 +176,12 @@ def _fill_members(model: IHOMERClassifier, fields: Fields, used: NDArray[np.bool
         member.is_primary = f.flag("is_primary")
         fill_learner(member.learner, f.nested("learner"), used, n_features)
         n_labels = member.learner.n_labels
-        member.mean_loss = f.finite("mean_loss", (2,), 0.0)
+        # Losses are not numbers where a tree has learned from values that are too large for it.
+        member.mean_loss = f.array("mean_loss", np.float64, (2,))
         member.voting, member.alone = f.array("voting", np.bool_, (n_labels,)), f.array("alone", np.bool_, (n_labels,))
-        member.recent = f.finite("recent", (n_labels,), 0.0)
-        member.duel_sum, member.duel_weight = f.finite("duel_sum", (n_labels,), 0.0), f.finite("duel_weight", (n_labels,), 0.0)
+        member.recent = f.array("recent", np.float64, (n_labels,))
+        member.duel_sum = f.array("duel_sum", np.float64, (n_labels,))
+        member.duel_weight = f.array("duel_weight", np.float64, (n_labels,))
         f.done()
         model._members.append(member)
     numbers = [member.number for member in model._members]
