@@ -387,7 +387,7 @@ def test_transactions_are_begun_and_ended_in_turn(kafka: str, topic: str) -> Non
 def test_a_broker_that_is_restarted_and_killed_loses_and_doubles_nothing(own_broker: Broker) -> None:
     fill(own_broker.address, "in", 300)
     source = KafkaSource(own_broker.address, ["in"], max_messages=10)
-    sink = KafkaSink(own_broker.address, "out", transactional_id="id")
+    sink = KafkaSink(own_broker.address, "out", transactional_id="id", settings={"request_timeout_ms": 2000})
     assert sink.committed() is None
     done: list[int] = []
     breaker = threading.Thread(target=lambda: (until(lambda: len(done) > 100), own_broker.restart(kill=True)))
