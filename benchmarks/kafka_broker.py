@@ -2,13 +2,13 @@
 
 import argparse
 import contextlib
-import ctypes
 import hashlib
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,7 +17,8 @@ from typing import Self
 __all__ = ["Broker", "jars", "missing_programs"]
 
 POM = Path(__file__).resolve().parents[1] / "tests" / "kafka" / "pom.xml"
-_PARENT_DIED = 1  # PR_SET_PDEATHSIG of prctl(2)
+# The end of a process shows in its pipe. The kernel's signal for it comes already when the thread ends that started the broker.
+_WATCHDOG = "import os, sys; sys.stdin.buffer.read(); os.kill(int(sys.argv[1]), 9)"
 
 _PROPERTIES = """\
 process.roles=broker,controller
@@ -93,7 +94,7 @@ def jars() -> Path:
 class Broker:
     """One Apache Kafka broker (KRaft, one node) with free loopback ports and a temporary directory of its own.
 
-    It ends when its parent process ends, however that happens (Linux).
+    It ends when the process that made it ends, however that happens.
 
     Parameters
     ----------
@@ -121,6 +122,7 @@ class Broker:
     def __init__(self, memory: str = "512m", settings: dict[str, str] | None = None) -> None:
         self._memory = memory
         self._process: subprocess.Popen[bytes] | None = None
+        self._watchdog: subprocess.Popen[bytes] | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="ihomer-kafka-"))
         self.log = self._folder / "broker.log"
         port, controller = _free_ports(2)
@@ -150,8 +152,10 @@ class Broker:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
             )
+        self._watchdog = subprocess.Popen(
+            [sys.executable, "-S", "-c", _WATCHDOG, str(self._process.pid)], stdin=subprocess.PIPE, start_new_session=True
+        )
         self._wait(time.monotonic() + timeout)
 
     def stop(self, timeout: float = 30.0) -> None:
@@ -201,7 +205,7 @@ class Broker:
     def _wait(self, end: float) -> None:
         while time.monotonic() < end:
             if self._process is None or self._process.poll() is not None:
-                self._process = None
+                self.kill()
                 raise RuntimeError(f"the broker ended while it started:\n{self.log_tail()}")
             if _answers(self._port):
                 return
@@ -211,6 +215,11 @@ class Broker:
 
     def _end(self, number: signal.Signals, timeout: float) -> None:
         process, self._process = self._process, None
+        watchdog, self._watchdog = self._watchdog, None
+        if watchdog is not None and watchdog.stdin is not None:
+            watchdog.kill()
+            watchdog.wait()
+            watchdog.stdin.close()
         if process is None:
             return
         process.send_signal(number)
@@ -219,10 +228,6 @@ class Broker:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PARENT_DIED, signal.SIGKILL)
 
 
 def _free_ports(count: int) -> list[int]:

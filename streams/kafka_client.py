@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
@@ -19,6 +20,7 @@ from kafka.errors import (
     SaslAuthenticationFailedError,
     TopicAlreadyExistsError,
 )
+from kafka.net.compat import KafkaNetClient
 from kafka.structs import OffsetAndMetadata
 
 from streams.message import Fenced, Message, Unreachable
@@ -51,6 +53,7 @@ _RESERVED = frozenset(
         "value_serializer",
     ]
 )
+_FILES = ("ssl_cafile", "ssl_certfile", "ssl_keyfile", "ssl_crlfile")
 _BATCH_BYTES = 1 << 18
 _RECORD_OVERHEAD = 512  # frame of a batch and of a record, without the key and the value
 _BROKER_RECORD_BYTES = 1048588  # what a broker takes when nothing is configured
@@ -111,11 +114,13 @@ class Clients:
         self._servers = servers.split(",") if isinstance(servers, str) else list(servers)
         self._settings = dict(settings or {})
         kinds = (KafkaAdminClient, KafkaConsumer, KafkaProducer)
-        for name in self._settings:
+        for name, value in self._settings.items():
             if name in _RESERVED:
                 raise ValueError(f"the Kafka setting {name!r} is not free: it decides what can be promised")
             if not any(name in kind.DEFAULT_CONFIG for kind in kinds):
                 raise ValueError(f"there is no Kafka setting {name!r}")
+            if name in _FILES and value is not None and not Path(value).is_file():
+                raise FileNotFoundError(f"the file that the Kafka setting {name!r} names does not exist")
         # Below this level the client logs settings and messages.
         logger = logging.getLogger("kafka")
         if logger.getEffectiveLevel() < logging.INFO:
@@ -135,17 +140,26 @@ class Clients:
         wait = int(patience * 1000) if patience else 2**31 - 1
         fixed = {"acks": "all", "enable_idempotence": True, "allow_auto_create_topics": False, "linger_ms": 5}
         sizes = {"batch_size": min(_BATCH_BYTES, largest), "max_request_size": largest + _RECORD_OVERHEAD}
-        # The client wants a record's whole time to be no shorter than one request's.
-        request = {"request_timeout_ms": min(30_000, wait)}
+        # For so long the client waits in vain for a broker that has just come back.
+        request = {"request_timeout_ms": min(10_000, wait)}
         return self._made(
             KafkaProducer, {**fixed, **sizes, **request, "max_block_ms": wait, "delivery_timeout_ms": wait, **options}
         )
 
     def _made(self, kind: Any, options: dict[str, Any]) -> Any:
         chosen = {name: value for name, value in self._settings.items() if name in kind.DEFAULT_CONFIG}
+        networks: list[Any] = []
+
+        def network(**everything: Any) -> Any:
+            networks.append(KafkaNetClient(**everything))
+            return networks[-1]
+
+        fixed = {"bootstrap_servers": self._servers, "reconnect_backoff_max_ms": 2000, "kafka_client": network}
         try:
-            return kind(**{"bootstrap_servers": self._servers, "reconnect_backoff_max_ms": 2000, **options, **chosen})
+            return kind(**{**fixed, **options, **chosen})
         except Exception as error:
+            for one in networks:  # the client leaves its thread and sockets behind where it cannot connect
+                one.close()
             raise _translated(error) from None
 
 
