@@ -1,30 +1,58 @@
 """What each part of the default model brings: one part changed at a time, over the sets of `benchmarks.scores`.
 
-    python -m benchmarks.ablation            # about ten minutes
-    python -m benchmarks.ablation --write    # and write results/ablation.json
+    python -m benchmarks.ablation                        # about fifteen minutes
+    python -m benchmarks.ablation --write                # and write results/ablation.json
+    python -m benchmarks.ablation --only default --write # one variant; the others' results stay
+
+Trees are off by default, and without them the partition decides nothing; so it is changed where trees learn its clusters, in
+the mixture and in the published model. Random clusters are those of our partition, of the same sizes at the same times, with
+the labels dealt out by chance.
 
 Log-loss is the sum over labels of the negative logarithm of what the observed value was given, in nats per event.
 """
 
 import argparse
+import json
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmarks.common import DATA, events_of, labels_of, matrices, write
+from benchmarks.common import DATA, RESULTS, events_of, labels_of, matrices, write
 from benchmarks.scores import SCORES, SETS, answers_of, scores_of
-from ihomer import IHOMERClassifier
+from ihomer import IHOMERClassifier, LabelPartition
 from ihomer.decoding import OBJECTIVES
-from ihomer.ensemble import Ensemble
 from ihomer.experts import EXPERTS
 
+
+class RandomPartition(LabelPartition):
+    """The partition that is found, with the labels exchanged at random, always the same way: sizes stay, meaning goes.
+
+    All labels must be known before the first event.
+    """
+
+    @property
+    def cluster_index(self) -> NDArray[np.int32]:
+        """Cluster of each label index, int32[labels.size]."""
+        found = super().cluster_index
+        exchanged: NDArray[np.int32] = found[np.random.default_rng(self.seed).permutation(len(found))]
+        return exchanged
+
+
 ALL = tuple(EXPERTS)
+WITH_TREES: dict[str, Any] = {"experts": (*ALL, "tree")}
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     **{f"without {name}": {"experts": tuple(other for other in ALL if other != name)} for name in ALL},
     **{f"{name} alone": {"experts": (name,)} for name in ALL},
     "mean instead of learned mixing": {"mixing": "mean"},
-    "with trees": {"experts": (*ALL, "tree")},
+    "with trees": WITH_TREES,
+    "with trees, one cluster": {**WITH_TREES, "clustering": LabelPartition(split_test="never")},
+    "with trees, random clusters": {**WITH_TREES, "clustering": RandomPartition()},
+    "published": {"paper": True},
+    "published, one cluster": {"paper": True, "clustering": LabelPartition(split_test="never")},
+    "published, our clusters": {"paper": True, "clustering": LabelPartition()},
+    "published, random clusters": {"paper": True, "clustering": RandomPartition()},
     **{f"objective={name}": {"objective": name} for name in OBJECTIVES if name != "balanced"},
 }
 _LEAST = 1e-6
@@ -46,36 +74,42 @@ def calibration_error(p: np.ndarray, Y: np.ndarray) -> float:
 
 
 class Recorder:
-    """Keeps the probabilities, and each expert's, that an ensemble gives while it learns."""
+    """Keeps the probabilities, and each expert's log-odds, that a model gives while it learns."""
 
-    def __init__(self, ensemble: Ensemble) -> None:
+    def __init__(self, model: IHOMERClassifier) -> None:
         self.p: list[np.ndarray] = []
         self.odds: list[np.ndarray] = []
-        run, inputs = ensemble.run, ensemble._inputs
+        run = model._run
 
         def keep_p(*args: Any, **kwargs: Any) -> Any:
             p, answer = run(*args, **kwargs)
             self.p.append(p)
             return p, answer
 
+        model._run = keep_p  # type: ignore[method-assign]
+        if model._ensemble is None:
+            return
+        inputs = model._ensemble._inputs
+
         def keep_odds(*args: Any) -> Any:
             out = inputs(*args)
             self.odds.append(out.copy())
             return out
 
-        ensemble.run, ensemble._inputs = keep_p, keep_odds  # type: ignore[method-assign]
+        model._ensemble._inputs = keep_odds  # type: ignore[method-assign]
 
 
-def probabilities(X: Any, Y: np.ndarray, each: bool, **settings: Any) -> tuple[np.ndarray, dict[str, float], np.ndarray]:
+def probabilities(
+    X: Any, Y: np.ndarray, each: bool, paper: bool = False, **settings: Any
+) -> tuple[np.ndarray, dict[str, float], np.ndarray]:
     """Return the model's probabilities for each event before it was learned, each expert's log-loss, and the answers."""
-    model = IHOMERClassifier(**settings)
+    model = IHOMERClassifier.paper(**settings) if paper else IHOMERClassifier(**settings)
     model.partition.add_labels(list(range(Y.shape[1])), [])  # all labels known from the start: the columns are theirs
-    assert model._ensemble is not None
-    recorder = Recorder(model._ensemble)
+    recorder = Recorder(model)
     answers = answers_of(model, X, Y)
     p = np.vstack(recorder.p)
     losses: dict[str, float] = {}
-    if each:
+    if each and model._ensemble is not None:
         for i, name in enumerate(model._ensemble.mixed_outputs):
             odds = np.vstack([rows[:, :, i] for rows in recorder.odds]).astype(float)
             losses[name] = round(log_loss(1.0 / (1.0 + np.exp(-odds)), Y), 4)
@@ -108,17 +142,22 @@ def main() -> None:
     if not DATA.exists():
         parser.error(f"no data sets in {DATA}; IHOMER_DATA names another folder")
     variants = {name: VARIANTS[name] for name in arguments.only}
+    path = RESULTS / "ablation.json"
+    old = json.loads(path.read_text())["sets"] if path.exists() else {}
     result: dict[str, Any] = {}
     for name in arguments.sets:
-        result[name] = measure(name, variants)
-        print(name, result[name].get("default"), flush=True)
+        found = measure(name, variants)
+        both = {**old.get(name, {}), **found}
+        result[name] = {variant: both[variant] for variant in VARIANTS if variant in both}
+        print(name, *(f"{variant}: {row}" for variant, row in found.items()), sep="\n  ", flush=True)
     columns = (*SCORES, "log_loss", "calibration_error")
     mean = {
         variant: {score: round(float(np.mean([rows[variant][score] for rows in result.values()])), 4) for score in columns}
-        for variant in variants
+        for variant in VARIANTS
+        if all(variant in rows for rows in result.values())
     }
     for variant, row in mean.items():
-        print(f"{variant:32s}", row)
+        print(f"{variant:34s}", row)
     if arguments.write:
         write("ablation", {"sets": result, "means": mean})
 

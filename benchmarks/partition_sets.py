@@ -1,6 +1,6 @@
 """The label clusters found in real sets: sizes and members.
 
-    python -m benchmarks.partition_sets --write
+python -m benchmarks.partition_sets --write
 """
 
 import argparse

@@ -2,10 +2,13 @@
 
     python -m benchmarks.scores                     # the sets of the README, about four minutes
     python -m benchmarks.scores --write             # and write results/scores.json
-    python -m benchmarks.scores --shuffle 1 scene   # some sets, shuffled
+    python -m benchmarks.scores --shuffle 1 scene   # some sets, shuffled: results/scores_shuffled.json
+    python -m benchmarks.scores --further --write   # sets that nothing was chosen on: results/scores_further.json
+    python -m benchmarks.scores --only default      # some models; with --write the others' results stay
     python -m benchmarks.scores --predictions DIR   # and write each set's default answers as JSON lines
 
-One configuration for all sets, seed 0, file order unless --shuffle.
+One configuration for all sets, seed 0, file order unless --shuffle. River's logistic regression gets at most two minutes a set;
+where that is not enough, its row says how many events it had (`n_events`) and what the default scored on these.
 """
 
 import argparse
@@ -18,13 +21,22 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import DATA, events_of, labels_of, matrices, write
+from benchmarks.common import DATA, RESULTS, events_of, labels_of, matrices, write
+from benchmarks.simple import logistic_regression, majority_labelset, nearest_neighbours, previous_labelset
 from ihomer import IHOMERClassifier, MLHATClassifier
+from ihomer.experts import EXPERTS
 from ihomer.metrics import Scoreboard
 
 SETS = (
     "flags", "emotions", "yeast", "scene", "birds", "medical", "enron", "slashdot", "ohsumed", "tmc2007_500", "bibtex",
 )  # fmt: skip
+FURTHER = ("foodtruck", "corel5k", "eukaryote_go", "tmc2007_500_v1", "delicious")
+SIMPLE: dict[str, Callable[[Any, np.ndarray], np.ndarray]] = {
+    "previous labelset": lambda X, Y: previous_labelset(Y),
+    "majority labelset": lambda X, Y: majority_labelset(Y),
+    "river logistic regression": lambda X, Y: logistic_regression(X, Y, SECONDS),
+    "nearest neighbours": nearest_neighbours,
+}
 MODELS: dict[str, Callable[[], Any]] = {
     "default": IHOMERClassifier,
     **{f"objective={o}": (lambda o=o: IHOMERClassifier(objective=o)) for o in ("subset", "example_f1", "micro_f1", "macro_f1")},
@@ -32,6 +44,10 @@ MODELS: dict[str, Callable[[], Any]] = {
     "tree alone": MLHATClassifier,
 }
 SCORES = ("subset_accuracy", "example_f1", "micro_f1", "macro_f1")
+ALONE: dict[str, Callable[[], Any]] = {
+    f"{name} alone": (lambda name=name: IHOMERClassifier(experts=(name,))) for name in EXPERTS
+}
+SECONDS = 120.0  # for river's logistic regression on one set
 FIRST = 200  # events, scored apart: a warm-up hole would show
 
 
@@ -43,51 +59,40 @@ def scores_of(truth: np.ndarray, predicted: np.ndarray, labels: list[str]) -> di
     return {name: round(float(found[name]), 4) for name in SCORES}
 
 
-def majority_labelset(Y: np.ndarray) -> np.ndarray:
-    """Return, for each event, the labelset that was most frequent before it; the earlier one on a tie."""
-    counts: dict[bytes, int] = {}
-    best = np.zeros(Y.shape[1], np.uint8).tobytes()
-    answers = []
-    for row in Y:
-        answers.append(np.frombuffer(best, np.uint8))
-        key = row.tobytes()
-        counts[key] = counts.get(key, 0) + 1
-        if counts[key] > counts.get(best, 0):
-            best = key
-    return np.array(answers)
-
-
 def answers_of(model: Any, X: Any, Y: np.ndarray) -> np.ndarray:
     """Return the answers to all events, each before it was learned."""
     return np.vstack([model.test_then_train_many(X[i : i + 1000], Y[i : i + 1000]) for i in range(0, len(Y), 1000)])
 
 
-def measure(name: str, shuffle: int | None, predictions: Path | None = None) -> dict[str, Any]:
-    """Run all models over one set."""
+def measure(name: str, shuffle: int | None, only: list[str], predictions: Path | None = None) -> dict[str, Any]:
+    """Run some models over one set."""
     events = events_of(name)
     if shuffle is not None:
         random.Random(shuffle).shuffle(events)
     X, Y, _, labels = matrices(events, labels_of(name))
-    simple = {
-        "previous labelset": np.vstack([np.zeros_like(Y[:1]), Y[:-1]]),
-        "majority labelset": majority_labelset(Y),
-    }
     rows: dict[str, Any] = {"n_events": len(events)}
-    for baseline, predicted in simple.items():
-        rows[baseline] = {**scores_of(Y, predicted, labels), "first": scores_of(Y[:FIRST], predicted[:FIRST], labels)}
-    for model_name, make in MODELS.items():
-        model = make()
-        start = time.perf_counter()
-        predicted = answers_of(model, X, Y)
-        seconds = time.perf_counter() - start
-        rows[model_name] = {**scores_of(Y, predicted, labels), "events_per_second": round(len(events) / seconds)}
+    answers: dict[str, np.ndarray] = {}
+    for model_name in only:
+        if model_name in SIMPLE:
+            predicted = SIMPLE[model_name](X, Y)
+            rows[model_name] = {} if len(predicted) == len(Y) else {"n_events": len(predicted)}
+        else:
+            model = {**MODELS, **ALONE}[model_name]()
+            start = time.perf_counter()
+            predicted = answers_of(model, X, Y)
+            rows[model_name] = {"events_per_second": round(len(events) / (time.perf_counter() - start))}
+            if hasattr(model, "partition"):
+                rows[model_name]["cluster_sizes"] = sorted((len(c) for c in model.partition.clusters.values()), reverse=True)
+                rows[model_name]["n_drifts"] = sum(drift["where"] != "node" for drift in model.drifts)
+        rows[model_name].update(scores_of(Y[: len(predicted)], predicted, labels))
         rows[model_name]["first"] = scores_of(Y[:FIRST], predicted[:FIRST], labels)
-        if hasattr(model, "partition"):
-            rows[model_name]["cluster_sizes"] = sorted((len(c) for c in model.partition.clusters.values()), reverse=True)
-            rows[model_name]["n_drifts"] = sum(drift["where"] != "node" for drift in model.drifts)
-        if predictions is not None and model_name == "default":
-            lines = (json.dumps({"labels": [labels[i] for i in np.flatnonzero(row)]}) for row in predicted)
-            (predictions / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+        answers[model_name] = predicted
+    for model_name, predicted in answers.items():
+        if len(predicted) < len(Y) and "default" in answers:
+            rows[model_name]["default_on_these"] = scores_of(Y[: len(predicted)], answers["default"][: len(predicted)], labels)
+    if predictions is not None:
+        lines = (json.dumps({"labels": [labels[i] for i in np.flatnonzero(row)]}) for row in answers["default"])
+        (predictions / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
     return rows
 
 
@@ -97,13 +102,23 @@ def means(result: dict[str, Any]) -> dict[str, dict[str, float]]:
     return {
         name: {score: round(float(np.mean([rows[name][score] for rows in result.values()])), 4) for score in SCORES}
         for name in names
+        if all(name in rows for rows in result.values())
     }
+
+
+def kept(file: str, sets: dict[str, Any]) -> dict[str, Any]:
+    """Return new results of some models on some sets, with what the file has of other models and sets."""
+    path = RESULTS / f"{file}.json"
+    old = json.loads(path.read_text())["sets"] if path.exists() else {}
+    return {**old, **{name: {**old.get(name, {}), **rows} for name, rows in sets.items()}}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sets", nargs="*", default=list(SETS))
+    parser.add_argument("sets", nargs="*")
+    parser.add_argument("--further", action="store_true")
     parser.add_argument("--shuffle", type=int)
+    parser.add_argument("--only", nargs="*", choices=[*SIMPLE, *MODELS, *ALONE])
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--predictions", type=Path)
     arguments = parser.parse_args()
@@ -111,21 +126,23 @@ def main() -> None:
         parser.error(f"no data sets in {DATA}; IHOMER_DATA names another folder")
     if arguments.predictions is not None:
         arguments.predictions.mkdir(parents=True, exist_ok=True)
+    usual = arguments.shuffle is None and not arguments.further
+    only = arguments.only or [*SIMPLE, *(MODELS if usual else ("default", "paper", *ALONE))]
     answers_of(IHOMERClassifier(), np.eye(3), np.eye(3, dtype=np.uint8))  # compiled, if it was not
+    file = "scores_further" if arguments.further else "scores"
+    order = "file"
+    if arguments.shuffle is not None:
+        file, order = f"{file}_shuffled", f"shuffled with seed {arguments.shuffle}"
     result: dict[str, Any] = {}
-    for name in arguments.sets:
-        result[name] = measure(name, arguments.shuffle, arguments.predictions)
-        print(
-            name, {model: rows for model, rows in result[name].items() if model in ("default", "previous labelset")}, flush=True
-        )
+    for name in arguments.sets or (FURTHER if arguments.further else SETS):
+        result[name] = measure(name, arguments.shuffle, only, arguments.predictions)
+        for model in only:
+            print(f"{name:16s} {model:28s}", {score: result[name][model][score] for score in SCORES}, flush=True)
+        if arguments.write:
+            together = kept(file, result)
+            write(file, {"order": order, "sets": together, "means": means(together)})
     for model, row in means(result).items():
-        print(f"{model:22s}", row)
-    if arguments.write:
-        order = "file" if arguments.shuffle is None else f"shuffled with seed {arguments.shuffle}"
-        write(
-            "scores" if arguments.shuffle is None else "scores_shuffled",
-            {"order": order, "sets": result, "means": means(result)},
-        )
+        print(f"{model:28s}", row)
 
 
 if __name__ == "__main__":

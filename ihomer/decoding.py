@@ -1,5 +1,7 @@
 """From mixed log-odds to probabilities and a labelset, for a named objective."""
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,35 @@ from ihomer.kernels.mixing import STRENGTH, own_start
 __all__ = ["OBJECTIVES", "Decoder"]
 
 OBJECTIVES = ("hamming", "subset", "example_f1", "micro_f1", "macro_f1", "balanced")
+
+
+_MICRO_F1 = OBJECTIVES.index("micro_f1")
+
+
+class Answers(NamedTuple):
+    """The answers to some rows, and what the last of them was made from."""
+
+    odds: NDArray[np.float64]  # [rows, labels]
+    inputs: NDArray[np.float32]  # [labels, 2]
+    final: NDArray[np.float64]
+    weights_of_sets: NDArray[np.float64]  # [3, sets]
+    live: NDArray[np.int32]
+    found: NDArray[np.float64]
+    proba: NDArray[np.float64]  # [rows, labels]
+    answer: NDArray[np.bool_]
+
+    @classmethod
+    def to(cls, odds: NDArray[np.float64], room: int) -> "Answers":
+        """Return room for the answers to log-odds."""
+        n_labels = odds.shape[1]
+        return cls(
+            odds, np.empty((n_labels, 2), np.float32), np.empty(n_labels), np.empty((3, room)), np.empty(room, np.int32),
+            np.empty(4), np.empty(odds.shape), np.empty(odds.shape, np.bool_),
+        )  # fmt: skip
+
+    def with_room(self, room: int) -> "Answers":
+        """Return the same with room for another number of labelsets."""
+        return self._replace(weights_of_sets=np.empty((3, room)), live=np.empty(room, np.int32))
 
 
 class Decoder:
@@ -38,7 +69,11 @@ class Decoder:
         self._total = np.zeros((N_WAYS, 2))
         self._tally = np.zeros((0, N_THRESHOLDS, 2))
         self._events = np.zeros(2)
+        self._asked: Answers | None = None  # the last answer, if nothing was learned since: often it is learned next
         self._empty(min(64, most_labelsets))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_asked": None}
 
     def _empty(self, room: int) -> None:
         """Start with no labelset, and room for some."""
@@ -65,20 +100,23 @@ class Decoder:
             own[: len(self._own)], bias[: len(self._own)] = self._own, self._own_bias
             self._own, self._own_bias = own, bias
         self._tally = larger(self._tally, 0, n_labels)
-        proba = np.empty(odds.shape)
-        answer = np.zeros(odds.shape, np.bool_)
+        asked, self._asked = self._asked, None
+        known = learn and self._objective != _MICRO_F1 and asked is not None and _same(asked.odds, odds)
+        now = asked if known and asked is not None else Answers.to(odds, len(self._hashes))
         row, status = 0, None
         while status != DONE:
             row, status = decode_rows(
-                odds, target, weight, learn, row, self._objective, self._header, self._table, self._hashes, self._ends,
-                self._pool,
-                self._stats, self._last_seen, self._latest, self._factor, self._information, self._novelty, self._shared,
-                self._shared_information, self._own, self._own_bias, self._total, self._tally[:n_labels], self._events, proba,
-                answer,
+                odds, target, weight, learn, known, row, self._objective, self._header, self._table, self._hashes, self._ends,
+                self._pool, self._stats, self._last_seen, self._latest, self._factor, self._information, self._novelty,
+                self._shared, self._shared_information, self._own, self._own_bias, self._total, self._tally[:n_labels],
+                self._events, *now[1:],
             )  # fmt: skip
             if status != DONE:
                 self._make_room(n_labels)
-        return proba, answer
+                now, known = now.with_room(len(self._hashes)), False
+        if not learn and len(odds) == 1:
+            self._asked = now
+        return now.proba, now.answer
 
     def _make_room(self, n_labels: int) -> None:
         self._pool = larger(self._pool, 0, int(self._header[N_MEMBERS]) + n_labels)
@@ -116,6 +154,7 @@ class Decoder:
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         """Start labels anew, and drop the labelsets with one of them."""
+        self._asked = None
         known = labels[labels < len(self._own)]
         self._own[known], self._own_bias[known] = own_start(len(known), 2)
         self._tally[labels[labels < len(self._tally)]] = 0.0
@@ -126,3 +165,7 @@ class Decoder:
         gone = np.unique(owner[np.isin(self._pool[:used], labels)])
         if len(gone):
             self._keep(np.setdiff1d(np.arange(n_sets), gone), len(self._hashes))
+
+
+def _same(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
+    return a.shape == b.shape and a.tobytes() == b.tobytes()

@@ -170,8 +170,8 @@ class Encoder:
         return None if size < 0 else (index[:size], value[:size])
 
     def _order_of(self, names: tuple[Hashable, ...]) -> tuple[Any, ...]:
-        index = np.fromiter(map(self.features.get, names), np.int32, len(names))
-        order = np.argsort(index, kind="stable")
+        index = self.features.indices(names)
+        order = index.argsort(kind="stable")
         return names, self.version, order, index[order]
 
     def _look_up(self, x: Mapping[Hashable, Any]) -> tuple[list[tuple[int, float]], list[Hashable]]:

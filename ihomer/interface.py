@@ -313,15 +313,15 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         return new
 
     def _has_new(self, named: tuple[list[Hashable], list[Hashable], list[Hashable]]) -> bool:
-        known = self._labels
-        return not all(name in known for names in named for name in names)
+        return not all(map(self._labels.has_all, named))
 
     def _label_indices(self, names: list[Hashable]) -> Indices:
         """Return label indices, ascending; a label that has been forgotten again meanwhile is left out."""
         if not names:
             return _NO_LABELS
-        found = sorted(i for i in map(self._labels.get, names) if i >= 0)
-        return np.array(found, np.int32)
+        found = self._labels.indices(names)
+        found.sort()
+        return found[np.searchsorted(found, 0) :]
 
     def _single(
         self, x: Any, encoded: tuple[Indices, Values, list[Hashable]], named: tuple[list[Hashable], ...], weight: float

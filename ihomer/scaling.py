@@ -28,17 +28,20 @@ class FeatureScale:
         n_pairs = int(batch.x_indptr[stop] - batch.x_indptr[start])
         indptr, index = np.zeros(n_rows + 1, np.int64), np.empty(n_pairs, np.int32)
         scaled, raw = np.empty(n_pairs, np.float32), np.empty(n_pairs, np.float32)
-        shrink = np.ones((n_rows, 2), np.float32)
-        scale_rows(
+        shrink = np.empty((n_rows, 2), np.float32)
+        widest = scale_rows(
             batch.x_indptr, batch.x_index, batch.x_value, start, stop, learn, self._sums, self._n_seen, indptr, index, scaled,
-            raw,
-            shrink,
+            raw, shrink,
         )  # fmt: skip
-        target = np.zeros((n_rows, n_labels), np.uint8)
+        most_labels = 0
         if learn:
-            mark_targets(batch.y_indptr, batch.y_index, batch.u_indptr, batch.u_index, start, target)
+            target = np.empty((n_rows, n_labels), np.uint8)
+            most_labels = mark_targets(batch.y_indptr, batch.y_index, batch.u_indptr, batch.u_index, start, target)
+        else:
+            target = np.zeros((n_rows, n_labels), np.uint8)
         used = int(indptr[-1])  # missing values are left out
-        return Rows(indptr, index[:used], scaled[:used], raw[:used], target, batch.weight[start:stop], shrink)
+        weight = batch.weight[start:stop]
+        return Rows(indptr, index[:used], scaled[:used], raw[:used], target, weight, shrink, widest, most_labels)
 
     def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         """Start features anew, bool[features]."""

@@ -1,6 +1,10 @@
 """Names <-> indices, for labels and features that appear while the stream runs."""
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
+from itertools import repeat
+
+import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["Vocabulary", "in_name_order"]
 
@@ -55,6 +59,14 @@ class Vocabulary:
     def get(self, name: Hashable) -> int:
         """Return the index of `name`, or -1."""
         return self._index.get(name, -1)
+
+    def indices(self, names: Collection[Hashable]) -> NDArray[np.int32]:
+        """Return the indices of names, int32[names], -1 for one without."""
+        return np.fromiter(map(self._index.get, names, repeat(-1)), np.int32, len(names))
+
+    def has_all(self, names: Iterable[Hashable]) -> bool:
+        """Tell whether each name has an index."""
+        return all(map(self._index.__contains__, names))
 
     def name(self, index: int) -> Hashable:
         """Return the name that has `index`."""

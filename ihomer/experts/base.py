@@ -23,6 +23,8 @@ class Rows(NamedTuple):
     target: NDArray[np.uint8]  # [rows, labels]; 0 negative, 1 positive, 2 unobserved
     weight: NDArray[np.float64]
     shrink: NDArray[np.float32]  # [rows, 2]: learned from is the row times it, scaled and raw; see `scale_rows`
+    widest: int  # most pairs of a row, and most labels of one that apply or were not observed
+    most_labels: int
 
 
 class Expert(abc.ABC):

@@ -34,8 +34,8 @@ class Rehearsal(Expert):
     def _fit(self, rows: Rows) -> None:
         """Make room for rows that are to be learned."""
         slots = min(self._number + len(rows.weight), _WINDOW)
-        widest = min(int(np.diff(rows.indptr).max(initial=1)), _MOST_PAIRS)
-        most = min(int(np.count_nonzero(rows.target, axis=1).max(initial=1)), _MOST_LABELS)
+        widest = min(max(rows.widest, 1), _MOST_PAIRS)
+        most = min(max(rows.most_labels, 1), _MOST_LABELS)
         if slots <= len(self._sizes) and widest <= self._entry.shape[1] and most <= self._labels.shape[1]:
             return
         self._sizes = larger(self._sizes, 0, slots)

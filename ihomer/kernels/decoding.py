@@ -283,92 +283,107 @@ def keep_way(objective, learn, is_best, target, row, n_active, active, tally, ch
         note_way(target[row], chosen, n_active, active, tally)
 
 
+@inner
+def answer_row(
+    q, target, row, learn, objective, header, table, hashes, ends, pool, stats, last_seen, latest, factor, novelty, shared, own,
+    own_bias, total, tally, events, inputs, final, weights_of_sets, live, found, p, place, members, joint, proba, answer,
+):  # fmt: skip
+    """Write the probabilities and the answer of a row, and what they were made from; see `decode_rows`."""
+    n_labels = q.size
+    marginal, active = np.empty(n_labels), np.empty(MOST_ACTIVE, np.int64)
+    counts, without, gain = np.empty(MOST_ACTIVE + 1), np.empty(MOST_ACTIVE + 1), np.empty(MOST_ACTIVE)
+    trial, chosen, final_choice = np.zeros((3, MOST_ACTIVE), np.uint8)
+    likelihood, recency, posterior = weights_of_sets[0], weights_of_sets[1], weights_of_sets[2]
+    log_none = 0.0
+    for label in range(n_labels):
+        # A label not met so far takes no part: the answer must not depend on whether its name is known already.
+        p[label] = probability(q[label]) if tally[label, 0, SIZE] > 0.0 else 0.0
+        log_none += math.log(1.0 - p[label])
+    n_active = active_labels(p, active, place)
+    n_live, best, covered = weigh_sets(
+        q, log_none, header, ends, pool, stats, last_seen, latest, factor, place, likelihood, recency, posterior, live
+    )
+    new, first, second = novelty_of(n_live, covered, posterior[best] if best >= 0 else 1.0, novelty)
+    found[0], found[1], found[2], found[3] = n_live, new, first, second
+    joint[:n_active, : n_active + 1] = 0.0
+    marginal[:] = 0.0
+    none, largest = add_seen(1.0 - new, live, n_live, ends, pool, posterior, place, n_active, joint, marginal)
+    none_new, largest_new = add_independent(new, p, active, n_active, joint, counts, without)
+    none, largest = none + none_new, max(largest, largest_new)
+    for label in range(n_labels):
+        inputs[label, 0] = q[label]
+        met = tally[label, 0, SIZE] > 0.0
+        inputs[label, 1] = log_odds(marginal[label] + new * p[label], 1e-5) if met else q[label]
+    mix_row(inputs, shared, own, own_bias, final)
+    for label in range(n_labels):
+        proba[label] = probability(final[label])
+    rule = best_way(total, N_WAYS) if objective == MICRO_F1 else np.int64(-1)
+    if objective in (EXAMPLE_F1, MICRO_F1):
+        best_expected_f1(none, joint, n_active, largest, gain, trial, chosen)
+        keep_way(objective, learn, rule == BEST_F1, target, row, n_active, active, total[BEST_F1], chosen, final_choice)
+    if objective in (SUBSET, MICRO_F1):
+        most_probable(best, n_active, active, q, log_none, new, covered, ends, pool, members, table, hashes, posterior, place,
+                      chosen)  # fmt: skip
+        keep_way(objective, learn, rule == MOST_PROBABLE, target, row, n_active, active, total[MOST_PROBABLE], chosen,
+                 final_choice)  # fmt: skip
+    if objective in (BALANCED, MICRO_F1):
+        balanced(
+            best, live, n_live, none, joint, largest, proba, n_active, active, q, log_none, new, covered, ends, pool, members,
+            table, hashes, posterior, place, total, tally, events, gain, trial, chosen,
+        )  # fmt: skip
+        keep_way(objective, learn, rule == BALANCE, target, row, n_active, active, total[BALANCE], chosen, final_choice)
+    if objective == MACRO_F1:
+        above_own(proba, n_active, active, total, tally, chosen)
+    if objective == MICRO_F1:
+        if rule < N_THRESHOLDS:
+            above(proba, n_active, active, _THRESHOLDS[rule], final_choice)
+        chosen[:n_active] = final_choice[:n_active]
+    for label in range(n_labels):
+        answer[label] = proba[label] > 0.5 if objective == HAMMING else False
+    if objective != HAMMING:
+        for j in range(n_active):
+            answer[active[j]] = chosen[j]
+
+
 @jit
 def decode_rows(
-    odds, target, weight, learn, start, objective, header, table, hashes, ends, pool, stats, last_seen, latest, factor,
-    information, novelty, shared, shared_information, own, own_bias, total, tally, events, proba, answer,
+    odds, target, weight, learn, known, start, objective, header, table, hashes, ends, pool, stats, last_seen, latest, factor,
+    information, novelty, shared, shared_information, own, own_bias, total, tally, events, inputs, final, weights_of_sets, live,
+    found, proba, answer,
 ):  # fmt: skip
     """Turn mixed log-odds, float64[rows, labels], into probabilities and answers, row by row from `start`; learn if `learn`.
 
     The labelset is one of those seen, P = (1 - r) P(S), or, with probability r, of independent labels. The marginals of that
     are mixed with the log-odds themselves, which gives `proba`, float64[rows, labels]; answer : uint8[rows, labels], out.
     total : float64[ways, 2], tally : float64[labels, thresholds, 2], true positives, and answered plus true
+    What an answer is made from, and what is learned with: inputs : float32[labels, 2]; final : float64[labels];
+    weights_of_sets : float64[3, sets]; live : int32[sets]; found : float64[4]
+    known : these, `proba` and `answer` already hold what a call without `learn` wrote for the one row, and nothing was learned
+    since. Not for micro-F1, which counts its ways to answer while it answers.
     Return (row, DONE), or (row, FULL) where there is no room for the labelset of that row.
     """
     n_labels = odds.shape[1]
-    p, marginal, inputs = np.empty(n_labels), np.empty(n_labels), np.empty((n_labels, 2), np.float32)
-    final = np.empty(n_labels)
-    place, members = np.empty(n_labels, np.int64), np.empty(n_labels + 1, np.int32)
-    active = np.empty(MOST_ACTIVE, np.int64)
-    joint = np.zeros((MOST_ACTIVE, MOST_ACTIVE + 1))
-    counts, without, gain = np.empty(MOST_ACTIVE + 1), np.empty(MOST_ACTIVE + 1), np.empty(MOST_ACTIVE)
-    trial, chosen, final_choice = np.zeros((3, MOST_ACTIVE), np.uint8)
+    p, place, members = np.empty(n_labels), np.empty(n_labels, np.int64), np.empty(n_labels + 1, np.int32)
+    joint = np.empty((MOST_ACTIVE, MOST_ACTIVE + 1))
     room = hashes.size
-    likelihood, recency, posterior = np.empty(room), np.empty(room), np.empty(room)
-    live = np.empty(room, np.int32)
     gradient, work = np.empty(2), np.empty((2, 2))
     for row in range(start, odds.shape[0]):
-        q = odds[row]
         if learn and (header[N_SETS] == room or header[N_MEMBERS] + n_labels > pool.size):
             return row, FULL
-        log_none = 0.0
-        for label in range(n_labels):
-            # A label not met so far takes no part: the answer must not depend on whether its name is known already.
-            p[label] = probability(q[label]) if tally[label, 0, SIZE] > 0.0 else 0.0
-            log_none += math.log(1.0 - p[label])
-        n_active = active_labels(p, active, place)
-        n_live, best, covered = weigh_sets(
-            q, log_none, header, ends, pool, stats, last_seen, latest, factor, place, likelihood, recency, posterior, live
-        )
-        new, first, second = novelty_of(n_live, covered, posterior[best] if best >= 0 else 1.0, novelty)
-        joint[:n_active, : n_active + 1] = 0.0
-        marginal[:] = 0.0
-        none, largest = add_seen(1.0 - new, live, n_live, ends, pool, posterior, place, n_active, joint, marginal)
-        none_new, largest_new = add_independent(new, p, active, n_active, joint, counts, without)
-        none, largest = none + none_new, max(largest, largest_new)
-        for label in range(n_labels):
-            inputs[label, 0] = q[label]
-            met = tally[label, 0, SIZE] > 0.0
-            inputs[label, 1] = log_odds(marginal[label] + new * p[label], 1e-5) if met else q[label]
-        mix_row(inputs, shared, own, own_bias, final)
-        for label in range(n_labels):
-            marginal[label] = probability(final[label])
-            proba[row, label] = marginal[label]
-        rule = best_way(total, N_WAYS) if objective == MICRO_F1 else np.int64(-1)
-        if objective in (EXAMPLE_F1, MICRO_F1):
-            best_expected_f1(none, joint, n_active, largest, gain, trial, chosen)
-            keep_way(objective, learn, rule == BEST_F1, target, row, n_active, active, total[BEST_F1], chosen, final_choice)
-        if objective in (SUBSET, MICRO_F1):
-            most_probable(best, n_active, active, q, log_none, new, covered, ends, pool, members, table, hashes, posterior,
-            place,
-                          chosen)  # fmt: skip
-            keep_way(objective, learn, rule == MOST_PROBABLE, target, row, n_active, active, total[MOST_PROBABLE], chosen,
-                     final_choice)  # fmt: skip
-        if objective in (BALANCED, MICRO_F1):
-            balanced(
-                best, live, n_live, none, joint, largest, marginal, n_active, active, q, log_none, new, covered, ends, pool,
-                members,
-                table, hashes, posterior, place, total, tally, events, gain, trial, chosen,
+        if not known:
+            answer_row(
+                odds[row], target, row, learn, objective, header, table, hashes, ends, pool, stats, last_seen, latest, factor,
+                novelty, shared, own, own_bias, total, tally, events, inputs, final, weights_of_sets, live, found, p, place,
+                members, joint, proba[row], answer[row],
             )  # fmt: skip
-            keep_way(objective, learn, rule == BALANCE, target, row, n_active, active, total[BALANCE], chosen, final_choice)
-        if objective == MACRO_F1:
-            above_own(marginal, n_active, active, total, tally, chosen)
-        if objective == MICRO_F1:
-            if rule < N_THRESHOLDS:
-                above(marginal, n_active, active, _THRESHOLDS[rule], final_choice)
-            chosen[:n_active] = final_choice[:n_active]
-        for label in range(n_labels):
-            answer[row, label] = marginal[label] > 0.5 if objective == HAMMING else False
-        if objective != HAMMING:
-            for j in range(n_active):
-                answer[row, active[j]] = chosen[j]
         if learn:
             t = target[row, :n_labels]
             mix_learn(inputs, final, t, weight[row], shared, shared_information, own, own_bias, gradient, work)
-            note_thresholds(t, marginal, total, tally, events)
+            note_thresholds(t, proba[row], total, tally, events)
             learn_labelset(
-                t, q, weight[row], new, first, second, header, table, hashes, ends, pool, stats, last_seen, latest, likelihood,
-                recency, posterior, live, n_live, factor, information, novelty, members,
+                t, odds[row], weight[row], found[1], found[2], found[3], header, table, hashes, ends, pool, stats, last_seen,
+                latest, weights_of_sets[0], weights_of_sets[1], weights_of_sets[2], live, np.int64(found[0]), factor,
+                information, novelty, members,
             )  # fmt: skip
             if header[N_SETS] == room:  # what is forgotten now is so for the next row, whether it is learned or not
                 return row + 1, FULL

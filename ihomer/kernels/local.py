@@ -71,40 +71,53 @@ def local_ridge(best, similarity, found, sharp, gram, ring, labels, importance, 
         out[label, at] = log_odds(prior[label] * (1.0 - total) + votes[label], LEAST_P)
 
 
+@inner
+def local_predict(
+    index, value, first, last, n, size, ring, importance, entry, entry_value, link, head, column_of, columns, labels, gram,
+    base, products, best, similarity, share, votes, prior, a, out, at,
+):  # fmt: skip
+    """Write the four log-odds of each label to out[:, at:at + 4]; see `local_rows`."""
+    for label in range(votes.size):
+        prior[label] = min(max(probability(float(out[label, base])), 1e-4), 0.9)
+    shared_products(index, value, first, last, n, size, ring, entry, entry_value, link, head, column_of, columns, products)
+    kept = min(n, size)
+    recent = min(kept, RECENT)
+    found, slot = nearest_slots(products, n % size, recent, size, np.int64(0), best, similarity)
+    few = min(found, N_RECENT)
+    vote(best, similarity, few, ring, labels, importance, prior, share, votes, out, np.int64(at + 1))
+    found, slot = nearest_slots(products, slot, kept - recent, size, found, best, similarity)
+    few = min(found, N_VOTERS)
+    vote(best, similarity, few, ring, labels, importance, prior, share, votes, out, np.int64(at))
+    for sharp in range(2):
+        local_ridge(
+            best, similarity, found, sharp == 1, gram, ring, labels, importance, prior, a, share, votes, out,
+            np.int64(at + 2 + sharp),
+        )  # fmt: skip
+
+
 @jit
 def local_rows(
-    indptr, index, value, target, weight, shrink, learn, number, size, ring, importance, entry, entry_value, link, head,
-    present,
-    column_of, columns, labels, gram, base, out, at,
+    indptr, index, value, target, weight, shrink, learn, known, number, size, ring, importance, entry, entry_value, link, head,
+    present, column_of, columns, labels, gram, base, products, out, at,
 ):  # fmt: skip
     """Predict each row into out[row, :, at:at + 4], and put it in the window if `learn`.
 
     Outputs: 5 neighbours of the window, 4 of the last 170 events, local regression, the same with a Gaussian kernel
     number : of the first row; importance : float64[slots], weights of the events; base : place of the rate in `out`
+    products : float32[size or more], of the last row with those of the window, out
+    known : `products` and `out` already hold what a call without `learn` wrote for the one row, and nothing was learned since
     The other arrays are those of `ihomer.kernels.window`.
     """
     n_labels = out.shape[1]
-    products = np.zeros(gram.shape[0], np.float32)
     best, similarity, share = np.empty(N_NEAR, np.int64), np.empty(N_NEAR), np.empty(N_NEAR)
     votes, prior, a = np.empty(n_labels), np.empty(n_labels), np.empty((N_NEAR, N_NEAR))
     for row in range(out.shape[0]):
         first, last = indptr[row], indptr[row + 1]
         n = number + row if learn else np.int64(number)
-        for label in range(n_labels):
-            prior[label] = min(max(probability(float(out[row, label, base])), 1e-4), 0.9)
-        shared_products(index, value, first, last, n, size, ring, entry, entry_value, link, head, column_of, columns, products)
-        kept = min(n, size)
-        recent = min(kept, RECENT)
-        found, slot = nearest_slots(products, n % size, recent, size, np.int64(0), best, similarity)
-        few = min(found, N_RECENT)
-        vote(best, similarity, few, ring, labels, importance, prior, share, votes, out[row], np.int64(at + 1))
-        found, slot = nearest_slots(products, slot, kept - recent, size, found, best, similarity)
-        few = min(found, N_VOTERS)
-        vote(best, similarity, few, ring, labels, importance, prior, share, votes, out[row], np.int64(at))
-        for sharp in range(2):
-            local_ridge(
-                best, similarity, found, sharp == 1, gram, ring, labels, importance, prior, a, share, votes, out[row],
-                np.int64(at + 2 + sharp),
+        if not known:
+            local_predict(
+                index, value, first, last, n, size, ring, importance, entry, entry_value, link, head, column_of, columns,
+                labels, gram, base, products, best, similarity, share, votes, prior, a, out[row], np.int64(at),
             )  # fmt: skip
         if learn:
             slot = n % size

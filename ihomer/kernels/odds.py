@@ -34,12 +34,18 @@ def log_odds(p, least):
 
 @jit
 def mark_targets(y_indptr, y_index, u_indptr, u_index, start, target):
-    """Write what is known of each label to `target`, uint8[rows, labels], for the rows from `start` on."""
+    """Write what is known of each label to `target`, uint8[rows, labels], for the rows from `start` on.
+
+    Return the largest number of labels of a row that apply or were not observed.
+    """
+    most = 0
     for row in range(target.shape[0]):
         mark = target[row]
         mark[:] = NEGATIVE
         at = start + row
+        most = max(most, y_indptr[at + 1] - y_indptr[at] + u_indptr[at + 1] - u_indptr[at])
         for k in range(y_indptr[at], y_indptr[at + 1]):
             mark[y_index[k]] = POSITIVE
         for k in range(u_indptr[at], u_indptr[at + 1]):
             mark[u_index[k]] = UNOBSERVED
+    return most

@@ -65,12 +65,12 @@ def scale_rows(
 
     A row is scaled with itself taken into the sums; without `learn` they are left as they were. A feature that no event had
     before takes no part in the length, so that an answer does not depend on whether its name is known already; what is
-    learned from is the row times `shrink`, which is of unit length with it.
+    learned from is the row times `shrink`, which is of unit length with it. Return how many pairs the longest row has then.
 
     sums : float64[features, 3], of the present values: how many, sum, sum of squares; n_seen : float64[1], events
     indptr : int64[rows + 1]; index : int32[pairs]; scaled_value, raw_value : float32[pairs]; shrink : float32[rows, 2], out
     """
-    used = 0
+    used, most = 0, 0
     indptr[0] = 0
     widest = 0
     for row in range(start, stop):
@@ -97,9 +97,11 @@ def scale_rows(
         for k in range(size):
             scaled_value[used + k], raw_value[used + k] = wide_scaled[k], wide_raw[k]
         used += size
+        most = max(most, size)
         indptr[row - start + 1] = used
         if learn:
             n_seen[0] = seen
             if seen > _LONG:
                 n_seen[0] *= 0.5
                 sums[:] *= 0.5
+    return most
