@@ -59,6 +59,7 @@ def line_of(settings: Settings, cell: Cell, state: dict[str, Any], died: str | N
     return {
         **cell._asdict(),
         "digest": settings.digest(cell),
+        "limit": settings.limit,
         "group": table["group"],
         "command": command_of(settings, cell, done if status == PARTIAL else None),
         "status": status,

@@ -28,7 +28,6 @@ _PLACES = {
     "isoup": "models_river",
     "vowpal": "models_others",
     "napkin": "models_others",
-    "moa": "models_others",
 }
 
 

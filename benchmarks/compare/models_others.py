@@ -50,10 +50,10 @@ class Vowpal:
 
 
 class PrefixRefits:
-    """napkinXC's online probabilistic label tree, fitted anew each time that the number of events has doubled.
+    """napkinXC's probabilistic label tree with its defaults, fitted anew each time that the number of events has doubled.
 
     The library has no incremental interface in Python. The events before the first fit are answered with no label, and
-    the others by the last fit.
+    the others by the last fit: those of p > 1/2.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class PrefixRefits:
 
     def _fit(self) -> None:
         folder = tempfile.TemporaryDirectory()
-        model = self._make(folder.name, tree_type="onlineKaryRandom", threads=1, seed=self._seed, verbose=0)
+        model = self._make(folder.name, threads=1, seed=self._seed, verbose=0)
         model.fit(sparse.vstack(self._rows, format="csr"), self._labels)
         self._model, self._folder = model, folder
         self._due *= 2

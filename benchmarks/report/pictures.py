@@ -1,0 +1,140 @@
+"""The pictures of the report as SVG; the same results give the same bytes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.report import statistics
+from benchmarks.report.results import NAMES, OURS, Results, more_is_better
+
+# Colours and a grey that stand out on white and on black alike; the background is left transparent.
+GREY = "#808080"
+COLOURS = {"ours": "#e8590c", "global": "#2b8aeb", "local": "#2f9e44", "trivial": GREY, "other": "#ae5fd0"}
+MARKERS = {"ours": "*", "global": "s", "local": "o", "trivial": "x", "other": "D"}
+
+
+def _plot() -> Any:
+    import matplotlib
+
+    matplotlib.use("svg")
+    import matplotlib.pyplot as plt
+
+    plt.rcParams.update(
+        {
+            "svg.hashsalt": "ihomer", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 9, "text.color": GREY,
+            "axes.edgecolor": GREY, "axes.labelcolor": GREY, "xtick.color": GREY, "ytick.color": GREY,
+        }
+    )  # fmt: skip
+    return plt
+
+
+def _save(plt: Any, figure: Any, path: Path) -> None:
+    figure.savefig(path, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
+    plt.close(figure)
+
+
+def speed_against_score(results: Results, score: str, path: Path) -> None:
+    """Draw, for each model that finished at least one stream, its events per second against its score.
+
+    Both are means over the streams that it finished (the rate a geometric one); an open marker and the number of streams say
+    that it did not finish all.
+    """
+    plt = _plot()
+    figure, axes = plt.subplots(figsize=(7.5, 5.0))
+    table = results.table(score)
+    points = []
+    for j, model in enumerate(results.models):
+        done = [i for i in range(len(results.sets)) if not np.isnan(table[i, j])]
+        rates = [_rate(results.cells[results.sets[i], model]) for i in done]
+        if not done:
+            continue
+        x, y = float(np.exp(np.mean(np.log(rates)))), float(np.mean(table[done, j]))
+        group = results.groups[model]
+        whole = len(done) == len(results.sets)
+        colour, marker = COLOURS[group], MARKERS[group]
+        face = colour if whole or marker == "x" else "none"
+        axes.scatter([x], [y], s=120 if group == "ours" else 36, marker=marker, facecolors=face, edgecolors=colour)
+        points.append((x, y, model if whole else f"{model} ({len(done)})", colour))
+    axes.set_xscale("log")
+    axes.set_xlabel("events per second, predict and learn (geometric mean over streams)")
+    axes.set_ylabel(f"{NAMES[score]}, mean over streams")
+    axes.grid(alpha=0.25, color=GREY)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    _label(figure, axes, points)
+    for group, colour in COLOURS.items():
+        if group in results.groups.values():
+            axes.scatter([], [], marker=MARKERS[group], color=colour, label=group)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    _save(plt, figure, path)
+
+
+def _rate(lines: Sequence[dict[str, Any]]) -> float:
+    return float(np.mean([line["measured"]["events_per_second"] or 1.0 for line in lines]))
+
+
+def _label(figure: Any, axes: Any, points: list[tuple[float, float, str, str]]) -> None:
+    """Write names beside points, from the top down, each in the first place that is free."""
+    figure.canvas.draw()
+    taken: list[Any] = []
+    for x, y, name, colour in sorted(points, key=lambda point: (-point[1], point[2])):
+        for dx, dy, side in _places():
+            text = axes.annotate(
+                name, (x, y), xytext=(dx, dy), textcoords="offset points", fontsize=7, color=colour, ha=side, va="center"
+            )
+            box = text.get_window_extent()
+            if not any(box.overlaps(other) for other in taken):
+                break
+            text.remove()
+        else:
+            text = axes.annotate(name, (x, y), xytext=(6, 0), textcoords="offset points", fontsize=7, color=colour, va="center")
+            box = text.get_window_extent()
+        taken.append(box)
+
+
+def _places() -> list[tuple[int, int, str]]:
+    steps = [0, -7, 7, -14, 14, -21, 21, -28, 28]
+    return [(7 if side == "left" else -7, dy, side) for dy in steps for side in ("left", "right")]
+
+
+def critical_difference_diagram(results: Results, score: str, path: Path, alpha: float = 0.05) -> None:
+    """Draw mean ranks with bars over models that Nemenyi's test does not tell apart; all models must have finished."""
+    plt = _plot()
+    table = more_is_better(results.table(score), score)
+    mean_ranks = statistics.ranks(table).mean(0)
+    order = np.argsort(mean_ranks, kind="stable").tolist()
+    ranked = [float(mean_ranks[j]) for j in order]
+    n = len(order)
+    difference = statistics.critical_difference(n, len(results.sets), alpha)
+    bars = statistics.cliques(ranked, difference)
+    height = 0.6 + 0.16 * ((n + 1) // 2) + 0.09 * len(bars)
+    figure, axes = plt.subplots(figsize=(7.5, max(1.6, height)))
+    axes.set_axis_off()
+    axes.set_xlim(1 - 0.55 * n, n + 0.55 * n)
+    top, first = 1.0, -0.6 - 0.35 * len(bars)
+    axes.plot([1, n], [0, 0], color=GREY, lw=1)
+    for rank in range(1, n + 1, max(1, n // 12)):
+        axes.plot([rank, rank], [0, 0.2], color=GREY, lw=1)
+        axes.text(rank, 0.3, str(rank), ha="center", va="bottom", fontsize=8)
+    axes.plot([1, 1 + difference], [top + 0.5, top + 0.5], color=GREY, lw=1.5, marker="|")
+    axes.text(1, top + 0.7, f"critical difference {difference:.2f} (Nemenyi, {alpha:g}); {NAMES[score]}", fontsize=8)
+    for i, (start, stop) in enumerate(bars):
+        axes.plot([ranked[start], ranked[stop]], [-0.3 - 0.35 * i] * 2, color=GREY, lw=3, solid_capstyle="round")
+    half = (n + 1) // 2
+    for i, j in enumerate(order):
+        left = i < half
+        y = first - 0.6 * (i if left else n - 1 - i)
+        edge = 1 - 0.05 * n if left else n + 0.05 * n
+        model = results.models[j]
+        colour = COLOURS[results.groups[model]]
+        axes.plot([ranked[i], ranked[i], edge], [0, y, y], color=colour, lw=1)
+        text = f"{model}  {ranked[i]:.1f}" if left else f"{ranked[i]:.1f}  {model}"
+        weight = "bold" if model == OURS else "normal"
+        axes.text(
+            edge + (-0.1 if left else 0.1), y, text, ha="right" if left else "left", va="center", fontsize=8, color=colour,
+            fontweight=weight,
+        )  # fmt: skip
+    _save(plt, figure, path)
