@@ -73,9 +73,10 @@ def section(document: Document, order: str, results: Results, folder: Path) -> N
         document.table(f"{NAMES[score]}, order {order}", *tables.score_table(results, score))
     tests(document, results, order, folder)
     document.text(
-        "Relative improvement: for each baseline our mean score over the streams that both finished, over its mean there, minus 1 "
-        "(for the loss: by which share ours is lower); then the mean over the baselines of the group, in brackets the lowest and "
-        "the highest. How the paper computes its percentages is not in the sources at hand; this is the plainest reading."
+        "Relative improvement: for each baseline our mean score over the streams that both finished, over its mean there, "
+        "minus 1 (for the loss: by which share ours is lower); then the mean over the baselines of the group, in brackets the "
+        "lowest and the highest. How the paper computes its percentages is not in the sources at hand; this is the plainest "
+        "reading."
     )
     ours = [model for model in results.models if results.groups[model] == "ours"]
     document.table(f"Relative improvement, order {order}", *tables.improvement_table(results, ours))
