@@ -54,8 +54,10 @@ def speed_against_score(results: Results, score: str, path: Path) -> None:
         group = results.groups[model]
         whole = len(done) == len(results.sets)
         colour, marker = COLOURS[group], MARKERS[group]
-        face = colour if whole or marker == "x" else "none"
-        axes.scatter([x], [y], s=120 if group == "ours" else 36, marker=marker, facecolors=face, edgecolors=colour)
+        axes.plot(
+            [x], [y], linestyle="none", marker=marker, markersize=11 if group == "ours" else 6, color=colour,
+            fillstyle="full" if whole else "none",
+        )  # fmt: skip
         points.append((x, y, model if whole else f"{model} ({len(done)})", colour))
     axes.set_xscale("log")
     axes.set_xlabel("events per second, predict and learn (geometric mean over streams)")
@@ -67,7 +69,7 @@ def speed_against_score(results: Results, score: str, path: Path) -> None:
     _label(figure, axes, points)
     for group, colour in COLOURS.items():
         if group in results.groups.values():
-            axes.scatter([], [], marker=MARKERS[group], color=colour, label=group)
+            axes.plot([], [], linestyle="none", marker=MARKERS[group], color=colour, label=group)
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     _save(plt, figure, path)
 
