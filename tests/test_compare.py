@@ -209,6 +209,16 @@ def test_shared_neighbours_answer_as_rivers_one_for_each_label() -> None:
         theirs.learn_one(x, y)
 
 
+def test_the_powerset_answers_with_a_labelset_it_has_seen_where_river_answers_with_the_opposite() -> None:
+    stream = sets.Stream(np.ones((30, 1)), np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]] * 10, np.uint8), ["x"], list("abc"))
+    rows = sets.Rows(stream, dense=True)
+    model = build(load().model_tables["LP HT"], 0, stream)
+    for row in range(30):
+        model.learn_one(rows.x(row), rows.y(row))
+    assert sum(model.predict_one(rows.x(0)).values()) == 1
+    assert sum(multioutput.MultiClassEncoder.predict_one(model, rows.x(0)).values()) != 1
+
+
 def test_pruned_sets_learn_a_rare_labelset_as_its_largest_frequent_part() -> None:
     leaf = PrunedSets(buffer=7, prune=1)
     a, b, ab, abc = (frozenset(letters) for letters in ("a", "b", "ab", "abc"))

@@ -130,9 +130,26 @@ def chain(stream: Stream, seed: int, scale: bool = False) -> Any:
     return _scaled(multioutput.ClassifierChain(linear_model.LogisticRegression(), order=list(stream.labels)), scale)
 
 
-def powerset(stream: Stream, seed: int, **parameters: Any) -> Any:
+class Powerset(multioutput.MultiClassEncoder):
+    """river's label powerset, answering with the labelset of the most probable class.
+
+    river's own answer takes the opposite of each label where that class has a probability below 1/2.
+
+    Parameters
+    ----------
+    model
+        The classifier of the labelsets.
+    """
+
+    def predict_one(self, x: dict[str, float], **kwargs: Any) -> dict[str, bool]:
+        """Return for each label whether it is predicted; {} before anything is learned."""
+        found = self.model.predict_one(x, **kwargs)
+        return {} if found is None else dict(self._r_label_map[found])
+
+
+def powerset(stream: Stream, seed: int, **parameters: Any) -> Powerset:
     """Return a Hoeffding tree whose classes are the labelsets."""
-    return multioutput.MultiClassEncoder(tree.HoeffdingTreeClassifier(**parameters))
+    return Powerset(tree.HoeffdingTreeClassifier(**parameters))
 
 
 def isoup(stream: Stream, seed: int, **parameters: Any) -> Any:
