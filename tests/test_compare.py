@@ -54,19 +54,25 @@ def test_every_table_builds_its_stream() -> None:
         assert (stream.Y.sum(0) > 0).all(), name
 
 
+def run_table(**changes: str) -> str:
+    values = {"sets": '["a"]', "orders": '["file"]', "seeds": "[0]", "seconds": "1", "memory_mb": "1", "limit": "0"}
+    return "[run]\n" + "".join(f"{key} = {value}\n" for key, value in {**values, **changes}.items())
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("[run", "Expected"),
         ("[run]\nsets = []", "run.models|run.orders"),
-        ('[run]\nsets=["a"]\nmodels=["x"]\norders=["file"]\nseeds=[0]\nseconds=1\nmemory_mb=1\nlimit=0', "no model is named 'x'"),
-        ('[run]\nsets=["a"]\norders=["up"]\nseeds=[0]\nseconds=1\nmemory_mb=1\nlimit=0', "no order is named 'up'"),
-        ('[run]\nsets=["a"]\norders=["file"]\nseeds=[-1]\nseconds=1\nmemory_mb=1\nlimit=0', "a seed is"),
-        ('[run]\nsets=["a"]\norders=["file"]\nseeds=[0]\nseconds=0\nmemory_mb=1\nlimit=0', "seconds"),
-        ('[run]\nsets=["a"]\norders=["file"]\nseeds=[0]\nseconds=true\nmemory_mb=1\nlimit=0', "run.seconds"),
-        ('[run]\nsets=["a"]\nmodels=["x"]\norders=["file"]\nseeds=[0]\nseconds=1\nmemory_mb=1\nlimit=0\n[models.x]\nmake="y"', "group"),
+        (run_table(models='["x"]'), "no model is named 'x'"),
+        (run_table(orders='["up"]'), "no order is named 'up'"),
+        (run_table(seeds="[-1]"), "a seed is"),
+        (run_table(seconds="0"), "seconds"),
+        (run_table(seconds="true"), "run.seconds"),
+        (run_table(limit="-1"), "limit"),
+        (run_table(models='["x"]') + '[models.x]\nmake = "y"', "group"),
     ],
-)  # fmt: skip
+)
 def test_settings_that_cannot_be_are_refused(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "bad.toml"
     path.write_text(text)
@@ -266,7 +272,7 @@ def test_a_model_out_of_time_is_scored_so_far_and_its_command_gives_the_same_lin
     line = Runner(settings).run(cell)
     assert line["status"] == "partial"
     assert 0 < line["events_done"] < 5000
-    assert line["reason"] == f"time: 0.3 s were enough for {line['events_done']} of 5000 events"
+    assert line["reason"] == f"0.3 s and 6000 MB were enough for {line['events_done']} of 5000 events"
     assert f"--events {line['events_done']} " in line["command"]
     again = Runner(settings, events=line["events_done"]).run(cell)
     assert without_measured(again) == without_measured(line)

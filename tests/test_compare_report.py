@@ -16,6 +16,7 @@ from benchmarks.compare import cells
 from benchmarks.compare.settings import Cell, load
 from benchmarks.report import __main__ as command
 from benchmarks.report import pictures, statistics, tables
+from benchmarks.report.readme_block import compare
 from benchmarks.report.results import by_order
 
 # AUC of four versions of C4.5 on 14 data sets: Demšar, Statistical comparisons of classifiers over multiple data sets,
@@ -140,7 +141,7 @@ def test_every_cell_that_is_not_complete_stands_with_its_reason() -> None:
     _, rows = tables.reasons_table(by_order([failed, *lines[2:]])["file"])
     assert ["first", "MLHAT", "0", "failed", "ImportError: a / b"] in rows
     assert ["first", "default", "", "missing", "not computed"] in rows
-    assert any(row[:2] == ["third_one", "BR HT"] and row[4].startswith("time: 15 s were enough for 40") for row in rows)
+    assert any(row[:2] == ["third_one", "BR HT"] and row[4].startswith("25 s and 6000 MB were enough for 40") for row in rows)
 
 
 def test_lines_of_two_settings_do_not_stand_in_one_table() -> None:
@@ -180,6 +181,18 @@ def test_the_report_is_whole_and_the_same_again(tmp_path: Path) -> None:
     assert "ML-BELS" in published
     assert "ML-BELS" not in measured
     assert (folders[0] / "compare.tex").read_text().count(r"\begin{table}") == text.count("### ") - 1
+
+
+def test_the_block_of_the_readme_is_made_from_lines(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    for line in made_lines():
+        cells.append(path, {**line, "digest": load().digest(Cell(line["set"], line["model"], "file", 0))})
+    text = compare(path)
+    assert "| default | ours | 3 of 3 | 1.0 / 1.0 / 1.0 / 1.0 | 1,000 |" in text
+    assert "| BR HT | local | 2 of 3 | 3.3 / 3.3 / 3.3 / 3.3 |" in text
+    assert "Published: 23 % over global and 32 % over local baselines." in text
+    with pytest.raises(ValueError, match="no results of order shuffled"):
+        compare(path, "shuffled")
 
 
 def test_pictures_show_every_model_that_has_a_point(tmp_path: Path) -> None:

@@ -100,9 +100,8 @@ def main(words: list[str] | None = None) -> int:
         console.print(f"stopped; the same command goes on, {out} has what was computed")
         return 130
     if asked.quick:
-        wanted = {(cell, settings.digest(cell)) for cell in settings.cells()}
-        lines = [x for x in cells.read(out) if (Cell(*(x[key] for key in Cell._fields)), x["digest"]) in wanted]
-        print(small_table(lines))
+        found = {(Cell(*(line[key] for key in Cell._fields)), line["digest"]): line for line in cells.read(out)}
+        print(small_table([found[cell, settings.digest(cell)] for cell in settings.cells()]))
     return 0
 
 

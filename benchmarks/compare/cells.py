@@ -24,7 +24,7 @@ def command_of(settings: Settings, cell: Cell, events: int | None) -> str:
     if settings.limit:
         words += ["--limit", str(settings.limit)]
     if events is not None:
-        words += ["--seconds", f"{settings.seconds:g}", "--events", str(events)]
+        words += ["--seconds", f"{settings.seconds:g}", "--memory-mb", str(settings.memory_mb), "--events", str(events)]
     return shlex.join([*words, "--cell", cell.set, cell.model, cell.order, str(cell.seed)])
 
 
@@ -35,9 +35,7 @@ def _reason(settings: Settings, state: dict[str, Any], died: str | None) -> tupl
         return FAILED, died
     if done == events:
         return COMPLETE, None
-    if state["ended"] == "memory":
-        return PARTIAL, f"memory: {settings.memory_mb} MB were enough for {done} of {events} events"
-    return PARTIAL, f"time: {settings.seconds:g} s were enough for {done} of {events} events"
+    return PARTIAL, f"{settings.seconds:g} s and {settings.memory_mb} MB were enough for {done} of {events} events"
 
 
 def line_of(settings: Settings, cell: Cell, state: dict[str, Any], died: str | None) -> dict[str, Any]:

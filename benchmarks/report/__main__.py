@@ -78,8 +78,7 @@ def section(document: Document, order: str, results: Results, folder: Path) -> N
         "lowest and the highest. How the paper computes its percentages is not in the sources at hand; this is the plainest "
         "reading."
     )
-    ours = [model for model in results.models if results.groups[model] == "ours"]
-    document.table(f"Relative improvement, order {order}", *tables.improvement_table(results, ours))
+    document.table(f"Relative improvement, order {order}", *tables.improvement_table(results, results.group("ours")))
     for score in _PICTURED:
         path = folder / f"compare_speed_{order}_{score}.svg"
         pictures.speed_against_score(results, score, path)

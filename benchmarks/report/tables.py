@@ -147,6 +147,13 @@ def speed_table(results: Results) -> tuple[Row, list[Row]]:
     return ["events per second", *results.sets], rows
 
 
+def mean_rate(results: Results, model: str) -> str:
+    """Return the geometric mean over streams of the events per second of a model, – for none."""
+    lines = [line for name in results.sets for line in results.cells.get((name, model), [])]
+    rates = [line["measured"]["events_per_second"] for line in lines if line["measured"]["events_per_second"]]
+    return _rate(float(np.exp(np.mean(np.log(rates))))) if rates else "–"
+
+
 def _rate(rate: float) -> str:
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
