@@ -73,6 +73,7 @@ def line_of(settings: Settings, cell: Cell, state: dict[str, Any], died: str | N
             "seconds": round(seconds, 3),
             "events_per_second": round(done / seconds, 1) if seconds > 0 else None,
             "peak_memory_mb": state.get("peak_memory_mb"),
+            "stopped_by": state.get("ended"),
             "budget_seconds": settings.seconds,
             "budget_mb": settings.memory_mb,
             "commit": _commit(),
