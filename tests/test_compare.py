@@ -16,9 +16,11 @@ from river import multioutput, neighbors
 from benchmarks.compare import cells, sets, worker
 from benchmarks.compare.hoeffding import MajorityLabelset, MultiLabelHoeffdingTree, PrunedSets
 from benchmarks.compare.models import build
+from benchmarks.compare.models_ours import ClustersOfTrees
 from benchmarks.compare.models_river import SharedNeighbours
 from benchmarks.compare.pool import Runner, run_all
 from benchmarks.compare.settings import DEFAULT, Cell, Settings, SettingsError, load
+from ihomer import MLHATClassifier
 
 ROOT = Path(__file__).resolve().parents[1]
 ALL_MODELS = list(load().model_tables)
@@ -213,6 +215,13 @@ def test_shared_neighbours_answer_as_rivers_one_for_each_label() -> None:
         assert ours.predict_one(x) == theirs.predict_one(x)
         ours.learn_one(x, y)
         theirs.learn_one(x, y)
+
+
+def test_random_clusters_hold_each_label_once_and_one_cluster_is_the_tree_alone() -> None:
+    stream = tiny_stream()
+    assert sorted(np.concatenate(ClustersOfTrees(10, 4, seed=3).clusters).tolist()) == list(range(10))
+    one = ClustersOfTrees(5, 1, seed=3).test_then_train_many(stream.X, stream.Y)
+    assert (one == MLHATClassifier(seed=3).test_then_train_many(stream.X, stream.Y)).all()
 
 
 def test_the_powerset_answers_with_a_labelset_it_has_seen_where_river_answers_with_the_opposite() -> None:

@@ -135,6 +135,16 @@ def test_improvement_is_over_streams_that_both_finished() -> None:
     assert rows[1][:2] == ["default over 1 local", "+29 % (+29 to +29)"]  # .895 / .695
 
 
+def test_partitions_are_compared_on_streams_that_all_finished() -> None:
+    lines = made_lines()
+    other = [{**line, "model": "MLHAT, each label"} for line in lines if line["model"] == "BR HT"]
+    head, rows = tables.partition_table(by_order([*lines, *other])["file"])
+    assert head[0] == "mean of 2 streams"
+    assert [row[:2] for row in rows] == [
+        ["MLHAT: one tree for all labels", ".795"], ["MLHAT, each label: a tree for each label", ".695"]
+    ]  # fmt: skip
+
+
 def test_every_cell_that_is_not_complete_stands_with_its_reason() -> None:
     lines = made_lines()
     failed = cells.line_of(SETTINGS, Cell("first", "MLHAT", "file", 0), {}, "ImportError: a | b")

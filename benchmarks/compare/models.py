@@ -10,6 +10,8 @@ from benchmarks.compare.sets import Stream
 _PLACES = {
     "ihomer": "models_ours",
     "paper": "models_ours",
+    "paper_one_cluster": "models_ours",
+    "random_clusters": "models_ours",
     "mlhat": "models_ours",
     "mlht": "models_ours",
     "mlht_ps": "models_ours",

@@ -79,6 +79,9 @@ def section(document: Document, order: str, results: Results, folder: Path) -> N
         "reading."
     )
     document.table(f"Relative improvement, order {order}", *tables.improvement_table(results, results.group("ours")))
+    head, rows = tables.partition_table(results)
+    if rows:
+        document.table(f"Does partitioning help the published trees? Order {order}", head, rows)
     for score in _PICTURED:
         path = folder / f"compare_speed_{order}_{score}.svg"
         pictures.speed_against_score(results, score, path)

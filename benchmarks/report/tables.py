@@ -11,6 +11,13 @@ from benchmarks.report.results import LESS_IS_BETTER, NAMES, OURS, Results, by_o
 
 Row = list[str]
 _FOUR = ("subset_accuracy", "example_f1", "micro_f1", "macro_f1")
+_PARTITIONS = {
+    "paper": "clusters found online",
+    "paper, one cluster": "no partition",
+    "MLHAT": "one tree for all labels",
+    "MLHAT, random clusters": "random partition",
+    "MLHAT, each label": "a tree for each label",
+}
 _LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "†": r"$^\dagger$", "–": "--", "±": r"$\pm$"}
 
 
@@ -121,6 +128,17 @@ def improvement_table(results: Results, ours: Sequence[str]) -> tuple[Row, list[
             n = sum(other != model for other in results.group(group))
             rows.append([f"{model} over {n} {group}", *cells])
     return ["model, group", *[NAMES[score] for score in (*_FOUR, "hamming_loss")]], rows
+
+
+def partition_table(results: Results) -> tuple[Row, list[Row]]:
+    """Return the mean scores of the published trees with several partitions, over the streams that all of them finished."""
+    models = [model for model in _PARTITIONS if model in results.models]
+    common = [i for i, name in enumerate(results.sets) if all(results.is_complete(name, model) for model in models)]
+    rows = []
+    for model in models if common else []:
+        means = [results.table(score)[common, results.models.index(model)].mean() for score in (*_FOUR, "hamming_loss")]
+        rows.append([f"{model}: {_PARTITIONS[model]}", *[number(float(mean)) for mean in means]])
+    return [f"mean of {len(common)} streams", *[NAMES[score] for score in (*_FOUR, "hamming_loss")]], rows
 
 
 def reasons_table(results: Results) -> tuple[Row, list[Row]]:
