@@ -30,6 +30,7 @@ _PLACES = {
     "isoup": "models_river",
     "vowpal": "models_others",
     "napkin": "models_others",
+    "moa": "models_moa",
 }
 
 
