@@ -1,0 +1,158 @@
+"""The pictures of the report as SVG; the same results give the same bytes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.report import statistics
+from benchmarks.report.results import NAMES, OURS, Results, more_is_better
+
+# Colours and a grey that stand out on white and on black alike; the background is left transparent.
+GREY = "#808080"
+COLOURS = {"ours": "#e8590c", "global": "#2b8aeb", "local": "#2f9e44", "trivial": GREY, "other": "#ae5fd0"}
+MARKERS = {"ours": "*", "global": "s", "local": "o", "trivial": "x", "other": "D"}
+
+
+def _plot() -> Any:
+    import matplotlib
+
+    matplotlib.use("svg")
+    import matplotlib.pyplot as plt
+
+    plt.rcParams.update(
+        {
+            "svg.hashsalt": "ihomer", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 9, "text.color": GREY,
+            "axes.edgecolor": GREY, "axes.labelcolor": GREY, "xtick.color": GREY, "ytick.color": GREY,
+        }
+    )  # fmt: skip
+    return plt
+
+
+def _save(plt: Any, figure: Any, path: Path) -> None:
+    figure.savefig(path, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
+    plt.close(figure)
+
+
+def speed_against_score(results: Results, score: str, path: Path) -> None:
+    """Draw, for each model that finished at least one stream, its events per second against its score.
+
+    The rate is the geometric mean over all streams. The score is the mean over the streams that the model finished, over the
+    default model's mean on the same streams, so that a model that finished only easy ones gains nothing by it; an open marker
+    and the number of streams say that it did not finish all.
+    """
+    plt = _plot()
+    figure, axes = plt.subplots(figsize=(7.5, 5.5))
+    table = results.table(score)
+    ours = table[:, results.models.index(OURS)]
+    points = []
+    for j, model in enumerate(results.models):
+        done = ~(np.isnan(table[:, j]) | np.isnan(ours))
+        if not done.any() or ours[done].mean() == 0.0:
+            continue
+        rates = [_rate(results.cells.get((name, model), [])) for name in results.sets]
+        x = float(np.exp(np.mean(np.log([rate for rate in rates if rate]))))
+        y = float(table[done, j].mean() / ours[done].mean())
+        group = results.groups[model]
+        axes.plot(
+            [x], [y], linestyle="none", marker=MARKERS[group], markersize=11 if group == "ours" else 6, color=COLOURS[group],
+            fillstyle="full" if done.all() else "none",
+        )  # fmt: skip
+        points.append((x, y, model if done.all() else f"{model} ({int(done.sum())})", COLOURS[group]))
+    _frame(axes, results, score)
+    _label(figure, axes, points)
+    _save(plt, figure, path)
+
+
+def _frame(axes: Any, results: Results, score: str) -> None:
+    axes.set_xscale("log")
+    axes.margins(x=0.18)
+    axes.set_xlabel("events per second, predict and learn (geometric mean over streams)")
+    axes.set_ylabel(f"mean {NAMES[score]} over the default model's on the same streams")
+    axes.grid(alpha=0.25, color=GREY)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for group, colour in COLOURS.items():
+        if group in results.groups.values():
+            axes.plot([], [], linestyle="none", marker=MARKERS[group], color=colour, label=group)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(COLOURS), frameon=False)
+
+
+def _rate(lines: Sequence[dict[str, Any]]) -> float | None:
+    known = [line["measured"]["events_per_second"] for line in lines if line["measured"]["events_per_second"]]
+    return float(np.mean(known)) if known else None
+
+
+def _label(figure: Any, axes: Any, points: list[tuple[float, float, str, str]]) -> None:
+    """Write names beside points, from the top down, each in the first place that is free of names and markers."""
+    from matplotlib.transforms import Bbox
+
+    figure.canvas.draw()
+    at = axes.transData.transform([(x, y) for x, y, _, _ in points])
+    taken: list[Any] = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in at]
+    for x, y, name, colour in sorted(points, key=lambda point: (-point[1], point[2])):
+        text, box = None, None
+        for dx, dy, side in _PLACES:
+            if text is not None:
+                text.remove()
+            text = axes.annotate(
+                name, (x, y), xytext=(dx, dy), textcoords="offset points", fontsize=7, color=colour, ha=side, va="center",
+                arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.6, "shrinkA": 0, "shrinkB": 2} if dy else None,
+            )  # fmt: skip
+            box = Bbox(text.get_window_extent())
+            if not any(box.overlaps(other) for other in taken):
+                break
+        taken.append(box)
+
+
+_PLACES = [
+    (sign * dx, dy, side)
+    for reach in range(0, 90, 9)
+    for dy in ((0,) if reach == 0 else (-reach, reach))
+    for dx in (8, 40)
+    for sign, side in ((1, "left"), (-1, "right"))
+    if reach or dx == 8
+]
+
+
+def critical_difference_diagram(results: Results, score: str, path: Path, alpha: float = 0.05) -> None:
+    """Draw mean ranks with bars over models that Nemenyi's test does not tell apart; all models must have finished."""
+    plt = _plot()
+    table = more_is_better(results.table(score), score)
+    mean_ranks = statistics.ranks(table).mean(0)
+    order = np.argsort(mean_ranks, kind="stable").tolist()
+    ranked = [float(mean_ranks[j]) for j in order]
+    n = len(order)
+    difference = statistics.critical_difference(n, len(results.sets), alpha)
+    bars = statistics.cliques(ranked, difference)
+    height = 0.6 + 0.16 * ((n + 1) // 2) + 0.09 * len(bars)
+    figure, axes = plt.subplots(figsize=(5.5, max(1.6, height)))
+    axes.set_axis_off()
+    axes.set_xlim(1, n)
+    top, first = 1.0, -0.6 - 0.35 * len(bars)
+    axes.plot([1, n], [0, 0], color=GREY, lw=1)
+    for rank in range(1, n + 1, max(1, n // 12)):
+        axes.plot([rank, rank], [0, 0.2], color=GREY, lw=1)
+        axes.text(rank, 0.3, str(rank), ha="center", va="bottom", fontsize=8)
+    axes.plot([1, 1 + difference], [top + 0.5, top + 0.5], color=GREY, lw=1.5, marker="|")
+    told = f"critical difference {difference:.2f} (Nemenyi, {alpha:g}); mean ranks by {NAMES[score]}, 1 is best"
+    axes.text(1, top + 0.9, told, fontsize=8, va="bottom")
+    for i, (start, stop) in enumerate(bars):
+        axes.plot([ranked[start], ranked[stop]], [-0.3 - 0.35 * i] * 2, color=GREY, lw=3, solid_capstyle="round")
+    half = (n + 1) // 2
+    for i, j in enumerate(order):
+        left = i < half
+        y = first - 0.6 * (i if left else n - 1 - i)
+        edge = 1 - 0.05 * n if left else n + 0.05 * n
+        model = results.models[j]
+        colour = COLOURS[results.groups[model]]
+        axes.plot([ranked[i], ranked[i], edge], [0, y, y], color=colour, lw=1, clip_on=False)
+        text = f"{model}  {ranked[i]:.1f}" if left else f"{ranked[i]:.1f}  {model}"
+        weight = "bold" if model == OURS else "normal"
+        axes.text(
+            edge + (-0.1 if left else 0.1), y, text, ha="right" if left else "left", va="center", fontsize=8, color=colour,
+            fontweight=weight,
+        )  # fmt: skip
+    _save(plt, figure, path)
