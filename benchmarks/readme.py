@@ -3,31 +3,20 @@
 python -m benchmarks.readme
 """
 
-import json
 import re
 from pathlib import Path
-from typing import Any
 
-from benchmarks.common import RESULTS
+from benchmarks.readme_live import LIVE_BLOCKS
+from benchmarks.readme_parts import load, table
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 MODELS = ("previous labelset", "majority labelset", "paper", "default")
 NAMES = ("subset_accuracy", "example_f1", "micro_f1", "macro_f1")
 
 
-def _load(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
-    return found
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def scores() -> str:
     """Return subset accuracy / example-F1 / micro-F1 / macro-F1 of each model on each set."""
-    sets = _load("scores")["sets"]
+    sets = load("scores")["sets"]
     rows = [
         [name, *[" / ".join(f"{found[model][score]:.3f}".lstrip("0") for score in NAMES) for model in MODELS]]
         for name, found in sets.items()
@@ -36,7 +25,7 @@ def scores() -> str:
         " / ".join(f"{sum(found[model][score] for found in sets.values()) / len(sets):.3f}".lstrip("0") for score in NAMES)
         for model in MODELS
     ]
-    return _table(["set", *MODELS], [*rows, ["mean", *means]])
+    return table(["set", *MODELS], [*rows, ["mean", *means]])
 
 
 def _four(row: dict[str, float]) -> str:
@@ -45,31 +34,31 @@ def _four(row: dict[str, float]) -> str:
 
 def objectives() -> str:
     """Return the mean scores of the default model with each objective."""
-    means = _load("scores")["means"]
+    means = load("scores")["means"]
     rows = [[name, _four(row)] for name, row in means.items() if name == "default" or name.startswith("objective=")]
-    return _table(["mean of the sets", "scores"], rows)
+    return table(["mean of the sets", "scores"], rows)
 
 
 def shuffled() -> str:
     """Return the scores on shuffled sets."""
-    found = _load("scores_shuffled")["sets"]
-    return _table(["set, shuffled", *MODELS], [[name, *[_four(row[model]) for model in MODELS]] for name, row in found.items()])
+    found = load("scores_shuffled")["sets"]
+    return table(["set, shuffled", *MODELS], [[name, *[_four(row[model]) for model in MODELS]] for name, row in found.items()])
 
 
 def ablation() -> str:
     """Return the mean scores, log-loss and calibration error of each variant of the default model."""
-    means = _load("ablation")["means"]
+    means = load("ablation")["means"]
     rows = [
         [name, _four(row), f"{row['log_loss']:.3f}", f"{row['calibration_error']:.4f}".lstrip("0")]
         for name, row in means.items()
     ]
-    return _table(["mean of the sets", "scores", "log-loss", "calibration error"], rows)
+    return table(["mean of the sets", "scores", "log-loss", "calibration error"], rows)
 
 
 def calibration() -> str:
     """Return log-loss and calibration error on each set, beside the best single expert."""
     rows = []
-    for name, found in _load("ablation")["sets"].items():
+    for name, found in load("ablation")["sets"].items():
         row = found["default"]
         best = min(row["experts_log_loss"], key=row["experts_log_loss"].__getitem__)
         rows.append(
@@ -81,17 +70,17 @@ def calibration() -> str:
                 f"{row['calibration_error']:.4f}".lstrip("0"),
             ]
         )
-    return _table(["set", "log-loss", "of the best expert", "ratio", "calibration error"], rows)
+    return table(["set", "log-loss", "of the best expert", "ratio", "calibration error"], rows)
 
 
 def debug() -> str:
     """Return what `debug_one` says of one event."""
-    return "```\n" + _load("debug_one")["text"] + "\n```"
+    return "```\n" + load("debug_one")["text"] + "\n```"
 
 
 def speed() -> str:
     """Return events per second of the default and of the paper's configuration, with ratios."""
-    found = _load("speed")["events_per_second"]
+    found = load("speed")["events_per_second"]
     columns = (
         "default_many", "default_one_by_one", "default_many_over_river", "default_one_over_river", "paper_many",
         "paper_one_by_one", "paper_many_over_published", "paper_one_over_published",
@@ -101,12 +90,12 @@ def speed() -> str:
         for name, row in found.items()
     ]
     head = ["set", "default, many", "one by one", "many / river", "one / river", "paper, many", "one by one"]
-    return _table([*head, "many / published", "one / published"], rows)
+    return table([*head, "many / published", "one / published"], rows)
 
 
 def starts() -> str:
     """Return the start-up times in words."""
-    found = _load("speed")["starts_seconds"]
+    found = load("speed")["starts_seconds"]
     return (
         f"Importing takes {found['warm_import']:.1f} s and compiles nothing. The first process compiles for "
         f"{found['cold_everything']:.0f} s in all; a later one answers its first event {found['warm_first_event']:.1f} s "
@@ -116,7 +105,7 @@ def starts() -> str:
 
 def drift() -> str:
     """Return what the drift benchmark found."""
-    found = _load("drift")
+    found = load("drift")
     rows = []
     for name in (name for name in found["sudden"][0] if name != "seed"):
         after = sorted(row[name]["recovered_after"] or float("inf") for row in found["sudden"])
@@ -132,7 +121,7 @@ def drift() -> str:
         )
     stationary = found["stationary"]
     return (
-        _table(["model", "recovered after", "loss before", "in the next 1,000", "default was faster on"], rows)
+        table(["model", "recovered after", "loss before", "in the next 1,000", "default was faster on"], rows)
         + f"\n\nOn a stationary stream of {stationary['n_events']:,} events the model's loss raised "
         f"{stationary['n_drifts_global']} alarms, the partition {stationary['n_drifts_partition']}."
     )
@@ -140,14 +129,14 @@ def drift() -> str:
 
 def clusters() -> str:
     """Return the sizes of the label clusters found."""
-    sets = _load("scores")["sets"]
+    sets = load("scores")["sets"]
     rows = [[name, ", ".join(map(str, found["default"]["cluster_sizes"]))] for name, found in sets.items()]
-    return _table(["set", "cluster sizes, default model, at the end"], rows)
+    return table(["set", "cluster sizes, default model, at the end"], rows)
 
 
 BLOCKS = {
     "scores": scores, "objectives": objectives, "shuffled": shuffled, "ablation": ablation, "calibration": calibration,
-    "debug": debug, "speed": speed, "starts": starts, "drift": drift, "clusters": clusters,
+    "debug": debug, "speed": speed, "starts": starts, "drift": drift, "clusters": clusters, **LIVE_BLOCKS,
 }  # fmt: skip
 
 

@@ -1,0 +1,84 @@
+"""What README.md says of live runs and of model files, from benchmarks/results."""
+
+from typing import Any
+
+from benchmarks.readme_parts import load, table
+
+
+def kills() -> str:
+    """Return how many kills were survived."""
+    found = load("kills")
+    wrong = found["answered_twice"] + found["not_answered"] + found["answers_that_differ"]
+    return (
+        f"{found['n_events']:,} events in 3 partitions, {found['events'] - found['n_events']:,} of them with labels that "
+        f"came late; ended by SIGKILL {found['kills_by_the_clock'] + found['kills_at_a_step']} times "
+        f"({found['kills_by_the_clock']} by the clock, {found['kills_at_a_step']} around and within journal notes, commits and "
+        f"checkpoints), the broker restarted {found['broker_restarts']} times: {found['answers']:,} answers, {wrong} of them "
+        f"missing, doubled or different from those of a calm pass in the same order; the last checkpoint is "
+        f"{'equal byte for byte' if found['last_checkpoint_is_equal'] else 'NOT equal'}."
+    )
+
+
+def poison() -> str:
+    """Return what became of malformed messages."""
+    found = load("live_poison")
+    return (
+        f"{found['malformed']:,} malformed messages of {found['kinds']} kinds among {found['good']:,} good ones: "
+        f"{found['answers']:,} answers, {found['dead_letters']:,} dead letters, {found['wrong_code_or_place']} with a wrong "
+        f"code or place, exit code {found['exit_code']}."
+    )
+
+
+def throughput() -> str:
+    """Return events per second of each layer."""
+    found = load("live_throughput")
+    rates, shares = found["events_per_second"], found["share_of_bare_client"]
+    rows = [[name, f"{rate:,}", f"{shares[name]:.3f}"] for name, rate in rates.items()]
+    around = found["seconds_around_the_learner_over_its_own"]
+    return (
+        table(["one process, 100 features, 20 labels", "events per second", "share of the bare client"], rows)
+        + f"\n\nAll that is around the learner takes {around:.2f} times as long as the learner itself. The learner is the "
+        "bottleneck, not the client."
+    )
+
+
+def resume() -> str:
+    """Return the times of checkpoints and restarts."""
+    found = load("live_resume")
+
+    def row(name: str, times: dict[str, Any]) -> list[str]:
+        seconds = [f"{times[part]:.3f}" for part in ("pack_seconds", "write_seconds", "restore_seconds")]
+        return [name, f"{times['megabytes']:.1f}", *seconds]
+
+    rows = [row(f"{times['features']:,} features, {times['labels']} labels", times) for times in found["by_size"]]
+    rows += [row(f"8 features, 5 labels, after {times['events']:,} events", times) for times in found["by_events"]]
+    return table(["model", "MB", "s to pack", "s to write", "s to be back"], rows)
+
+
+def soak() -> str:
+    """Return what a long run did."""
+    found = load("live_soak")
+    return (
+        f"{found['minutes']:.0f} minutes at full rate beside producer and broker on the same two cores: {found['messages']:,} "
+        f"messages ({found['messages_per_second']:,} per second), {found['answers']:,} answers to "
+        f"{found['events_predicted']:,} events, {found['answered_twice']} twice; memory {found['megabytes_at_a_third']:.0f} MB "
+        f"after a third of the time, {found['megabytes_at_the_end']:.0f} MB at the end "
+        f"({found['slope_megabytes_per_hour']:+.1f} MB an hour)."
+    )
+
+
+def fuzz() -> str:
+    """Return what altered model files did."""
+    found = load("fuzz_files")
+    outcomes = found["outcomes"]
+    bad = sum(outcomes[name] for name in ("fails", "crash", "hang", "memory"))
+    return (
+        f"Of {found['n_files']:,} altered model files, most of them with a checksum made to fit, {outcomes['refused']:,} were "
+        f"refused, {outcomes['equal']:,} gave the same model and {outcomes['differs, but works']:,} another sound one; {bad} "
+        "crashed, hung or took more memory than the file is worth."
+    )
+
+
+LIVE_BLOCKS = {
+    "kills": kills, "poison": poison, "throughput": throughput, "resume": resume, "soak": soak, "fuzz": fuzz,
+}  # fmt: skip

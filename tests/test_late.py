@@ -1,0 +1,108 @@
+"""Labels that come late: joined, bounded, kept in checkpoints."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.event import Event
+from streams.late import LateStore
+
+
+def waiting_store(most=3, longest=10.0, n=0):
+    store = LateStore(most, longest)
+    for number in range(n):
+        store.advance(float(number))
+        store.wait(f"e{number}", Event({"f": number}), {"a"}, set())
+    return store
+
+
+def test_an_event_finds_its_labels_once():
+    store = waiting_store(n=1)
+    found = store.event_of("e0")
+    assert (found.x, found.w, found.predicted, found.by_baseline) == ({"f": 0}, 1.0, ["a"], [])
+    assert store.event_of("e0") is None
+
+
+@pytest.mark.parametrize("y", [frozenset({"a", "b"}), frozenset(), {"a": True, "b": None, "c": False}])
+def test_labels_that_are_early_are_kept_for_their_event(y):
+    store = LateStore()
+    store.keep_labels("e1", y)
+    assert store.n_early == 1
+    assert store.labels_of("e1") == y
+    assert store.labels_of("e1") is None
+
+
+def test_the_oldest_go_when_there_are_too_many():
+    store = waiting_store(most=3, longest=100.0, n=5)
+    assert store.n_waiting == 3
+    assert store.n_expired == 2
+    assert store.event_of("e1") is None
+    assert store.event_of("e2") is not None
+
+
+def test_what_is_too_old_goes_by_the_time_of_the_messages():
+    store = waiting_store(most=100, longest=2.0, n=3)
+    store.keep_labels("early", {"a"})
+    store.advance(4.0)
+    assert (store.n_waiting, store.n_expired, store.n_early) == (1, 2, 1)
+    store.advance(3.0)  # time does not go back
+    assert store.n_waiting == 1
+    store.advance(40.0)
+    assert (store.n_waiting, store.n_early, store.n_orphans) == (0, 0, 1)
+
+
+def test_a_name_that_comes_again_replaces_the_one_that_waits():
+    store = waiting_store(n=1)
+    store.wait("e0", Event({"f": 7}), set(), set())
+    assert store.n_repeated == 1
+    assert store.event_of("e0").x == {"f": 7}
+
+
+def test_a_store_without_room_keeps_nothing():
+    store = waiting_store(most=0, n=2)
+    assert (store.n_waiting, store.n_expired) == (0, 2)
+
+
+def test_bounds_are_checked():
+    for bounds in ((-1, 1.0), (1, -1.0), (1, float("nan"))):
+        with pytest.raises(ValueError, match="bounds"):
+            LateStore(*bounds)
+
+
+names = st.text(min_size=0, max_size=5).filter(lambda text: text.isprintable())
+
+
+@given(st.lists(st.tuples(st.booleans(), names, st.floats(0, 50)), max_size=20))
+def test_what_is_restored_goes_on_as_the_original(steps):
+    store = LateStore(5, 20.0)
+    for is_event, name, time in steps:
+        store.advance(time)
+        if is_event:
+            store.wait(name, Event({"f": time, "g": None, "h": "x"}, w=2.0), {name}, {"b"})
+        else:
+            store.keep_labels(name, {"a": None, name: True})
+    again = LateStore(5, 20.0)
+    again.restore(store.state())
+    assert repr(again.state()) == repr(store.state())
+    for _, name, _ in steps:
+        assert again.event_of(name) == store.event_of(name)
+        assert again.labels_of(name) == store.labels_of(name)
+
+
+@pytest.mark.parametrize("harm", ["ends", "times", "text", "dtype", "json"])
+def test_arrays_that_do_not_fit_are_refused(harm):
+    state = waiting_store(n=2).state()
+    arrays = state["events"]
+    if harm == "ends":
+        arrays["ends"][0] = 10_000
+    elif harm == "times":
+        arrays["times"] = arrays["times"][:1]
+    elif harm == "text":
+        arrays["text"] = arrays["text"][:-1]
+    elif harm == "dtype":
+        arrays["text"] = arrays["text"].astype(np.int64)
+    else:
+        arrays["text"][:] = ord("[")
+    with pytest.raises(ValueError):  # noqa: PT011 - of several kinds
+        LateStore(3, 10.0).restore(state)
