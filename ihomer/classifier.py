@@ -12,7 +12,7 @@ from ihomer.decoding import OBJECTIVES
 from ihomer.encoder import Batch
 from ihomer.ensemble import Ensemble
 from ihomer.experts import EXPERTS
-from ihomer.interface import Answer, Proba, StreamClassifier, one_row
+from ihomer.interface import Answer, Learned, Proba, StreamClassifier, one_row
 from ihomer.kernels.adwin import CLOCK, adwin_arrays, adwin_updates_to_check, adwin_width
 from ihomer.kernels.voting import count_votes, watch_answers
 from ihomer.learner import TreeLearner
@@ -259,20 +259,26 @@ class IHOMERClassifier(StreamClassifier):
 
     # Learning and predicting ---------------------------------------------------------------------------------------
 
-    def _learn(self, batch: Batch) -> tuple[Proba, Answer]:
+    @property
+    def _version(self) -> int:
+        return self.partition.version
+
+    def _learn(self, batch: Batch) -> Learned:
         self._grow()
         start, n_rows, n_labels = 0, len(batch.weight), self._labels.size
         p, answer = np.empty((n_rows, n_labels)), np.empty((n_rows, n_labels), np.bool_)
+        version = np.empty(n_rows, np.int64)
         at_once = n_rows if self._ensemble is None else self._ensemble.rows_at_once(n_labels)
         while start < n_rows:
             learned = self.n_learned + start
             quiet = min(self.partition.rows_to_check, adwin_updates_to_check(self._detector, 0), CLOCK - learned % CLOCK)
             stop = min(start + min(quiet, at_once), n_rows)
+            version[start:stop] = self.partition.version
             p[start:stop], answer[start:stop] = self._learn_rows(batch, start, stop)
             if (self.n_learned + stop) % CLOCK == 0:
                 self._judge()
             start = stop
-        return p, answer
+        return Learned(p, answer, version)
 
     def _learn_rows(self, batch: Batch, start: int, stop: int) -> tuple[Proba, Answer]:
         """Learn some rows between which nothing of the arrangement can change."""

@@ -1,8 +1,8 @@
 """What the classifiers share: river's contract, batches, prediction in every form. Subclasses bring the learning."""
 
 import abc
-from collections.abc import Hashable, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,46 @@ from ihomer.encoder import Batch, Encoder, Indices, Values, checked_weight, labe
 from ihomer.rows import Columns, LabelRows, feature_rows, is_frame, label_rows
 from ihomer.vocabulary import Vocabulary, in_name_order
 
-__all__ = ["Answer", "Proba", "StreamClassifier", "one_row"]
+__all__ = ["Answer", "Learned", "Prediction", "Proba", "StreamClassifier", "one_row"]
 
 _CHUNK = 256  # rows that are encoded and learned at once: bounds the work space of a batch
 _NO_LABELS = np.zeros(0, np.int32)
 
 Proba = NDArray[np.float64]
 Answer = NDArray[np.bool_]
+
+
+class Learned(NamedTuple):
+    """What was predicted for some rows, each before it was learned."""
+
+    proba: Proba  # float64[rows, labels]
+    answer: Answer  # bool[rows, labels]
+    version: NDArray[np.int64]  # int64[rows]: changes of the label clusters before
+
+
+class Prediction(NamedTuple):
+    """What was predicted for one event, and what the model was like then.
+
+    Attributes
+    ----------
+    labels
+        The predicted labels, in the order of their indices.
+    top
+        The most probable labels with their probabilities, the most probable first; ties in name order.
+    learned
+        Number of events learned before.
+    version
+        Number of changes of the label clusters before.
+    """
+
+    labels: list[Hashable]
+    top: list[tuple[Hashable, float]]
+    learned: int
+    version: int
+
+
+Collect: TypeAlias = Callable[[Learned, frozenset[Hashable]], None]
+"""Takes what was learned, and the labels that the first row has brought."""
 
 
 class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
@@ -45,9 +78,14 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
     def _admit(self, new: list[Hashable], positive: list[Hashable]) -> None:
         """Give indices to new labels, in name order; `positive`: all labels that apply to the event that brings them."""
 
+    @property
+    def _version(self) -> int:
+        """Number of changes of the label clusters so far."""
+        return 0
+
     @abc.abstractmethod
-    def _learn(self, batch: Batch) -> tuple[Proba, Answer]:
-        """Predict each row, then learn it, in turn; return probabilities and answers, [rows, labels]."""
+    def _learn(self, batch: Batch) -> Learned:
+        """Predict each row, then learn it, in turn."""
 
     @abc.abstractmethod
     def _predict(self, batch: Batch) -> tuple[Proba, Answer]:
@@ -149,7 +187,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         TypeError, ValueError
             If an argument is not of that form or not finite. The model is then as it was before.
         """
-        self._run_many(X, Y, w)
+        self._run_many(X, Y, w, lambda learned, brought: None)
 
     def test_then_train_many(self, X: Any, Y: Any, w: Any = None) -> Any:
         """Learn many events in turn; return the predictions made for each before it was learned.
@@ -157,8 +195,47 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         The arguments are those of `learn_many`. The answer is of the kind of `Y`: a data frame of bools, a bool array, a
         sparse bool matrix, or a list of sets.
         """
-        predicted = self._run_many(X, Y, w)
+        predicted: list[list[Hashable]] = []
+        self._run_many(X, Y, w, lambda learned, _: predicted.extend(self._names(learned.answer)))
         return self._like_labels(predicted, Y)
+
+    def answer_many(self, X: Any, Y: Any, k: int, w: Any = None) -> list[Prediction]:
+        """Learn many events in turn; return all that can be said of each before it was learned.
+
+        Parameters
+        ----------
+        X, Y, w
+            As in `learn_many`.
+        k
+            Number of most probable labels to name.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `learn_many`, and if `k` is negative.
+        """
+        if k < 0:
+            raise ValueError(f"k must be at least 0, not {k}")
+        found: list[Prediction] = []
+        n_before = self.n_learned
+
+        def collect(learned: Learned, brought: frozenset[Hashable]) -> None:
+            tops = self._tops(learned.proba, k, brought)
+            versions = learned.version.tolist()
+            for names, top, version in zip(self._names(learned.answer), tops, versions, strict=True):
+                found.append(Prediction(names, top, n_before + len(found), version))
+
+        self._run_many(X, Y, w, collect)
+        return found
+
+    def foresee_many(self, X: Any, k: int) -> list[Prediction]:
+        """Return what `answer_many` does, for events that are not learned."""
+        if k < 0:
+            raise ValueError(f"k must be at least 0, not {k}")
+        p, answer = self._predict_rows(X)
+        tops = self._tops(p, k, frozenset())
+        pairs = zip(self._names(answer), tops, strict=True)
+        return [Prediction(names, top, self.n_learned, self._version) for names, top in pairs]
 
     def predict_many(self, X: Any) -> Any:
         """Return predictions for many events: a frame for a frame, a bool array for a matrix, else a list of sets.
@@ -184,10 +261,14 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         p, answer = self._predict(one_row(index, value))
         return p[0], answer[0]
 
-    def _make_known(self, named: tuple[list[Hashable], list[Hashable], list[Hashable]]) -> None:
-        if self._has_new(named):
-            known = self._labels
-            self._admit(in_name_order({name for names in named for name in names if name not in known}), named[0])
+    def _make_known(self, named: tuple[list[Hashable], list[Hashable], list[Hashable]]) -> frozenset[Hashable]:
+        """Give indices to labels that are new; return them."""
+        if not self._has_new(named):
+            return frozenset()
+        known = self._labels
+        new = frozenset(name for names in named for name in names if name not in known)
+        self._admit(in_name_order(new), named[0])
+        return new
 
     def _has_new(self, named: tuple[list[Hashable], list[Hashable], list[Hashable]]) -> bool:
         known = self._labels
@@ -222,58 +303,75 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         if len(self._dense) < len(self._encoder.kind):
             self._dense = np.zeros(len(self._encoder.kind))
 
-    def _run_many(self, X: Any, Y: Any, w: Any) -> list[list[Hashable]]:
-        """Check all rows, then learn them in turn; return the labels predicted before each was learned."""
+    def _names(self, answer: Answer) -> list[list[Hashable]]:
+        """Return the labels of each row of an answer."""
+        row_of, indices = np.nonzero(answer)
+        names = [self._labels.name(i) for i in indices.tolist()]
+        ends = np.searchsorted(row_of, np.arange(1, len(answer) + 1)).tolist()
+        return [names[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+
+    def _tops(self, p: Proba, k: int, brought: frozenset[Hashable]) -> list[list[tuple[Hashable, float]]]:
+        """Return the k most probable labels of each row; the first row has not heard of the labels that it `brought`."""
+        names = self.labels
+        columns = p[:, [self._labels.get(name) for name in names]]
+        order = np.argsort(-columns, axis=1, kind="stable")
+        first = [column for column in order[0].tolist() if names[column] not in brought] if len(p) else []
+        chosen = [first[:k], *order[1:, :k].tolist()] if len(p) else []
+        return [[(names[column], float(row[column])) for column in some] for some, row in zip(chosen, columns, strict=True)]
+
+    def _run_many(self, X: Any, Y: Any, w: Any, collect: Collect) -> None:
+        """Check all rows, then learn them in turn; hand out what was predicted for each before it was learned."""
         features = feature_rows(X)
         n_rows = features.n_rows if isinstance(features, Columns) else len(features)
         labels = label_rows(Y, n_rows)
         weights = _checked_weights(w, n_rows)
-        predicted: list[list[Hashable]] = []
         if isinstance(features, Columns) and isinstance(labels, LabelRows):
             start = 0
             while start < n_rows:
-                start = self._run_columns(features, labels, weights, start, min(start + _CHUNK, n_rows), predicted)
-            return predicted
+                start = self._run_columns(features, labels, weights, start, min(start + _CHUNK, n_rows), collect)
+            return
         rows = features.as_dicts(0, n_rows) if isinstance(features, Columns) else features
         checked = [(self._encoder.version, self._encoder.check(x)) for x in rows]
         waiting: list[Batch] = []
-        for i, (version, encoded) in enumerate(checked):
-            if version != self._encoder.version:
+        brought: frozenset[Hashable] = frozenset()
+        version = self._version
+        for i, (encoder_version, encoded) in enumerate(checked):
+            if encoder_version != self._encoder.version:
                 encoded = self._encoder.check(rows[i])
             named = _named(labels, i)
             if encoded[2] or len(waiting) == _CHUNK or self._has_new(named):
-                self._run_batch(waiting, predicted)
+                self._run_batch(waiting, version, brought, collect)
                 waiting = []
-            self._make_known(named)
+            if not waiting:
+                version = self._version
+                brought = self._make_known(named)
             waiting.append(self._single(rows[i], encoded, named, weights[i]))
-        self._run_batch(waiting, predicted)
-        return predicted
+        self._run_batch(waiting, version, brought, collect)
 
-    def _run_batch(self, rows: list[Batch], predicted: list[list[Hashable]]) -> None:
-        """Learn encoded events in turn; append the labels predicted before each."""
+    def _run_batch(self, rows: list[Batch], version: int, brought: frozenset[Hashable], collect: Collect) -> None:
+        """Learn encoded events in turn; the first one has `brought` labels, and before these the clusters had a `version`."""
         if not rows:
             return
         batch = rows[0] if len(rows) == 1 else _joined(rows)
-        _, answer = self._learn(batch)
+        learned = self._learn(batch)
+        learned.version[0] = version
         self.n_learned += len(batch.weight)
-        row_of, indices = np.nonzero(answer)
-        names = [self._labels.name(i) for i in indices.tolist()]
-        ends = np.searchsorted(row_of, np.arange(1, len(answer) + 1)).tolist()
-        predicted.extend(names[a:b] for a, b in zip([0, *ends], ends, strict=False))
+        collect(learned, brought)
 
     def _run_columns(
-        self, features: Columns, labels: LabelRows, weights: Values, start: int, stop: int, predicted: list[list[Hashable]]
+        self, features: Columns, labels: LabelRows, weights: Values, start: int, stop: int, collect: Collect
     ) -> int:
         """Learn rows from `start` up to `stop` or the next row that brings a label; return where it stopped."""
         named = _named(labels, start)
-        self._make_known(named)
+        version = self._version
+        brought = self._make_known(named)
         stop = self._before_new_label(labels.table, start + 1, stop)
         new = self._new_columns(features, start, stop)
         if new is None:
             x = features.as_dicts(start, start + 1)[0]
-            self._run_batch([self._single(x, self._encoder.check(x), named, weights[start])], predicted)
+            self._run_batch([self._single(x, self._encoder.check(x), named, weights[start])], version, brought, collect)
             return start + 1
-        self._run_batch([self._encode_columns(features, labels.table, weights, start, stop, new)], predicted)
+        self._run_batch([self._encode_columns(features, labels.table, weights, start, stop, new)], version, brought, collect)
         return stop
 
     def _before_new_label(self, table: Columns, start: int, stop: int) -> int:

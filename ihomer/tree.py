@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ihomer import settings
 from ihomer.drawing import path_as_text, tree_as_dot, tree_as_text
 from ihomer.encoder import Batch
-from ihomer.interface import Answer, Proba, StreamClassifier
+from ihomer.interface import Answer, Learned, Proba, StreamClassifier
 from ihomer.kernels import tree_state
 from ihomer.learner import TreeLearner
 from ihomer.vocabulary import Vocabulary
@@ -204,11 +204,11 @@ class MLHATClassifier(StreamClassifier):
         self._last_applied[ids] = self.n_learned
         self._learner.add_labels(np.sort(ids))
 
-    def _learn(self, batch: Batch) -> tuple[Proba, Answer]:
+    def _learn(self, batch: Batch) -> Learned:
         p = self._learner.learn(batch, 0, len(batch.weight), self._encoder.kind, self._dense)
         number = self.n_learned + 1 + np.arange(len(batch.weight))
         self._last_applied[batch.y_index] = np.repeat(number, np.diff(batch.y_indptr))
-        return self._spread(p)
+        return Learned(*self._spread(p), np.zeros(len(p), np.int64))
 
     def _predict(self, batch: Batch) -> tuple[Proba, Answer]:
         return self._spread(self._learner.predict(batch, 0, len(batch.weight), self._dense))

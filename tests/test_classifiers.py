@@ -339,3 +339,22 @@ def test_memory_is_bounded_while_names_never_end(name):
     assert model.n_learned == 200_000
     assert len(pickle.dumps(model)) < 12_000_000
     assert peaks[-1] - peaks[4] < 20_000
+
+
+def test_answers_to_many_events_do_not_depend_on_how_they_are_cut(make):
+    X, Y = (list(part) for part in zip(*mixed_events(150), strict=True))
+    Y[40] = {"l0", "late comer"}
+    single, apart = make(), make()
+    foreseen = []
+    for x, y in zip(X, Y, strict=True):
+        foreseen += single.foresee_many([x], 3)
+        single.learn_one(x, y)
+    answers = make().answer_many(X, Y, 3)
+    assert [answer for i in range(0, 150, 7) for answer in apart.answer_many(X[i : i + 7], Y[i : i + 7], 3)] == answers
+    assert [answer.version for answer in answers] == [answer.version for answer in foreseen]
+    assert len(answers[0].top) == 0 and len(answers[-1].top) == 3
+    assert all("late comer" not in dict(answer.top) for answer in answers[:41])
+    assert [answer.learned for answer in answers] == list(range(150))
+    # A feature or label that an event brings is known to it when it is learned, and is not when it is foreseen.
+    same = [answer == other for answer, other in zip(answers, foreseen, strict=True)]
+    assert sum(same) > 100
