@@ -384,6 +384,22 @@ class IHOMERClassifier(StreamClassifier):
                 found.append({"event": event, "where": "node", "cluster": member.cluster, "node": node, "what": what})
         return sorted(found, key=lambda drift: int(drift["event"]))
 
+    @property
+    def expert_weights(self) -> dict[str, float]:
+        """Weights that the experts' log-odds have in the mixture of every label; a label's own corrections come on top.
+
+        Weights can be negative and need not sum to 1. Empty where nothing is mixed, as with the experts ``("tree",)``.
+
+        Examples
+        --------
+        >>> from ihomer import IHOMERClassifier
+        >>> IHOMERClassifier(experts=("ridge",), mixing="mean").expert_weights
+        {'ridge': 0.5, 'ridge, logistic': 0.5}
+        """
+        if self._ensemble is None:
+            return {}
+        return dict(zip(self._ensemble.mixed_outputs, self._ensemble.mixture.weights.tolist(), strict=True))
+
     def draw(self, form: str = "dot") -> str:
         """Return the tree of clusters as graphviz source (``"dot"``) or as indented text (``"text"``)."""
         return self.partition.draw(form)

@@ -1,8 +1,30 @@
 """The binary tree of label clusters: leaves are the clusters in use, inner nodes the cuts that made them."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from typing import NamedTuple
 
-__all__ = ["LabelTree"]
+__all__ = ["LabelNode", "LabelTree"]
+
+
+class LabelNode(NamedTuple):
+    """A node of a tree of label clusters, for those who look at it.
+
+    Attributes
+    ----------
+    number
+        Number of the node; that of a leaf is the id of its cluster.
+    depth
+        Number of cuts above it.
+    cut
+        Of an inner node: diameter and bound of its cluster when it was cut. None for a leaf.
+    labels
+        Of a leaf: the labels of its cluster in name order. Empty for an inner node.
+    """
+
+    number: int
+    depth: int
+    cut: tuple[float, float] | None
+    labels: tuple[Hashable, ...]
 
 
 class LabelTree:

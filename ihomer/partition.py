@@ -13,6 +13,7 @@ from ihomer import settings
 from ihomer.cluster_upkeep import ClusterUpkeep
 from ihomer.encoder import checked_weight, labels_of
 from ihomer.label_graph import CutRules
+from ihomer.label_tree import LabelNode
 from ihomer.pair_counts import PairCounts
 from ihomer.partition_changes import Change, ChangeLog, PartitionDrift, changes_between
 from ihomer.partition_drawing import label_tree_as_dot, label_tree_as_text
@@ -414,6 +415,12 @@ class LabelPartition(base.Base):
     def drifts(self) -> list[PartitionDrift]:
         """The drifts seen, oldest first; the last 1,000."""
         return list(self._drifts)
+
+    @property
+    def tree(self) -> list[LabelNode]:
+        """The label tree: each node before its two subtrees, the left one first."""
+        tree, clusters = self._upkeep.tree, self.clusters
+        return [LabelNode(node, depth, tree.cut.get(node), clusters.get(node, ())) for node, depth in tree.walk()]
 
     def draw(self, form: str = "dot") -> str:
         """Return the label tree as graphviz source (``"dot"``) or as indented text (``"text"``)."""

@@ -16,6 +16,7 @@ from streams.files import FORMATS, format_of, limited, open_source, shuffled
 from streams.memory import MemorySource
 from streams.models import build_model
 from streams.progress import Progress
+from streams.recorder import Recorder
 from streams.results import Result, result_of
 from streams.run import Run
 
@@ -242,6 +243,7 @@ def evaluate(
     *,
     sink: Sink | None = None,
     interrupts: Interrupts | None = None,
+    recorder: Recorder | None = None,
 ) -> Result:
     """Predict, learn and score the events of one file with a new model, beside the previous-labelset baseline.
 
@@ -257,6 +259,8 @@ def evaluate(
         Takes the predictions.
     interrupts
         Where it is noted that the run is to end early.
+    recorder
+        Watches the run, for a report.
 
     Raises
     ------
@@ -295,9 +299,11 @@ def evaluate(
             source={"dataset": "yeast"} if file is None else {"file": str(file)},
             top=settings.top,
             on_refused=skipped if settings.on_error == "skip" else None,
+            recorder=recorder,
         )
         progress.begin(total)
         interrupted = interrupts.finish(run, source, progress)
+        run.record()
     return result_of(
         run,
         progress.stream,

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from streams.run import BASELINE, MODEL, Run
 
-__all__ = ["Result", "mean_scores", "result_of", "summary_record"]
+__all__ = ["Result", "mean_scores", "result_of", "summary_record", "versions"]
 
 Scores: TypeAlias = dict[str, float]
 
@@ -129,7 +129,7 @@ def summary_record(results: Sequence[Result], settings: Mapping[str, Any]) -> di
     """
     return {
         "settings": dict(settings),
-        "versions": _versions(),
+        "versions": versions(),
         "interrupted": any(result.interrupted for result in results),
         "scores": mean_scores([result.scores["total"] for result in results]),
         "baseline": mean_scores([result.baseline["total"] for result in results]),
@@ -154,6 +154,14 @@ def _stream_record(result: Result) -> dict[str, Any]:
     }
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of what the results depend on.
+
+    Examples
+    --------
+    >>> from streams.results import versions
+    >>> list(versions())
+    ['ihomer', 'river', 'numpy', 'numba', 'python']
+    """
     packages = ("ihomer", "river", "numpy", "numba")
     return {**{name: version(name) for name in packages}, "python": platform.python_version()}

@@ -12,6 +12,7 @@ from ihomer.baselines import PreviousLabelset
 from streams.errors import MalformedEvent
 from streams.event import Event, Sink, prediction_record
 from streams.models import Model
+from streams.recorder import Recorder
 from streams.scoring import Scoring
 
 __all__ = ["BASELINE", "MODEL", "Run"]
@@ -19,6 +20,7 @@ __all__ = ["BASELINE", "MODEL", "Run"]
 MODEL, BASELINE = "model", "baseline"
 
 _LARGEST_BLOCK = 256
+_ALL = 2**31  # labels to name with their probabilities
 _LONGEST_BLOCK = 0.1  # seconds: between blocks progress is shown, and the loop can be left
 
 Labels = set[Hashable]
@@ -61,6 +63,9 @@ class Run:
         What stands as ``source`` in these records, beside the number of the event.
     top
         Number of most probable labels in these records, if there are probabilities.
+    recorder
+        Watches the run for a report. Scores have a third reading then, "faded", in which an event weighs 1 - 1/`window` of
+        the next one. Probabilities come with the predictions; only where labels are delayed do they cost a second one.
     on_refused
         Called with the error when the model refuses an event, which is then left out; without it the error is raised.
 
@@ -102,13 +107,16 @@ class Run:
         source: Mapping[str, Any] | None = None,
         top: int = 5,
         on_refused: Callable[[MalformedEvent], object] | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         if delay < 0:
             raise ValueError(f"delay must be a number of events, at least 0, not {delay!r}")
         self.model = model
         self.baseline = PreviousLabelset()
         self.n_predicted = self.n_learned = self.n_refused = 0
-        self.scoring = Scoring((MODEL, BASELINE), labels, window, probabilities)
+        fading = None if recorder is None or window < 2 else 1.0 - 1.0 / window
+        self.scoring = Scoring((MODEL, BASELINE), labels, window, probabilities, fading)
+        self._recorder = recorder
         self._delay = delay
         self._probabilities = probabilities
         self._sink = sink
@@ -116,6 +124,7 @@ class Run:
         self._top = top
         self._on_refused = on_refused
         self._test_then_train: Any = getattr(model, "test_then_train_many", None)
+        self._answer: Any = getattr(model, "answer_many", None)
         self._n_read = 0
         self._waiting: deque[_Asked] = deque()
         self._clock: tuple[int, float, float] | None = None
@@ -156,7 +165,7 @@ class Run:
         block: list[Event] = []
         for event in events:
             block.append(event)
-            if len(block) < size:
+            if len(block) < size and (self._recorder is None or len(block) < self._recorder.events_to_sample(self.n_learned)):
                 continue
             step(block)
             yield self._tick(len(block))
@@ -170,7 +179,14 @@ class Run:
             self._arrive(self._waiting.popleft())
             yield self._tick(0)
 
+    def record(self) -> None:
+        """Let the recorder, if there is one, see the run as it is now."""
+        if self._recorder is not None:
+            self._recorder.sample(self.n_learned, self.model, self.scoring.all_scores())
+
     def _tick(self, n_events: int) -> int:
+        if self._recorder is not None and not self._recorder.events_to_sample(self.n_learned):
+            self.record()
         if self.is_warm:
             now = time.perf_counter()
             n_before, start, _ = self._clock or (self.n_predicted, now, now)
@@ -189,8 +205,7 @@ class Run:
         version = self._partition_version
         try:
             probabilities = self._ask_for_probabilities(events[0])
-            x, y = [event.x for event in events], [event.y for event in events]
-            predicted = self._test_then_train(x, y, [event.w for event in events])
+            predicted, offers = self._learn_together(events)
         except (TypeError, ValueError) as error:
             if len(events) > 1:
                 for event in events:
@@ -199,9 +214,17 @@ class Run:
                 self._n_read += 1
                 self._refuse(self._n_read, error)
             return
-        for event, labels in zip(events, predicted, strict=True):
+        for event, labels, offer in zip(events, predicted, offers, strict=True):
             asked = self._answered(event, labels, probabilities, version)
-            self._account(asked)
+            self._account(asked, offer)
+
+    def _learn_together(self, events: list[Event]) -> tuple[list[Labels], list[dict[Hashable, float] | None]]:
+        """Return predictions, and probabilities if they are recorded and can be had in the same go."""
+        x, y, w = [event.x for event in events], [event.y for event in events], [event.w for event in events]
+        if self._recorder is None or self._answer is None:
+            return self._test_then_train(x, y, w), [None] * len(events)
+        answers = self._answer(x, y, _ALL, w)
+        return [set(answer.labels) for answer in answers], [dict(answer.top) for answer in answers]
 
     def _predict_block(self, events: list[Event]) -> None:
         """Predict events, and learn what they follow by the delay."""
@@ -230,7 +253,8 @@ class Run:
             self._account(asked)
 
     def _ask_for_probabilities(self, event: Event) -> dict[str, Probabilities] | None:
-        if not self._probabilities:
+        recorded = self._recorder is not None and (self._delay > 0 or self._answer is None)
+        if not self._probabilities and not recorded:
             return None
         x: Any = event.x
         return {MODEL: self.model.predict_proba_one(x), BASELINE: self.baseline.predict_proba_one(x)}
@@ -247,14 +271,17 @@ class Run:
             self._emit(self._sink, asked, version)
         return asked
 
-    def _account(self, asked: _Asked) -> None:
-        """Take note that the model has learned an event."""
+    def _account(self, asked: _Asked, offer: Mapping[Hashable, float] | None = None) -> None:
+        """Take note that the model has learned an event; `offer`: the model's probabilities, if they came with its answer."""
         event = asked.event
         x: Any = event.x
         self.n_learned += 1
         self.baseline.learn_one(x, event.y, event.w)
         predicted = {MODEL: asked.predicted, BASELINE: asked.by_baseline}
         self.scoring.add(event.y, predicted, asked.probabilities, event.w)
+        if self._recorder is not None:
+            asked_for = None if asked.probabilities is None else asked.probabilities[MODEL]
+            self._recorder.add(event.y, asked.predicted, asked_for if offer is None else offer, event.w)
 
     def _refuse(self, number: int, error: Exception) -> None:
         self.n_refused += 1

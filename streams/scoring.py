@@ -29,6 +29,9 @@ class Scoring:
         Labels known from the start; all others count as known from the start as soon as they are named.
     window
         Number of events for the reading "window".
+    fading
+        Factor by which each event multiplies the weight of all earlier ones, for the reading "faded"; None for no such
+        reading.
     with_probabilities
         Whether each prediction comes with probabilities, for precision at k and the log loss.
 
@@ -48,13 +51,15 @@ class Scoring:
         labels: Collection[Hashable] = (),
         window: int = 1000,
         with_probabilities: bool = False,
+        fading: float | None = None,
     ) -> None:
         self.n_scored = 0
+        self.readings = ("total", "window") if fading is None else ("total", "window", "faded")
         self._with_probabilities = with_probabilities
         self._index = {label: place for place, label in enumerate(labels)}
         self._n_counted = 0
         self._boards = {
-            name: Scoreboard(labels if with_probabilities else None, window=window) for name in names
+            name: Scoreboard(labels if with_probabilities else None, window=window, fading=fading) for name in names
         }
         self._truths: list[tuple[list[int], list[int]]] = []
         self._weights: list[float] = []
@@ -110,7 +115,7 @@ class Scoring:
             self._count()
 
     def scores(self, name: str, reading: str = "total") -> dict[str, float]:
-        """Return all scores of one predictor: "total", or of the last events ("window")."""
+        """Return all scores of one predictor: "total", of the last events ("window"), or "faded"."""
         self._count()
         return self.counted_scores(name, reading)
 
@@ -120,6 +125,10 @@ class Scoring:
         Reading these changes nothing, so that when they are read has no effect on the last bits of later scores.
         """
         return self._boards[name].scores(reading)  # type: ignore[arg-type]
+
+    def all_scores(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Return all scores: predictor -> reading -> score -> value."""
+        return {name: {reading: self.scores(name, reading) for reading in self.readings} for name in self._boards}
 
     def _count(self) -> None:
         """Count the events that wait; a label may be new without any, by an event that observes nothing."""

@@ -66,7 +66,7 @@ class OneLineErrors(click.Group):
 
 
 class JsonFile:
-    """A file for one JSON object, opened before the run so that it does not run in vain; "-" is standard output.
+    """A file for one JSON object or one text, opened before the run so that it does not run in vain; "-" is standard output.
 
     What the file held stays until `write`. A file that was made and not written to is removed again.
     """
@@ -92,7 +92,10 @@ class JsonFile:
 
     def write(self, record: Any) -> None:
         """Write the object and close the file."""
-        text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        self.write_text(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def write_text(self, text: str) -> None:
+        """Write a text instead, and close the file."""
         raw = text.encode("utf-8", errors="backslashreplace")
         if self._descriptor is None:
             click.echo(raw, nl=False)

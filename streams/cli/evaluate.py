@@ -63,6 +63,13 @@ __all__ = ["command"]
 )
 @click.option("--json", "json_path", metavar="OUT", help="Write settings and results; - is standard output.")
 @click.option("--predictions", "predictions_path", metavar="OUT", help="Write each prediction, as JSON lines.")
+@click.option(
+    "--report",
+    "report_path",
+    metavar="OUT.html",
+    help="Write a page to look at: scores, clusters, experts, speed and memory over time, labels, calibration, errors. "
+    "Watching slows the first few thousand events down.",
+)
 @click.option("--quiet", is_flag=True, help="Show nothing but errors.")
 @click.pass_context
 def command(
@@ -72,6 +79,7 @@ def command(
     file_format: str | None,
     json_path: str | None,
     predictions_path: str | None,
+    report_path: str | None,
     quiet: bool,
     **given: Any,
 ) -> None:
@@ -90,14 +98,20 @@ def command(
     from streams.jsonlines import JsonLinesSink
 
     settings = Settings(**given, format=file_format)
+    if json_path == report_path == "-":
+        raise click.UsageError("--json and --report cannot both go to standard output")
     try:
         _check(files, settings)
         with ExitStack() as stack:
             json_file = None if json_path is None else stack.enter_context(JsonFile(json_path))
             sink = None if predictions_path is None else stack.enter_context(JsonLinesSink(predictions_path))
-            results, interrupted = _evaluate_all(files, settings, sink, quiet, json_path == "-")
+            report_file = None if report_path is None else stack.enter_context(JsonFile(report_path))
+            pages: list[dict[str, Any]] | None = None if report_file is None else []
+            results, interrupted = _evaluate_all(files, settings, sink, quiet, "-" in (json_path, report_path), pages)
             if json_file is not None:
                 json_file.write(_summary(files, settings, results, interrupted))
+            if report_file is not None and pages:
+                report_file.write_text(_page(pages))
     except OSError as error:
         raise of_system(error) from None
     except (SourceError, MalformedEvent) as error:
@@ -133,11 +147,21 @@ def _consoles(quiet: bool, standard_output_is_taken: bool) -> "tuple[Console | N
 
 
 def _evaluate_all(
-    files: Sequence[Path], settings: "Settings", sink: "Sink | None", quiet: bool, standard_output_is_taken: bool
+    files: Sequence[Path],
+    settings: "Settings",
+    sink: "Sink | None",
+    quiet: bool,
+    standard_output_is_taken: bool,
+    pages: list[dict[str, Any]] | None,
 ) -> "tuple[list[Result], bool]":
-    """Evaluate one file after another; return the results so far, and whether Ctrl-C has ended it."""
+    """Evaluate one file after another; return the results so far, and whether Ctrl-C has ended it.
+
+    What a report shows of each is added to `pages`, if that is not None.
+    """
     from streams.evaluate import Interrupts, evaluate, stream_names
+    from streams.html_report import page_of
     from streams.progress import progress_on
+    from streams.recorder import Recorder
     from streams.report import print_means, print_result
 
     to_watch, to_read = _consoles(quiet, standard_output_is_taken)
@@ -147,7 +171,10 @@ def _evaluate_all(
             streams: Sequence[tuple[Path | None, str]] = list(zip(files, stream_names(files), strict=True))
             for file, name in streams or [(None, "yeast")]:
                 progress = progress_on(to_watch, name, settings.window)
-                results.append(evaluate(file, settings, progress, sink=sink, interrupts=interrupts))
+                recorder = None if pages is None else Recorder()
+                results.append(evaluate(file, settings, progress, sink=sink, interrupts=interrupts, recorder=recorder))
+                if pages is not None and recorder is not None:
+                    pages.append(page_of(recorder, results[-1], settings, file))
                 if to_read is not None:
                     print_result(to_read, results[-1], settings.model)
                 if results[-1].interrupted:
@@ -157,6 +184,12 @@ def _evaluate_all(
     if to_read is not None and len(results) > 1:
         print_means(to_read, results, settings.model)
     return results, False
+
+
+def _page(pages: Sequence[dict[str, Any]]) -> str:
+    from streams.html_report import report_page
+
+    return report_page(pages, f"ihomer: {', '.join(page['stream'] for page in pages)}")
 
 
 def _summary(

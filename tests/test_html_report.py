@@ -1,0 +1,541 @@
+"""The recorder, what it counts, and the page that `ihomer evaluate --report` writes."""
+
+import json
+import math
+import os
+import pickle
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ihomer import IHOMERClassifier
+from ihomer.baselines import MajorityLabelset
+from streams.cli import main
+from streams.evaluate import Settings, bundled_yeast, evaluate
+from streams.event import Event
+from streams.html_report import page_of, report_page
+from streams.label_counts import N_BINS, Calibration, Instead
+from streams.partition_bands import bands
+from streams.progress import Progress
+from streams.recorder import Recorder, Sample
+from streams.report_data import stream_data
+from streams.run import Run
+from streams.synthetic import Drift, SyntheticStream
+
+HOSTILE = [
+    "</script><script>document.title='taken'</script>",
+    "<img src=x onerror=\"document.title='taken'\">",
+    "<!--<script>",
+    "]]>",
+    "${document.title='taken'}",
+    "$data",
+    "&lt;b&gt;",
+    "\u202eright to left",
+    "line\u2028separator",
+    "lone \ud800 surrogate",
+    "__proto__",
+    "constructor",
+    "",
+    "x" * 10_000,
+]
+
+
+def watched(settings=None, file=None):
+    recorder = Recorder()
+    settings = settings or Settings(limit=600)
+    result = evaluate(file, settings, Progress("yeast"), recorder=recorder)
+    return recorder, result, page_of(recorder, result, settings, file)
+
+
+def embedded(page):
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])
+
+
+@pytest.fixture(scope="module")
+def yeast():
+    return watched()
+
+
+def drifting(n_events, n_labels=30):
+    drifts = [Drift(at=n_events // 3, what="features"), Drift(at=2 * n_events // 3, what="correlation")]
+    return SyntheticStream(n_events, n_labels=n_labels, groups=5, drifts=drifts, seed=3)
+
+
+# Counts ------------------------------------------------------------------------------------------------------------
+
+
+def test_watching_changes_no_score_and_counts_what_the_scores_count(yeast):
+    recorder, result, page = yeast
+    alone = evaluate(None, Settings(limit=600), Progress("yeast"))
+    assert result.scores["total"] == alone.scores["total"]
+    assert result.baseline == {key: result.baseline[key] for key in alone.baseline} | {"window": alone.baseline["window"]}
+    f1 = [row[5] or 0.0 for row in page["labels"]]
+    assert np.mean(f1) == pytest.approx(result.scores["total"]["macro_f1"], abs=1e-4)
+    both, true, predicted = (getattr(recorder.labels, name).sum() for name in ("both", "true", "predicted"))
+    assert 2 * both / (true + predicted) == pytest.approx(result.scores["total"]["micro_f1"])
+
+
+def test_log_loss_is_the_one_of_the_scores(yeast):
+    page = yeast[2]
+    asked = evaluate(None, Settings(limit=600, probabilities=True), Progress("yeast")).scores["total"]["log_loss"]
+    assert page["final"]["model"]["total"]["log_loss"] == pytest.approx(asked, abs=1e-5)
+    assert np.mean([row[6] for row in page["labels"]]) == pytest.approx(asked, abs=1e-4)
+
+
+@pytest.mark.parametrize("settings", [Settings(limit=300, delay=40), Settings(limit=300, probabilities=True)])
+def test_labels_that_come_late_and_probabilities_asked_for_are_recorded_too(settings):
+    recorder, result, page = watched(settings)
+    assert recorder.calibration.weight == 300
+    assert page["events"][-1] == result.counts["learned"] == 300
+    assert page["calibration"]["pairs"] > 300 * 10
+
+
+events_of_labels = st.lists(
+    st.tuples(
+        st.dictionaries(st.sampled_from("abcdef"), st.sampled_from([True, False, None]), min_size=1),
+        st.sets(st.sampled_from("abcdef")),
+        st.none() | st.dictionaries(st.sampled_from("abcdef"), st.sampled_from([0.0, 0.04, 0.5, 0.97, 1.0])),
+        st.sampled_from([0.5, 1.0, 3.0]),
+    ),
+    max_size=30,
+)
+
+
+@given(events_of_labels)
+def test_counts_agree_with_counting_one_by_one(events):
+    recorder = Recorder()
+    counts, bins, loss, instead = Counter(), Counter(), Counter(), Counter()
+    for true, predicted, offers, w in events:
+        recorder.add(true, predicted, offers, w)
+        if all(value is None for value in true.values()):
+            continue
+        positive = {label for label, value in true.items() if value}
+        said = {label for label in predicted if true.get(label, False) is not None}
+        for label in positive | said:
+            counts[label, "both"] += w * (label in positive and label in said)
+            counts[label, "true"] += w * (label in positive)
+            counts[label, "predicted"] += w * (label in said)
+        for label in positive - said:
+            for other in said - positive or {None}:
+                instead[label, other] += w / max(1, len(said - positive))
+        for label in "abcdef" if offers is not None else ():
+            if true.get(label, False) is None:
+                continue
+            p, happened = offers.get(label), label in positive
+            q = (p or 0.0) if happened else 1.0 - (p or 0.0)
+            loss[label] -= w * math.log(min(max(q, 1e-15), 1 - 1e-15))
+            if p is not None:
+                bins[min(int(p * N_BINS), N_BINS - 1)] += w
+    for label, place in recorder.labels.index.items():
+        for name in ("both", "true", "predicted"):
+            assert getattr(recorder.labels, name)[place] == pytest.approx(counts[label, name])
+        names = {place: name for name, place in recorder.labels.index.items()}
+        found = {names.get(other): share for other, share in recorder.instead.of(place).items()}
+        assert found == pytest.approx({other: share for (missed, other), share in instead.items() if missed == label})
+    recorder.calibration.flush()
+    assert recorder.calibration.count == pytest.approx(np.array([bins[i] for i in range(N_BINS)], float))
+    known = sum(loss[label] for label in recorder.labels.index)
+    assert recorder.calibration.total_loss == pytest.approx(known, abs=1e-9)
+    json.dumps(stream_data(recorder, "stream"), allow_nan=False)
+
+
+def test_confusion_is_bounded_and_keeps_what_is_frequent():
+    instead = Instead(most_cells=100)
+    for i in range(1000):
+        instead.add([0], [1], 1.0)
+        instead.add([i], [i + 1], 1.0)
+    assert instead.of(0)[1] >= 1000
+    assert len(instead._cells) <= 100
+    assert instead.n_dropped > 0
+
+
+def test_many_probabilities_wait_in_bounded_number():
+    calibration = Calibration()
+    for _ in range(300):
+        calibration.add(list(range(5000)), [0.5] * 5000, [0], [], 1.0)
+        assert len(calibration._rows) * 5000 <= 600_000
+    calibration.flush()
+    assert calibration.count.sum() == 300 * 5000
+
+
+# Samples -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_events", [0, 1, 15, 16, 3199, 3216, 50_001])
+def test_samples_are_bounded_and_evenly_spaced(n_events):
+    recorder = Recorder()
+    for n in range(1, n_events + 1):
+        if recorder.events_to_sample(n) == 0:
+            recorder.sample(n, None, {})
+    recorder.sample(n_events, None, {})
+    at = [sample.event for sample in recorder.all_samples]
+    assert len(at) <= 201
+    assert at[-1] == n_events
+    assert len(set(np.diff([0, *at[:-1]]))) <= 1
+    if n_events > 3200:
+        assert len(at) >= 100
+    json.dumps(stream_data(recorder, "stream"), allow_nan=False)
+
+
+@pytest.mark.parametrize("number", [0, 1, 3, -2])
+def test_an_impossible_number_of_samples_is_refused(number):
+    with pytest.raises(ValueError, match="most_samples"):
+        Recorder(most_samples=number)
+
+
+def test_any_learner_can_be_watched():
+    recorder, model = Recorder(), MajorityLabelset()
+    for n, event in enumerate(bundled_yeast(), 1):
+        recorder.add(event.y, model.predict_set_one(event.x), weight=event.w)
+        model.learn_one(event.x, event.y)
+        if recorder.events_to_sample(n) == 0:
+            recorder.sample(n, model, {"model": {"total": {"micro_f1": 0.5}}})
+    page = stream_data(recorder, "yeast")
+    assert page["partition"] is None
+    assert page["calibration"] is None
+    assert page["experts"] == page["tree"] == []
+    assert page["series"]["model"]["total"]["micro_f1"] == [0.5] * len(page["events"])
+
+
+def test_the_samples_hold_the_weights_and_clusters_of_their_time(yeast):
+    recorder, _, page = yeast
+    assert set(recorder.samples[0].weights) == set(recorder.model.expert_weights)
+    assert {name: weights[-1] for name, weights in page["experts"]} == pytest.approx(recorder.model.expert_weights, abs=1e-4)
+    runs = dict(page["partition"]["rows"])
+    clusters = recorder.model.partition.clusters
+    assert {name: runs[name][-1][1] for name in runs} == {name: key for key, names in clusters.items() for name in names}
+    assert page["events"][runs["Class1"][-1][0]] == 208  # the first sample after the first round of tests
+    assert sum(node.get("n", 0) for node in page["tree"]) == 14
+
+
+def test_expert_weights_are_those_of_the_mixture():
+    model = IHOMERClassifier(experts=("linear", "ridge"))
+    before = model.expert_weights
+    assert sum(before.values()) == pytest.approx(1.0)
+    stream = bundled_yeast()
+    for _ in range(300):
+        event = next(iter(stream))
+        model.learn_one(event.x, event.y)
+    assert list(model.expert_weights) == list(before)
+    assert model.expert_weights != before
+    model.expert_weights.clear()
+    assert model.expert_weights
+    assert IHOMERClassifier.paper().expert_weights == {}
+
+
+def test_the_leaves_of_the_label_tree_are_the_clusters():
+    model = IHOMERClassifier(experts=("frequency",))
+    events = list(drifting(3000))
+    model.learn_many([event.x for event in events], [event.y for event in events])
+    tree = model.partition.tree
+    assert {node.number: node.labels for node in tree if node.cut is None} == model.partition.clusters
+    assert len(tree) == 2 * len(model.partition.clusters) - 1 > 1
+    assert [node.depth for node in tree if node.depth == 0] == [0]
+    assert IHOMERClassifier().partition.tree == []
+
+
+def sample_with(clusters, event=0):
+    return Sample(event, 0.0, 0, {}, {}, np.array(clusters, np.int32))
+
+
+def test_a_cluster_with_a_new_number_keeps_its_colour():
+    samples = [sample_with([0, 0, 0, 0]), sample_with([1, 1, 2, 2, 2]), sample_with([7, 7, 8, 8, 8])]
+    found = bands(samples, list("abcde"), np.arange(5), np.ones(5), [8, 7])
+    runs = dict(found["rows"])
+    assert [run[1:] for run in runs["a"]] == [(0, 0), (1, 0), (7, 0)]
+    assert [run[1:] for run in runs["e"]] == [(-1, -1), (2, 1), (8, 1)]
+    assert found["colours"] == {"7": 0, "8": 1}
+    assert {name for name, _ in found["rows"][:3]} == {"c", "d", "e"}
+
+
+# The page ----------------------------------------------------------------------------------------------------------
+
+
+def test_two_runs_give_the_same_page_but_for_times():
+    settings = Settings(limit=500)
+    pages = [watched(settings)[2] for _ in range(2)]
+    assert pages[0]["times"] != pages[1]["times"]
+    for page in pages:
+        page["times"] = {"seconds": [], "memory": []}
+    assert report_page(pages[:1], "yeast") == report_page(pages[1:], "yeast")
+
+
+def test_the_page_stays_small_however_long_the_stream_is():
+    recorder = Recorder()
+    run = Run(IHOMERClassifier(experts=("frequency",)), recorder=recorder)
+    run.finish(drifting(20_000, n_labels=100))
+    run.record()
+    page = report_page([stream_data(recorder, "drift")], "drift")
+    assert len(page.encode()) < 500_000
+    assert len(embedded(page)[0]["labels"]) == 100
+
+
+@given(st.lists(st.text() | st.sampled_from(HOSTILE), min_size=1, max_size=6, unique=True), st.text())
+def test_hostile_names_are_only_data(names, title):
+    recorder = Recorder()
+    recorder.add(set(names), set(names[:1]))
+    recorder.sample(1, None, {"model": {"total": {"micro_f1": math.nan}}})
+    page = report_page([stream_data(recorder, names[0])], title)
+    assert page.count("<script") == page.count("</script>") == 2
+    data = embedded(page)[0]
+    cut = {name if len(name) <= 120 else f"{name[:119]}…" for name in names}
+    assert {row[0] for row in data["labels"]} == cut
+    assert data["series"]["model"]["total"]["micro_f1"] == [None]
+    page.encode()
+
+
+def test_nothing_to_show_is_refused():
+    with pytest.raises(ValueError, match="no stream"):
+        report_page([], "title")
+
+
+def test_the_page_asks_for_nothing_from_elsewhere(yeast):
+    page = report_page([yeast[2]], "yeast")
+    assert "default-src 'none'" in page
+    assert set(re.findall(r"https?://[^\"' ]+", page)) == {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"@import|<link(?! rel=\"icon\" href=\"data:,\")", page)
+
+
+def command(*arguments):
+    return CliRunner().invoke(main, ["evaluate", *map(str, arguments)])
+
+
+def test_the_command_writes_a_page_of_several_streams(tmp_path):
+    files = []
+    for name in ("first", "second"):
+        files.append(tmp_path / f"{name}.jsonl")
+        files[-1].write_text("".join(json.dumps({"x": {"a": i % 3}, "y": [f"l{i % 3}"]}) + "\n" for i in range(50)))
+    out = tmp_path / "out.html"
+    answer = command(*files, "--report", out, "--quiet")
+    assert answer.exit_code == 0, answer.output
+    streams = embedded(out.read_text("utf-8"))
+    assert [stream["stream"] for stream in streams] == ["first", "second"]
+    assert streams[0]["counts"]["learned"] == 50
+    assert command(files[0], "--report", "-", "--quiet").stdout.startswith("<!doctype html>")
+
+
+def test_a_run_that_fails_leaves_the_page_as_it_was(tmp_path):
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text('{"x": {"a": 1}, "y": ["p"]}\n{"x": \n')
+    out = tmp_path / "out.html"
+    assert command(broken, "--report", out, "--quiet").exit_code == 2
+    assert not out.exists()
+    out.write_text("before")
+    assert command(broken, "--report", out, "--quiet").exit_code == 2
+    assert out.read_text() == "before"
+    assert command("--limit", 5, "--report", "-", "--json", "-").exit_code == 2
+    assert command("--limit", 5, "--report", tmp_path / "nowhere" / "out.html").exit_code == 2
+
+
+def test_a_recorder_can_be_pickled_in_the_middle_of_a_stream():
+    events = [Event({}, {"a"} if i % 3 else {"b"}) for i in range(2000)]
+    pages = []
+    for cut in (0, 777):
+        recorder, model = Recorder(), MajorityLabelset()
+        for part in (events[:cut], events[cut:]):
+            recorder, model = pickle.loads(pickle.dumps((recorder, model)))
+            for event in part:
+                recorder.add(event.y, model.predict_set_one(event.x), model.predict_proba_one(event.x))
+                model.learn_one(event.x, event.y)
+                n_learned = int(recorder.labels.true.sum())
+                if recorder.events_to_sample(n_learned) == 0:
+                    recorder.sample(n_learned, model, {})
+        pages.append({**stream_data(recorder, "stream"), "times": {}})
+    assert pages[0] == pages[1]
+    assert pages[0]["events"][-1] == 2000
+
+
+# In a browser ------------------------------------------------------------------------------------------------------
+
+
+def skipped(reason):
+    if os.environ.get("IHOMER_REQUIRE_BROWSER") == "1":
+        pytest.fail(f"IHOMER_REQUIRE_BROWSER=1, but {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    try:
+        from selenium import webdriver
+        from selenium.common.exceptions import WebDriverException
+        from selenium.webdriver.chrome.service import Service
+    except ImportError:
+        skipped("selenium is not installed")
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    driver = shutil.which("chromedriver")
+    if program is None or driver is None:
+        skipped("there is no Chromium with its driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    try:
+        session = webdriver.Chrome(options=options, service=Service(driver))
+    except WebDriverException as error:
+        skipped(f"Chromium does not start: {error.msg}")
+    yield session
+    session.quit()
+
+
+class Page:
+    """A page in a window of some width, light or dark."""
+
+    def __init__(self, browser, path, width=1280, dark=False):
+        self._browser = browser
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        browser.get(Path(path).as_uri())
+        self.run("return new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))")
+
+    def run(self, script, *arguments):
+        return self._browser.execute_script(script, *arguments)
+
+    def errors(self):
+        return self._browser.get_log("browser")
+
+    def texts(self, selector):
+        return self.run("return [...document.querySelectorAll(arguments[0])].map(node => node.textContent)", selector)
+
+    def click(self, selector):
+        self.run("document.querySelector(arguments[0]).click()", selector)
+
+    def choose(self, selector, value):
+        self.run(
+            "const node = document.querySelector(arguments[0]); node.value = arguments[1];"
+            "node.dispatchEvent(new Event(arguments[2], { bubbles: true }))",
+            selector, value, "change" if selector.startswith("select") else "input",
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def drift_page(tmp_path_factory):
+    """A page of a stream that drifts, with clusters, experts and more labels than are shown at first."""
+    recorder = Recorder()
+    model = IHOMERClassifier(experts=("frequency", "linear"))
+    run = Run(model, recorder=recorder)
+    run.finish(drifting(6000))
+    run.record()
+    path = tmp_path_factory.mktemp("pages") / "drift.html"
+    recorder_of_two = Recorder()
+    recorder_of_two.add({"a", "b"}, {"a"}, {"a": 0.9, "b": 0.2})
+    recorder_of_two.sample(1, None, {})
+    assert {drift["where"] for drift in model.drifts} == {"global", "partition"}
+    path.write_text(report_page([stream_data(recorder, "drift"), stream_data(recorder_of_two, "two")], "drift"), "utf-8")
+    return path
+
+
+CARDS = [
+    "Scores beside the baseline",
+    "Scores over time",
+    "Label clusters over time",
+    "Experts over time",
+    "Labels",
+    "Calibration",
+    "Where the errors are",
+    "Speed",
+    "Memory",
+]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_page_draws_all_its_pictures(browser, drift_page, width, dark):
+    page = Page(browser, drift_page, width, dark)
+    assert page.errors() == []
+    assert page.texts("main h2") == CARDS
+    assert page.run("return document.documentElement.scrollWidth") <= width
+    longest = page.run(
+        "return ['scores', 'speed', 'memory'].map(name => Math.min(...[...document.querySelectorAll("
+        "`[data-picture=${name}] svg g path:not(.mark)`)].map(path => path.getTotalLength())))"
+    )
+    assert min(longest) > 100
+    assert page.run("return document.querySelectorAll('[data-picture=scores] .mark.global').length") >= 1
+    assert page.run("return document.querySelectorAll('[data-picture=scores] .mark.partition').length") >= 1
+    assert page.run("return document.querySelectorAll('[data-picture=calibration] circle.bin').length") >= 10
+    n_experts = len(IHOMERClassifier(experts=("frequency", "linear")).expert_weights)
+    assert len(page.texts("[data-picture=experts] .expert")) == n_experts
+    assert len(page.texts("[data-picture=confusion] .about")) == 8
+    assert len(page.texts("[data-picture=tree] .chip")) >= 1
+    colours = page.run(
+        "const canvas = document.querySelector('[data-picture=partition] canvas');"
+        "const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data, seen = {};"
+        "for (let i = 0; i < data.length; i += 4)"
+        "{ const key = data.slice(i, i + 4).join(); seen[key] = (seen[key] || 0) + 1; }"
+        "return Object.values(seen).filter(count => count > 500).length"
+    )
+    assert colours >= 3
+    back = page.run("return getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", back)[:3])) < 150) == dark
+
+
+def test_the_table_of_labels_is_sorted_and_filtered(browser, drift_page):
+    page = Page(browser, drift_page)
+    rows = ".labels tbody tr"
+    assert len(page.texts(rows)) == 25
+    assert page.texts(".labels th[aria-sort=descending]") == ["true"]
+    first = "return [...document.querySelectorAll('.labels tbody td:nth-child(2)')].map(cell => parseFloat(cell.textContent))"
+    page.click(".labels th:nth-child(2) button")
+    down = page.run(first)
+    assert down == sorted(down, reverse=True)
+    assert page.texts(".labels th[aria-sort=descending]") == ["F1"]
+    page.click(".labels th:nth-child(2) button")
+    up = page.run(first)
+    assert up == sorted(up) != down
+    assert page.texts(".labels th[aria-sort=ascending]") == ["F1"]
+    page.click("[data-card=Labels] p button")
+    assert len(page.texts(rows)) == 30
+    page.choose("input[type=search]", "L1")
+    assert sorted(page.texts(".labels tbody td:first-child")) == sorted(["l1", *(f"l1{i}" for i in range(10))])
+    assert page.errors() == []
+
+
+def test_score_readings_theme_and_stream_can_be_chosen(browser, drift_page):
+    page = Page(browser, drift_page)
+    lines = (
+        "return [...document.querySelectorAll('[data-picture=scores] svg g path:not(.mark)')]"
+        ".map(path => path.getAttribute('d'))"
+    )
+    before = page.run(lines)
+    assert len(before) == 4
+    page.click(".group button:nth-child(2)")
+    assert len(page.run(lines)) == 6
+    page.choose("select[aria-label=score]", "subset_accuracy")
+    assert page.run(lines)[0] != before[0]
+    page.choose("select[aria-label=score]", "log_loss")
+    assert len(page.run(lines)) == 1
+    light = page.run("return getComputedStyle(document.body).backgroundColor")
+    page.click("#theme")
+    assert page.run("return getComputedStyle(document.body).backgroundColor") != light
+    page.choose("select[id=stream]", "1")
+    assert page.texts("h1") == ["two"]
+    assert len(page.texts(".labels tbody tr")) == 2
+    assert page.errors() == []
+
+
+def test_hostile_names_do_nothing_in_a_browser(browser, tmp_path):
+    recorder = Recorder()
+    for _ in range(3):
+        recorder.add(set(HOSTILE), set(HOSTILE[:4]), dict.fromkeys(HOSTILE, 0.5))
+        model = IHOMERClassifier(experts=("frequency",))
+        model.learn_one({}, set(HOSTILE))
+        recorder.sample(16, model, {"model": {"total": {"micro_f1": 0.5}}})
+    path = tmp_path / "hostile.html"
+    path.write_text(report_page([stream_data(recorder, HOSTILE[0], facts={HOSTILE[1]: HOSTILE[0]})], HOSTILE[0]), "utf-8")
+    page = Page(browser, path)
+    assert page.errors() == []
+    assert page.run("return document.title") == HOSTILE[0]
+    assert page.run("return document.querySelectorAll('img, main script').length") == 0
+    cells = "[...document.querySelectorAll('.labels tbody td:first-child')].map(cell => cell.textContent)"
+    assert page.run(f"return {cells}.includes(arguments[0])", HOSTILE[1])
+    assert page.run(f"return {cells}.length") == len(HOSTILE)
