@@ -237,3 +237,27 @@ def test_a_full_disk_loses_nothing(tmp_path, monkeypatch, monkeypatch_sleep):
     run.run(lambda: False)
     assert run.last_failure is not None
     assert_as_undisturbed(run, tmp_path, topic, ledger)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user who may not write")
+def test_a_folder_that_cannot_be_written_loses_nothing(tmp_path, monkeypatch_sleep):
+    topic, ledger, turns = MemoryTopic(VALUES), Ledger(), []
+    run = live_run(tmp_path, topic, ledger, Fate(), 1)
+
+    def lock_and_unlock(_):
+        turns.append(run.n_failed_checkpoints)
+        if len(turns) == 4:
+            tmp_path.chmod(0o555)
+            os.seteuid(65534)
+        elif os.geteuid() != 0 and (run.n_failed_checkpoints or run.last_failure):
+            os.seteuid(0)
+            tmp_path.chmod(0o755)
+
+    run._on_turn = lock_and_unlock
+    try:
+        run.run(lambda: False)
+    finally:
+        os.seteuid(0)
+        tmp_path.chmod(0o755)
+    assert run.last_failure is not None
+    assert_as_undisturbed(run, tmp_path, topic, ledger)

@@ -1,0 +1,120 @@
+"""`ihomer run` from file to file: a full disk, Ctrl-C, wrong options, a file of settings."""
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.live import events
+
+ROOT = Path(__file__).resolve().parents[1]
+IHOMER = [sys.executable, "-c", "from streams.cli import main; main()"]
+
+
+@pytest.fixture
+def stream(tmp_path):
+    """A file of 1,500 events."""
+    path = tmp_path / "events.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in events(1500, 20, 6)))
+    return path
+
+
+def run(*arguments, **options):
+    return subprocess.run(
+        [*IHOMER, "run", *map(str, arguments)], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, **options
+    )
+
+
+def arguments_of(stream, folder, *more):
+    ends = ["--source", f"file:{stream}", "--sink", f"file:{folder}.out"]
+    return [*ends, "--checkpoint", folder, "--commit-every", "0", "--every", "300", *more]
+
+
+def test_a_full_disk_loses_nothing(stream, tmp_path):
+    calm, full = tmp_path / "calm", tmp_path / "full"
+    assert run(*arguments_of(stream, calm)).returncode == 0
+
+    def no_large_files():
+        # Enough for answers, journal and the first checkpoint, which knows nothing yet; not for one that has learned.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (700_000, 700_000))
+
+    failed = run(*arguments_of(stream, full, "--patience", "2"), preexec_fn=no_large_files)
+    assert failed.returncode == 2
+    assert "checkpoint_failed" in failed.stderr
+    assert "nothing is lost" in failed.stderr
+    again = run(*arguments_of(stream, full))
+    assert again.returncode == 0, again.stderr
+    assert "learning_again" in again.stderr
+    assert Path(f"{full}.out").read_bytes() == Path(f"{calm}.out").read_bytes()
+    last = "checkpoint-000000000001500.ihomer"
+    assert (full / last).read_bytes() == (calm / last).read_bytes()
+
+
+def test_ctrl_c_commits_and_leaves_with_0(stream, tmp_path):
+    folder = tmp_path / "run"
+    command = [*IHOMER, "run", *map(str, arguments_of(stream, folder, "--follow"))]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while "messages=1500" not in (line := process.stderr.readline()):
+        assert line
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "event=stopped messages=1500" in told
+    assert len(Path(f"{folder}.out").read_text().splitlines()) == 1500
+
+
+def test_max_events_ends_and_the_next_run_goes_on(stream, tmp_path):
+    folder = tmp_path / "run"
+    for n_lines in (400, 800, 1200, 1500):
+        assert run(*arguments_of(stream, folder, "--max-events", 400)).returncode == 0
+        assert len(Path(f"{folder}.out").read_text().splitlines()) == n_lines
+
+
+def test_standard_input_is_learned_without_checkpoints(stream):
+    done = subprocess.run(
+        [*IHOMER, "run", "--source", "-", "--sink", "-", "--top", "2"],
+        cwd=ROOT, input=stream.read_bytes(), capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 0
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["learned"] for answer in answers] == list(range(1500))
+    assert len(answers[-1]["proba"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--source", "-"], "Missing option '--sink'"),
+        (["--source", "nowhere", "--sink", "-"], "did you mean file:nowhere?"),
+        (["--source", "kafka://127.0.0.1:1/a", "--sink", "-"], "--checkpoint"),
+        (["--source", "-", "--sink", "-", "--checkpoint", "x"], "cannot be read again"),
+        (["--source", "-", "--sink", "-", "--every", "0"], "neither a number of messages"),
+        (["--source", "-", "--sink", "-", "--late-age", "soon"], "is no time"),
+        (["--source", "-", "--sink", "-", "--start", "now"], "is neither earliest"),
+        (["--source", "-", "--sink", "-", "--model-option", "depth=3"], "has no setting 'depth'"),
+        (["--source", "-", "--sink", "-", "--dead-letter", "kafka://127.0.0.1:1/a"], "into a file"),
+        (["--source", "file:none.jsonl", "--sink", "-"], "none.jsonl"),
+    ],
+)
+def test_wrong_options_are_told_in_one_line(arguments, told, tmp_path):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_options_and_model_come_from_a_file_of_settings(stream, tmp_path):
+    config = tmp_path / "run.toml"
+    config.write_text(
+        f'[run]\nsource = "file:{stream}"\nsink = "file:{tmp_path}/out"\ncheckpoint = "{tmp_path}/run"\nmax-events = 50\n'
+        '[model]\nname = "mlhat"\ngrace_period = 77\n'
+    )
+    done = run("--config", config, "--max-events", 60)
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "out").read_text().splitlines()) == 60
+    shown = subprocess.run([*IHOMER, "inspect", tmp_path / "run", "--json"], cwd=ROOT, capture_output=True, text=True)
+    assert json.loads(shown.stdout)["model"]["class"] == "MLHATClassifier"
