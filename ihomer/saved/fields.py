@@ -11,6 +11,7 @@ from ihomer.saved.values import ModelFileError, is_name
 from ihomer.vocabulary import Vocabulary
 
 __all__ = [
+    "ENDLESS",
     "MOST",
     "Fields",
     "check_detectors",
@@ -24,6 +25,7 @@ __all__ = [
     "vocabulary_state",
 ]
 
+ENDLESS = 1 << 100  # of counters that no kernel sees
 MOST = 1 << 53  # of counters: none comes near, and sums with them do not overflow
 
 Shape = tuple[int | None, ...]

@@ -15,6 +15,7 @@ from ihomer.partition import LabelPartition
 from ihomer.replay import Replay
 from ihomer.saved.ensemble import ensemble_state, fill_ensemble
 from ihomer.saved.fields import (
+    ENDLESS,
     MOST,
     Fields,
     check_detectors,
@@ -51,7 +52,7 @@ def _fill_encoder(encoder: Encoder, f: Fields) -> int:
     encoder.kind = f.array("kind", np.uint8, (room,), 0, 1)
     encoder._n_learned = f.whole("_n_learned")
     encoder._last_seen = f.array("_last_seen", np.int64, (room,), 0, encoder._n_learned)
-    encoder.n_forgotten = f.whole("n_forgotten")
+    encoder.n_forgotten = f.whole("n_forgotten", 0, ENDLESS)
     f.done()
     for key, index in features.items():
         f.require(bool(encoder.kind[index]) == is_nominal(key), "the kind of a feature is wrong")

@@ -13,6 +13,7 @@ from ihomer.pair_counts import PairCounts
 from ihomer.partition import LabelPartition
 from ihomer.partition_changes import MOST_LABELS, MOST_RECORDS, Change, ChangeLog, PartitionDrift
 from ihomer.saved.fields import (
+    ENDLESS,
     MOST,
     Fields,
     check_detectors,
@@ -61,12 +62,13 @@ def partition_of(state: Any) -> LabelPartition:
     fill_vocabulary(partition.labels, fields.nested("labels"))
     used = labels_in_use(partition)
     fields.require(used.sum() <= partition.max_labels, "there are more labels than max_labels")
-    partition.version = fields.whole("version")
+    partition.version = fields.whole("version", 0, ENDLESS)
     _fill_counts(partition._counts, fields.nested("counts"), partition.labels.size)
     _fill_upkeep(partition._upkeep, fields.nested("clusters"), fields.nested("tree"), used)
     _fill_changes(partition._log, fields)
     _fill_drifts(partition._drifts, fields)
-    partition._n_drifts, partition._n_forgotten = fields.whole("n_drifts"), fields.whole("n_forgotten")
+    partition._n_drifts = fields.whole("n_drifts", 0, ENDLESS)
+    partition._n_forgotten = fields.whole("n_forgotten", 0, ENDLESS)
     fields.done()
     return partition
 
@@ -94,7 +96,7 @@ def _fill_counts(counts: PairCounts, f: Fields, n_labels: int) -> None:
     check_detectors(f, counts.detector)
     counts.meta = f.array("meta", np.int64, counts.meta.shape, 0, MOST)
     counts.scale = f.array("scale", np.float64, (1,), kernels.TINY_SCALE, 1.0)
-    counts.n_dropped = f.whole("n_dropped")
+    counts.n_dropped = f.whole("n_dropped", 0, ENDLESS)
     f.done()
     _check_pairs(f, counts, n_labels)
 
@@ -161,7 +163,7 @@ def _is_numbers(value: Any) -> bool:
 
 def _fill_changes(log: ChangeLog, f: Fields) -> None:
     records = f.items("changes")
-    log.n_seen = f.whole("n_changes", len(records))
+    log.n_seen = f.whole("n_changes", len(records), ENDLESS)
     for record in records:
         f.require(type(record) is list and len(record) == 6, "a change is none")
         event, kind, cluster, parents, labels, indices = record
