@@ -25,7 +25,7 @@ def ensemble_state(ensemble: Ensemble) -> dict[str, Any]:
     return {
         "experts": {_NAMES[type(expert)]: expert_state(expert) for expert in ensemble._experts},
         "mixture": held(ensemble.mixture, "fixed"),
-        "decoder": held(ensemble.decoder, "_objective", "_most"),
+        "decoder": held(ensemble.decoder, "_objective", "_most", "_asked"),
         "scale": held(ensemble._scale),
         "room": ensemble._room,
     }

@@ -41,7 +41,7 @@ class Room(NamedTuple):
 
 def expert_state(expert: Expert) -> dict[str, Any]:
     """Return the state of an expert."""
-    return held(expert)
+    return held(expert, "_asked")
 
 
 def _fill_frequency(expert: Frequency, f: Fields, room: Room) -> None:

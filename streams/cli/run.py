@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
-from streams.cli.common import AT_LEAST_0, AT_LEAST_1, model_options, of_system
+from streams.cli.common import AT_LEAST_0, AT_LEAST_1, model_options, of_system, read_config
 
 if TYPE_CHECKING:
     from streams.config import Config
@@ -55,9 +54,11 @@ def _start(context: click.Context, parameter: click.Parameter, text: str) -> str
 
 
 @click.command("run")
-@click.option("--source", metavar="WHERE", help="kafka://HOST:PORT/TOPIC[,TOPIC] (or /?pattern=REGEX), file:PATH or -.")
+@click.option(
+    "--source", metavar="WHERE", required=True, help="kafka://HOST:PORT/TOPIC[,TOPIC] (or /?pattern=REGEX), file:PATH or -."
+)
 @click.option("--labels", metavar="TOPIC[,TOPIC]", help="More topics of the source's servers, with labels that come late.")
-@click.option("--sink", metavar="WHERE", help="Where predictions go: kafka://HOST:PORT/TOPIC, file:PATH or -.")
+@click.option("--sink", metavar="WHERE", required=True, help="Where predictions go: kafka://HOST:PORT/TOPIC, file:PATH or -.")
 @click.option("--dead-letter", metavar="WHERE", help="Where malformed messages are reported, beside the sink.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run's checkpoints.")
 @click.option("--every", metavar="N|Ts", callback=_every, help="A checkpoint every N messages or T seconds. [default: 60s]")
@@ -109,7 +110,14 @@ def _start(context: click.Context, parameter: click.Parameter, text: str) -> str
 @click.option("--metrics-host", metavar="HOST", default="127.0.0.1", show_default=True, help="Address that they are served on.")
 @click.option("--log-format", type=click.Choice(("text", "json")), default="text", show_default=True)
 @click.option("--log-level", type=click.Choice(("debug", "info", "warning", "error")), default="info", show_default=True)
-@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="TOML file with defaults, model and clients.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    is_eager=True,
+    callback=read_config,
+    help="TOML file with defaults of these options, the model and settings of Kafka clients.",
+)
 @click.pass_context
 def command(context: click.Context, /, **given: Any) -> None:
     """Learn live messages: predict each event, then learn it, for as long as they come.
@@ -120,19 +128,14 @@ def command(context: click.Context, /, **given: Any) -> None:
 
     SIGTERM and Ctrl-C commit, write a checkpoint and end with 0. Exit codes: 2 an error, 3 another process has taken over.
     """
-    from streams.config import Config, ConfigError, load_config
     from streams.endpoints import EndpointError
     from streams.errors import SinkError, SourceError
     from streams.message import Fenced, Unreachable
     from streams.models import SettingError
 
     try:
-        names = [name for name in given if name not in ("config", "model", "model_options")]
-        path = given.pop("config")
-        config = Config() if path is None else load_config(path, names)
-        _fill_in(context, given, config)
-        _run(given, config)
-    except (ConfigError, EndpointError, SettingError) as error:
+        _run(given, given.pop("config"))
+    except (EndpointError, SettingError) as error:
         raise click.UsageError(str(error)) from None
     except Fenced as error:
         click.echo(f"ihomer: {error}; this one ends, nothing was answered twice", err=True)
@@ -141,19 +144,6 @@ def command(context: click.Context, /, **given: Any) -> None:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise of_system(error) from None
-
-
-def _fill_in(context: click.Context, given: dict[str, Any], config: "Config") -> None:
-    """Take options that were not given from the file, as if they stood on the command line."""
-    parameters = {parameter.name: parameter for parameter in context.command.params}
-    for name, value in config.run.items():
-        if context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
-            given[name] = parameters[name].process_value(context, value)
-    if config.model is not None and context.get_parameter_source("model") is not ParameterSource.COMMANDLINE:
-        given["model"] = parameters["model"].process_value(context, config.model)
-    for name in ("source", "sink"):
-        if given[name] is None:
-            raise click.UsageError(f"Missing option '--{name}'.")
 
 
 def _settings(given: dict[str, Any], config: "Config") -> "ServiceSettings":
