@@ -152,17 +152,22 @@ class CheckpointFolder:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with (self.path / "lock").open("ab") as file:
+        # Opened for reading: the journal goes on where the folder cannot be written any more.
+        lock = os.open(self.path / "lock", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
             deadline = time.monotonic() + _PATIENCE
             while True:
                 try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
                     if time.monotonic() > deadline:
-                        raise TimeoutError(f"{file.name}: held by another process for {_PATIENCE:g} seconds") from None
+                        held = f"{self.path}: held by another process for {_PATIENCE:g} seconds"
+                        raise TimeoutError(held) from None
                     time.sleep(0.002)
             yield
+        finally:
+            os.close(lock)
 
     @contextmanager
     def owned(self) -> Iterator[None]:

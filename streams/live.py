@@ -255,7 +255,6 @@ class LiveRun:
         now = time.monotonic()
         self._last_message = now
         self._plan_checkpoint(now)
-        self._n_saved = self.answering.n_read
         if first:
             self._n_before = self.answering.n_read
         self._spans = None
@@ -270,6 +269,7 @@ class LiveRun:
             folder.begin(0)
             if not self._checkpoint():
                 raise OSError(f"the first checkpoint could not be written: {self.last_failure}")
+        self._n_saved = number  # what is learned again is worth a checkpoint too
         until = folder.last_committed() if committed is None else committed
         if until < number:
             self._log.warning("sink_is_behind", checkpoint=number, sink=until)

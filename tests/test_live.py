@@ -2,6 +2,8 @@
 
 import os
 import random
+import tempfile
+from pathlib import Path
 
 import pytest
 import structlog
@@ -240,8 +242,14 @@ def test_a_full_disk_loses_nothing(tmp_path, monkeypatch, monkeypatch_sleep):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user who may not write")
-def test_a_folder_that_cannot_be_written_loses_nothing(tmp_path, monkeypatch_sleep):
+def test_a_folder_that_cannot_be_written_loses_nothing(monkeypatch_sleep):
+    with tempfile.TemporaryDirectory() as folder:  # not below one that only root may enter
+        lose_the_right_to_write(Path(folder))
+
+
+def lose_the_right_to_write(tmp_path):
     topic, ledger, turns = MemoryTopic(VALUES), Ledger(), []
+    tmp_path.chmod(0o755)
     run = live_run(tmp_path, topic, ledger, Fate(), 1)
 
     def lock_and_unlock(_):
