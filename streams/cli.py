@@ -76,9 +76,7 @@ class _JsonFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             if self._is_new:
@@ -263,12 +261,8 @@ def _evaluate_all(
     return results, False
 
 
-def _summary(
-    files: Sequence[Path], settings: "Settings", results: "Sequence[Result]", interrupted: bool
-) -> dict[str, Any]:
+def _summary(files: Sequence[Path], settings: "Settings", results: "Sequence[Result]", interrupted: bool) -> dict[str, Any]:
     from streams.results import summary_record
 
     record = summary_record(results, {"files": [str(file) for file in files], **asdict(settings)})
     return {**record, "interrupted": interrupted}
-
-

@@ -53,9 +53,7 @@ class Scoring:
         self._with_probabilities = with_probabilities
         self._index = {label: place for place, label in enumerate(labels)}
         self._n_counted = 0
-        self._boards = {
-            name: Scoreboard(labels if with_probabilities else None, window=window) for name in names
-        }
+        self._boards = {name: Scoreboard(labels if with_probabilities else None, window=window) for name in names}
         self._truths: list[tuple[list[int], list[int]]] = []
         self._weights: list[float] = []
         self._predictions: dict[str, list[list[int]]] = {name: [] for name in self._boards}
