@@ -40,8 +40,10 @@ class Check(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether the figure is above its bound, or at most the bound where less is better."""
-        return self.figure <= self.bound if self.at_most else self.figure >= self.bound
+        """Whether the figure reaches its bound: exceeds it where it is another's, is at most it where less is better."""
+        if self.at_most:
+            return self.figure <= self.bound
+        return self.figure > self.bound if self.claim.startswith("above") else self.figure >= self.bound
 
 
 def result(name: str) -> dict[str, Any]:
@@ -168,7 +170,7 @@ def checks() -> list[Check]:
 
 def as_row(check: Check) -> list[str]:
     """Return a check as cells of a table."""
-    sign = "<=" if check.at_most else ">="
+    sign = "<=" if check.at_most else (">" if check.claim.startswith("above") else ">=")
     return [check.claim, check.where, f"{check.figure:,.4g}", f"{sign} {check.bound:,.4g}", "" if check.holds else "short"]
 
 
