@@ -86,13 +86,15 @@ def against_simple(name: str, rows: dict[str, Any], order: str = "") -> Iterator
 
 
 def each_set() -> Iterator[Check]:
-    """Every set, those that nothing was chosen on included."""
-    for file, names in (("scores", SETS), ("scores_further", FURTHER)):
+    """Every set, those that nothing was chosen on included, in file order and shuffled."""
+    for file, names, order in (("scores", SETS, ""), ("scores_further", FURTHER, ""),
+                               ("scores_further_shuffled", FURTHER, ", shuffled")):  # fmt: skip
         sets = result(file).get("sets", {})
         for name in names:
             if name in sets:
-                yield from against_others(name, sets[name]["default"])
-                yield from against_simple(name, sets[name])
+                if not order:
+                    yield from against_others(name, sets[name]["default"])
+                yield from against_simple(name, sets[name], order)
 
 
 def shuffled() -> Iterator[Check]:
@@ -107,8 +109,9 @@ def shuffled() -> Iterator[Check]:
 
 def further_alone() -> Iterator[Check]:
     """Sets that nothing was chosen on: the mixture against each of its families alone."""
-    for name, rows in result("scores_further").get("sets", {}).items():
-        yield from against_alone(name, rows, "")
+    for file, order in (("scores_further", ""), ("scores_further_shuffled", ", shuffled")):
+        for name, rows in result(file).get("sets", {}).items():
+            yield from against_alone(name, rows, order)
 
 
 def against_alone(name: str, rows: dict[str, Any], order: str) -> Iterator[Check]:
