@@ -104,7 +104,7 @@ def probabilities(
 ) -> tuple[np.ndarray, dict[str, float], np.ndarray]:
     """Return the model's probabilities for each event before it was learned, each expert's log-loss, and the answers."""
     model = IHOMERClassifier.paper(**settings) if paper else IHOMERClassifier(**settings)
-    model.partition.add_labels(list(range(Y.shape[1])), [])  # all labels known from the start: the columns are theirs
+    model._admit(list(range(Y.shape[1])), [])  # all labels known from the start: the columns are theirs
     recorder = Recorder(model)
     answers = answers_of(model, X, Y)
     p = np.vstack(recorder.p)

@@ -40,8 +40,10 @@ class Check(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether the figure is above its bound, or at most the bound where less is better."""
-        return self.figure <= self.bound if self.at_most else self.figure >= self.bound
+        """Whether the figure reaches its bound: exceeds it where it is another's, is at most it where less is better."""
+        if self.at_most:
+            return self.figure <= self.bound
+        return self.figure > self.bound if self.claim.startswith("above") else self.figure >= self.bound
 
 
 def result(name: str) -> dict[str, Any]:
@@ -84,13 +86,15 @@ def against_simple(name: str, rows: dict[str, Any], order: str = "") -> Iterator
 
 
 def each_set() -> Iterator[Check]:
-    """Every set, those that nothing was chosen on included."""
-    for file, names in (("scores", SETS), ("scores_further", FURTHER)):
+    """Every set, those that nothing was chosen on included, in file order and shuffled."""
+    for file, names, order in (("scores", SETS, ""), ("scores_further", FURTHER, ""),
+                               ("scores_further_shuffled", FURTHER, ", shuffled")):  # fmt: skip
         sets = result(file).get("sets", {})
         for name in names:
             if name in sets:
-                yield from against_others(name, sets[name]["default"])
-                yield from against_simple(name, sets[name])
+                if not order:
+                    yield from against_others(name, sets[name]["default"])
+                yield from against_simple(name, sets[name], order)
 
 
 def shuffled() -> Iterator[Check]:
@@ -105,8 +109,9 @@ def shuffled() -> Iterator[Check]:
 
 def further_alone() -> Iterator[Check]:
     """Sets that nothing was chosen on: the mixture against each of its families alone."""
-    for name, rows in result("scores_further").get("sets", {}).items():
-        yield from against_alone(name, rows, "")
+    for file, order in (("scores_further", ""), ("scores_further_shuffled", ", shuffled")):
+        for name, rows in result(file).get("sets", {}).items():
+            yield from against_alone(name, rows, order)
 
 
 def against_alone(name: str, rows: dict[str, Any], order: str) -> Iterator[Check]:
@@ -168,7 +173,7 @@ def checks() -> list[Check]:
 
 def as_row(check: Check) -> list[str]:
     """Return a check as cells of a table."""
-    sign = "<=" if check.at_most else ">="
+    sign = "<=" if check.at_most else (">" if check.claim.startswith("above") else ">=")
     return [check.claim, check.where, f"{check.figure:,.4g}", f"{sign} {check.bound:,.4g}", "" if check.holds else "short"]
 
 

@@ -45,6 +45,28 @@ def shuffled() -> str:
     return table(["set, shuffled", *MODELS], [[name, *[_four(row[model]) for model in MODELS]] for name, row in found.items()])
 
 
+def further() -> str:
+    """Return the scores on sets that nothing was chosen on; of events that not all were run, how many were."""
+    models = ("previous labelset", "majority labelset", "nearest neighbours", "river logistic regression", "default")
+    rows = []
+    for name, found in load("scores_further")["sets"].items():
+        cells = [_four(found[m]) + (f" (first {found[m]['n_events']:,})" if "n_events" in found[m] else "") for m in models]
+        rows.append([name, *cells])
+    return table(["further set", *models], rows)
+
+
+def claims() -> str:
+    """Return how many claims hold, and those that do not."""
+    found = load("claims")
+    rows = [
+        [check["claim"], check["where"], f"{check['figure']:,.4g}", f"{check['bound']:,.4g}"]
+        for check in found["checks"]
+        if not check["holds"]
+    ]
+    head = f"{found['n_holding']} of {found['n_checks']} comparisons hold; these do not:"
+    return head + "\n\n" + table(["claim", "where", "figure", "bound"], rows)
+
+
 def ablation() -> str:
     """Return the mean scores, log-loss and calibration error of each variant of the default model."""
     means = load("ablation")["means"]
@@ -135,8 +157,9 @@ def clusters() -> str:
 
 
 BLOCKS = {
-    "scores": scores, "objectives": objectives, "shuffled": shuffled, "ablation": ablation, "calibration": calibration,
-    "debug": debug, "speed": speed, "starts": starts, "drift": drift, "clusters": clusters, **LIVE_BLOCKS,
+    "scores": scores, "objectives": objectives, "shuffled": shuffled, "further": further, "claims": claims,
+    "ablation": ablation, "calibration": calibration, "debug": debug, "speed": speed, "starts": starts, "drift": drift,
+    "clusters": clusters, **LIVE_BLOCKS,
 }  # fmt: skip
 
 

@@ -62,10 +62,7 @@ class _LabelsetBaseline(base.MultiLabelClassifier):
         x
             Features; they are not looked at.
         """
-        return {
-            label: {True: float(predicted), False: float(not predicted)}
-            for label, predicted in self._answer.items()
-        }
+        return {label: {True: float(predicted), False: float(not predicted)} for label, predicted in self._answer.items()}
 
 
 class PreviousLabelset(_LabelsetBaseline):

@@ -269,19 +269,21 @@ class IHOMERClassifier(StreamClassifier):
     def _learn(self, batch: Batch) -> Learned:
         self._grow()
         start, n_rows, n_labels = 0, len(batch.weight), self._labels.size
-        p, answer = np.empty((n_rows, n_labels)), np.empty((n_rows, n_labels), np.bool_)
-        version = np.empty(n_rows, np.int64)
+        parts, version = [], np.empty(n_rows, np.int64)
         at_once = n_rows if self._ensemble is None else self._ensemble.rows_at_once(n_labels)
         while start < n_rows:
             learned = self.n_learned + start
             quiet = min(self.partition.rows_to_check, adwin_updates_to_check(self._detector, 0), CLOCK - learned % CLOCK)
             stop = min(start + min(quiet, at_once), n_rows)
             version[start:stop] = self.partition.version
-            p[start:stop], answer[start:stop] = self._learn_rows(batch, start, stop)
+            parts.append(self._learn_rows(batch, start, stop))
             if (self.n_learned + stop) % CLOCK == 0:
                 self._judge()
             start = stop
-        return Learned(p, answer, version)
+        if len(parts) == 1:
+            return Learned(*parts[0], version)
+        p, answer = zip(*parts, strict=True)
+        return Learned(np.concatenate(p), np.concatenate(answer), version)
 
     def _learn_rows(self, batch: Batch, start: int, stop: int) -> tuple[Proba, Answer]:
         """Learn some rows between which nothing of the arrangement can change."""
@@ -289,12 +291,13 @@ class IHOMERClassifier(StreamClassifier):
         verdict = watch_answers(
             answer, batch.y_indptr, batch.y_index, batch.u_indptr, batch.u_index, start, self._detector, self.drift_delta
         )
-        first, last = batch.y_indptr[start], batch.y_indptr[stop]
         if self._has_trees:
             self._replay.extend(batch, start, stop)
-        changes = self.partition.learn_rows(
-            batch.y_indptr[start : stop + 1] - first, batch.y_index[first:last], batch.weight[start:stop]
-        )
+        ends, index, weight = batch.y_indptr, batch.y_index, batch.weight
+        if stop - start < len(weight):
+            first, last = ends[start], ends[stop]
+            ends, index, weight = ends[start : stop + 1] - first, index[first:last], weight[start:stop]
+        changes = self.partition.learn_rows(ends, index, weight)
         if verdict > 0 and self.global_drift:
             self._answer_drift(self.n_learned + stop)
         elif changes:

@@ -47,6 +47,8 @@ def is_nominal(key: Hashable) -> bool:
 
 def checked_weight(w: Any) -> float:
     """Return the weight of an event as a float; ValueError unless 0 < w <= 1e9."""
+    if type(w) is float and 0.0 < w <= MAX_WEIGHT:
+        return w
     if isinstance(w, bool | np.bool_) or not isinstance(w, numbers.Real | np.number):
         raise TypeError(f"w must be a number, not {type(w).__name__}")
     weight = float(w)
@@ -68,6 +70,8 @@ def labels_of(y: Any) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
     TypeError
         If `y` is neither, or a label is not hashable, or a dictionary's value is not a truth value.
     """
+    if type(y) is set:
+        return list(y), [], []
     if isinstance(y, Mapping):
         positive: list[Hashable] = []
         unobserved: list[Hashable] = []
@@ -213,7 +217,7 @@ class Encoder:
     def touch(self, index: Indices) -> None:
         """Note that features are in use by the event being learned."""
         self._n_learned += 1
-        self._last_seen[index] = self._n_learned
+        self._last_seen.put(index, self._n_learned)
 
     def protect(self, index: Indices) -> None:
         """Note that features are those of the event that is touched next: what makes room for its new ones are others."""

@@ -19,6 +19,7 @@ __all__ = ["Answer", "Learned", "Prediction", "Proba", "StreamClassifier", "one_
 
 _CHUNK = 256  # rows that are encoded and learned at once: bounds the work space of a batch
 _NO_LABELS = np.zeros(0, np.int32)
+_NO_ENDS = np.zeros(2, np.int64)
 
 Proba = NDArray[np.float64]
 Answer = NDArray[np.bool_]
@@ -507,8 +508,13 @@ def one_row(
     index: Indices, value: Values, positive: Indices = _NO_LABELS, unobserved: Indices = _NO_LABELS, weight: float = 1.0
 ) -> Batch:
     """Return one event as a batch."""
-    ends = np.array([[0, len(index)], [0, len(positive)], [0, len(unobserved)]])
-    return Batch(ends[0], index, value, ends[1], positive, ends[2], unobserved, np.array([weight]))
+    return Batch(
+        np.array((0, len(index))), index, value, _ends(positive), positive, _ends(unobserved), unobserved, np.array((weight,))
+    )
+
+
+def _ends(names: Indices) -> NDArray[np.int64]:
+    return np.array((0, len(names))) if len(names) else _NO_ENDS
 
 
 def _joined(rows: list[Batch]) -> Batch:

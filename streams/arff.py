@@ -295,9 +295,7 @@ class ArffSource(LineSource):
             else:
                 wanted = labels_of_relation(relation)
             if wanted is None:
-                raise SourceError(
-                    f"nothing says which attributes are labels: no file {beside.name}, no -C in the relation"
-                )
+                raise SourceError(f"nothing says which attributes are labels: no file {beside.name}, no -C in the relation")
         return label_positions(names, wanted)
 
     def _event(self, raw: bytes, number: int) -> Event | None:

@@ -30,9 +30,7 @@ _ATTRIBUTE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _NUMERIC = re.compile(r"(?:numeric|real|integer)(?![^ \t%{])", re.IGNORECASE)
-_NOMINAL_VALUE = re.compile(
-    rf"(?:(?P<quoted>{QUOTED})[ \t]*|(?P<plain>[^ \t,}}'\"][^,}}]*))(?=[,}}])", re.DOTALL
-)
+_NOMINAL_VALUE = re.compile(rf"(?:(?P<quoted>{QUOTED})[ \t]*|(?P<plain>[^ \t,}}'\"][^,}}]*))(?=[,}}])", re.DOTALL)
 # After a type there may be the attribute's weight, which is read past, and a comment.
 _AFTER_TYPE = re.compile(r"[ \t]*(?:\{[^{}]*\})?[ \t]*(?:%.*)?", re.DOTALL)
 _MEKA_OPTION = re.compile(r"(?:^|[\s:'\"])-[Cc]\s+(-?[0-9]{1,9})(?![^\s'\"])")
@@ -123,9 +121,7 @@ def parse_attribute(text: str) -> Attribute:
     values = None
     if kind.startswith("{"):
         items, end = items_in_braces(kind, 0, _NOMINAL_VALUE)
-        values = tuple(
-            unquote(item["quoted"]) if item["quoted"] else item["plain"].rstrip(" \t") for item in items
-        )
+        values = tuple(unquote(item["quoted"]) if item["quoted"] else item["plain"].rstrip(" \t") for item in items)
         if not values:
             raise MalformedEvent("value", f"attribute {name!r} has no values")
         if len(set(values)) < len(values):

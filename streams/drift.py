@@ -120,9 +120,7 @@ class Timeline:
             share[begun] = _share_of_new(drift, since[begun])
             moves[begun] = (drift.kind == "incremental") & (share[begun] < 1.0)
         chosen = np.where(uniform < share, second, first)
-        return Mixture(
-            np.where(moves, first, chosen), np.where(moves, second, chosen), np.where(moves, share, 0.0)
-        )
+        return Mixture(np.where(moves, first, chosen), np.where(moves, second, chosen), np.where(moves, share, 0.0))
 
 
 def _share_of_new(drift: Drift, since: IndexArray) -> FloatArray:

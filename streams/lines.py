@@ -21,6 +21,7 @@ OnError: TypeAlias = Literal["raise", "skip"] | Callable[[MalformedEvent], objec
 # A file without line ends must not fill the memory.
 LONGEST_LINE = 1 << 28
 
+
 class FileSource:
     """What all file sources share: the cursor, the count of malformed events, opening and closing.
 
@@ -238,9 +239,7 @@ class LineSource(FileSource):
     [{'heavy': 1, 'rain': 1}, {'light': 1, 'rain': 1}]
     """
 
-    def __init__(
-        self, path: str | Path, *, start: int = 0, on_error: OnError = "raise", encoding: str | None = None
-    ) -> None:
+    def __init__(self, path: str | Path, *, start: int = 0, on_error: OnError = "raise", encoding: str | None = None) -> None:
         super().__init__(path, start=start, on_error=on_error)
         if encoding is not None:
             _refuse_encoding(encoding)

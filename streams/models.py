@@ -114,9 +114,7 @@ def _checked(options: Iterable[str], cls: type[Any], owner: str) -> list[str]:
     return known
 
 
-def _parts(
-    options: Mapping[str, Any], constructor: Callable[..., Any], known: Collection[str], owner: str
-) -> dict[str, Any]:
+def _parts(options: Mapping[str, Any], constructor: Callable[..., Any], known: Collection[str], owner: str) -> dict[str, Any]:
     """Return the parts of a model that options are given for: those it would have, with these settings changed."""
     changes: dict[str, dict[str, Any]] = {}
     for option, value in options.items():

@@ -59,9 +59,7 @@ class Result:
     interrupted: bool = False
 
 
-def result_of(
-    run: Run, stream: str, *, n_malformed: int = 0, skipped: Sequence[str] = (), interrupted: bool = False
-) -> Result:
+def result_of(run: Run, stream: str, *, n_malformed: int = 0, skipped: Sequence[str] = (), interrupted: bool = False) -> Result:
     """Return what came out of a run so far.
 
     Parameters

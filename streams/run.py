@@ -259,9 +259,7 @@ class Run:
         x: Any = event.x
         return {MODEL: self.model.predict_proba_one(x), BASELINE: self.baseline.predict_proba_one(x)}
 
-    def _answered(
-        self, event: Event, labels: Labels, probabilities: dict[str, Probabilities] | None, version: int
-    ) -> _Asked:
+    def _answered(self, event: Event, labels: Labels, probabilities: dict[str, Probabilities] | None, version: int) -> _Asked:
         """Take note of a prediction, before the event is learned by the baseline and counted as learned."""
         self._n_read += 1
         self.n_predicted += 1

@@ -163,9 +163,7 @@ class SyntheticStream:
         self._noise, self._words_per_event = noise, words_per_event
         self._sizes = (n_features, n_irrelevant, n_nominal, n_words)
         self.feature_names = tuple(
-            f"{prefix}{i}"
-            for prefix, size in zip(("x", "irrelevant", "c", "w"), self._sizes, strict=True)
-            for i in range(size)
+            f"{prefix}{i}" for prefix, size in zip(("x", "irrelevant", "c", "w"), self._sizes, strict=True) for i in range(size)
         )
         self._timelines = self._make_timelines()
         self._members = self._make_groups(groups)
@@ -182,9 +180,7 @@ class SyntheticStream:
         for drift in self.drifts:
             points.add(drift.at)
             if drift.kind == "recurring":
-                later = [
-                    other.at for other in self.drifts if other.what == drift.what and other.at > drift.at
-                ]
+                later = [other.at for other in self.drifts if other.what == drift.what and other.at > drift.at]
                 points.update(range(drift.at, min([self.n_events, *later]), drift.width))
         return tuple(sorted(points))
 
@@ -197,9 +193,7 @@ class SyntheticStream:
             If there is no event of that number.
         """
         version = self._mixtures_at(number)["correlation"].first[0]
-        return tuple(
-            frozenset(self.labels[i] for i in np.flatnonzero(member)) for member in self._members[version]
-        )
+        return tuple(frozenset(self.labels[i] for i in np.flatnonzero(member)) for member in self._members[version])
 
     def frequencies_at(self, number: int) -> FloatArray:
         """Return the probability of each label in the model that an event was drawn from, shape (labels,).
@@ -245,9 +239,7 @@ class SyntheticStream:
             active = [np.flatnonzero(row).tolist() for row in run.labels]
             for row in rows:
                 values: list[Value] = dense[row]
-                values[n_numeric:] = [
-                    f"v{code:.0f}" if code == code else None for code in dense[row][n_numeric:]
-                ]
+                values[n_numeric:] = [f"v{code:.0f}" if code == code else None for code in dense[row][n_numeric:]]
                 if self._missing:
                     values = [value if value == value else None for value in values]
                 x = dict(zip(names, values, strict=True))
@@ -348,9 +340,7 @@ class SyntheticStream:
         else:
             named = [name for group in groups for name in group]
             if Counter(named) != Counter(self.labels) or not all(groups):
-                raise ValueError(
-                    f"groups must hold each of {self.labels[0]} to {self.labels[-1]} once: {groups!r}"
-                )
+                raise ValueError(f"groups must hold each of {self.labels[0]} to {self.labels[-1]} once: {groups!r}")
             parts = [np.array([self.labels.index(name) for name in group]) for group in groups]
         members = np.zeros((len(parts), n_labels), dtype=bool)
         for member, part in zip(members, parts, strict=True):
@@ -418,9 +408,7 @@ class SyntheticStream:
             dense[generator.random(dense.shape) < self._missing] = np.nan
         return _Run(dense, self._draw_words(generator, labels, version), labels)
 
-    def _draw_labels(
-        self, generator: np.random.Generator, version: IndexArray, frequencies: Mixture
-    ) -> BoolArray:
+    def _draw_labels(self, generator: np.random.Generator, version: IndexArray, frequencies: Mixture) -> BoolArray:
         """Draw the labels of RUN events, shape (RUN, labels)."""
         n_groups = self._members.shape[1]
         which, again, other, common, together = generator.random((5, RUN))
@@ -435,9 +423,7 @@ class SyntheticStream:
         labels: BoolArray = member & (uniform < _blended(self._label_chances, version, frequencies))
         return labels
 
-    def _draw_numeric(
-        self, generator: np.random.Generator, labels: BoolArray, features: Mixture
-    ) -> FloatArray:
+    def _draw_numeric(self, generator: np.random.Generator, labels: BoolArray, features: Mixture) -> FloatArray:
         """Draw numeric features, shape (RUN, n_features + n_irrelevant)."""
         n_informative, n_irrelevant = self._sizes[:2]
         numeric = generator.standard_normal((RUN, n_informative + n_irrelevant))
@@ -452,9 +438,7 @@ class SyntheticStream:
             numeric[filled, :n_informative] += np.add.reduceat(centres, starts, axis=0)
         return numeric
 
-    def _draw_nominal(
-        self, generator: np.random.Generator, labels: BoolArray, version: IndexArray
-    ) -> FloatArray:
+    def _draw_nominal(self, generator: np.random.Generator, labels: BoolArray, version: IndexArray) -> FloatArray:
         """Draw codes of nominal values, shape (RUN, n_nominal)."""
         n_nominal = self._sizes[2]
         rows = np.repeat(np.arange(RUN), n_nominal)

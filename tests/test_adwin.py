@@ -93,9 +93,7 @@ def test_false_alarms_are_rare():
     assert alarms <= 5
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "answer"), [(0.2, 0.8, 1), (0.8, 0.2, -1), (0.0, 1.0, 1), (0.1, 0.4, 1)]
-)
+@pytest.mark.parametrize(("before", "after", "answer"), [(0.2, 0.8, 1), (0.8, 0.2, -1), (0.0, 1.0, 1), (0.1, 0.4, 1)])
 def test_a_step_is_found_soon_and_its_direction_told(before, after, answer):
     rng = np.random.default_rng(7)
     state = adwin_arrays(1)

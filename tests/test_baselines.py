@@ -52,9 +52,7 @@ def test_majority_labelset(stream):
 
 
 @untimed
-@given(
-    st.lists(st.tuples(st.integers(0, 12), st.sampled_from([1.0, 2.0, 0.5])), max_size=80), st.integers(1, 6)
-)
+@given(st.lists(st.tuples(st.integers(0, 12), st.sampled_from([1.0, 2.0, 0.5])), max_size=80), st.integers(1, 6))
 def test_majority_within_bounded_memory(stream, max_labelsets):
     model = MajorityLabelset(max_labelsets=max_labelsets)
     truth = collections.Counter()
@@ -159,8 +157,6 @@ def test_previous_labelset_on_real_sets(shared_data, name, expected):
     _, labels, _, names = namespace["load"](str(shared_data / name))
     board, model = Scoreboard(labels=names), PreviousLabelset()
     for row in labels:
-        board.update(
-            {label for label, value in zip(names, row, strict=True) if value}, model.predict_set_one({})
-        )
+        board.update({label for label, value in zip(names, row, strict=True) if value}, model.predict_set_one({}))
         model.learn_one({}, dict(zip(names, row, strict=True)))
     assert (board.score("subset_accuracy"), board.score("micro_f1")) == pytest.approx(expected, abs=5e-4)

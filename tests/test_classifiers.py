@@ -90,6 +90,21 @@ def test_probabilities_are_probabilities_and_prediction_is_pure(make):
         assert state(model) == before
 
 
+def test_asking_before_learning_changes_no_later_bit(make):
+    """Whether asked about the event that comes next, or about another one in between."""
+    events = mixed_events(300)
+    asked, silent = make(), make()
+    for i, (x, y) in enumerate(events):
+        if i % 3:
+            asked.predict_one(x)
+        if i % 3 == 2:
+            asked.predict_proba_one(events[i // 2][0])
+        asked.learn_one(x, y)
+        silent.learn_one(x, y)
+    assert asked.predict_proba_one(events[0][0]) == silent.predict_proba_one(events[0][0])
+    assert state(asked) == state(silent)
+
+
 def test_copies_in_mid_stream_change_no_later_bit(make):
     events = mixed_events(300)
     straight, copied = make(), make()

@@ -268,6 +268,28 @@ def test_predicting_is_what_learning_predicts_and_changes_nothing(objective):
         assert np.array_equal(predicted[1], learned[1])
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_asking_before_learning_changes_no_bit(objective):
+    """Whether asked about the event, about another one, or about the event and then with labels forgotten."""
+    asked, silent = Decoder(objective, 100), Decoder(objective, 100)
+    events = [event for event in random_stream(3, 9, 300, sets=60, unobserved=0.1) if len(event[0]) == 9]
+    for i, event in enumerate(events):
+        if i % 4:
+            run(asked, [event], learn=False)
+        if i % 4 == 2:
+            run(asked, [events[i - 1]], learn=False)
+        if i in (70, 71, 150):
+            asked.forget_labels(np.array([2], np.int32))
+            silent.forget_labels(np.array([2], np.int32))
+        if i == 101:
+            asked, silent = (pickle.loads(pickle.dumps(decoder)) for decoder in (asked, silent))
+        with_question, without = run(asked, [event]), run(silent, [event])
+        assert np.array_equal(with_question[0], without[0])
+        assert np.array_equal(with_question[1], without[1])
+    assert len(events) > 100
+    assert bits(asked) == bits(silent)
+
+
 def distinct_labelsets(n_events, n_labels=12):
     """Events that each have another labelset."""
     rng = np.random.default_rng(0)

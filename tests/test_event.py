@@ -27,13 +27,9 @@ names = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampl
 )
 finite = st.floats(allow_nan=False, allow_infinity=False)
 values = st.one_of(finite, st.integers(-(2**70), 2**70), names, st.booleans(), st.none())
-truths = st.one_of(
-    st.none(), st.frozensets(names, max_size=4), st.dictionaries(names, st.none() | st.booleans(), max_size=4)
-)
+truths = st.one_of(st.none(), st.frozensets(names, max_size=4), st.dictionaries(names, st.none() | st.booleans(), max_size=4))
 weights = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
-events = st.builds(
-    Event, st.dictionaries(names, values, max_size=6), truths, st.none() | names, weights, st.none()
-)
+events = st.builds(Event, st.dictionaries(names, values, max_size=6), truths, st.none() | names, weights, st.none())
 
 
 def same(one, other):

@@ -12,7 +12,7 @@ from streams.files import open_source
 
 any_example = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
-    [*"?%{},\"\\\t\n\r0ü", "a%b", " % ", "{}", "it's", "\\'", "a b", "1_0", "é\x85"]
+    [*'?%{},"\\\t\n\r0ü', "a%b", " % ", "{}", "it's", "\\'", "a b", "1_0", "é\x85"]
 )
 numbers = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-5, 5).map(float)
 
@@ -294,7 +294,7 @@ def test_headers_of_many_looks(tmp_path):
         "\ufeff% first\r\n\r\n  @RELATION   x y z\r\n@ATTRIBUTE plain REAL\r\n"
         "@attribute\t100% Integer % why\r\n@attribute 'sp ace'numeric\r\n"
         "@attribute it's numeric {2.5}\r\n@attribute sky{grey, blue}\r\n"
-        "@attribute \"a\\\"b\" { 0 , 1 }\r\n@attribute l {false,TRUE}\r\n"
+        '@attribute "a\\"b" { 0 , 1 }\r\n@attribute l {false,TRUE}\r\n'
         "@attribute m numeric\r\n@Data % now\r\n"
         "1,2,3,4,blue,1,TRUE,0\r\n1,2,3,4,grey,0,false,1.0\r\n"
     )

@@ -47,9 +47,7 @@ def read(path, **options):
 def test_a_source_goes_on_after_its_snapshot(tmp_path, name, packed, kinds, data):
     head, good, malformed, nothing, options = TEXTS[name]
     numbers = itertools.count(1)
-    body = "".join(
-        good.format(next(numbers)) if kind == "g" else malformed if kind == "m" else nothing for kind in kinds
-    )
+    body = "".join(good.format(next(numbers)) if kind == "g" else malformed if kind == "m" else nothing for kind in kinds)
     text = head + body
     if data.draw(st.booleans()):
         text = text.removesuffix("\n")

@@ -40,9 +40,7 @@ KEYS = dict(
 
 untimed = settings(deadline=None)
 
-NAMES = st.sampled_from(
-    [list("abc"), [f"l{i}" for i in range(300)], ["é", "", " ", "\x00", "日本", "A'", "𝕏"]]
-)
+NAMES = st.sampled_from([list("abc"), [f"l{i}" for i in range(300)], ["é", "", " ", "\x00", "日本", "A'", "𝕏"]])
 CHANCES = st.one_of(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), st.floats(0.0, 1.0))
 WEIGHTS = st.one_of(st.sampled_from([1.0, 1.0, 2.0, 0.0, 1e16]), st.floats(1e-100, 10.0))
 
@@ -203,9 +201,7 @@ def random_matrices(seed, n, n_labels, share):
     return tuple((generator.random((n, n_labels)) < share).astype(np.uint8) for _ in range(2))
 
 
-@pytest.mark.parametrize(
-    ("n", "n_labels", "share"), [(200, 12, 0.3), (60, 150, 0.02), (50, 1, 0.5), (80, 7, 0.0)]
-)
+@pytest.mark.parametrize(("n", "n_labels", "share"), [(200, 12, 0.3), (60, 150, 0.02), (50, 1, 0.5), (80, 7, 0.0)])
 def test_scikit_learn_agrees(n, n_labels, share):
     true, predicted = random_matrices(n, n, n_labels, share)
     board = Scoreboard()
@@ -216,14 +212,10 @@ def test_scikit_learn_agrees(n, n_labels, share):
         {
             "subset_accuracy": (true == predicted).all(axis=1).mean(),
             "hamming_loss": sklearn.metrics.hamming_loss(true, predicted),
-            "example_f1": np.mean(
-                [f1([*t, 0], [*p, 0], zero_division=1) for t, p in zip(true, predicted, strict=True)]
-            ),
+            "example_f1": np.mean([f1([*t, 0], [*p, 0], zero_division=1) for t, p in zip(true, predicted, strict=True)]),
             "jaccard": np.mean(
                 [
-                    sklearn.metrics.jaccard_score([*t, 0], [*p, 0], zero_division=1)
-                    if t.any() or p.any()
-                    else 1.0
+                    sklearn.metrics.jaccard_score([*t, 0], [*p, 0], zero_division=1) if t.any() or p.any() else 1.0
                     for t, p in zip(true, predicted, strict=True)
                 ]
             ),
@@ -250,9 +242,7 @@ def test_independent_scorer_agrees(shared_data):
     specification = importlib.util.spec_from_file_location("mlscore", path)
     mlscore = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(mlscore)
-    for seed, (n, n_labels, share) in enumerate(
-        [(500, 14, 0.3), (300, 200, 0.01), (40, 3, 0.9), (20, 5, 0.0)]
-    ):
+    for seed, (n, n_labels, share) in enumerate([(500, 14, 0.3), (300, 200, 0.01), (40, 3, 0.9), (20, 5, 0.0)]):
         true, predicted = random_matrices(seed, n, n_labels, share)
         expected = mlscore.scores(true, predicted)
         board = Scoreboard()
@@ -273,9 +263,7 @@ def test_window_does_not_drift():
     for _ in range(8000):
         true, predicted = ({f"l{i}" for i in range(30) if generator.random() < 0.1} for _ in range(2))
         probabilities = {f"l{i}": generator.random() for i in range(3)}
-        stream.append(
-            (true, predicted, probabilities, generator.choice([1e12, 0.1, 1.0, generator.random()]))
-        )
+        stream.append((true, predicted, probabilities, generator.choice([1e12, 0.1, 1.0, generator.random()])))
         board.update(*stream[-1])
     stream[-40:] = [(t, p, q, 0.1) for t, p, q, _ in stream[-40:]]
     for event in stream[-40:]:
@@ -309,9 +297,7 @@ def test_window_with_log_loss_is_counted_anew():
     board.update({"a"}, (), {"b": 1.0}, w=2.0**20)
     for n in range(1000):
         board.update({"a"}, (), {"a": 1.0 - 1e-9 * (n % 3)})
-    fresh = filled(
-        [({"a"}, (), {"a": 1.0 - 1e-9 * (n % 3)}, 1.0) for n in range(990, 1000)], labels=["a", "b"]
-    )
+    fresh = filled([({"a"}, (), {"a": 1.0 - 1e-9 * (n % 3)}, 1.0) for n in range(990, 1000)], labels=["a", "b"])
     assert board.score("log_loss", "window") == pytest.approx(fresh.score("log_loss"), rel=1e-12)
 
 
@@ -411,9 +397,7 @@ def test_names_of_mixed_types_and_any_order():
     for seed in range(5):
         shuffled = random.Random(seed).sample(labels, len(labels))
         board = Scoreboard()
-        board.update(
-            dict.fromkeys(shuffled, True), dict.fromkeys(shuffled[:6], 0.5), dict.fromkeys(shuffled, 0.5)
-        )
+        board.update(dict.fromkeys(shuffled, True), dict.fromkeys(shuffled[:6], 0.5), dict.fromkeys(shuffled, 0.5))
         board.update({1, None}, {"1", None})
         results.append((board.scores(), sorted(map(repr, board.vocabulary.items()))))
     assert all(result == results[0] for result in results)
@@ -544,18 +528,13 @@ def test_unknown_scores_and_readings():
 @given(events())
 def test_metrics_are_the_scoreboard(stream):
     for options in ({}, {"window": 4}, {"fading": 0.8}, {"labels": ("a", "q")}):
-        expected = slow.scores(
-            stream, options.get("labels", ()), options.get("window"), options.get("fading"), ranks=(2,)
-        )
+        expected = slow.scores(stream, options.get("labels", ()), options.get("window"), options.get("fading"), ranks=(2,))
         known = slow.known_labels(stream, options.get("labels", ()))
         for metric_class, key in KEYS.items():
             metric = metric_class(**options)
             for true, predicted, _, w in stream:
                 metric.update(true, predicted, w)
-            if (
-                slow.known_labels([(t, p, None, w) for t, p, _, w in stream], options.get("labels", ()))
-                == known
-            ):
+            if slow.known_labels([(t, p, None, w) for t, p, _, w in stream], options.get("labels", ())) == known:
                 assert metric.get() == approximately(expected[key])
 
 
@@ -665,9 +644,7 @@ def test_progressive_validation(model):
     total, window = slow.scores(stream), slow.scores(stream, window=50)
     assert len(stream) >= 119
     assert total["micro_f1"] > 0.3
-    assert metric.get() == approximately(
-        [total["subset_accuracy"], total["micro_f1"], window["hamming_loss"]]
-    )
+    assert metric.get() == approximately([total["subset_accuracy"], total["micro_f1"], window["hamming_loss"]])
 
 
 def test_progressive_validation_refuses_hard_labels_as_probabilities():

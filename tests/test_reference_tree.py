@@ -421,9 +421,7 @@ def three_deep():
     for t in range(8):
         tree.learn([(j, 1.0) for j in range(2) if t >> j & 1], [0] if t & 1 else [1])
     tree.root = Inner(tree.root, tree.root.best_test(0, 1, tree), keeps_loss=True)
-    middle = Inner(
-        tree.root.right, Test(1, 0.5, {"total": 2.0, 0: 2.0}, {"total": 2.0, 0: 2.0}), keeps_loss=False
-    )
+    middle = Inner(tree.root.right, Test(1, 0.5, {"total": 2.0, 0: 2.0}, {"total": 2.0, 0: 2.0}), keeps_loss=False)
     tree.root.right = middle
     middle.right.labelsets = {frozenset([1])}
     tree.root.alternate = grown([0], weight=20.0)

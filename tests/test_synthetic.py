@@ -142,9 +142,7 @@ def test_source_can_be_opened_again_where_it_was():
 
 
 def test_event_form():
-    stream = SyntheticStream(
-        200, n_features=2, n_irrelevant=1, n_nominal=1, n_words=20, words_per_event=5.0, missing=0.3
-    )
+    stream = SyntheticStream(200, n_features=2, n_irrelevant=1, n_nominal=1, n_words=20, words_per_event=5.0, missing=0.3)
     assert stream.feature_names[:4] == ("x0", "x1", "irrelevant0", "c0")
     missing = 0
     for event in stream:
@@ -153,9 +151,7 @@ def test_event_form():
         assert set(event.x) - set(stream.feature_names[4:]) == set(stream.feature_names[:4])
         missing += sum(value is None for value in event.x.values())
         assert event.x["c0"] is None or event.x["c0"] in {"v0", "v1", "v2", "v3", "v4"}
-        assert all(
-            value is None or isinstance(value, float) for name, value in event.x.items() if name != "c0"
-        )
+        assert all(value is None or isinstance(value, float) for name, value in event.x.items() if name != "c0")
         assert all(value >= 1.0 for name, value in event.x.items() if name.startswith("w"))
     assert 180 < missing < 300
 
@@ -205,18 +201,14 @@ def test_numbers_are_centres_plus_noise():
     assert stream.centres_at(0).std() == pytest.approx(2.0, rel=0.25)
     assert abs(x[:, 5:].mean()) < 0.06
     assert x[:, 5:].std() == pytest.approx(1.0, abs=0.05)
-    noisy, _ = all_blocks(
-        SyntheticStream(3000, n_features=5, n_irrelevant=2, noise=0.5, separation=2.0, seed=5)
-    )
+    noisy, _ = all_blocks(SyntheticStream(3000, n_features=5, n_irrelevant=2, noise=0.5, separation=2.0, seed=5))
     residue = noisy[:, :5] - y @ stream.centres_at(0)
     assert residue.std() == pytest.approx(0.5, rel=0.05)
     assert np.abs(np.corrcoef(np.hstack((residue, noisy[:, 5:], y[:, :-1])).T)[:7, 7:]).max() < 0.08
 
 
 def test_nominal_values_and_words_tell_of_labels():
-    stream = SyntheticStream(
-        8000, n_labels=4, groups=4, cardinality=1.0, n_features=0, n_nominal=3, n_words=400, seed=6
-    )
+    stream = SyntheticStream(8000, n_labels=4, groups=4, cardinality=1.0, n_features=0, n_nominal=3, n_words=400, seed=6)
     x, y = all_blocks(stream)
     label = y.argmax(axis=1)
     assert set(np.unique(x[:, :3])) == {0.0, 1.0, 2.0, 3.0, 4.0}
@@ -283,10 +275,7 @@ def test_gradual_drift_is_a_mixture_that_rises():
     informative, new = distance_to_centres(stream, stream.centres_at(0), stream.centres_at(7999))
     assert not new[:2000].any()
     assert new[6000:][informative[6000:]].all()
-    shares = [
-        new[start : start + 1000][informative[start : start + 1000]].mean()
-        for start in range(2000, 6000, 1000)
-    ]
+    shares = [new[start : start + 1000][informative[start : start + 1000]].mean() for start in range(2000, 6000, 1000)]
     assert shares == pytest.approx([1 / 8, 3 / 8, 5 / 8, 7 / 8], abs=0.05)
 
 
@@ -328,9 +317,7 @@ def test_incremental_drift_moves_linearly(what):
 
 
 def test_gradual_change_of_groups():
-    stream = SyntheticStream(
-        6000, drifts=[Drift(at=1000, kind="gradual", width=4000, what="correlation")], seed=12
-    )
+    stream = SyntheticStream(6000, drifts=[Drift(at=1000, kind="gradual", width=4000, what="correlation")], seed=12)
     old, new = stream.groups_at(0), stream.groups_at(5999)
     assert set(old) != set(new)
     in_force = [stream.groups_at(number) for number in range(0, 6000, 50)]

@@ -26,10 +26,34 @@ class Linear(Expert):
         self._raw_weights = fitted(self._raw_weights, n_labels, n_features)
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int) -> None:
-        linear_rows(rows.indptr, rows.feature, rows.scaled, rows.target, rows.weight, rows.shrink[:, 0], learn, _RATES, 0,
-                    self._weights, out, at)
-        linear_rows(rows.indptr, rows.feature, rows.raw, rows.target, rows.weight, rows.shrink[:, 1], learn, _RAW_RATES, -1,
-                    self._raw_weights, out, at + len(_RATES))
+        linear_rows(
+            rows.indptr,
+            rows.feature,
+            rows.scaled,
+            rows.target,
+            rows.weight,
+            rows.shrink[:, 0],
+            learn,
+            _RATES,
+            0,
+            self._weights,
+            out,
+            at,
+        )
+        linear_rows(
+            rows.indptr,
+            rows.feature,
+            rows.raw,
+            rows.target,
+            rows.weight,
+            rows.shrink[:, 1],
+            learn,
+            _RAW_RATES,
+            -1,
+            self._raw_weights,
+            out,
+            at + len(_RATES),
+        )
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         self._weights[:, :, labels] = 0.0

@@ -42,8 +42,24 @@ def gradient_step(index, value, first, last, mark, base, rate, w, score):
 
 @jit
 def rehearsal_rows(
-    indptr, index, value, target, weight, shrink, learn, number, size, sizes, importance, entry, entry_value, labels, base, w,
-    out, at
+    indptr,
+    index,
+    value,
+    target,
+    weight,
+    shrink,
+    learn,
+    number,
+    size,
+    sizes,
+    importance,
+    entry,
+    entry_value,
+    labels,
+    base,
+    w,
+    out,
+    at,
 ):
     """Predict each row into out[row, :, at]; if `learn`, step on it, then on 4 of the last `size` events drawn at random.
 

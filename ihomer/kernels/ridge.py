@@ -104,8 +104,9 @@ def update_covariance(used, gain, scale, noise, covariance):
 
 
 @jit
-def ridge_rows(indptr, index, value, target, weight, shrink, learn, counts, place_of, holder, hand, covariance, weights, base,
-               out, at):
+def ridge_rows(
+    indptr, index, value, target, weight, shrink, learn, counts, place_of, holder, hand, covariance, weights, base, out, at
+):
     """Predict each row into out[row, :, at:at + 2], and learn it if `learn`.
 
     Recursive least squares on y (Plackett 1950), its score read as a probability; and logistic regression from the log-odds

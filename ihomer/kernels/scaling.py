@@ -58,9 +58,7 @@ def to_unit_length(values, is_new, first, last):
 
 
 @jit
-def scale_rows(
-    x_indptr, x_index, x_value, start, stop, learn, sums, n_seen, indptr, index, scaled_value, raw_value, shrink
-):
+def scale_rows(x_indptr, x_index, x_value, start, stop, learn, sums, n_seen, indptr, index, scaled_value, raw_value, shrink):
     """Write rows without their missing values, each row scaled feature by feature, and as given, both at unit length.
 
     A row is scaled with itself taken into the sums; without `learn` they are left as they were. A feature that no event had

@@ -28,9 +28,7 @@ def _join(h, count, first, old, new):
 def with_more_nodes(t):
     """Return the tree with twice as many nodes."""
     old, new = len(t.nodes), 2 * len(t.nodes)
-    t = t._replace(
-        nodes=_padded(t.nodes, 0, new), labels=_padded(t.labels, 0, new), detector=_padded(t.detector, 0, new)
-    )
+    t = t._replace(nodes=_padded(t.nodes, 0, new), labels=_padded(t.labels, 0, new), detector=_padded(t.detector, 0, new))
     t.nodes["next"][old:] = _join(t.header[0], "free_nodes", "next_node", old, new)
     return t
 

@@ -70,9 +70,7 @@ def _entries(matrix: Matrix, what: str) -> tuple[Shape, IndexArray, FloatArray]:
     return shape, rows * np.int64(shape[1]) + columns, values.astype(np.float64)
 
 
-def _observed_entries(
-    matrix: Matrix, what: str, shape: Shape, unobserved: IndexArray
-) -> tuple[IndexArray, FloatArray]:
+def _observed_entries(matrix: Matrix, what: str, shape: Shape, unobserved: IndexArray) -> tuple[IndexArray, FloatArray]:
     its_shape, keys, values = _entries(matrix, what)
     if its_shape != shape:
         raise ValueError(f"{what} has shape {its_shape}, but true has {shape}")
@@ -93,9 +91,7 @@ def _per_row(keys: IndexArray, shape: Shape, weights: FloatArray | None = None) 
     return np.bincount(keys // max(shape[1], 1), weights=weights, minlength=shape[0])
 
 
-def _hits(
-    shape: Shape, positive: IndexArray, offered: IndexArray, values: FloatArray, ranks: Sequence[int]
-) -> IndexArray:
+def _hits(shape: Shape, positive: IndexArray, offered: IndexArray, values: FloatArray, ranks: Sequence[int]) -> IndexArray:
     """Count true labels among the k most probable ones of each row, for each k; shape (n, ranks)."""
     offers = values > _least_needed(shape, offered, values, max(ranks))
     offered, values = offered[offers], values[offers]

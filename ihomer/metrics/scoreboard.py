@@ -281,9 +281,7 @@ class Scoreboard:
                 return hits / (k * tally.ranked_weight) if tally.ranked_weight > 0 else 0.0
         raise ValueError(f"no score {name!r}")
 
-    def _count_names(
-        self, true: object, predicted: object, probabilities: object, w: float, *, undo: bool
-    ) -> None:
+    def _count_names(self, true: object, predicted: object, probabilities: object, w: float, *, undo: bool) -> None:
         weight = _checked_weight(w)
         positive, unobserved, named_true = read_truth(true)
         chosen, named_predicted = read_labels(predicted)
@@ -371,9 +369,7 @@ def _aligned(probabilities: FloatArray | tuple[Indices, FloatArray]) -> tuple[li
         values = np.asarray(probabilities, dtype=np.float64)
         where = list(range(len(values))) if values.ndim == 1 else []
     if values.shape != (len(where),) or len(_index_set(where, "probabilities")) != len(where):
-        raise ValueError(
-            "probabilities must be one for each label, or a pair: distinct indices and probabilities"
-        )
+        raise ValueError("probabilities must be one for each label, or a pair: distinct indices and probabilities")
     if np.isnan(values).any():
         raise ValueError("probabilities holds NaN")
     return where, values

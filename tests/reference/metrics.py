@@ -111,9 +111,7 @@ def scores(events, labels=(), window=None, fading=None, ranks=(1, 3, 5)):
         "example_f1": ratio(f1, total),
         "jaccard": ratio(jaccard, total),
         "micro_f1": f1_of_cells([cell for cells in per_label.values() for cell in cells]),
-        "macro_f1": math.fsum(f1_of_cells(cells) for cells in per_label.values()) / len(known)
-        if known
-        else 0.0,
+        "macro_f1": math.fsum(f1_of_cells(cells) for cells in per_label.values()) / len(known) if known else 0.0,
     }
     ranked = [(event, w) for event, w in held if event[2] is not None]
     if sum(w for _, w in ranked) > 0:
