@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -378,6 +379,46 @@ def test_the_command_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert [line["model"] for line in cells.read(out)] == ["previous labelset", "label prior"]
     printed = command("--limit", "40", "--cell", "sudden", "label prior", "file", "0")
     assert without_measured(json.loads(printed.stdout)) == without_measured(cells.read(out)[1])
+
+
+def descendants(pid: int) -> list[int]:
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            found += [child, *descendants(child)]
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_a_command_that_is_ended_leaves_no_process(tmp_path: Path, number: int, code: int) -> None:
+    # After SIGKILL the process of the cell sees for itself that it is alone, when it next tells its state.
+    words = ["--sets", "incremental", "--models", "BR ARF", "--seconds", "1000", "--out", str(tmp_path / "lines.jsonl")]
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.compare", *words], cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        waiting_for(lambda: bool(descendants(process.pid)))
+        workers = descendants(process.pid)
+        process.send_signal(number)
+        assert process.wait(120) == code
+        waiting_for(lambda: not any(is_alive(pid) for pid in workers))
+    finally:
+        process.kill()
+        process.wait()
+
+
+def waiting_for(happens: Callable[[], bool]) -> None:
+    latest = time.monotonic() + 120
+    while not happens():
+        assert time.monotonic() < latest
+        time.sleep(0.1)
+
+
+def is_alive(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        return stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ class Runner:
         s = self._settings
         return {
             "set": s.set_table(cell.set), "model": s.model_tables[cell.model], "order": cell.order, "seed": cell.seed,
-            "limit": s.limit, "seconds": s.seconds, "memory_mb": s.memory_mb, "events": self._events,
+            "limit": s.limit, "seconds": s.seconds, "memory_mb": s.memory_mb, "events": self._events, "parent": os.getpid(),
         }  # fmt: skip
 
     def _process(self, request: Path, out: Path, errors: Path) -> str | None:

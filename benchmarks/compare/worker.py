@@ -5,6 +5,7 @@ model starts, then at most one a second while it works, and one at the end. A pr
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -156,10 +157,12 @@ def run(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> None:
 def main() -> None:
     request = json.loads(Path(sys.argv[1]).read_text())
     with Path(sys.argv[2]).open("w") as out:
-        run(request, lambda state: _write(out, state))
+        run(request, lambda state: _write(out, state, request["parent"]))
 
 
-def _write(out: TextIO, state: dict[str, Any]) -> None:
+def _write(out: TextIO, state: dict[str, Any], parent: int) -> None:
+    if os.getppid() != parent:
+        sys.exit("who started this process is gone")
     out.write(json.dumps(state) + "\n")
     out.flush()
 
