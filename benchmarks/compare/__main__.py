@@ -28,7 +28,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--list", action="store_true", help="only say which cells are left")
     for name, kind in (("sets", str), ("models", str), ("orders", str), ("seeds", int)):
         parser.add_argument(f"--{name}", nargs="+", type=kind, help=f"instead of the {name} of the settings")
-    parser.add_argument("--seconds", type=float, help="time for one cell")
+    parser.add_argument("--seconds", type=float, help="processor time for one cell")
     parser.add_argument("--memory-mb", type=int, help="memory for one cell")
     parser.add_argument("--limit", type=int, help="number of events after which a stream ends")
     parser.add_argument("--cell", nargs=4, metavar=("SET", "MODEL", "ORDER", "SEED"), help="print the line of one cell")
