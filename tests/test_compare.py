@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from river import multioutput, neighbors
 
-from benchmarks.compare import cells, sets, worker
+from benchmarks.compare import cells, pool, sets, worker
 from benchmarks.compare.hoeffding import MajorityLabelset, MultiLabelHoeffdingTree, PrunedSets
 from benchmarks.compare.models import build
 from benchmarks.compare.models_ours import ClustersOfTrees
@@ -317,12 +317,24 @@ def test_a_model_that_fails_is_a_line_with_its_reason(
 
 
 def test_a_process_that_dies_is_a_line_with_the_signal(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks.compare import pool
-
     monkeypatch.setattr(pool, "_bound_memory", lambda pid, memory_mb: pool.os.kill(pid, signal.SIGSEGV))
     line = Runner(settings).run(Cell("tiny", "previous labelset", "file", 0))
     assert line["status"] == "failed"
     assert "SIGSEGV" in line["reason"]
+
+
+def test_a_model_that_does_not_look_at_its_budget_is_killed_and_keeps_what_it_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "_PATIENCE", 0.0)
+    monkeypatch.setattr(pool, "_GRACE_SECONDS", 6.0)
+    big = {"make": "synthetic", "parameters": {**TINY, "n_events": 50_000, "n_features": 30}}
+    settings = replace(settings, set_tables={"tiny": big}, seconds=600.0)
+    line = Runner(settings).run(Cell("tiny", "BR ARF", "file", 0))
+    assert line["status"] == "failed"
+    assert line["reason"] == "killed: had not come back 6 s after it started"
+    assert 0 < line["events_done"] < 50_000
+    assert line["scores"] is not None
 
 
 def test_ending_a_run_ends_its_processes(settings: Settings) -> None:

@@ -104,8 +104,8 @@ def report(lines: list[dict[str, Any]], models: Sequence[str], folder: Path) -> 
     machines = sorted({(line["measured"]["cpu"], line["measured"]["python"], line["measured"]["river"]) for line in lines})
     document.text("# All models on all streams")
     document.text(
-        "One pass, test then train, the first prediction counted, one configuration for all streams; seconds are processor time "
-        "(of MOA, of the wall). Each line of the results holds the command that computes it again. Made by "
+        "One pass, test then train, the first prediction counted, one configuration for all streams; seconds are processor "
+        "time (of MOA, of the wall). Each line of the results holds the command that computes it again. Made by "
         "`python -m benchmarks.report`. Measured on "
         + "; ".join(f"{cpu}, Python {python}, river {river}" for cpu, python, river in machines)
         + "."
