@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from river import multioutput, neighbors
 
-from benchmarks.compare import cells, sets, worker
+from benchmarks.compare import cells, pool, sets, worker
 from benchmarks.compare.hoeffding import MajorityLabelset, MultiLabelHoeffdingTree, PrunedSets
 from benchmarks.compare.models import build
 from benchmarks.compare.models_ours import ClustersOfTrees
@@ -316,12 +317,24 @@ def test_a_model_that_fails_is_a_line_with_its_reason(
 
 
 def test_a_process_that_dies_is_a_line_with_the_signal(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks.compare import pool
-
     monkeypatch.setattr(pool, "_bound_memory", lambda pid, memory_mb: pool.os.kill(pid, signal.SIGSEGV))
     line = Runner(settings).run(Cell("tiny", "previous labelset", "file", 0))
     assert line["status"] == "failed"
     assert "SIGSEGV" in line["reason"]
+
+
+def test_a_model_that_does_not_look_at_its_budget_is_killed_and_keeps_what_it_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "_PATIENCE", 0.0)
+    monkeypatch.setattr(pool, "_GRACE_SECONDS", 6.0)
+    big = {"make": "synthetic", "parameters": {**TINY, "n_events": 50_000, "n_features": 30}}
+    settings = replace(settings, set_tables={"tiny": big}, seconds=600.0)
+    line = Runner(settings).run(Cell("tiny", "BR ARF", "file", 0))
+    assert line["status"] == "failed"
+    assert line["reason"] == "killed: had not come back 6 s after it started"
+    assert 0 < line["events_done"] < 50_000
+    assert line["scores"] is not None
 
 
 def test_ending_a_run_ends_its_processes(settings: Settings) -> None:
@@ -378,6 +391,46 @@ def test_the_command_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert [line["model"] for line in cells.read(out)] == ["previous labelset", "label prior"]
     printed = command("--limit", "40", "--cell", "sudden", "label prior", "file", "0")
     assert without_measured(json.loads(printed.stdout)) == without_measured(cells.read(out)[1])
+
+
+def descendants(pid: int) -> list[int]:
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            found += [child, *descendants(child)]
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_a_command_that_is_ended_leaves_no_process(tmp_path: Path, number: int, code: int) -> None:
+    # After SIGKILL the process of the cell sees for itself that it is alone, when it next tells its state.
+    words = ["--sets", "incremental", "--models", "BR ARF", "--seconds", "1000", "--out", str(tmp_path / "lines.jsonl")]
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.compare", *words], cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        waiting_for(lambda: bool(descendants(process.pid)))
+        workers = descendants(process.pid)
+        process.send_signal(number)
+        assert process.wait(120) == code
+        waiting_for(lambda: not any(is_alive(pid) for pid in workers))
+    finally:
+        process.kill()
+        process.wait()
+
+
+def waiting_for(happens: Callable[[], bool]) -> None:
+    latest = time.monotonic() + 120
+    while not happens():
+        assert time.monotonic() < latest
+        time.sleep(0.1)
+
+
+def is_alive(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        return stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ import moa.options.ClassOption;
 /**
  * Lets a multi-label learner of MOA answer and learn events, one line each. Arguments: learner (as on MOA's command line), number
  * of labels, number of features, seed. A line in: "LABEL LABEL ...;FEATURE:VALUE ...", both by number; a feature not named is 0.
- * The first line out says that it is ready; then a line out for each in: the numbers of the labels of a vote above 1/2, given before the event is learned.
+ * The first line out says that it is ready; then there is one for each line in: the numbers of the labels of a vote above 1/2,
+ * given before the event is learned.
  */
 public class MoaBridge {
     public static void main(String[] arguments) throws Exception {

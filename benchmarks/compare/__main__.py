@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -23,10 +24,11 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, help="file of results; results/compare.jsonl, or compare_quick.jsonl")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--retry", action="store_true", help="compute cells that failed again")
+    parser.add_argument("--again", action="store_true", help="compute cells that are done too, as after a change of the code")
     parser.add_argument("--list", action="store_true", help="only say which cells are left")
     for name, kind in (("sets", str), ("models", str), ("orders", str), ("seeds", int)):
         parser.add_argument(f"--{name}", nargs="+", type=kind, help=f"instead of the {name} of the settings")
-    parser.add_argument("--seconds", type=float, help="time for one cell")
+    parser.add_argument("--seconds", type=float, help="processor time for one cell")
     parser.add_argument("--memory-mb", type=int, help="memory for one cell")
     parser.add_argument("--limit", type=int, help="number of events after which a stream ends")
     parser.add_argument("--cell", nargs=4, metavar=("SET", "MODEL", "ORDER", "SEED"), help="print the line of one cell")
@@ -41,6 +43,10 @@ def _left(settings: Settings, out: Path, retry: bool) -> list[Cell]:
     return [
         cell for cell in settings.cells() if not any(cells.is_done(settings, cell, line, retry) for line in lines[cell])
     ]
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _summary(line: dict[str, Any]) -> str:
@@ -88,12 +94,13 @@ def main(words: list[str] | None = None) -> int:
         return 0 if line["status"] != cells.FAILED else 1
     out = asked.out or (cells.LINES.with_name("compare_quick.jsonl") if asked.quick else cells.LINES)
     console = Console(stderr=True)
-    todo = _left(settings, out, asked.retry)
+    todo = list(settings.cells()) if asked.again else _left(settings, out, asked.retry)
     console.print(f"{len(todo)} of {len(list(settings.cells()))} cells to compute, {settings.seconds:g} s each at most")
     if asked.list:
         for cell in todo:
             print(*cell, sep="\t")
         return 0
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         _run(settings, todo, asked.jobs, out, console)
     except KeyboardInterrupt:

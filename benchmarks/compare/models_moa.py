@@ -38,6 +38,8 @@ class Moa:
         If Java ends; the message is its exception.
     """
 
+    works_elsewhere = True
+
     def __init__(self, n_labels: int, n_features: int, learner: str, heap_mb: int, seed: int) -> None:
         java = shutil.which("java")
         if java is None:

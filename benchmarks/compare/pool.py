@@ -18,7 +18,8 @@ from benchmarks.compare.cells import line_of
 from benchmarks.compare.settings import Cell, Settings
 
 _START_SECONDS = 300.0  # to load a stream and to compile
-_GRACE_SECONDS = 30.0
+_GRACE_SECONDS = 60.0
+_PATIENCE = 10.0  # times the budget, in seconds of the wall, until a process that does not look at its budget is killed
 _LOOK_SECONDS = 0.05
 _ROOM = 2.0  # of address space for what a process maps and does not use
 _WORDS_OF_AN_ERROR = 300
@@ -68,7 +69,7 @@ class Runner:
         s = self._settings
         return {
             "set": s.set_table(cell.set), "model": s.model_tables[cell.model], "order": cell.order, "seed": cell.seed,
-            "limit": s.limit, "seconds": s.seconds, "memory_mb": s.memory_mb, "events": self._events,
+            "limit": s.limit, "seconds": s.seconds, "memory_mb": s.memory_mb, "events": self._events, "parent": os.getpid(),
         }  # fmt: skip
 
     def _process(self, request: Path, out: Path, errors: Path) -> str | None:
@@ -93,7 +94,7 @@ class Runner:
     def _watch(self, process: subprocess.Popen[bytes], out: Path) -> str | None:
         began = time.monotonic()
         started: float | None = None
-        longest = 3.0 * self._settings.seconds + _GRACE_SECONDS if self._events is None else float("inf")
+        longest = _PATIENCE * self._settings.seconds + _GRACE_SECONDS if self._events is None else float("inf")
         while process.poll() is None:
             if self._stopped.is_set():
                 raise Stopped
@@ -103,7 +104,7 @@ class Runner:
             if started is None and now - began > _START_SECONDS:
                 return f"did not start within {_START_SECONDS:g} s"
             if started is not None and now - started > longest:
-                return f"killed: one event took more than {longest:g} s"
+                return f"killed: had not come back {longest:g} s after it started"
             time.sleep(_LOOK_SECONDS)
         return None
 

@@ -36,7 +36,7 @@ class Settings:
     sets, models, orders, seeds
         What is measured: each with each. A set is a file of the data folder, or named in `set_tables`.
     seconds
-        Time that a model may use for predicting and learning in one cell; loading and compiling do not count.
+        Processor time that a model may use for predicting and learning in one cell; loading and compiling do not count.
     memory_mb
         Most memory that the process of a cell may use, in 10^6 bytes.
     limit

@@ -62,7 +62,7 @@ def tests(document: Document, results: Results, order: str, folder: Path) -> Non
         document.table(f"Wilcoxon, p adjusted by Holm, order {order}", *tables.wilcoxon_table(results))
 
 
-def section(document: Document, order: str, results: Results, folder: Path) -> None:
+def section(document: Document, order: str, results: Results, published: dict[str, Any], folder: Path) -> None:
     """Add all that is said of one order of the events."""
     document.text(f"## Order of the events: {order}")
     document.text(
@@ -79,6 +79,11 @@ def section(document: Document, order: str, results: Results, folder: Path) -> N
         "reading."
     )
     document.table(f"Relative improvement, order {order}", *tables.improvement_table(results, results.group("ours")))
+    claims = published["claims"]
+    document.text(
+        f"Published, not measured here: {claims['global_percent']} % over global and {claims['local_percent']} % over local "
+        f"baselines. {claims['caution']}"
+    )
     head, rows = tables.partition_table(results)
     if rows:
         document.table(f"Does partitioning help the published trees? Order {order}", head, rows)
@@ -95,11 +100,13 @@ def section(document: Document, order: str, results: Results, folder: Path) -> N
 def report(lines: list[dict[str, Any]], models: Sequence[str], folder: Path) -> None:
     """Write the report of the lines of a comparison into a folder; `models` should all have lines."""
     document = Document()
+    published = tomllib.loads(PUBLISHED.read_text())
     machines = sorted({(line["measured"]["cpu"], line["measured"]["python"], line["measured"]["river"]) for line in lines})
     document.text("# All models on all streams")
     document.text(
-        "One pass, test then train, the first prediction counted, one configuration for all streams. Each line of the results "
-        "holds the command that computes it again. Made by `python -m benchmarks.report`. Measured on "
+        "One pass, test then train, the first prediction counted, one configuration for all streams; seconds are processor "
+        "time (of MOA, of the wall). Each line of the results holds the command that computes it again. Made by "
+        "`python -m benchmarks.report`. Measured on "
         + "; ".join(f"{cpu}, Python {python}, river {river}" for cpu, python, river in machines)
         + "."
     )
@@ -107,9 +114,9 @@ def report(lines: list[dict[str, Any]], models: Sequence[str], folder: Path) -> 
     if absent:
         document.text(f"Not computed: {', '.join(absent)}.")
     for order, results in by_order(lines).items():
-        section(document, order, results, folder)
+        section(document, order, results, published, folder)
     document.text("## Published, not measured here")
-    document.text(tables.published_tables(tomllib.loads(PUBLISHED.read_text())))
+    document.text(tables.published_tables(published))
     (folder / "compare.md").write_text("\n\n".join(document.markdown) + "\n")
     (folder / "compare.tex").write_text("\n\n".join(document.latex) + "\n")
 

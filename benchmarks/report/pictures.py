@@ -90,21 +90,23 @@ def _label(figure: Any, axes: Any, points: list[tuple[float, float, str, str]]) 
     from matplotlib.transforms import Bbox
 
     figure.canvas.draw()
+    inside = axes.get_window_extent()
     at = axes.transData.transform([(x, y) for x, y, _, _ in points])
     taken: list[Any] = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in at]
     for x, y, name, colour in sorted(points, key=lambda point: (-point[1], point[2])):
-        text, box = None, None
         for dx, dy, side in _PLACES:
-            if text is not None:
-                text.remove()
             text = axes.annotate(
-                name, (x, y), xytext=(dx, dy), textcoords="offset points", fontsize=7, color=colour, ha=side, va="center",
-                arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.6, "shrinkA": 0, "shrinkB": 2} if dy else None,
-            )  # fmt: skip
+                name, (x, y), xytext=(dx, dy), textcoords="offset points", fontsize=7, color=colour, ha=side, va="center"
+            )
             box = Bbox(text.get_window_extent())
-            if not any(box.overlaps(other) for other in taken):
+            free = inside.y0 <= box.y0 and box.y1 <= inside.y1 and not any(box.overlaps(other) for other in taken)
+            if free or (dx, dy, side) == _PLACES[-1]:
                 break
+            text.remove()
         taken.append(box)
+        if dy:
+            line = {"arrowstyle": "-", "color": colour, "lw": 0.6, "shrinkA": 0, "shrinkB": 2}
+            axes.annotate("", (x, y), xytext=(dx, dy), textcoords="offset points", arrowprops=line)
 
 
 _PLACES = [

@@ -166,7 +166,7 @@ def relative_improvement(ours: NDArray[np.float64], theirs: NDArray[np.float64],
     if not both.any() or theirs[both].mean() == 0.0:
         return float("nan")
     gain = float(ours[both].mean() / theirs[both].mean() - 1.0)
-    return -gain if less_is_better else gain
+    return 0.0 - gain if less_is_better else gain
 
 
 def group_improvement(gains: Sequence[float]) -> tuple[float, float, float, int]:
