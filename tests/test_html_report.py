@@ -6,6 +6,8 @@ import os
 import pickle
 import re
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 
 from ihomer import IHOMERClassifier
 from ihomer.baselines import MajorityLabelset
+from ihomer.metrics import Scoreboard
 from streams.cli import main
 from streams.evaluate import Settings, bundled_yeast, evaluate
 from streams.event import Event
@@ -112,8 +115,10 @@ events_of_labels = st.lists(
 def test_counts_agree_with_counting_one_by_one(events):
     recorder = Recorder()
     counts, bins, loss, instead = Counter(), Counter(), Counter(), Counter()
+    board = Scoreboard()
     for true, predicted, offers, w in events:
         recorder.add(true, predicted, offers, w)
+        board.update(true, predicted, offers, w)
         if all(value is None for value in true.values()):
             continue
         positive = {label for label, value in true.items() if value}
@@ -129,8 +134,8 @@ def test_counts_agree_with_counting_one_by_one(events):
             if true.get(label, False) is None:
                 continue
             p, happened = offers.get(label), label in positive
-            q = (p or 0.0) if happened else 1.0 - (p or 0.0)
-            loss[label] -= w * math.log(min(max(q, 1e-15), 1 - 1e-15))
+            q = min(max(p or 0.0, 1e-15), 1 - 1e-15)
+            loss[label] -= w * math.log(q if happened else 1.0 - q)
             if p is not None:
                 bins[min(int(p * N_BINS), N_BINS - 1)] += w
     for label, place in recorder.labels.index.items():
@@ -143,6 +148,9 @@ def test_counts_agree_with_counting_one_by_one(events):
     assert recorder.calibration.count == pytest.approx(np.array([bins[i] for i in range(N_BINS)], float))
     known = sum(loss[label] for label in recorder.labels.index)
     assert recorder.calibration.total_loss == pytest.approx(known, abs=1e-9)
+    recorder.sample(len(events), None, {})
+    scores = recorder.all_samples[-1].scores.get("model", {}).get("total", {})
+    assert scores.get("log_loss", 0.0) == pytest.approx(board.scores().get("log_loss", 0.0))
     json.dumps(stream_data(recorder, "stream"), allow_nan=False)
 
 
@@ -265,6 +273,19 @@ def test_two_runs_give_the_same_page_but_for_times():
     for page in pages:
         page["times"] = {"seconds": [], "memory": []}
     assert report_page(pages[:1], "yeast") == report_page(pages[1:], "yeast")
+
+
+def test_the_order_of_sets_leaves_no_trace(tmp_path):
+    source = tmp_path / "events.jsonl"
+    rows = [{"x": {}, "y": {f"l{i % 7}": True, f"m{i % 5}": None, f"n{i % 3}": True, f"o{i}": False}} for i in range(40)]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code = "import sys; from streams.cli import main; main(['evaluate', *sys.argv[1:], '--model', 'majority', '--quiet'])"
+    pages = []
+    for seed in "12":
+        arguments = [sys.executable, "-c", code, str(source), "--report", "-"]
+        answer = subprocess.run(arguments, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True)
+        pages.append({**embedded(answer.stdout.decode())[0], "times": {}})
+    assert pages[0] == pages[1]
 
 
 def test_the_page_stays_small_however_long_the_stream_is():
