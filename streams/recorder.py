@@ -143,6 +143,10 @@ class Recorder:
                 offers = [p[True] for p in offers]
             self.calibration.add(places(probabilities), offers, places(positive), places(unobserved), weight)
 
+    def declare(self, labels: Collection[Hashable]) -> None:
+        """Make labels known that no event may ever name."""
+        self.labels.places(labels)
+
     def events_to_sample(self, n_learned: int) -> int:
         """Return the number of events until the next sample is due, 0 if it is."""
         return max(0, self._next - n_learned)
