@@ -73,6 +73,15 @@ class LabelCounts:
             self._counts = grown(self._counts, len(self.index))
         return place
 
+    def places(self, labels: Collection[Hashable]) -> list[int]:
+        """Return the indices of many labels; those that are new get theirs in name order."""
+        try:
+            return list(map(self.index.__getitem__, labels))
+        except KeyError:
+            for label in in_name_order({label for label in labels if label not in self.index}):
+                self.place(label)
+            return list(map(self.index.__getitem__, labels))
+
     def add(self, true: Collection[Hashable], predicted: Collection[Hashable], weight: float) -> None:
         """Count one event."""
         for label in in_name_order({*true, *predicted}):
@@ -197,8 +206,8 @@ class Calibration:
             observed[i, row.unobserved] = False
         self.weight += float(weight.sum())
         self._sums[1, :n_labels] += weight @ ~observed
-        q = np.where(target, np.nan_to_num(p), 1.0 - np.nan_to_num(p))
-        self._sums[0, :n_labels] += weight @ np.where(observed, -np.log(np.clip(q, SMALLEST_P, 1.0 - SMALLEST_P)), 0.0)
+        clipped = np.clip(np.nan_to_num(p), SMALLEST_P, 1.0 - SMALLEST_P)
+        self._sums[0, :n_labels] += weight @ np.where(observed, -np.log(np.where(target, clipped, 1.0 - clipped)), 0.0)
         counted = observed & ~np.isnan(p)
         self._fill_bins(p[counted], target[counted], np.broadcast_to(weight[:, None], p.shape)[counted])
 

@@ -127,21 +127,25 @@ class Recorder:
         weight
             Weight of the event.
         """
+        places = self.labels.places
+        places([*true, *predicted])
         positive, unobserved = split_truth(true)
         if unobserved and len(unobserved) == len(true):
             return
         said = {label for label in predicted if label not in unobserved}
         self.labels.add(positive, said, weight)
-        place = self.labels.place
-        missed, wrong = (sorted(map(place, some)) for some in (positive - said, said - positive))
+        missed, wrong = sorted(places(positive - said)), sorted(places(said - positive))
         if missed:
             self.instead.add(missed, wrong, weight)
         if probabilities is not None:
             offers: list[Any] = list(probabilities.values())
             if offers and isinstance(offers[0], Mapping):
                 offers = [p[True] for p in offers]
-            places = [place(label) for label in probabilities]
-            self.calibration.add(places, offers, sorted(map(place, positive)), sorted(map(place, unobserved)), weight)
+            self.calibration.add(places(probabilities), offers, places(positive), places(unobserved), weight)
+
+    def declare(self, labels: Collection[Hashable]) -> None:
+        """Make labels known that no event may ever name."""
+        self.labels.places(labels)
 
     def events_to_sample(self, n_learned: int) -> int:
         """Return the number of events until the next sample is due, 0 if it is."""
@@ -200,9 +204,9 @@ class Recorder:
             return None
         version, n_labels, clusters = self._clusters_at
         if clusters is None or (partition.version, len(partition.labels)) != (version, n_labels):
-            members = [(self.labels.place(name), key) for key, names in partition.clusters.items() for name in names]
+            members = [(self.labels.places(names), key) for key, names in partition.clusters.items()]
             clusters = np.full(len(self.labels.index), -1, np.int32)
-            for place, key in members:
-                clusters[place] = key
+            for places, key in members:
+                clusters[places] = key
             self._clusters_at = partition.version, len(partition.labels), clusters
         return clusters

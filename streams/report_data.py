@@ -60,7 +60,7 @@ def stream_data(
     >>> _ = evaluate(None, Settings(model="majority", limit=200), Progress("yeast"), recorder=recorder)
     >>> data = stream_data(recorder, "yeast")
     >>> data["final"]["model"]["total"]["micro_f1"], data["labels"][0][:3]
-    (0.50679, ['Class12', 151, 156])
+    (0.48272, ['Class12', 149, 182])
     """
     samples, labels = recorder.all_samples, recorder.labels
     partition = getattr(recorder.model, "partition", None)

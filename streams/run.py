@@ -117,6 +117,8 @@ class Run:
         fading = None if recorder is None or window < 2 else 1.0 - 1.0 / window
         self.scoring = Scoring((MODEL, BASELINE), labels, window, probabilities, fading)
         self._recorder = recorder
+        if recorder is not None:
+            recorder.declare(labels)
         self._delay = delay
         self._probabilities = probabilities
         self._sink = sink

@@ -30,7 +30,11 @@
 
   const whole = (value) => (value === null || value === undefined ? "–" : Math.round(value).toLocaleString("en"));
   const exact = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
-  const fixed = (value, digits = 3) => (value === null || value === undefined ? "–" : value.toFixed(digits));
+  function fixed(value, digits = 3) {
+    if (value === null || value === undefined) return "–";
+    const text = value.toFixed(digits);
+    return Number(text) < 0 ? text.replace("-", "−") : text.replace("-", "");
+  }
   const percent = (part) => (part > 0 && part < 0.005 ? "<1 %" : `${Math.round(100 * part)} %`);
   const short = (value) =>
     Math.abs(value) >= 1e6 ? `${+(value / 1e6).toFixed(1)}M` : Math.abs(value) >= 1e4 ? `${+(value / 1e3).toFixed(1)}k` : exact(value);
