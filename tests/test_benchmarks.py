@@ -1,0 +1,38 @@
+"""The benchmarks' own learners and partitions do what the tables say of them."""
+
+import numpy as np
+from scipy import sparse
+
+from benchmarks.ablation import RandomPartition
+from benchmarks.simple import nearest_neighbours, previous_labelset
+from ihomer import LabelPartition
+
+
+def test_nearest_neighbours_by_hand():
+    """Every event against all before it, one by one; dense and sparse agree, and the window is forgotten."""
+    rng = np.random.default_rng(0)
+    X = np.round(rng.normal(size=(1300, 4)), 3)
+    Y = (X[:, :3] + rng.normal(size=(1300, 3)) > 0.3).astype(np.uint8)
+    answers = nearest_neighbours(X, Y)
+    assert not answers[0].any()
+    for i in (1, 5, 249, 250, 999, 1000, 1299):
+        window = np.arange(max(0, i - 1000), i)
+        order = np.argsort(((X[window] - X[i]) ** 2).sum(axis=1), kind="stable")[:10]
+        assert answers[i].tolist() == (2 * Y[window[order]].sum(axis=0) > len(order)).tolist(), i
+    assert np.array_equal(nearest_neighbours(sparse.csr_array(X), Y), answers)
+
+
+def test_previous_labelset():
+    assert previous_labelset(np.array([[1, 0], [0, 1], [1, 1]], np.uint8)).tolist() == [[0, 0], [1, 0], [0, 1]]
+
+
+def test_random_partition_keeps_the_sizes_and_mixes_the_labels():
+    found, mixed = LabelPartition(n_min=50, min_cluster_size=2), RandomPartition(n_min=50, min_cluster_size=2)
+    groups = [{0, 1, 2}, {3, 4, 5}, {6, 7}, {8, 9}]
+    for partition in (found, mixed):
+        partition.add_labels(list(range(10)), [])
+        partition.learn_many([groups[i % 4] for i in range(600)])
+    sizes = [np.unique(partition.cluster_index, return_counts=True)[1].tolist() for partition in (found, mixed)]
+    assert sizes[0] == sizes[1]
+    assert len(sizes[0]) > 1
+    assert found.cluster_index.tolist() != mixed.cluster_index.tolist()
