@@ -234,7 +234,7 @@ def measure_soak(minutes: float) -> dict[str, Any]:
     """Run at full rate for some time; watch the memory, and count what comes out."""
     with Broker() as broker, tempfile.TemporaryDirectory() as folder:
         generate = ["generate", "--to", f"kafka://{broker.address}/events", "--partitions", "3", "--quiet"]
-        producer = subprocess.Popen([*_IHOMER, *generate, "--events", "1000000000", "--late-share", "0.02", "--rate", "8000"])
+        producer = subprocess.Popen([*_IHOMER, *generate, "--events", "1000000000", "--late-share", "0.02", "--rate", "4000"])
         time.sleep(5.0)
         run = subprocess.Popen(_run_arguments(broker.address, folder, "--every", "20s"), stderr=subprocess.DEVNULL)
         watched, samples, start = psutil.Process(run.pid), [], time.monotonic()

@@ -250,6 +250,7 @@ class ClusterUpkeep:
     def _rebuild(self, graph: LabelGraph) -> None:
         """Split all labels from the root; a cluster with the same labels as before keeps its number."""
         known = {np.sort(member).tobytes(): cluster for cluster, member in graph.clusters().items()}
+        old = self.cluster.copy()
         root = self.tree.plant()
         self.cluster[self.cluster >= 0] = root
         members = graph.clusters()
@@ -258,4 +259,5 @@ class ClusterUpkeep:
             before = known.get(np.sort(members[leaf]).tobytes())
             if before is not None:
                 self.cluster[members[leaf]] = self.tree.rename(leaf, before)
-        self.counts.calm()
+        if not np.array_equal(self.cluster, old):
+            self.counts.calm()  # what it has seen is of other clusters; the same ones it goes on watching

@@ -14,6 +14,7 @@ from river import checks, preprocessing
 from scipy import sparse
 
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
+from streams.synthetic import Drift, SyntheticStream
 
 MAKERS = {
     "tree": lambda **options: MLHATClassifier(seed=3, **options),
@@ -374,3 +375,13 @@ def test_answers_to_many_events_do_not_depend_on_how_they_are_cut(make):
     # A feature or label that an event brings is known to it when it is learned, and is not when it is foreseen.
     same = [answer == other for answer, other in zip(answers, foreseen, strict=True)]
     assert sum(same) > 100
+
+
+def test_a_global_alarm_does_not_keep_the_partition_from_following():
+    drifts = [Drift(at=3000, what="correlation")]
+    stream = list(SyntheticStream(6000, n_labels=40, groups=8, n_features=20, cardinality=3.0, drifts=drifts, seed=3))
+    model = IHOMERClassifier(experts=("linear",))
+    model.learn_many([event.x for event in stream], [sorted(event.y) for event in stream])
+    where = [drift["where"] for drift in model.drifts]
+    assert where[0] == "global"
+    assert "partition" in where

@@ -576,6 +576,7 @@ class Partition:
             self._split(leaf.below[::-1])
 
     def rebuild_from_root(self):
+        old = dict(self.cluster_of)
         before = {frozenset(self._members(c)): c for c in set(self.cluster_of.values())}
         self.root = self._new(None)
         self.cluster_of = dict.fromkeys(self.cluster_of, self.root.number)
@@ -586,4 +587,5 @@ class Partition:
                 leaf.number = before[frozenset(members)]
                 for i in members:
                     self.cluster_of[i] = leaf.number
-        self.counts.calm()
+        if self.cluster_of != old:
+            self.counts.calm()
