@@ -193,7 +193,7 @@ def _times(answering: Answering, folder: Path) -> dict[str, float]:
 def measure_resume() -> dict[str, Any]:
     """Measure models of several sizes, and one model after ever more events."""
     result: dict[str, Any] = {"by_size": [], "by_events": []}
-    for n_features, n_labels in ((10, 5), (120, 30), (1400, 100)):
+    for n_features, n_labels in ((4, 3), (500, 60), (3000, 110)):
         answering = Answering(IHOMERClassifier())
         records = events(300, n_features, n_labels)
         answering.model.learn_many(*zip(*(({**r["x"]}, r["y"]) for r in records), strict=True))
