@@ -53,8 +53,8 @@ class Pace:
 
     checkpoint_messages: int | None = None
     checkpoint_seconds: float | None = 60.0
-    commit_messages: int = 2000
-    commit_seconds: float = 0.2
+    commit_messages: int = 5000
+    commit_seconds: float = 0.5
     idle_exit: float | None = None
     max_messages: int | None = None
     patience: float = 600.0

@@ -80,7 +80,7 @@ def _start(context: click.Context, parameter: click.Parameter, text: str) -> str
     "--commit-every",
     type=click.FloatRange(0),
     metavar="S",
-    default=0.2,
+    default=0.5,
     show_default=True,
     help="Seconds after which predictions are visible at the latest.",
 )
