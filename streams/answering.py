@@ -119,7 +119,8 @@ class Answering:
             return None
         try:
             said = decode_message(message.value)
-            _refuse_excess(said)
+            if len(message.value) > _LONGEST_TEXT:
+                _refuse_excess(said)
         except MalformedEvent as error:
             return error
         if isinstance(said, LateLabels):
