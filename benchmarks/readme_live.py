@@ -75,8 +75,8 @@ def fuzz() -> str:
     return (
         f"Of {found['n_files']:,} altered model files, most of them with a checksum made to fit, {outcomes['refused']:,} were "
         f"refused, {outcomes['equal']:,} gave the same model, {outcomes['differs, but works']:,} another sound one, and "
-        f"{outcomes['fails']:,} one that learned and answered, but whose own file was refused afterwards (counters at the end of "
-        f"their range); {bad} crashed, hung or took more memory than the file is worth."
+        f"{outcomes['fails']:,} one that learned and answered, but whose own file was refused afterwards (counters at the "
+        f"end of their range); {bad} crashed, hung or took more memory than the file is worth."
     )
 
 
