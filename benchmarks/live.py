@@ -36,7 +36,7 @@ from tests.killing import KeepingSink, read_all
 from tests.poison import mixed_with_poison, outcome_of_poison, write_raw
 
 _IHOMER = [sys.executable, "-c", "from streams.cli import main; main()"]
-_EVENTS = 20_000
+_EVENTS = 60_000  # starting and connecting take about a second, which must not count much
 
 
 def events(n: int, n_features: int = 100, n_labels: int = 20, seed: int = 0) -> Iterator[dict[str, Any]]:
