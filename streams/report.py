@@ -98,8 +98,8 @@ def _print_skipped(console: Console, result: Result) -> None:
     if not n_skipped:
         return
     console.print(Padding(Text(f"skipped: {n_skipped:,} events", style="yellow"), (0, 1)))
-    for message in result.skipped:
-        console.print(Padding(Text(message, style="dim"), (0, 3)))
+    for message in result.skipped:  # not wrapped: a place cut in two cannot be copied
+        console.print(Text(f"   {message}", style="dim"), soft_wrap=True)
 
 
 def _print_drifts(console: Console, drifts: Sequence[Mapping[str, Any]]) -> None:
