@@ -93,7 +93,7 @@ class Recorder:
 
         def keep_odds(*args: Any) -> Any:
             out = inputs(*args)
-            self.odds.append(out.copy())
+            self.odds.append(out[0].copy())
             return out
 
         model._ensemble._inputs = keep_odds  # type: ignore[method-assign]

@@ -389,8 +389,9 @@ class IHOMERClassifier(StreamClassifier):
 
     @property
     def expert_weights(self) -> dict[str, float]:
-        """Weights that the experts' log-odds have in the mixture of every label; a label's own corrections come on top.
+        """Weights that the experts' log-odds have in the mixture: the mean of those for rare, less rare and common labels.
 
+        A label's own corrections come on top.
         Weights can be negative and need not sum to 1. Empty where nothing is mixed, as with the experts ``("tree",)``.
 
         Examples
@@ -416,25 +417,25 @@ class IHOMERClassifier(StreamClassifier):
         batch = one_row(*self._encoder.encode(x))
         p, answer = (row[0] for row in self._predict(batch))
         votes = [(member, member.learner.predict(batch, 0, 1, self._dense)[0]) for member in self._members]
-        odds = None
+        odds = rate = None
         if self._ensemble is not None and len(p):
             trees = self._ask_trees(batch, 0, 1, learn=False) if self._has_trees else None
-            odds = self._ensemble.expert_odds(batch, len(p), trees)[0]
+            odds, rate = (rows[0] for rows in self._ensemble.expert_odds(batch, len(p), trees))
         lines = []
         for cluster, labels in self.partition.clusters.items():
             lines.append(f"cluster {cluster}")
             for name in sorted(labels, key=lambda name: -p[self._labels.get(name)]):
                 label = self._labels.get(name)
                 line = f"  {p[label]:.3f} {'*' if answer[label] else ' '} {name}"
-                if odds is not None and (answer[label] or p[label] >= _WORTH_TELLING):
-                    line += self._experts_in_words(odds[label], label)
+                if odds is not None and rate is not None and (answer[label] or p[label] >= _WORTH_TELLING):
+                    line += self._experts_in_words(odds[label], float(rate[label]), label)
                 lines.append(line + _voters_in_words(votes, label))
         return "\n".join(lines)
 
-    def _experts_in_words(self, odds: NDArray[np.float32], label: int) -> str:
+    def _experts_in_words(self, odds: NDArray[np.float32], rate: float, label: int) -> str:
         """Return the three experts with the largest part in a label's log-odds."""
         assert self._ensemble is not None
-        parts = self._ensemble.mixture.weights_of(label) * odds
+        parts = self._ensemble.mixture.weights_of(label, rate) * odds
         largest = np.argsort(-np.abs(parts), kind="stable")[:3]
         told = (f"{self._ensemble.mixed_outputs[i]} {parts[i]:+.2f}" for i in largest)
         return "  <- " + ", ".join(told)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ihomer.experts.base import larger
 from ihomer.kernels.decoding import DONE, N_MET, N_THRESHOLDS, N_WAYS, decode_rows
 from ihomer.kernels.labelsets import COUNT, KEEP_RECENT, LOOK_BACK, N_EVENTS, N_MEMBERS, N_SETS, RECENT
-from ihomer.kernels.mixing import STRENGTH, own_start
+from ihomer.kernels.mixing import own_start, weights_start
 
 __all__ = ["OBJECTIVES", "Decoder"]
 
@@ -63,9 +63,8 @@ class Decoder:
         self._information = 20.0 * np.eye(3)
         self._novelty = np.array([[-1.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
         self._latest = np.full(LOOK_BACK, -1, np.int32)
-        self._shared = np.full(2, 0.5)
-        self._shared_information = STRENGTH * np.eye(2)
-        self._own, self._own_bias = own_start(0, 2)
+        self._weights, self._weights_information = weights_start(0, 2)
+        self._own = own_start(0, 2)
         self._total = np.zeros((N_WAYS, 2))
         self._tally = np.zeros((0, N_THRESHOLDS, 2))
         self._events = np.zeros(2)
@@ -96,9 +95,9 @@ class Decoder:
         """Return probabilities and answers, [rows, labels], for log-odds; learn each row in turn if `learn`."""
         n_labels = odds.shape[1]
         if n_labels > len(self._own):
-            own, bias = own_start(1 << (n_labels - 1).bit_length(), 2)
-            own[: len(self._own)], bias[: len(self._own)] = self._own, self._own_bias
-            self._own, self._own_bias = own, bias
+            own = own_start(1 << (n_labels - 1).bit_length(), 2)
+            own[: len(self._own)] = self._own
+            self._own = own
         self._tally = larger(self._tally, 0, n_labels)
         asked, self._asked = self._asked, None
         known = learn and self._objective != _MICRO_F1 and asked is not None and _same(asked.odds, odds)
@@ -108,7 +107,7 @@ class Decoder:
             row, status = decode_rows(
                 odds, target, weight, learn, known, row, self._objective, self._header, self._table, self._hashes, self._ends,
                 self._pool, self._stats, self._last_seen, self._latest, self._factor, self._information, self._novelty,
-                self._shared, self._shared_information, self._own, self._own_bias, self._total, self._tally[:n_labels],
+                self._weights, self._weights_information, self._own, self._total, self._tally[:n_labels],
                 self._events, *now[1:],
             )  # fmt: skip
             if status != DONE:
@@ -156,7 +155,7 @@ class Decoder:
         """Start labels anew, and drop the labelsets with one of them."""
         self._asked = None
         known = labels[labels < len(self._own)]
-        self._own[known], self._own_bias[known] = own_start(len(known), 2)
+        self._own[known] = own_start(len(known), 2)
         self._tally[labels[labels < len(self._tally)]] = 0.0
         self._events[N_MET] = (self._tally[:, 0, 1] > 0.0).sum()
         n_sets = self.n_labelsets

@@ -72,11 +72,12 @@ class Ensemble:
         `tree` holds the probabilities of the trees, float64[rows, labels].
         """
         rows = self._scale.rows(batch, start, stop, n_labels, learn)
-        odds = self.mixture.run(self._inputs(rows, n_labels, tree, learn), rows.target, rows.weight, learn)
+        inputs, rate = self._inputs(rows, n_labels, tree, learn)
+        odds = self.mixture.run(inputs, rate, rows.target, rows.weight, learn)
         return self.decoder.run(odds, rows.target, rows.weight, learn)
 
-    def _inputs(self, rows: Rows, n_labels: int, tree: NDArray[np.float64] | None, learn: bool) -> Outputs:
-        """Return the experts' log-odds that are mixed, float32[rows, labels, outputs]."""
+    def _inputs(self, rows: Rows, n_labels: int, tree: NDArray[np.float64] | None, learn: bool) -> tuple[Outputs, Outputs]:
+        """Return the experts' log-odds that are mixed, float32[rows, labels, outputs], and those of the labels' rates."""
         out = np.empty((len(rows.weight), n_labels, len(self.outputs)), np.float32)
         at = 0
         for expert in self._experts:
@@ -85,10 +86,10 @@ class Ensemble:
         if tree is not None:
             p = np.clip(tree, _LEAST_P, 1.0 - _LEAST_P)
             out[:, :, at] = np.log(p / (1.0 - p))
-        return np.ascontiguousarray(out[:, :, self._first :])
+        return np.ascontiguousarray(out[:, :, self._first :]), np.ascontiguousarray(out[:, :, 0])
 
-    def expert_odds(self, batch: Batch, n_labels: int, tree: NDArray[np.float64] | None) -> Outputs:
-        """Return each expert's log-odds for the rows of a batch, float32[rows, labels, mixed outputs]."""
+    def expert_odds(self, batch: Batch, n_labels: int, tree: NDArray[np.float64] | None) -> tuple[Outputs, Outputs]:
+        """Return each expert's log-odds for the rows of a batch, float32[rows, labels, mixed outputs], and the rates'."""
         rows = self._scale.rows(batch, 0, len(batch.weight), n_labels, False)
         return self._inputs(rows, n_labels, tree, False)
 

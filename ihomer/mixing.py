@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ihomer.kernels.mixing import STRENGTH, mix_rows, own_start
+from ihomer.kernels.mixing import N_GROUPS, group_of_rate, mix_rows, own_start, weights_start
 
 __all__ = ["Mixture"]
 
@@ -11,7 +11,10 @@ _DOUBT = 0.3  # of the information is left after a drift
 
 
 class Mixture:
-    """Online logistic mixing: p_l = 1 / (1 + exp(-sum over inputs of (w + v_l) s_l)), the weights learned by its log-loss.
+    """Online logistic mixing: p_l = 1 / (1 + exp(-sum over inputs of (w + w_g + v_l) s_l)), learned by its log-loss.
+
+    The weights w serve all labels, w_g those that apply about as often as label l (rare ones, less rare ones, common ones),
+    v_l the label alone. The constant 1 is one more input.
 
     Parameters
     ----------
@@ -23,29 +26,41 @@ class Mixture:
 
     def __init__(self, n_inputs: int, fixed: bool = False) -> None:
         self.fixed = fixed
-        self.weights: NDArray[np.float64] = np.full(n_inputs, 1.0 / n_inputs)
-        self._information = STRENGTH * np.eye(n_inputs)
-        self._own, self._own_bias = own_start(0, n_inputs)
+        self._n_inputs = n_inputs
+        self._weights, self._information = weights_start(N_GROUPS, n_inputs)
+        self._own = own_start(0, n_inputs)
 
     def run(
-        self, inputs: NDArray[np.float32], target: NDArray[np.uint8], weight: NDArray[np.float64], learn: bool
+        self,
+        inputs: NDArray[np.float32],
+        rate: NDArray[np.float32],
+        target: NDArray[np.uint8],
+        weight: NDArray[np.float64],
+        learn: bool,
     ) -> NDArray[np.float64]:
-        """Return the mixed log-odds, float64[rows, labels], of inputs, float32[rows, labels, inputs]; learn if `learn`."""
+        """Return the mixed log-odds, float64[rows, labels], of inputs, float32[rows, labels, inputs]; learn if `learn`.
+
+        `rate` holds the log-odds of how often each label has applied, float32[rows, labels].
+        """
         n_labels = inputs.shape[1]
         if n_labels > len(self._own):
-            own, bias = own_start(1 << (n_labels - 1).bit_length(), len(self.weights))
-            own[: len(self._own)], bias[: len(self._own)] = self._own, self._own_bias
-            self._own, self._own_bias = own, bias
+            own = own_start(1 << (n_labels - 1).bit_length(), self._n_inputs)
+            own[: len(self._own)] = self._own
+            self._own = own
         odds = np.empty(inputs.shape[:2])
-        mix_rows(
-            inputs, target, weight, learn and not self.fixed, self.weights, self._information, self._own, self._own_bias, odds
-        )
+        mix_rows(inputs, rate, target, weight, learn and not self.fixed, self._weights, self._information, self._own, odds)
         return odds
 
-    def weights_of(self, label: int) -> NDArray[np.float64]:
-        """Return the weights for a label, shared and own ones together."""
-        own = self._own[label, :, 0] if label < len(self._own) else 0.0
-        result: NDArray[np.float64] = self.weights + own
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """The weights of the inputs, the mean of those of the groups of labels."""
+        result: NDArray[np.float64] = self._weights[0, :-1] + self._weights[1:, :-1].mean(axis=0)
+        return result
+
+    def weights_of(self, label: int, rate: float) -> NDArray[np.float64]:
+        """Return the weights of the inputs for a label whose rate has these log-odds."""
+        own = self._own[label, :-1, 0] if label < len(self._own) else 0.0
+        result: NDArray[np.float64] = self._weights[0, :-1] + self._weights[group_of_rate(rate), :-1] + own
         return result
 
     def doubt(self) -> None:
@@ -55,4 +70,4 @@ class Mixture:
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         """Start labels anew."""
         known = labels[labels < len(self._own)]
-        self._own[known], self._own_bias[known] = own_start(len(known), len(self.weights))
+        self._own[known] = own_start(len(known), self._n_inputs)

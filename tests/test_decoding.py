@@ -63,7 +63,7 @@ def assert_same_memory(fast, twin):
     assert fast._last_seen[:n].tolist() == [seen.last for seen in sets.values()]
     assert fast._factor.tolist() == pytest.approx(twin.labelsets.factor, abs=CLOSE)
     assert fast._novelty[:, 0].tolist() == pytest.approx(twin.labelsets.novelty, abs=CLOSE)
-    assert fast._shared.tolist() == pytest.approx(twin.mixing.shared, abs=CLOSE)
+    assert fast._weights[0].tolist() == pytest.approx(twin.mixing.shared, abs=CLOSE)
 
 
 def compare(objective, events, most=8192, forget=None):
@@ -397,8 +397,8 @@ def assert_sound(decoder, proba, answer):
     assert (proba < 1.0).all()
     assert set(np.unique(answer.view(np.uint8)).tolist()) <= {0, 1}
     n = decoder.n_labelsets
-    for part in (decoder._factor, decoder._information, decoder._novelty, decoder._shared, decoder._shared_information,
-                 decoder._own, decoder._own_bias, decoder._total, decoder._tally, decoder._events,
+    for part in (decoder._factor, decoder._information, decoder._novelty, decoder._weights,
+                 decoder._weights_information, decoder._own, decoder._total, decoder._tally, decoder._events,
                      decoder._stats[:n]):  # fmt: skip
         assert np.isfinite(part).all()
 

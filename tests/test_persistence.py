@@ -349,8 +349,8 @@ def test_every_cut_and_every_altered_byte_is_seen() -> None:
 
 
 def test_a_newer_format_is_refused_by_its_number() -> None:
-    data = pack([1], KINDS).replace(b'"ihomer":"1 ', b'"ihomer":"2 ')
-    with pytest.raises(ModelFileError, match="format 2"):
+    data = pack([1], KINDS).replace(b'"ihomer":"2 ', b'"ihomer":"3 ')
+    with pytest.raises(ModelFileError, match="format 3"):
         unpack(file_damage.resealed(data), KINDS)
 
 

@@ -285,8 +285,8 @@ def keep_way(objective, learn, is_best, target, row, n_active, active, tally, ch
 
 @inner
 def answer_row(
-    q, target, row, learn, objective, header, table, hashes, ends, pool, stats, last_seen, latest, factor, novelty, shared, own,
-    own_bias, total, tally, events, inputs, final, weights_of_sets, live, found, p, place, members, joint, proba, answer,
+    q, target, row, learn, objective, header, table, hashes, ends, pool, stats, last_seen, latest, factor, novelty, weights,
+    own, total, tally, events, inputs, final, weights_of_sets, live, found, p, place, members, joint, proba, answer,
 ):  # fmt: skip
     """Write the probabilities and the answer of a row, and what they were made from; see `decode_rows`."""
     n_labels = q.size
@@ -314,7 +314,7 @@ def answer_row(
         inputs[label, 0] = q[label]
         met = tally[label, 0, SIZE] > 0.0
         inputs[label, 1] = log_odds(marginal[label] + new * p[label], 1e-5) if met else q[label]
-    mix_row(inputs, shared, own, own_bias, final)
+    mix_row(inputs, np.zeros(n_labels, np.uint8), weights, own, final)
     for label in range(n_labels):
         proba[label] = probability(final[label])
     rule = best_way(total, N_WAYS) if objective == MICRO_F1 else np.int64(-1)
@@ -348,7 +348,7 @@ def answer_row(
 @jit
 def decode_rows(
     odds, target, weight, learn, known, start, objective, header, table, hashes, ends, pool, stats, last_seen, latest, factor,
-    information, novelty, shared, shared_information, own, own_bias, total, tally, events, inputs, final, weights_of_sets, live,
+    information, novelty, weights, weights_information, own, total, tally, events, inputs, final, weights_of_sets, live,
     found, proba, answer,
 ):  # fmt: skip
     """Turn mixed log-odds, float64[rows, labels], into probabilities and answers, row by row from `start`; learn if `learn`.
@@ -366,19 +366,19 @@ def decode_rows(
     p, place, members = np.empty(n_labels), np.empty(n_labels, np.int64), np.empty(n_labels + 1, np.int32)
     joint = np.empty((MOST_ACTIVE, MOST_ACTIVE + 1))
     room = hashes.size
-    gradient, work = np.empty(2), np.empty((2, 2))
+    gradient, work, ungrouped = np.empty((1, 3)), np.empty((3, 3)), np.zeros(n_labels, np.uint8)
     for row in range(start, odds.shape[0]):
         if learn and (header[N_SETS] == room or header[N_MEMBERS] + n_labels > pool.size):
             return row, FULL
         if not known:
             answer_row(
                 odds[row], target, row, learn, objective, header, table, hashes, ends, pool, stats, last_seen, latest, factor,
-                novelty, shared, own, own_bias, total, tally, events, inputs, final, weights_of_sets, live, found, p, place,
+                novelty, weights, own, total, tally, events, inputs, final, weights_of_sets, live, found, p, place,
                 members, joint, proba[row], answer[row],
             )  # fmt: skip
         if learn:
             t = target[row, :n_labels]
-            mix_learn(inputs, final, t, weight[row], shared, shared_information, own, own_bias, gradient, work)
+            mix_learn(inputs, final, t, ungrouped, weight[row], weights, weights_information, own, gradient, work)
             note_thresholds(t, proba[row], total, tally, events)
             learn_labelset(
                 t, odds[row], weight[row], found[1], found[2], found[3], header, table, hashes, ends, pool, stats, last_seen,

@@ -1,4 +1,8 @@
-"""Online mixing of log-odds: weights shared by all labels by Newton's method, and small deviations of each label."""
+"""Online mixing of log-odds: weights of all labels and of groups of them by Newton's method, and small ones of each label.
+
+The last input of each label is the constant 1. Labels are grouped by how often they apply, since an expert that serves common
+labels well may mean little for rare ones.
+"""
 
 import math
 
@@ -8,89 +12,138 @@ from ihomer.kernels.common import inner, jit
 from ihomer.kernels.linalg import solve_positive
 from ihomer.kernels.odds import MOST_ODDS, POSITIVE, UNOBSERVED, bounded, probability
 
-STRENGTH = 150.0  # information that the equal weights of the start count for
+STRENGTH = 150.0  # information that the weights of the start count for
 _KEEP = 0.9998  # of the information, per event: the weights look back about 5,000 events
 _RATE = 0.002  # of a label's own weights
 _START = 0.1  # of their summed squared gradients
 _MOST_WEIGHT = 8.0
 _LEAST_CURVATURE = 1e-4
 MOST_INPUT = 8.0  # log-odds of an expert are not believed beyond it
+N_GROUPS = 3
+_RARE, _UNCOMMON = -4.0, -2.0  # log-odds of rates: 1.8 % and 12 %
 
 
 @inner
-def mix_row(inputs, shared, own, own_bias, out):
-    """Write q_l = b_l + sum over experts e of (w_e + v_le) s_le to `out`, float64[labels].
+def group_of(rate):
+    """Return the group, 1, 2 or 3, of a label whose rate has these log-odds."""
+    if rate < _RARE:
+        return 1
+    return 2 if rate < _UNCOMMON else 3
 
-    inputs : float32[labels, experts], log-odds s; shared : float64[experts], w; own : float64[labels, experts, 2], v and its
-    summed squared gradients; own_bias : float64[labels, 2], b likewise
+
+@inner
+def mix_row(inputs, group, weights, own, out):
+    """Write q_l = sum over inputs i of (w_i + w_gi + v_li) s_li, g the group of label l, to `out`, float64[labels].
+
+    inputs : float32[labels, inputs], log-odds s, without the constant; group : uint8[labels], 0 for none
+    weights : float64[1 + groups, inputs + 1], w of all labels and of each group
+    own : float64[labels, inputs + 1, 2], v and its summed squared gradients
     """
-    n_experts = shared.size
+    n = inputs.shape[1]
+    both = weights.copy()
+    for g in range(1, weights.shape[0]):
+        both[g] += weights[0]
     for label in range(out.size):
-        total = own_bias[label, 0]
-        for e in range(n_experts):
-            total += (shared[e] + own[label, e, 0]) * bounded(float(inputs[label, e]), MOST_INPUT)
+        w = both[group[label]]
+        total = w[n] + own[label, n, 0]
+        for i in range(n):
+            total += (w[i] + own[label, i, 0]) * bounded(float(inputs[label, i]), MOST_INPUT)
         out[label] = bounded(total, MOST_ODDS)
 
 
 @inner
-def mix_learn(inputs, odds, target, weight, shared, information, own, own_bias, gradient, work):
-    """Learn from one event by the log-loss of the mixture.
+def mix_gather(inputs, odds, target, group, weight, information, own, gradient):
+    """Add an event to the gradient and the information of each group, and learn each label's own weights.
 
-    g = sum over labels of (y_l - p_l) s_l,  I = keep I + sum of p_l (1 - p_l) s_l s_l',  w += I^-1 g
-    v_le += rate * g_le / sqrt(sum of g_le^2) (AdaGrad)
-    information : float64[experts, experts]; gradient, work : float64[experts], float64[experts, experts], work space
+    g = sum over labels of (y_l - p_l) s_l,  I = keep I + sum of p_l (1 - p_l) s_l s_l'
+    v_li += rate * g_li / sqrt(sum of g_li^2) (AdaGrad)
+    information : float64[1 + groups, inputs + 1, inputs + 1], lower triangles; gradient : float64[1 + groups, inputs + 1]
     """
-    n_experts = shared.size
-    w = min(weight, _MOST_WEIGHT)
+    n = inputs.shape[1] + 1
+    s = np.empty(n)
+    s[n - 1] = 1.0
     gradient[:] = 0.0
     information *= _KEEP
-    for e in range(n_experts):
-        information[e, e] += (1.0 - _KEEP) * STRENGTH
-    s = np.empty(n_experts)
     for label in range(odds.size):
         if target[label] == UNOBSERVED:
             continue
         p = probability(odds[label])
-        error = w * ((1.0 if target[label] == POSITIVE else 0.0) - p)
-        curvature = w * p * (1.0 - p)
-        for e in range(n_experts):
-            s[e] = bounded(float(inputs[label, e]), MOST_INPUT)
-            step = error * s[e]
-            gradient[e] += step
-            v = own[label, e]
+        error = weight * ((1.0 if target[label] == POSITIVE else 0.0) - p)
+        curvature = weight * p * (1.0 - p)
+        for i in range(n - 1):
+            s[i] = bounded(float(inputs[label, i]), MOST_INPUT)
+        ours = gradient[group[label]]
+        for i in range(n):
+            step = error * s[i]
+            ours[i] += step
+            v = own[label, i]
             v[1] += step * step
             v[0] += _RATE * step / math.sqrt(v[1])
-        b = own_bias[label]
-        b[1] += error * error
-        b[0] += _RATE * error / math.sqrt(b[1])
         if curvature > _LEAST_CURVATURE:
-            for e in range(n_experts):
-                c = curvature * s[e]
-                row = information[e]
-                for k in range(e + 1):
+            for i in range(n):
+                c = curvature * s[i]
+                row = information[group[label], i]
+                for k in range(i + 1):
                     row[k] += c * s[k]
-    work[:] = information
-    solve_positive(work, gradient, n_experts)
-    for e in range(n_experts):
-        shared[e] += gradient[e]
+
+
+@inner
+def mix_learn(inputs, odds, target, group, weight, weights, information, own, gradient, work):
+    """Learn from one event by the log-loss of the mixture: w += (I + I_0)^-1 g, for all labels and for each group.
+
+    The gradient and information of all labels are the sums of those of the groups; I_0 is `STRENGTH` on the diagonal.
+    gradient : float64[1 + groups, inputs + 1], work : float64[inputs + 1, inputs + 1], work space
+    """
+    n = inputs.shape[1] + 1
+    mix_gather(inputs, odds, target, group, min(weight, _MOST_WEIGHT), information, own, gradient)
+    for g in range(weights.shape[0] - 1, -1, -1):
+        work[:] = information[g]
+        if g == 0:
+            for other in range(1, weights.shape[0]):
+                work += information[other]
+        for i in range(n):
+            work[i, i] += STRENGTH
+        step = gradient[g].copy()
+        if g > 0:
+            gradient[0] += gradient[g]
+        solve_positive(work, step, n)
+        weights[g] += step
 
 
 @jit
-def mix_rows(inputs, target, weight, learn, shared, information, own, own_bias, out):
-    """Mix each row of `inputs`, float32[rows, labels, experts], into `out`, float64[rows, labels]; learn it if `learn`."""
+def group_of_rate(rate):
+    """Return `group_of` to Python."""
+    return group_of(rate)
+
+
+@jit
+def mix_rows(inputs, rate, target, weight, learn, weights, information, own, out):
+    """Mix each row of `inputs`, float32[rows, labels, inputs], into `out`, float64[rows, labels]; learn it if `learn`.
+
+    rate : float32[rows, labels], log-odds of how often each label has applied
+    """
     n_labels = out.shape[1]
-    gradient = np.empty(shared.size)
-    work = np.empty(information.shape)
+    group = np.empty(n_labels, np.uint8)
+    gradient, work = np.empty(weights.shape), np.empty(information.shape[1:])
     for row in range(out.shape[0]):
-        mix_row(inputs[row], shared, own, own_bias, out[row])
+        for label in range(n_labels):
+            group[label] = group_of(rate[row, label])
+        mix_row(inputs[row], group, weights, own, out[row])
         if learn:
             mix_learn(
-                inputs[row], out[row], target[row, :n_labels], weight[row], shared, information, own, own_bias, gradient, work
+                inputs[row], out[row], target[row, :n_labels], group, weight[row], weights, information, own, gradient, work
             )
 
 
-def own_start(n_labels, n_experts):
-    """Return the deviations and biases of labels of which nothing is known."""
-    own, bias = np.zeros((n_labels, n_experts, 2)), np.zeros((n_labels, 2))
-    own[..., 1] = bias[..., 1] = _START
-    return own, bias
+def weights_start(n_groups, n_inputs):
+    """Return equal weights of the inputs, none of the constant, none of the groups; and the information on them."""
+    weights = np.zeros((1 + n_groups, n_inputs + 1))
+    weights[0, :n_inputs] = 1.0 / n_inputs
+    return weights, np.zeros((1 + n_groups, n_inputs + 1, n_inputs + 1))
+
+
+def own_start(n_labels, n_inputs):
+    """Return the own weights of labels of which nothing is known."""
+    own = np.zeros((n_labels, n_inputs + 1, 2))
+    own[..., 1] = _START
+    return own

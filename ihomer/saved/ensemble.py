@@ -24,7 +24,7 @@ def ensemble_state(ensemble: Ensemble) -> dict[str, Any]:
     """Return the state of an ensemble."""
     return {
         "experts": {_NAMES[type(expert)]: expert_state(expert) for expert in ensemble._experts},
-        "mixture": held(ensemble.mixture, "fixed"),
+        "mixture": held(ensemble.mixture, "fixed", "_n_inputs"),
         "decoder": held(ensemble.decoder, "_objective", "_most", "_asked"),
         "scale": held(ensemble._scale),
         "room": ensemble._room,
@@ -68,18 +68,16 @@ def fill_ensemble(ensemble: Ensemble, fields: Fields, labels_in_use: NDArray[np.
 
 
 def _fill_mixture(mixture: Mixture, f: Fields, room: Room) -> None:
-    n_inputs = len(mixture.weights)
-    mixture.weights = f.array("weights", np.float64, (n_inputs,))
-    mixture._information = f.array("_information", np.float64, (n_inputs, n_inputs))
-    mixture._own = f.array("_own", np.float64, (room.width, n_inputs, 2))
-    mixture._own_bias = f.array("_own_bias", np.float64, (room.width, 2))
+    for name in ("_weights", "_information"):
+        setattr(mixture, name, f.array(name, np.float64, getattr(mixture, name).shape))
+    mixture._own = f.array("_own", np.float64, (room.width, *mixture._own.shape[1:]))
     f.done()
 
 
 def _fill_decoder(decoder: Decoder, f: Fields, labels_in_use: NDArray[np.bool_], room: Room) -> None:
     shapes = {
-        "_factor": (3,), "_information": (3, 3), "_novelty": (3, 2), "_shared": (2,), "_shared_information": (2, 2),
-        "_total": (N_WAYS, 2), "_events": (2,), "_own": (room.width, 2, 2), "_own_bias": (room.width, 2),
+        "_factor": (3,), "_information": (3, 3), "_novelty": (3, 2), "_weights": (1, 3),
+        "_weights_information": (1, 3, 3), "_total": (N_WAYS, 2), "_events": (2,), "_own": (room.width, 3, 2),
         "_tally": (room.width, N_THRESHOLDS, 2),
     }  # fmt: skip
     for name, shape in shapes.items():

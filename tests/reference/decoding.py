@@ -8,13 +8,14 @@ import math
 import struct
 from itertools import chain, combinations
 
+from .mixing import SlowMixture, solve
+
 MOST_ODDS, MOST_INPUT = 12.0, 8.0
 MOST_ACTIVE, LEAST_ACTIVE = 64, 0.001
 LOOK_BACK, KEEP_RECENT, LEAST_RECENT = 256, 0.98, 0.02
 THRESHOLDS = [0.03 + 0.025 * k for k in range(24)]
 OTHER_WAYS = ("example_f1", "subset", "balanced")  # of answering, beside the thresholds, that micro-F1 chooses from
 WORTH_OF_SUBSET, WORTH_OF_F1, WORTH_OF_MICRO, WORTH_OF_MACRO = 1.0, 1.5, 0.35, 0.15
-OWN_START = 0.1
 NEGATIVE, POSITIVE, UNOBSERVED = 0, 1, 2
 
 
@@ -43,20 +44,6 @@ def subsets(items):
     """All subsets, the empty one first."""
     items = list(items)
     return [frozenset(s) for s in chain.from_iterable(combinations(items, size) for size in range(len(items) + 1))]
-
-
-def solve(a, b):
-    """The x with A x = b, by elimination with the largest pivot."""
-    n = len(b)
-    rows = [[*row, value] for row, value in zip(a, b, strict=True)]
-    for i in range(n):
-        pivot = max(range(i, n), key=lambda r: abs(rows[r][i]))
-        rows[i], rows[pivot] = rows[pivot], rows[i]
-        for r in range(n):
-            if r != i:
-                times = rows[r][i] / rows[i][i]
-                rows[r] = [x - times * y for x, y in zip(rows[r], rows[i], strict=True)]
-    return [rows[i][n] / rows[i][i] for i in range(n)]
 
 
 def symmetric(diagonal, n):
@@ -120,63 +107,6 @@ def best_of(worth):
 def best_expected_f1(d, none, labels):
     """The subset of largest expected F1, and its lead."""
     return best_of([(s, expected_f1_of_sizes(s, d, none)) for s in subsets(labels)])
-
-
-# Mixing -----------------------------------------------------------------------------------------------------------------
-
-
-class Mixing:
-    """q = b_l + sum over inputs of (w + v_l) s, bounded: w by Newton's method, v and b by AdaGrad."""
-
-    KEEP, STRENGTH, RATE, LEAST_CURVATURE = 0.9998, 150.0, 0.002, 1e-4
-
-    def __init__(self, n_inputs):
-        self.shared = [1.0 / n_inputs] * n_inputs
-        self.information = symmetric(self.STRENGTH, n_inputs)
-        self.own, self.squares = {}, {}  # label -> one number for each input, and the last one for b
-
-    def parameters(self, label):
-        """A label's own weights with its b, and the sums of their squared gradients."""
-        n = len(self.shared) + 1
-        return self.own.setdefault(label, [0.0] * n), self.squares.setdefault(label, [OWN_START] * n)
-
-    def mix(self, label, inputs):
-        """The log-odds of a label."""
-        own, _ = self.parameters(label)
-        total = own[-1]
-        for w, v, s in zip(self.shared, own, inputs, strict=False):
-            total += (w + v) * s
-        return clip(total, -MOST_ODDS, MOST_ODDS)
-
-    def learn(self, rows, weight):
-        """Learn an event: (label, inputs, log-odds, y) for each observed label."""
-        n = len(self.shared)
-        w = min(weight, 8.0)
-        back = symmetric((1.0 - self.KEEP) * self.STRENGTH, n)
-        information = [[self.KEEP * self.information[i][j] + back[i][j] for j in range(n)] for i in range(n)]
-        gradient = [0.0] * n
-        for label, inputs, odds, y in rows:
-            p = sigmoid(odds)
-            own, squares = self.parameters(label)
-            for i, s in enumerate([*inputs, 1.0]):
-                step = w * (y - p) * s
-                squares[i] += step**2
-                own[i] += self.RATE * step / math.sqrt(squares[i])
-                if i < n:
-                    gradient[i] += step
-            curvature = w * p * (1.0 - p)
-            if curvature > self.LEAST_CURVATURE:
-                for i in range(n):
-                    for j in range(n):
-                        information[i][j] += curvature * inputs[i] * inputs[j]
-        self.information = information
-        self.shared = [a + b for a, b in zip(self.shared, solve(information, gradient), strict=True)]
-
-    def forget(self, labels):
-        """Start labels anew."""
-        for label in labels:
-            self.own.pop(label, None)
-            self.squares.pop(label, None)
 
 
 # Labelsets --------------------------------------------------------------------------------------------------------------
@@ -389,7 +319,7 @@ class SlowDecoder:
     def __init__(self, objective, most_labelsets):
         self.objective = objective
         self.labelsets = Labelsets(most_labelsets)
-        self.mixing = Mixing(2)
+        self.mixing = SlowMixture(2, grouped=False)
         self.thresholds = Thresholds()
         self.other_ways = {way: [0.0, 0.0] for way in OTHER_WAYS}
 
@@ -407,7 +337,7 @@ class SlowDecoder:
         true = frozenset(label for label in observed if target[label] == POSITIVE)
         if self.objective == "micro_f1":
             self.note_ways(event, true, set(observed))
-        self.mixing.learn([(x, event.inputs[x], event.odds[x], float(x in true)) for x in observed], weight)
+        self.mixing.learn([(x, event.inputs[x], event.odds[x], float(x in true), 0.0) for x in observed], weight)
         self.thresholds.learn(target, event.proba)
         whole = true if len(observed) == len(target) else None
         self.labelsets.learn(whole, event.q, weight, event.posterior, event.new, event.novelty_inputs)

@@ -1,10 +1,11 @@
-"""Experts, their mixture, and the scale of features the slow way: dictionaries and lists, every formula literal, float64."""
+"""Experts, and the scale of features the slow way: dictionaries and lists, every formula literal, float64."""
 
 import itertools
 import math
 from struct import pack, unpack
 from typing import NamedTuple
 
+from .mixing import solve
 from .tree import uniform
 
 MOST_ODDS = 12.0
@@ -40,20 +41,6 @@ def log_odds(p, least):
 def dot(x, z):
     """Product of two sparse vectors, in the order of x."""
     return sum(value * z[f] for f, value in x.items() if f in z)
-
-
-def solve(a, b):
-    """x of A x = b by elimination with the largest pivot of each column."""
-    n = len(b)
-    rows = [[*a[i], b[i]] for i in range(n)]
-    for i in range(n):
-        best = max(range(i, n), key=lambda k: abs(rows[k][i]))
-        rows[i], rows[best] = rows[best], rows[i]
-        for k in range(n):
-            if k != i:
-                share = rows[k][i] / rows[i][i]
-                rows[k] = [p - share * q for p, q in zip(rows[k], rows[i], strict=True)]
-    return [rows[i][n] / rows[i][i] for i in range(n)]
 
 
 class SlowScale:
@@ -567,53 +554,3 @@ class SlowNeighbours:
 
     def forget_features(self, features):
         self.events = [e._replace(row=without_features(e.row, features)) for e in self.events]
-
-
-class SlowMixture:
-    """Weights shared by all labels, by Newton's method; deviations of each label, by AdaGrad."""
-
-    def __init__(self, n_inputs):
-        self.n = n_inputs
-        self.shared = [1.0 / n_inputs] * n_inputs
-        self.information = [[150.0 * (i == j) for j in range(n_inputs)] for i in range(n_inputs)]
-        self.own = {}  # label -> by input, and last for the constant: deviation, summed squared gradients
-
-    def step(self, inputs, row, learn):
-        """Return the mixed log-odds by label, of inputs by label and expert."""
-        s = [[*(clamp(v, -8.0, 8.0) for v in line), 1.0] for line in inputs]
-        odds = []
-        for label, line in enumerate(s):
-            own = self.own.setdefault(label, [[0.0, 0.1] for _ in range(self.n + 1)])
-            weights = [w + v for w, (v, _) in zip([*self.shared, 0.0], own, strict=True)]
-            odds.append(clamp(sum(w * v for w, v in zip(weights, line, strict=True)), -MOST_ODDS, MOST_ODDS))
-        if learn:
-            self.learn(s, odds, row)
-        return odds
-
-    def learn(self, s, odds, row):
-        w = min(row.weight, 8.0)
-        for i in range(self.n):
-            self.information[i] = [0.9998 * v for v in self.information[i]]
-            self.information[i][i] += 0.0002 * 150.0
-        gradient = [0.0] * self.n
-        for label, line in enumerate(s):
-            if label in row.unobserved:
-                continue
-            p = sigmoid(odds[label])
-            error = w * ((label in row.positive) - p)
-            for v, own in zip(line, self.own[label], strict=True):
-                own[1] += (error * v) ** 2
-                own[0] += 0.002 * error * v / math.sqrt(own[1])
-            for i in range(self.n):
-                gradient[i] += error * line[i]
-                for j in range(self.n):
-                    if w * p * (1.0 - p) > 1e-4:
-                        self.information[i][j] += w * p * (1.0 - p) * line[i] * line[j]
-        self.shared = [a + b for a, b in zip(self.shared, solve(self.information, gradient), strict=True)]
-
-    def doubt(self):
-        self.information = [[0.3 * v for v in line] for line in self.information]
-
-    def forget_labels(self, labels):
-        for label in labels:
-            self.own.pop(label, None)

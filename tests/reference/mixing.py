@@ -1,0 +1,106 @@
+"""Mixing of log-odds from its formula, in plain Python."""
+
+import math
+
+__all__ = ["SlowMixture"]
+
+MOST_ODDS, MOST_INPUT = 12.0, 8.0
+
+
+def clamp(value, least, most):
+    return min(max(value, least), most)
+
+
+def solve(matrix, right):
+    """Solve A x = b by elimination with pivots."""
+    n = len(right)
+    rows = [[*line, b] for line, b in zip(matrix, right, strict=True)]
+    for i in range(n):
+        pivot = max(range(i, n), key=lambda r: abs(rows[r][i]))
+        rows[i], rows[pivot] = rows[pivot], rows[i]
+        for r in range(i + 1, n):
+            share = rows[r][i] / rows[i][i]
+            rows[r] = [a - share * b for a, b in zip(rows[r], rows[i], strict=True)]
+    x = [0.0] * n
+    for i in reversed(range(n)):
+        x[i] = (rows[i][n] - sum(rows[i][j] * x[j] for j in range(i + 1, n))) / rows[i][i]
+    return x
+
+
+def zeros(n):
+    return [[0.0] * n for _ in range(n)]
+
+
+class SlowMixture:
+    """q = sum of (w + w_g + v_l) s, the last s of each label 1: w and w_g by Newton's method, v by AdaGrad.
+
+    `grouped` is False where labels have no groups.
+    """
+
+    KEEP, STRENGTH, RATE, LEAST_CURVATURE, OWN_START = 0.9998, 150.0, 0.002, 1e-4, 0.1
+
+    def __init__(self, n_inputs, grouped=True):
+        self.n = n_inputs + 1
+        self.grouped = grouped
+        self.shared = [1.0 / n_inputs] * n_inputs + [0.0]
+        self.of_group = {g: [0.0] * self.n for g in ("rare", "uncommon", "common") if grouped}
+        self.seen = {g: zeros(self.n) for g in self.of_group or ("all",)}  # information, by group
+        self.own = {}  # label -> by input: deviation, summed squared gradients
+
+    def group_of(self, rate):
+        if not self.grouped:
+            return "all"
+        return "rare" if rate < -4.0 else "uncommon" if rate < -2.0 else "common"
+
+    def weights_of(self, label, rate=0.0):
+        """The weights of the inputs for a label, and that of the constant."""
+        own = self.own.setdefault(label, [[0.0, self.OWN_START] for _ in range(self.n)])
+        groups = self.of_group.get(self.group_of(rate), [0.0] * self.n)
+        return [w + g + v for w, g, (v, _) in zip(self.shared, groups, own, strict=True)]
+
+    def mix(self, label, inputs, rate=0.0):
+        """The log-odds of a label."""
+        s = [*(clamp(v, -MOST_INPUT, MOST_INPUT) for v in inputs), 1.0]
+        total = sum(w * v for w, v in zip(self.weights_of(label, rate), s, strict=True))
+        return clamp(total, -MOST_ODDS, MOST_ODDS)
+
+    def learn(self, rows, weight):
+        """Learn an event: (label, inputs, log-odds answered, y, log-odds of the rate) for each observed label."""
+        w = min(weight, 8.0)
+        for g, information in self.seen.items():
+            self.seen[g] = [[self.KEEP * v for v in line] for line in information]
+        gradients = {g: [0.0] * self.n for g in self.seen}
+        for label, inputs, odds, y, rate in rows:
+            g = self.group_of(rate)
+            p = 1.0 / (1.0 + math.exp(-odds))
+            s = [*(clamp(v, -MOST_INPUT, MOST_INPUT) for v in inputs), 1.0]
+            own = self.own[label]
+            for i, v in enumerate(s):
+                step = w * (y - p) * v
+                gradients[g][i] += step
+                own[i][1] += step**2
+                own[i][0] += self.RATE * step / math.sqrt(own[i][1])
+            curvature = w * p * (1.0 - p)
+            if curvature > self.LEAST_CURVATURE:
+                for i in range(self.n):
+                    for j in range(self.n):
+                        self.seen[g][i][j] += curvature * s[i] * s[j]
+        for g, weights in self.of_group.items():
+            self.of_group[g] = self.moved(weights, gradients[g], [self.seen[g]])
+        total = [sum(parts) for parts in zip(*gradients.values(), strict=True)]
+        self.shared = self.moved(self.shared, total, list(self.seen.values()))
+
+    def moved(self, weights, gradient, information):
+        """The weights after a Newton step."""
+        matrix = [
+            [sum(part[i][j] for part in information) + self.STRENGTH * (i == j) for j in range(self.n)] for i in range(self.n)
+        ]
+        return [a + b for a, b in zip(weights, solve(matrix, gradient), strict=True)]
+
+    def doubt(self):
+        self.seen = {g: [[0.3 * v for v in line] for line in information] for g, information in self.seen.items()}
+
+    def forget(self, labels):
+        """Start labels anew."""
+        for label in labels:
+            self.own.pop(label, None)
