@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ihomer.experts.base import larger
-from ihomer.kernels.decoding import DONE, N_MET, N_THRESHOLDS, N_WAYS, decode_rows
+from ihomer.kernels.decoding import DONE, N_MET, N_TALLIES, N_THRESHOLDS, N_WAYS, decode_rows
 from ihomer.kernels.labelsets import COUNT, KEEP_RECENT, LOOK_BACK, N_EVENTS, N_MEMBERS, N_SETS, RECENT
 from ihomer.kernels.mixing import own_start, weights_start
 
@@ -67,7 +67,7 @@ class Decoder:
         self._own = own_start(0, 2)
         self._total = np.zeros((N_WAYS, 2))
         self._tally = np.zeros((0, N_THRESHOLDS, 2))
-        self._events = np.zeros(2)
+        self._events = np.zeros(N_TALLIES)
         self._asked: Answers | None = None  # the last answer, if nothing was learned since: often it is learned next
         self._empty(min(64, most_labelsets))
 

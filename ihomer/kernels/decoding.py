@@ -40,10 +40,14 @@ _THRESHOLDS = 0.03 + 0.025 * np.arange(N_THRESHOLDS)
 # Ways to answer whose micro-F1 is followed: a threshold each, and three joint answers.
 BEST_F1, MOST_PROBABLE, BALANCE = N_THRESHOLDS, N_THRESHOLDS + 1, N_THRESHOLDS + 2
 N_WAYS = N_THRESHOLDS + 3
-# What the balanced answer weighs: P(all right), expected example-F1, and the gains in micro-F1 and macro-F1.
-_WORTH = (1.0, 1.5, 0.35, 0.15)
+# What the balanced answer weighs beside P(all right), which counts 1: expected example-F1, by `f1_worth`, and the gains in
+# micro-F1 and macro-F1.
+_F1_WORTH, _MOST_F1_WORTH = 3.0, 1.9
+_MICRO_WORTH, _MACRO_WORTH = 0.35, 0.15
+_START_EVENTS, _START_EXACT, _START_F1 = 50.0, 0.35, 0.62  # events that the scores of the start count for, and these
 TRUE, SIZE = 0, 1
-N_EVENTS_FADED, N_MET = 0, 1
+N_EVENTS_FADED, N_MET, EXACT, F1 = 0, 1, 2, 3
+N_TALLIES = 4
 
 
 @inner
@@ -104,17 +108,29 @@ def label_worth(n_active, active, p, total, tally, events, value):
     """Write what each active label adds to the worth of an answer: its gains in micro-F1 and macro-F1.
 
     Another label of probability p changes F1 = 2 TP / (answered + true) by (2 p - F1) / (answered + true), in the measure of
-    all labels and in its own. events : float64[2], fading number of events, and how many labels have been met
+    all labels and in its own. events : float64[4], fading number of events, how many labels have been met, and what
+    `note_answer` counts
     """
     way = best_way(total, N_THRESHOLDS)
     half = f1_of(total[way]) / 2.0
     n = events[N_EVENTS_FADED] + 3.0
-    scale = _WORTH[2] * 2.0 * n / (total[way, SIZE] + 6.0)
-    own_scale = _WORTH[3] * 2.0 * n / max(events[N_MET], 1.0)
+    scale = _MICRO_WORTH * 2.0 * n / (total[way, SIZE] + 6.0)
+    own_scale = _MACRO_WORTH * 2.0 * n / max(events[N_MET], 1.0)
     for j in range(n_active):
         label = active[j]
         k, own = best_threshold(total, tally[label])
         value[j] = scale * (p[label] - half) + own_scale * (p[label] - own / 2.0) / (tally[label, k, SIZE] + 4.0)
+
+
+@inner
+def f1_worth(events):
+    """Return what one more expected example-F1 is worth in the balanced answer, in right labelsets.
+
+    min(3 A / F, 1.9), A and F the mean subset accuracy and example-F1 of the answers so far: a share of the one score is worth
+    a share of the other, so that where hardly any labelset is right, each right one counts for much.
+    """
+    exact = events[EXACT] + _START_EVENTS * _START_EXACT
+    return min(_F1_WORTH * exact / (events[F1] + _START_EVENTS * _START_F1), _MOST_F1_WORTH)
 
 
 @inner
@@ -173,6 +189,7 @@ def balanced(
     best_worth = -1e300
     answer, value = np.zeros(MOST_ACTIVE, np.uint8), np.empty(MOST_ACTIVE)
     label_worth(n_active, active, p, total, tally, events, value)
+    worth_of_f1 = f1_worth(events)
     tried, i = 0, -3
     while i < n_live and tried < _MOST_CANDIDATES:
         s = live[i] if i >= 0 else -1
@@ -199,7 +216,7 @@ def balanced(
             w += value[j] * chosen[j]
         e_f1 = expected_f1(chosen, size, joint, n_active, largest) if size > 0 else none
         p_set = set_probability(chosen, n_active, active, odds, log_none, new, covered, members, table, hashes, posterior)
-        w += _WORTH[0] * p_set + _WORTH[1] * e_f1
+        w += p_set + worth_of_f1 * e_f1
         if w > best_worth:
             best_worth = w
             answer[:n_active] = chosen[:n_active]
@@ -226,6 +243,20 @@ def note_thresholds(target, p, total, tally, events):
             t = tally[label, k]
             t[TRUE] = _KEEP_LABEL * t[TRUE] + said * y
             t[SIZE] = _KEEP_LABEL * t[SIZE] + said + y
+
+
+@inner
+def note_answer(target, answer, events):
+    """Count whether an answer was right, and its example-F1; one whose labels were not all observed counts for neither."""
+    right, size = 0, 0
+    for label in range(target.size):
+        if target[label] == UNOBSERVED:
+            return
+        applies = target[label] == POSITIVE
+        right += answer[label] and applies
+        size += np.int64(answer[label]) + np.int64(applies)
+    events[EXACT] = _KEEP * events[EXACT] + (1.0 if 2 * right == size else 0.0)
+    events[F1] = _KEEP * events[F1] + (2.0 * right / size if size > 0 else 1.0)
 
 
 @inner
@@ -380,6 +411,7 @@ def decode_rows(
             t = target[row, :n_labels]
             mix_learn(inputs, final, t, ungrouped, weight[row], weights, weights_information, own, gradient, work)
             note_thresholds(t, proba[row], total, tally, events)
+            note_answer(t, answer[row], events)
             learn_labelset(
                 t, odds[row], weight[row], found[1], found[2], found[3], header, table, hashes, ends, pool, stats, last_seen,
                 latest, weights_of_sets[0], weights_of_sets[1], weights_of_sets[2], live, np.int64(found[0]), factor,

@@ -15,7 +15,7 @@ MOST_ACTIVE, LEAST_ACTIVE = 64, 0.001
 LOOK_BACK, KEEP_RECENT, LEAST_RECENT = 256, 0.98, 0.02
 THRESHOLDS = [0.03 + 0.025 * k for k in range(24)]
 OTHER_WAYS = ("example_f1", "subset", "balanced")  # of answering, beside the thresholds, that micro-F1 chooses from
-WORTH_OF_SUBSET, WORTH_OF_F1, WORTH_OF_MICRO, WORTH_OF_MACRO = 1.0, 1.5, 0.35, 0.15
+WORTH_OF_MICRO, WORTH_OF_MACRO = 0.35, 0.15
 NEGATIVE, POSITIVE, UNOBSERVED = 0, 1, 2
 
 
@@ -322,6 +322,7 @@ class SlowDecoder:
         self.mixing = SlowMixture(2, grouped=False)
         self.thresholds = Thresholds()
         self.other_ways = {way: [0.0, 0.0] for way in OTHER_WAYS}
+        self.right, self.f1 = 0.0, 0.0  # fading sums over the answers
 
     def decode(self, q):
         """The event of log-odds q, with its answer and lead."""
@@ -340,6 +341,10 @@ class SlowDecoder:
         self.mixing.learn([(x, event.inputs[x], event.odds[x], float(x in true), 0.0) for x in observed], weight)
         self.thresholds.learn(target, event.proba)
         whole = true if len(observed) == len(target) else None
+        if whole is not None:
+            size = len(event.answer) + len(true)
+            self.right = 0.999 * self.right + (event.answer == true)
+            self.f1 = 0.999 * self.f1 + (2.0 * len(event.answer & true) / size if size else 1.0)
         self.labelsets.learn(whole, event.q, weight, event.posterior, event.new, event.novelty_inputs)
 
     def forget_labels(self, labels):
@@ -348,6 +353,10 @@ class SlowDecoder:
         self.labelsets.forget_labels(labels)
         for label in labels:
             self.thresholds.own.pop(label, None)
+
+    def worth_of_f1(self):
+        """What expected example-F1 counts for in the balanced answer, beside the probability that all is right."""
+        return min(3.0 * (self.right + 50.0 * 0.35) / (self.f1 + 50.0 * 0.62), 1.9)
 
     # Answers, each with its lead
 
@@ -375,8 +384,8 @@ class SlowDecoder:
         worth = [
             (
                 s,
-                WORTH_OF_SUBSET * event.probability(s)
-                + WORTH_OF_F1 * expected_f1_of_sizes(s, *event.sizes())
+                event.probability(s)
+                + self.worth_of_f1() * expected_f1_of_sizes(s, *event.sizes())
                 + sum(value[x] for x in sorted(s)),
             )
             for s in candidates
