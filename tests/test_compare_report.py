@@ -16,7 +16,7 @@ from benchmarks.compare import cells
 from benchmarks.compare.settings import Cell, load
 from benchmarks.report import __main__ as command
 from benchmarks.report import pictures, statistics, tables
-from benchmarks.report.readme_block import compare
+from benchmarks.report.readme_block import all_cells, compare, orders, partitioning
 from benchmarks.report.results import by_order
 
 # AUC of four versions of C4.5 on 14 data sets: Demšar, Statistical comparisons of classifiers over multiple data sets,
@@ -204,6 +204,28 @@ def test_the_block_of_the_readme_is_made_from_lines(tmp_path: Path) -> None:
     assert "Published: 23 % over global and 32 % over local baselines." in text
     with pytest.raises(ValueError, match="no results of order shuffled"):
         compare(path, "shuffled")
+
+
+def test_the_readmes_tables_of_cells_partitions_and_orders(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    for line in made_lines():
+        cells.append(path, {**line, "digest": load().digest(Cell(line["set"], line["model"], "file", 0))})
+        if line["model"] in ("default", "previous labelset") and line["set"] == "first":
+            scores = {name: value / 2 for name, value in line["scores"].items()}
+            digest = load().digest(Cell(line["set"], line["model"], "shuffled", 0))
+            cells.append(path, {**line, "order": "shuffled", "scores": scores, "digest": digest})
+    results = by_order(cells.read(path))["file"]
+    table = all_cells(path)
+    assert len(table.splitlines()) == 2 + len(results.models)
+    assert table.count("†") == sum(
+        bool(line["scores"]) and line["status"] != "complete" for lines in results.cells.values() for line in lines
+    )
+    told = orders(path)
+    before = results.of(["default"]).table("subset_accuracy")[results.sets.index("first"), 0]
+    assert told.splitlines()[0] == "| subset accuracy, file order → shuffled | previous labelset | default |"
+    assert f"{before:.3f} → {before / 2:.3f} |".replace("0.", ".") in told
+    assert len(told.splitlines()) == 3
+    assert partitioning(path).startswith("| mean of ")
 
 
 def test_pictures_show_every_model_that_has_a_point(tmp_path: Path) -> None:
