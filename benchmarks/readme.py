@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.readme_live import LIVE_BLOCKS
 from benchmarks.readme_parts import load, table
+from benchmarks.report.readme_block import all_cells, compare, orders, partitioning
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 MODELS = ("previous labelset", "majority labelset", "paper", "default")
@@ -159,7 +160,8 @@ def clusters() -> str:
 BLOCKS = {
     "scores": scores, "objectives": objectives, "shuffled": shuffled, "further": further, "claims": claims,
     "ablation": ablation, "calibration": calibration, "debug": debug, "speed": speed, "starts": starts, "drift": drift,
-    "clusters": clusters, **LIVE_BLOCKS,
+    "clusters": clusters, "compare": compare, "all-cells": all_cells, "partitioning": partitioning, "orders": orders,
+    **LIVE_BLOCKS,
 }  # fmt: skip
 
 
