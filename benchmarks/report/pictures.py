@@ -15,7 +15,8 @@ COLOURS = {"ours": "#e8590c", "global": "#2b8aeb", "local": "#2f9e44", "trivial"
 MARKERS = {"ours": "*", "global": "s", "local": "o", "trivial": "x", "other": "D"}
 
 
-def _plot() -> Any:
+def plotter() -> Any:
+    """Return pyplot, set up for pictures that look alike and are the same bytes each time."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -30,7 +31,8 @@ def _plot() -> Any:
     return plt
 
 
-def _save(plt: Any, figure: Any, path: Path) -> None:
+def save(plt: Any, figure: Any, path: Path) -> None:
+    """Write a figure as SVG on a transparent background, and close it."""
     figure.savefig(path, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
     plt.close(figure)
 
@@ -42,7 +44,7 @@ def speed_against_score(results: Results, score: str, path: Path) -> None:
     default model's mean on the same streams, so that a model that finished only easy ones gains nothing by it; an open marker
     and the number of streams say that it did not finish all.
     """
-    plt = _plot()
+    plt = plotter()
     figure, axes = plt.subplots(figsize=(7.5, 5.5))
     table = results.table(score)
     ours = table[:, results.models.index(OURS)]
@@ -61,8 +63,8 @@ def speed_against_score(results: Results, score: str, path: Path) -> None:
         )  # fmt: skip
         points.append((x, y, model if done.all() else f"{model} ({int(done.sum())})", COLOURS[group]))
     _frame(axes, results, score)
-    _label(figure, axes, points)
-    _save(plt, figure, path)
+    label_points(figure, axes, points)
+    save(plt, figure, path)
 
 
 def _frame(axes: Any, results: Results, score: str) -> None:
@@ -85,7 +87,7 @@ def _rate(lines: Sequence[dict[str, Any]]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def _label(figure: Any, axes: Any, points: list[tuple[float, float, str, str]]) -> None:
+def label_points(figure: Any, axes: Any, points: list[tuple[float, float, str, str]]) -> None:
     """Write names beside points, from the top down, each in the first place that is free of names and markers."""
     from matplotlib.transforms import Bbox
 
@@ -121,7 +123,7 @@ _PLACES = [
 
 def critical_difference_diagram(results: Results, score: str, path: Path, alpha: float = 0.05) -> None:
     """Draw mean ranks with bars over models that Nemenyi's test does not tell apart; all models must have finished."""
-    plt = _plot()
+    plt = plotter()
     table = more_is_better(results.table(score), score)
     mean_ranks = statistics.ranks(table).mean(0)
     order = np.argsort(mean_ranks, kind="stable").tolist()
@@ -157,4 +159,4 @@ def critical_difference_diagram(results: Results, score: str, path: Path, alpha:
             edge + (-0.1 if left else 0.1), y, text, ha="right" if left else "left", va="center", fontsize=8, color=colour,
             fontweight=weight,
         )  # fmt: skip
-    _save(plt, figure, path)
+    save(plt, figure, path)
