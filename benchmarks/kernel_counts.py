@@ -76,7 +76,7 @@ def linear(a: Arguments, b: Arguments) -> Count:
 
 def rehearsed(a: Arguments, b: Arguments) -> Count:
     """Count one score, and a step for the event and for four of those kept: (4 P + 7) L each."""
-    indptr, _, _, target, _, _, learn, number, size, sizes = a[:10]
+    indptr, _, _, target, _, _, learn, number, size = a[:9]
     w, out = a[15], a[16]
     n, labels, times = _pairs(indptr), out.shape[1], rehearsal._TIMES
     count = Count(labels * (2 + 2 * n), 0, 8 * n + 4 * labels + (n + 1) * labels * w.itemsize, 4 * labels)
@@ -146,7 +146,7 @@ def _mix(labels: int, experts: int, observed: int, curved: int) -> Count:
 
 def mixed(a: Arguments, b: Arguments) -> Count:
     """Count 3 E for each label's log-odds of E experts, (7 E + 12) to learn it, (E^2 + 2 E) for the information."""
-    inputs, target, weight, learn, shared = a[:5]
+    inputs, target, weight, learn = a[:4]
     labels, experts = inputs.shape[1:]
     if not learn:
         return Count(3 * experts * labels, 0, labels * (4 * experts + 16 * experts + 16), 8 * labels)
@@ -200,7 +200,7 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     if len(b[0]) <= a[5] or (a[3] and a[7][N_EVENTS] == b[7][N_EVENTS]):  # nothing was done but to ask for room
         return Count()
     odds, target = a[0][0], a[1][0]
-    header, ends, pool, shared, total, tally = a[7], a[10], a[11], a[18], a[22], a[23]
+    header, ends, pool, shared, tally = a[7], a[10], a[11], a[18], a[23]
     posterior, live, found, proba, answer = b[27][2], b[28], b[29], b[30][0], b[31][0]
     labels, n_sets = len(odds), int(header[N_SETS])
     met = tally[:, 0, decoding.SIZE] > 0.0

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
-MODULES = ("bayes", "decoding", "expected", "frequency", "labelsets", "linalg", "linear", "local", "mixing", "odds", "rehearsal",
-           "ridge", "window")  # fmt: skip
+MODULES = (
+    "bayes", "decoding", "expected", "frequency", "labelsets", "linalg", "linear", "local", "mixing", "odds", "rehearsal",
+    "ridge", "window",
+)  # fmt: skip
 done = [0, 0]  # operations beside exp, log and square root, and these
 
 
@@ -143,11 +145,11 @@ def run_counting(kernel: Any, arguments: tuple[Any, ...]) -> list[int]:
 
 
 def main() -> None:
-    """Print as JSON, for each call in a pickle file, (kernel's module, its name, arguments), what was counted."""
+    """Write as JSON, for each call in a pickle file, (kernel's module, its name, arguments), what was counted."""
     np.seterr(all="ignore")
     calls = pickle.loads(Path(sys.argv[1]).read_bytes())
     kernels = [(getattr(importlib.import_module(module), name), arguments) for module, name, arguments in calls]
-    print(json.dumps([run_counting(kernel, arguments) for kernel, arguments in kernels]))
+    sys.stdout.write(json.dumps([run_counting(kernel, arguments) for kernel, arguments in kernels]))
 
 
 if __name__ == "__main__":
