@@ -138,7 +138,7 @@ def measure(what: str, sizes: Sequence[int], warm: int = WARM, timed: int = TIME
 
 
 def memory_of(n_labels: int, n_events: int = WARM + TIMED) -> dict[str, float]:
-    """Return the megabytes (10^6) that this process has used at its most, before and after learning, and of the model's file."""
+    """Return the most memory that this process has used, before and after learning, and the model file's, in 10^6 bytes."""
     X, Y = zipf_labelled(n_events, n_labels)
     warm_up = IHOMERClassifier()
     warm_up.learn_many(X[:300, :2], Y[:300, :4])
