@@ -66,7 +66,7 @@ def fit(sizes: Sequence[float], values: Sequence[float]) -> dict[str, float]:
     last = (y[-1] - y[-2]) / (x[-1] - x[-2])
     return {
         "exponent": round(float(line.slope), 3),
-        "standard_error": round(float(line.stderr), 3),
+        "standard_error": round(float(np.nan_to_num(line.stderr)), 3),  # nan where nothing varies
         "last_exponent": round(float(last), 3),
     }
 
@@ -180,10 +180,14 @@ def draw(found: dict[str, Any], path: Path) -> None:
     _panel(axes, memory["labels"], memory["file_mb"], memory["file"], COLOURS["global"])
     grown = [after - before for after, before in zip(memory["peak_mb"], memory["before_mb"], strict=True)]
     axes.plot(memory["labels"], grown, marker="s", markersize=5, color=COLOURS["local"], lw=1)
-    axes.annotate("file", (memory["labels"][-1], memory["file_mb"][-1]), xytext=(0, -12), textcoords="offset points",
-                  ha="center", color=COLOURS["global"], fontsize=8)  # fmt: skip
-    axes.annotate("process", (memory["labels"][-1], grown[-1]), xytext=(0, 7), textcoords="offset points", ha="center",
-                  color=COLOURS["local"], fontsize=8)  # fmt: skip
+    first = memory["labels"][0]
+    for name, value, dy, colour in (
+        ("file", memory["file_mb"][0], -11, COLOURS["global"]),
+        ("process", grown[0], 8, COLOURS["local"]),
+    ):
+        axes.annotate(
+            name, (first, value), xytext=(0, dy), textcoords="offset points", ha="left", va="center", color=colour, fontsize=8
+        )  # fmt: skip
     axes.set_ylim(min(memory["file_mb"] + grown) / 2, max(memory["file_mb"] + grown) * 3)
     axes.set_xlabel("labels")
     axes.set_ylabel("MB")
@@ -192,7 +196,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
 
 
 def _panel(axes: Any, sizes: Sequence[float], values: Sequence[float], fitted: dict[str, float], colour: str) -> None:
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
     x = np.log(np.asarray(sizes, float))
     line = np.exp(np.mean(np.log(values)) + fitted["exponent"] * (x - x.mean()))
@@ -200,9 +204,13 @@ def _panel(axes: Any, sizes: Sequence[float], values: Sequence[float], fitted: d
     axes.plot(sizes, values, linestyle="none", marker="o", markersize=5, color=colour)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(list(sizes)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_minor_locator(NullLocator())
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-        axis.set_minor_formatter(NullFormatter())
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axes.tick_params(labelsize=7.5)
     axes.grid(alpha=0.25, color=GREY)
     axes.set_axisbelow(True)
     for side in ("top", "right"):

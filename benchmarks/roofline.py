@@ -52,16 +52,16 @@ _CALLERS = {
     "watch_answers": ("ihomer.classifier",),
     "count_votes": ("ihomer.classifier",),
 }
-# What holds a kernel back where it is far from both roofs, by its access pattern.
-ACCESS = {
-    "local_rows": "random: links from row to row, rows of the nearest; columns in order",
-    "decode_rows": "random: members of labelsets; short loops with branches",
-    "bayes_rows": "in order; two divisions for each label and feature",
-    "mix_rows": "in order; short loops, a root and a division for each label and expert",
-    "ridge_rows": "in order over the covariance and the weights",
-    "linear_rows": "rows of weights, each in order",
-    "rehearsal_rows": "rows of weights of past events, each in order",
+# How a kernel goes over its cells: what it waits for where it is far from both roofs.
+_ACCESS = {
+    "local_rows": "links from row to row (random access), sums over few rows",
+    "decode_rows": "members of labelsets (random access), short loops with branches",
+    "bayes_rows": "two divisions for each label and feature",
+    "mix_rows": "a root and a division for each label and expert",
+    "linear_rows": "short rows of weights, one for each feature",
+    "rehearsal_rows": "short rows of weights, one for each feature",
 }
+_NEAR, _FAR = 0.5, 0.25  # of the roof of the memory: from here on bandwidth holds a kernel back; below, something else does
 
 
 @jit
@@ -229,9 +229,28 @@ def measure(X: Any, Y: Any, machine: dict[str, Any], n_timed: int = TIMED, repea
     }
 
 
+def held_back(kernel: str, row: dict[str, float]) -> str:
+    """Return in words what holds a kernel back.
+
+    Examples
+    --------
+    >>> from benchmarks.roofline import held_back
+    >>> held_back("decode_rows", {"of_memory_roof": 0.06, "of_memory_bandwidth": 0.06})
+    'latency: members of labelsets (random access), short loops with branches'
+    """
+    if row["of_memory_roof"] > 1.0:
+        return "bandwidth of the caches"
+    if row["of_memory_roof"] >= _NEAR:
+        return "bandwidth"
+    why = _ACCESS.get(kernel, "short loops")
+    return f"latency: {why}" if row["of_memory_roof"] < _FAR else f"in part bandwidth; {why}"
+
+
 def draw(found: dict[str, Any], path: Path) -> None:
     """Draw roofs and kernels: operations per second against operations per byte, both logarithmic."""
     plt = plotter()
+    from matplotlib.ticker import FuncFormatter
+
     figure, axes = plt.subplots(figsize=(7.5, 5.2))
     machine = found["machine_measured"]
     peak = machine["multiply_add_gflop_s"]["float32"]
@@ -246,11 +265,13 @@ def draw(found: dict[str, Any], path: Path) -> None:
         weight = 1.6 if name == "memory" else 0.8
         corner = peak / rate
         axes.plot([left, corner, right], [left * rate, peak, peak], color=GREY, lw=weight, zorder=1)
-    low = min(y for _, y, *_ in points) / 3
+    low = min(y for _, y, *_ in points) / 1.8
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(left, right)
     axes.set_ylim(low, peak * 2.5)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel("operations per byte of the cells that an event needs")
     axes.set_ylabel("GFLOP/s")
     for side in ("top", "right"):
@@ -266,7 +287,9 @@ def draw(found: dict[str, Any], path: Path) -> None:
         axes.plot(*zip(*own, strict=True), linestyle="none", marker=marker, markersize=6, color=colour, label=name, zorder=2)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(found["sets"]), frameon=False)
     named = [(x, y, name.removesuffix("_rows"), styles[i % len(styles)][1]) for x, y, name, i in points]
-    label_points(figure, axes, named)
+    along = np.geomspace(left, right, 400).tolist()
+    roofs = [(x, min(x * rate, peak)) for rate in machine["bandwidth_gb_s"].values() for x in along]
+    label_points(figure, axes, named, roofs)
     save(plt, figure, path)
 
 
@@ -311,13 +334,13 @@ def roofline_block(found: dict[str, Any] | None = None) -> str:
         [
             f"{name}: {kernel}", f"{row['operations_per_event']:,}", f"{row['bytes_per_event']:,}",
             f"{row['operations_per_byte']:.2f}", f"{row['gflop_s']:.2f}", f"{row['gb_s']:.2f}", f"{row['of_peak']:.1%}",
-            f"{row['of_memory_bandwidth']:.0%}", f"{row['of_memory_roof']:.0%}",
+            f"{row['of_memory_bandwidth']:.0%}", f"{row['of_memory_roof']:.0%}", held_back(kernel, row),
         ]
         for name, measured in found["sets"].items()
         for kernel, row in measured["kernels"].items()
     ]  # fmt: skip
     columns = ["kernel", "operations per event", "bytes", "operations per byte", "GFLOP/s", "GB/s", "of peak", "of bandwidth"]
-    return head + "\n\n" + table([*columns, "of the memory's roof"], rows)
+    return head + "\n\n" + table([*columns, "of the memory's roof", "held back by"], rows)
 
 
 def main() -> None:

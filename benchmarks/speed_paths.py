@@ -8,8 +8,8 @@ kernels are loaded or compiled by 300 events of a throwaway model first; then ea
 one that has learned all events) and the fastest of three runs counts, in processor time, or one where a run takes more than
 two seconds. Making the arguments is not counted. Other models are those of `benchmarks.compare` with their settings there, one
 event at a time, predicted then learned, for at most 6 seconds. Memory is the most that the process has used, and how much of
-it came after the warm-up. `compile` has the seconds of the first use in a new process with an empty cache of kernels, and with
-a full one.
+it came after the warm-up. `compile` has the processor seconds of the first use in a new process with an empty cache of
+kernels, and with a full one.
 """
 
 import argparse
@@ -61,10 +61,10 @@ class PublicPath(NamedTuple):
 
 _COMPILE = """
 import time
-start = time.perf_counter()
+start = time.process_time()
 import numpy as np
 from ihomer import {name}
-imported = time.perf_counter()
+imported = time.process_time()
 rng = np.random.default_rng(0)
 X = rng.normal(size=(300, 12))
 Y = (rng.random((300, 6)) < 0.4).astype(np.uint8)
@@ -73,9 +73,9 @@ for row in range(40):
     x = {{f"x{{i}}": X[row, i] for i in range(12)}}
     model.predict_one(x)
     model.learn_one(x, {{str(label) for label in np.flatnonzero(Y[row])}})
-one_by_one = time.perf_counter()
+one_by_one = time.process_time()
 {name}().test_then_train_many(X, Y)
-print(imported - start, one_by_one - imported, time.perf_counter() - one_by_one)
+print(imported - start, one_by_one - imported, time.process_time() - one_by_one)
 """
 
 
@@ -257,7 +257,7 @@ def measure_set(stream: Stream, say: Callable[[str], None]) -> dict[str, Any]:
 
 
 def compile_seconds() -> dict[str, dict[str, float]]:
-    """Return the seconds to import, to use one by one and then many for the first time, with an empty and with a full cache."""
+    """Return the processor seconds to import, to use one by one and then many for the first time, with an empty and with a full cache."""
     found = {}
     for name in ("IHOMERClassifier", "MLHATClassifier"):
         with tempfile.TemporaryDirectory() as cache:
@@ -317,12 +317,12 @@ def memory_block(found: dict[str, Any] | None = None) -> str:
 
 
 def compile_block(found: dict[str, Any] | None = None) -> str:
-    """Return the seconds of the first use in a new process."""
+    """Return the processor seconds of the first use in a new process."""
     rows = [
         [name, *[f"{seconds[part]:.1f}" for part in ("import", "one by one", "many")]]
         for name, seconds in (found or load("speed_paths"))["compile"].items()
     ]
-    return table(["seconds in a new process", "import", "then 40 events one by one", "then 300 in a batch"], rows)
+    return table(["processor seconds in a new process", "import", "then 40 events one by one", "then 300 in a batch"], rows)
 
 
 def main() -> None:

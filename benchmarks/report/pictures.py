@@ -87,14 +87,19 @@ def _rate(lines: Sequence[dict[str, Any]]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def label_points(figure: Any, axes: Any, points: list[tuple[float, float, str, str]]) -> None:
-    """Write names beside points, from the top down, each in the first place that is free of names and markers."""
+def label_points(
+    figure: Any, axes: Any, points: list[tuple[float, float, str, str]], avoid: Sequence[tuple[float, float]] = ()
+) -> None:
+    """Write names beside points (x, y, name, colour), from the top down, each in the first place that is free of names,
+    markers, and points to avoid.
+    """
     from matplotlib.transforms import Bbox
 
     figure.canvas.draw()
     inside = axes.get_window_extent()
     at = axes.transData.transform([(x, y) for x, y, _, _ in points])
     taken: list[Any] = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in at]
+    taken += [Bbox.from_bounds(x - 1, y - 1, 2, 2) for x, y in (axes.transData.transform(list(avoid)) if avoid else ())]
     for x, y, name, colour in sorted(points, key=lambda point: (-point[1], point[2])):
         for dx, dy, side in _PLACES:
             text = axes.annotate(
