@@ -3,11 +3,11 @@
     python -m benchmarks.speed_paths            # about six minutes
     python -m benchmarks.speed_paths --write    # and write results/speed_paths.json
 
-The first 2,000 events of each set in file order. Each model with each form of events has a process of its own, in which
+The first 1,500 events of each set in file order. Each model with each form of events has a process of its own, in which
 kernels are loaded or compiled by 300 events of a throwaway model first; then each path is run on a new model (predicting: on
 one that has learned all events) and the fastest of three runs counts, in processor time, or one where a run takes more than
-two seconds. Making the arguments is not counted. Other models are those of `benchmarks.compare` with their settings there, one
-event at a time, predicted then learned, for at most 6 seconds. Memory is the most that the process has used, and how much of
+a second. Making the arguments is not counted. Other models are those of `benchmarks.compare` with their settings there, one
+event at a time, predicted then learned, for at most 4 seconds. Memory is the most that the process has used, and how much of
 it came after the warm-up. `compile` has the processor seconds of the first use in a new process with an empty cache of
 kernels, and with a full one.
 """
@@ -36,8 +36,8 @@ from benchmarks.speed import run_python
 from ihomer import IHOMERClassifier, MLHATClassifier
 
 SETS = ("yeast", "scene", "tmc2007_500", "bibtex")
-EVENTS, WARM_UP = 2000, 300
-REPEATS, LONG, BUDGET = 3, 2.0, 6.0  # runs; seconds from which one run is enough; seconds that other models get
+EVENTS, WARM_UP = 1500, 300
+REPEATS, LONG, BUDGET = 3, 1.0, 4.0  # runs; seconds from which one run is enough; seconds that other models get
 MODELS: dict[str, Callable[[], Any]] = {
     "default": IHOMERClassifier,
     "paper": IHOMERClassifier.paper,
@@ -257,7 +257,7 @@ def measure_set(stream: Stream, say: Callable[[str], None]) -> dict[str, Any]:
 
 
 def compile_seconds() -> dict[str, dict[str, float]]:
-    """Return the processor seconds to import, to use one by one and then many for the first time, with an empty and with a full cache."""
+    """Return the processor seconds to import, then of the first use one by one, then of many; with empty and full cache."""
     found = {}
     for name in ("IHOMERClassifier", "MLHATClassifier"):
         with tempfile.TemporaryDirectory() as cache:
