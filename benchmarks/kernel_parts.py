@@ -45,7 +45,8 @@ RIDGE = ("scores", "gain", "weights", "covariance")
 @jit
 def decoder_part(
     part, times, odds, target, weight, header, table, hashes, ends, pool, stats, last_seen, latest, factor, information,
-    novelty, shared, shared_information, own, own_bias, total, tally, events, inputs, final, weights_of_sets, live, found, proba,
+    novelty, shared, shared_information, own, own_bias, total, tally, events, inputs, final, weights_of_sets, live, found,
+    proba,
 ):  # fmt: skip
     """Run one part of the decoding of one row, learning included, after all that it needs. The arrays: see `decode_rows`."""
     n_labels = odds.size
