@@ -249,9 +249,9 @@ def held_back(kernel: str, row: dict[str, float]) -> str:
 def draw(found: dict[str, Any], path: Path) -> None:
     """Draw roofs and kernels: operations per second against operations per byte, both logarithmic."""
     plt = plotter()
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    figure, axes = plt.subplots(figsize=(7.5, 5.2))
+    figure, axes = plt.subplots(figsize=(7.5, 6.0))
     machine = found["machine_measured"]
     peak = machine["multiply_add_gflop_s"]["float32"]
     points = [
@@ -259,8 +259,8 @@ def draw(found: dict[str, Any], path: Path) -> None:
         for i, measured in enumerate(found["sets"].values())
         for name, row in measured["kernels"].items()
     ]
-    left = min(x for x, *_ in points) / 3
-    right = max(max(x for x, *_ in points), peak / machine["bandwidth_gb_s"]["memory"]) * 3
+    left = min(x for x, *_ in points) / 2
+    right = max(max(x for x, *_ in points), peak / machine["bandwidth_gb_s"]["memory"]) * 1.5
     for name, rate in machine["bandwidth_gb_s"].items():
         weight = 1.6 if name == "memory" else 0.8
         corner = peak / rate
@@ -271,7 +271,9 @@ def draw(found: dict[str, Any], path: Path) -> None:
     axes.set_xlim(left, right)
     axes.set_ylim(low, peak * 2.5)
     for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("operations per byte of the cells that an event needs")
     axes.set_ylabel("GFLOP/s")
     for side in ("top", "right"):
@@ -289,7 +291,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
     named = [(x, y, name.removesuffix("_rows"), styles[i % len(styles)][1]) for x, y, name, i in points]
     along = np.geomspace(left, right, 400).tolist()
     roofs = [(x, min(x * rate, peak)) for rate in machine["bandwidth_gb_s"].values() for x in along]
-    label_points(figure, axes, named, roofs)
+    label_points(figure, axes, named, roofs, lines_apart=True)
     save(plt, figure, path)
 
 

@@ -88,10 +88,14 @@ def _rate(lines: Sequence[dict[str, Any]]) -> float | None:
 
 
 def label_points(
-    figure: Any, axes: Any, points: list[tuple[float, float, str, str]], avoid: Sequence[tuple[float, float]] = ()
+    figure: Any,
+    axes: Any,
+    points: list[tuple[float, float, str, str]],
+    avoid: Sequence[tuple[float, float]] = (),
+    lines_apart: bool = False,
 ) -> None:
     """Write names beside points (x, y, name, colour), from the top down, each in the first place that is free of names,
-    markers, and points to avoid.
+    markers, and points to avoid; if `lines_apart`, the line from a name to its point stays clear of these too.
     """
     from matplotlib.transforms import Bbox
 
@@ -107,13 +111,26 @@ def label_points(
             )
             box = Bbox(text.get_window_extent())
             free = inside.y0 <= box.y0 and box.y1 <= inside.y1 and not any(box.overlaps(other) for other in taken)
+            line = _along_line(figure, axes, (x, y), (dx, dy)) if lines_apart and dy else []
+            free = free and not any(dot.overlaps(other) for dot in line for other in taken)
             if free or (dx, dy, side) == _PLACES[-1]:
                 break
             text.remove()
-        taken.append(box)
+        taken += [box, *line]
         if dy:
-            line = {"arrowstyle": "-", "color": colour, "lw": 0.6, "shrinkA": 0, "shrinkB": 2}
-            axes.annotate("", (x, y), xytext=(dx, dy), textcoords="offset points", arrowprops=line)
+            arrow = {"arrowstyle": "-", "color": colour, "lw": 0.6, "shrinkA": 0, "shrinkB": 2}
+            axes.annotate("", (x, y), xytext=(dx, dy), textcoords="offset points", arrowprops=arrow)
+
+
+def _along_line(figure: Any, axes: Any, point: tuple[float, float], offset: tuple[float, float]) -> list[Any]:
+    """Return small boxes along the line to a name, but for its end at the point's own marker."""
+    from matplotlib.transforms import Bbox
+
+    start = axes.transData.transform([point])[0]
+    step = np.array(offset) * figure.dpi / 72.0
+    length = float(np.hypot(*step))
+    shares = np.arange(8.0, length, 3.0) / length
+    return [Bbox.from_bounds(x - 0.5, y - 0.5, 1, 1) for x, y in start + shares[:, None] * step]
 
 
 _PLACES = [
