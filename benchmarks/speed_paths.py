@@ -274,15 +274,15 @@ def stream_of(name: str, n_events: int) -> Stream:
 
 
 def paths_block(found: dict[str, Any] | None = None) -> str:
-    """Return events per second of every path on every set, and in brackets over river's logistic regression."""
+    """Return events per second of every path on every set, in brackets over river's logistic regression; where the budget of
+    another model ended before the events did, how many it took.
+    """
     sets = (found or load("speed_paths"))["sets"]
-    first = next(iter(sets.values()))["models"]
     rows = []
     for model, form, path in _places(sets):
-        cells = [_cell(row["models"].get(model, {}).get(form, {}), path) for row in sets.values()]
+        cells = [_cell(row["models"].get(model, {}).get(form, {}), path, row["n_events"]) for row in sets.values()]
         rows.append([f"{model}, {form}: {path}" if model in MODELS else model, *cells])
-    assert REFERENCE in first
-    return table(["events per second (over river's BR LR)", *sets], rows)
+    return table([f"events per second (over river's {REFERENCE})", *sets], rows)
 
 
 def _places(sets: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -298,11 +298,13 @@ def _places(sets: dict[str, Any]) -> list[tuple[str, str, str]]:
     return sorted(dict.fromkeys(found), key=lambda place: order[place[0]])
 
 
-def _cell(result: dict[str, Any], path: str) -> str:
+def _cell(result: dict[str, Any], path: str, n_events: int) -> str:
     if path not in result.get("events_per_second", {}):
         return "failed" if "failed" in result else ""
-    told = f"{result['events_per_second'][path]:,.0f}"
-    return told + (f" ({result['over_river'][path]:,.1f})" if "over_river" in result else "")
+    rate = result["events_per_second"][path]
+    told = f"{rate:,.0f}" if rate >= 10.0 else f"{rate:.1f}"
+    told += f" ({result['over_river'][path]:,.2f})" if "over_river" in result else ""
+    return told + (f", first {result['n_events']:,}" if result.get("n_events", n_events) < n_events else "")
 
 
 def memory_block(found: dict[str, Any] | None = None) -> str:

@@ -210,9 +210,13 @@ def test_peers_and_blocks() -> None:
         "BR HT": {"one by one": {"failed": "MemoryError"}},
     }  # fmt: skip
     assert models["BR LR"]["one by one"]["n_events"] == len(stream)
-    found = {"sets": {"tiny": {"models": models}}, "compile": {"A, empty cache": {"import": 1, "one by one": 20, "many": 3}}}
-    assert "| default, one by one: test, then train | 300 (1.5) |" in speed_paths.paths_block(found)
+    found = {
+        "sets": {"tiny": {"n_events": 90, "models": models}},
+        "compile": {"A, empty cache": {"import": 1, "one by one": 20, "many": 3}},
+    }
+    assert "| default, one by one: test, then train | 300 (1.50) |" in speed_paths.paths_block(found)
     assert "| BR HT | failed |" in speed_paths.paths_block(found)
+    assert ", first 60 |" in speed_paths.paths_block(found)
     assert "| default, one by one | 3 (+2) |" in speed_paths.memory_block(found)
     assert "| A, empty cache | 1.0 | 20.0 | 3.0 |" in speed_paths.compile_block(found)
 
