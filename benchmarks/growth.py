@@ -1,6 +1,6 @@
 """How does the time per event grow with the stream? Each size is varied alone; the exponent of a power law is fitted.
 
-    python -m benchmarks.growth            # about six minutes
+    python -m benchmarks.growth            # about two minutes
     python -m benchmarks.growth --write    # and write results/growth.json and results/growth.svg
 
 The default model learns a synthetic stream (`streams.synthetic`, `streams.zipf`) by `test_then_train_many`; the time per event

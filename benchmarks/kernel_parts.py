@@ -1,6 +1,6 @@
 """Which part of the three costliest kernels takes the time?
 
-    python -m benchmarks.kernel_parts            # about two minutes
+    python -m benchmarks.kernel_parts            # about a minute
     python -m benchmarks.kernel_parts --write    # and write results/kernel_parts.json
 
 A default model learns the first 5,000 events of a set, the last ones one at a time. For some of these the arguments of the

@@ -1,6 +1,6 @@
 """Which kernels take the time, and how near do they come to what the machine can do?
 
-    python -m benchmarks.roofline            # about four minutes
+    python -m benchmarks.roofline            # about a minute
     python -m benchmarks.roofline --write    # and write results/roofline.json and results/roofline.svg
 
 The machine, one core: memory bandwidth by the triad a = b + s c over arrays much larger than the cache, and within each
