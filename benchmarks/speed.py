@@ -121,7 +121,8 @@ def measure(name: str) -> dict[str, float]:
     return {key: round(value, 1) for key, value in row.items()}
 
 
-def _python(code: str, cache: str) -> list[float]:
+def run_python(code: str, cache: str) -> list[float]:
+    """Run code in a new process whose compiled kernels are kept in a folder; return the numbers that it prints."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
     out = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout
     return [round(float(word), 2) for word in out.split()]
@@ -130,10 +131,10 @@ def _python(code: str, cache: str) -> list[float]:
 def starts() -> dict[str, float]:
     """Return seconds: to compile everything cold, to import and to answer the first event in a second process."""
     with tempfile.TemporaryDirectory() as cache:
-        (everything,) = _python(_EVERYTHING, cache)
-        (again,) = _python(_EVERYTHING, cache)
+        (everything,) = run_python(_EVERYTHING, cache)
+        (again,) = run_python(_EVERYTHING, cache)
         first = _FIRST_EVENT.format(name="IHOMERClassifier", make="()")
-        imported, answered = _python(first, cache)
+        imported, answered = run_python(first, cache)
     return {
         "cold_everything": everything,
         "warm_everything": again,

@@ -15,7 +15,8 @@ COLOURS = {"ours": "#e8590c", "global": "#2b8aeb", "local": "#2f9e44", "trivial"
 MARKERS = {"ours": "*", "global": "s", "local": "o", "trivial": "x", "other": "D"}
 
 
-def _plot() -> Any:
+def plotter() -> Any:
+    """Return pyplot, set up for pictures that look alike and are the same bytes each time."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -30,7 +31,8 @@ def _plot() -> Any:
     return plt
 
 
-def _save(plt: Any, figure: Any, path: Path) -> None:
+def save(plt: Any, figure: Any, path: Path) -> None:
+    """Write a figure as SVG on a transparent background, and close it."""
     figure.savefig(path, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
     plt.close(figure)
 
@@ -42,7 +44,7 @@ def speed_against_score(results: Results, score: str, path: Path) -> None:
     default model's mean on the same streams, so that a model that finished only easy ones gains nothing by it; an open marker
     and the number of streams say that it did not finish all.
     """
-    plt = _plot()
+    plt = plotter()
     figure, axes = plt.subplots(figsize=(7.5, 5.5))
     table = results.table(score)
     ours = table[:, results.models.index(OURS)]
@@ -61,8 +63,8 @@ def speed_against_score(results: Results, score: str, path: Path) -> None:
         )  # fmt: skip
         points.append((x, y, model if done.all() else f"{model} ({int(done.sum())})", COLOURS[group]))
     _frame(axes, results, score)
-    _label(figure, axes, points)
-    _save(plt, figure, path)
+    label_points(figure, axes, points)
+    save(plt, figure, path)
 
 
 def _frame(axes: Any, results: Results, score: str) -> None:
@@ -85,14 +87,23 @@ def _rate(lines: Sequence[dict[str, Any]]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def _label(figure: Any, axes: Any, points: list[tuple[float, float, str, str]]) -> None:
-    """Write names beside points, from the top down, each in the first place that is free of names and markers."""
+def label_points(
+    figure: Any,
+    axes: Any,
+    points: list[tuple[float, float, str, str]],
+    avoid: Sequence[tuple[float, float]] = (),
+    lines_apart: bool = False,
+) -> None:
+    """Write names beside points (x, y, name, colour), from the top down, each in the first place that is free of names,
+    markers, and points to avoid; if `lines_apart`, the line from a name to its point stays clear of these too.
+    """
     from matplotlib.transforms import Bbox
 
     figure.canvas.draw()
     inside = axes.get_window_extent()
     at = axes.transData.transform([(x, y) for x, y, _, _ in points])
     taken: list[Any] = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in at]
+    taken += [Bbox.from_bounds(x - 1, y - 1, 2, 2) for x, y in (axes.transData.transform(list(avoid)) if avoid else ())]
     for x, y, name, colour in sorted(points, key=lambda point: (-point[1], point[2])):
         for dx, dy, side in _PLACES:
             text = axes.annotate(
@@ -100,13 +111,26 @@ def _label(figure: Any, axes: Any, points: list[tuple[float, float, str, str]]) 
             )
             box = Bbox(text.get_window_extent())
             free = inside.y0 <= box.y0 and box.y1 <= inside.y1 and not any(box.overlaps(other) for other in taken)
+            line = _along_line(figure, axes, (x, y), (dx, dy)) if lines_apart and dy else []
+            free = free and not any(dot.overlaps(other) for dot in line for other in taken)
             if free or (dx, dy, side) == _PLACES[-1]:
                 break
             text.remove()
-        taken.append(box)
+        taken += [box, *line]
         if dy:
-            line = {"arrowstyle": "-", "color": colour, "lw": 0.6, "shrinkA": 0, "shrinkB": 2}
-            axes.annotate("", (x, y), xytext=(dx, dy), textcoords="offset points", arrowprops=line)
+            arrow = {"arrowstyle": "-", "color": colour, "lw": 0.6, "shrinkA": 0, "shrinkB": 2}
+            axes.annotate("", (x, y), xytext=(dx, dy), textcoords="offset points", arrowprops=arrow)
+
+
+def _along_line(figure: Any, axes: Any, point: tuple[float, float], offset: tuple[float, float]) -> list[Any]:
+    """Return small boxes along the line to a name, but for its end at the point's own marker."""
+    from matplotlib.transforms import Bbox
+
+    start = axes.transData.transform([point])[0]
+    step = np.array(offset) * figure.dpi / 72.0
+    length = float(np.hypot(*step))
+    shares = np.arange(8.0, length, 3.0) / length
+    return [Bbox.from_bounds(x - 0.5, y - 0.5, 1, 1) for x, y in start + shares[:, None] * step]
 
 
 _PLACES = [
@@ -121,7 +145,7 @@ _PLACES = [
 
 def critical_difference_diagram(results: Results, score: str, path: Path, alpha: float = 0.05) -> None:
     """Draw mean ranks with bars over models that Nemenyi's test does not tell apart; all models must have finished."""
-    plt = _plot()
+    plt = plotter()
     table = more_is_better(results.table(score), score)
     mean_ranks = statistics.ranks(table).mean(0)
     order = np.argsort(mean_ranks, kind="stable").tolist()
@@ -157,4 +181,4 @@ def critical_difference_diagram(results: Results, score: str, path: Path, alpha:
             edge + (-0.1 if left else 0.1), y, text, ha="right" if left else "left", va="center", fontsize=8, color=colour,
             fontweight=weight,
         )  # fmt: skip
-    _save(plt, figure, path)
+    save(plt, figure, path)

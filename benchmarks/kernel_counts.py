@@ -1,0 +1,318 @@
+"""How many operations a kernel does, and how many bytes it moves, for one event, from its formulas and array shapes.
+
+Counted of the formulas as they are written: each +, -, *, / of numbers of the event as one operation (`flops`), each exp, log
+and square root as one more (`special`). Not counted: comparisons, minimum and maximum, whole-number work such as hashes,
+indices and random numbers, and what joins constants only.
+
+Bytes: each cell of an input, of the state and of an output that the event needs, once if it is read (`read`) and once if it
+is written (`written`), however often the loops come by. Work space that lives for one event in a few kilobytes is left out.
+
+Each function takes the arguments of one call with one row, copied before the call (`a`), and the same after it (`b`).
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ihomer.kernels import decoding, local, rehearsal, ridge
+from ihomer.kernels.expected import MOST_ACTIVE
+from ihomer.kernels.labelsets import LOOK_BACK, N_EVENTS, N_SETS
+from ihomer.kernels.odds import POSITIVE, UNOBSERVED
+from ihomer.kernels.random import uniform
+from ihomer.kernels.window import N_LABELS, N_POSITIVE
+
+__all__ = ["COUNTERS", "Count", "solve"]
+
+Arguments = tuple[Any, ...]
+_PROBABILITY = 2  # operations of 1 / (1 + exp(-s)) beside exp
+_LOG_ODDS = 2  # of ln(p / (1 - p)) beside ln
+_BAYES_AT_ONCE = 12  # ratios that naive Bayes multiplies before it takes a logarithm
+_MIXED = 7  # operations of mixing for each expert and label that is learned, beside the square root
+_LEAST_CURVATURE = 1e-4
+
+
+class Count(NamedTuple):
+    """Operations, and bytes of the cells that are needed."""
+
+    flops: float = 0.0
+    special: float = 0.0
+    read: float = 0.0
+    written: float = 0.0
+
+    def plus(self, other: "Count") -> "Count":
+        """Return the sum of both."""
+        return Count(*(mine + its for mine, its in zip(self, other, strict=True)))
+
+    @property
+    def operations(self) -> float:
+        """All operations."""
+        return self.flops + self.special
+
+    @property
+    def moved(self) -> float:
+        """All bytes."""
+        return self.read + self.written
+
+
+def solve(n: int) -> Count:
+    """Count Cholesky's method for n unknowns: n (n - 1) (n + 1) / 3 for the sums of G, n (n - 1) / 2 divisions, 2 n^2 after."""
+    return Count((n - 1) * n * (n + 1) / 3 + n * (n - 1) / 2 + 2 * n * n, n)
+
+
+def linear(a: Arguments, b: Arguments) -> Count:
+    """Count M regressions of L labels on P pairs: 2 P L for W x and for the step each, and what is done for each label."""
+    indptr, _, _, target, _, _, learn, rates, base, weights, out, _ = a
+    n, labels, models = _pairs(indptr), out.shape[1], len(rates)
+    flops, special = labels * (2 + 2 * n), 0
+    if learn:
+        flops += 2 + labels * (5 + 2 * n) + _observed(target, labels)
+        special += labels
+    rows = (n + 1) * labels * weights.itemsize * models
+    read = 8 * n + labels * (1 + 4 * (base >= 0)) + rows
+    return Count(models * flops, models * special, read, 4 * labels * models + rows * learn)
+
+
+def rehearsed(a: Arguments, b: Arguments) -> Count:
+    """Count one score, and a step for the event and for four of those kept: (4 P + 7) L each."""
+    indptr, _, _, target, _, _, learn, number, size = a[:9]
+    w, out = a[15], a[16]
+    n, labels, times = _pairs(indptr), out.shape[1], rehearsal._TIMES
+    count = Count(labels * (2 + 2 * n), 0, 8 * n + 4 * labels + (n + 1) * labels * w.itemsize, 4 * labels)
+    if not learn:
+        return count
+    observed = _observed(target, labels)
+    stored = min(n, a[11].shape[1])
+    count = count.plus(Count(2 + stored, 0, labels, 8 * stored + (n + 1) * labels * w.itemsize))
+    count = count.plus(Count(labels * (7 + 4 * n) + observed, labels))
+    for time in range(times):
+        slot = int(uniform(0, int(number), time) * min(number + 1, size))
+        past, _, marked = b[9][slot].tolist()
+        unobserved = marked - b[9][slot, rehearsal.N_POSITIVE]
+        rows = (past + 1) * labels * w.itemsize
+        step = Count(1 + labels * (8 + 4 * past) - unobserved, labels, 8 * past + 4 * marked + rows, rows)
+        count = count.plus(step)
+    return count
+
+
+def ridged(a: Arguments, b: Arguments) -> Count:
+    """Count, with U places in use, n of them met by the event, and weights W wide (twice the room for labels): 2 n W for the
+    scores, 2 n U for the gain, U (2 W + 1) for the weights, and U (2 U + 2) where the covariance is learned.
+    """
+    indptr, index, _, target, _, _, learn = a[:7]
+    place_of, hand, covariance, weights, out = b[8], b[10], b[11], b[12], b[14]
+    n, labels, width = _pairs(indptr), out.shape[1], weights.shape[1]
+    met = 1 + int((place_of[index[indptr[0] : indptr[1]]] >= 0).sum())
+    count = Count(2 * met * width + labels * (_LOG_ODDS + 1), labels, 12 * n + 4 * labels, 8 * labels)
+    if not learn:
+        return count.plus(Count(read=4 * met * width))
+    used = int(hand[0])
+    refused = n + 1 - met
+    observed = _observed(target, labels)
+    flops = n + 2 * refused + (met - 1) + 2 * met * used + 2 * met + 5 * observed + 3 + used * (1 + 2 * width)
+    count = count.plus(Count(flops, observed, 8 * n + labels + 4 * used * width, 8 * n + 4 * used * width))
+    if covariance[0, 0] == a[11][0, 0]:
+        return count.plus(Count(read=4 * met * used))
+    before, after = np.diag(a[11])[:used], np.diag(covariance)[:used]
+    noisy = int(((before < np.float32(1.0 / ridge.RIDGE)) | (before != after)).sum())
+    return count.plus(Count(5 + used * (1 + 2 * used) + noisy, 0, 4 * used * used, 4 * used * used))
+
+
+def naive_bayes(a: Arguments, b: Arguments) -> Count:
+    """Count 11 operations for each label and feature that is known, 6 for each label, a logarithm for each twelve ratios."""
+    indptr, index, target, _, learn, counts, totals, _, out, _ = a
+    features = index[indptr[0] : indptr[1]] % len(counts)
+    n, labels = len(features), out.shape[1]
+    known = int((totals[features] > 0.0).sum())
+    groups = -(-known // _BAYES_AT_ONCE)
+    count = Count(
+        labels * (6 + 11 * known + groups), labels * (1 + groups), 12 * n + labels * (16 + 4 * known), 4 * labels
+    )  # fmt: skip
+    if not learn:
+        return count
+    positive = int((target[0, :labels] == POSITIVE).sum())
+    unobserved = labels - _observed(target, labels)
+    flops = n + 3 * labels + 2 * n * (positive + unobserved) + 3 * unobserved
+    return count.plus(Count(flops, 0, labels, 8 * n + 16 * labels + 4 * n * (positive + unobserved)))
+
+
+def _mix(labels: int, experts: int, observed: int, curved: int) -> Count:
+    """Count the mixing and learning of one row; `curved` labels are uncertain enough to take part in the information."""
+    flops = 3 * experts * labels + experts * experts + experts + observed * (12 + _MIXED * experts)
+    flops += curved * (experts + experts * (experts + 1)) + experts
+    return Count(flops, observed * (2 + experts)).plus(solve(experts))
+
+
+def mixed(a: Arguments, b: Arguments) -> Count:
+    """Count 3 E for each label's log-odds of E experts, (7 E + 12) to learn it, (E^2 + 2 E) for the information."""
+    inputs, target, weight, learn = a[:4]
+    labels, experts = inputs.shape[1:]
+    if not learn:
+        return Count(3 * experts * labels, 0, labels * (4 * experts + 16 * experts + 16), 8 * labels)
+    p = 1.0 / (1.0 + np.exp(-b[8][0]))
+    seen = target[0, :labels] != UNOBSERVED
+    curved = int((min(weight[0], 8.0) * p * (1.0 - p) > _LEAST_CURVATURE)[seen].sum())
+    cells = labels * (16 * experts + 16) + 8 * experts * (experts + 1)
+    count = _mix(labels, experts, int(seen.sum()), curved)
+    return count.plus(Count(read=labels * (4 * experts + 1) + cells, written=8 * labels + cells))
+
+
+def near(a: Arguments, b: Arguments) -> Count:
+    """Count dot products with the N rows of the window, 2 N for a feature with a column, 2 for each row met over links for
+    another; two systems of 16 unknowns; and 24 operations for each label.
+    """
+    indptr, index, _, _, _, _, learn, known, number, size, ring = a[:11]
+    present, column_of, products, out = a[16], a[17], b[22], a[23]
+    n, labels, kept = _pairs(indptr), out.shape[1], min(number, size)
+    own = index[indptr[0] : indptr[1]]
+    has_column = column_of[own] >= 0
+    columns, walked = int(has_column.sum()), int(present[own[~has_column]].sum())
+    flops, special, read = 2 * labels + 2 * (columns * kept + walked), labels, 16 * n + 4 * columns * kept + 16 * walked
+    order = (int(number) - 1 - np.arange(kept)) % size
+    order = order[products[order] > 0.0]
+    nearest = order[np.argsort(-products[order], kind="stable")]
+    recent = order[np.isin(order, (int(number) - 1 - np.arange(min(kept, local.RECENT))) % size)]
+    recent = recent[np.argsort(-products[recent], kind="stable")]
+    for voters in (recent[: local.N_RECENT], nearest[: local.N_VOTERS]):
+        flops += 2 * len(voters) + (len(voters) > 0) + _votes(ring, voters) + (4 + _LOG_ODDS) * labels
+        special += labels
+    rows, m = nearest[: local.N_NEAR], min(len(nearest), local.N_NEAR)
+    pairs, equations = m * (m + 1) // 2, solve(m)
+    for sharp in (False, True):
+        flops += 3 * m + 2 * sharp * (pairs + m) + equations.flops + _votes(ring, rows) + (3 + _LOG_ODDS) * labels
+        special += sharp * (pairs + m) + equations.special + labels
+    read += 4 * labels + 4 * kept + 4 * pairs + 8 * m + 4 * int(ring[rows, N_LABELS].sum())
+    count = Count(flops, special, read, 4 * local.N_OUTPUTS * labels + 4 * kept) if not known else Count()
+    if not learn:
+        return count
+    stored = min(n, a[12].shape[1])
+    with_column = int((column_of[own[:stored]] >= 0).sum())
+    return count.plus(Count(stored + with_column + kept, 0, labels + 12 * n, 20 * stored + 4 * with_column + 4 * kept + 32))
+
+
+def decoded(a: Arguments, b: Arguments) -> Count:
+    """Count the balanced answer; see `_weighing`, `_joining`, `_answering` and `_noting` for its parts.
+
+    How many sizes of answers are looked at for the best expected F1 is not to be seen from outside: the size of the answer
+    and one more are counted.
+    """
+    if len(b[0]) <= a[5] or (a[3] and a[7][N_EVENTS] == b[7][N_EVENTS]):  # nothing was done but to ask for room
+        return Count()
+    odds, target = a[0][0], a[1][0]
+    header, ends, pool, shared, tally = a[7], a[10], a[11], a[18], a[23]
+    posterior, live, found, proba, answer = b[27][2], b[28], b[29], b[30][0], b[31][0]
+    labels, n_sets = len(odds), int(header[N_SETS])
+    met = tally[:, 0, decoding.SIZE] > 0.0
+    p = np.where(met, 1.0 / (1.0 + np.exp(-odds)), 0.0)
+    active = active_of(p)
+    near_sets, new = live[: int(found[0])], float(found[1])
+    count = Count(2 * met.sum() + 2 * labels, met.sum() + labels, 9 * labels, 9 * labels)
+    count = count.plus(_weighing(ends, pool, active, n_sets, a[14], len(near_sets), labels))
+    sizes = np.diff(ends)[near_sets]
+    weighty = (1.0 - new) * posterior[near_sets] > 1e-6
+    largest_seen = int(min(sizes[weighty].max(initial=1), len(active)))
+    joined, largest_new = _joining(p[active], int(weighty.sum()), int(sizes[weighty].sum()))
+    largest = max(largest_seen, largest_new)
+    tried = min(decoding._MOST_CANDIDATES, 3 + int(((1.0 - new) * posterior[near_sets] > decoding._LEAST_CANDIDATE).sum()))
+    count = count.plus(joined).plus(_answering(len(active), largest, tried, int(answer.sum())))
+    experts = len(shared)
+    final = Count((2 + _LOG_ODDS) * met.sum() + _PROBABILITY * labels, met.sum() + labels, 32 * labels + 16 * labels)
+    count = count.plus(final)
+    if not a[3]:
+        return count.plus(Count(3 * experts * labels))
+    known = target[:labels] != UNOBSERVED
+    curved = int((proba * (1.0 - proba) > _LEAST_CURVATURE)[known].sum())
+    noted = int((known & ((target[:labels] == POSITIVE) | (proba > decoding._THRESHOLDS[0]))).sum())
+    count = count.plus(_mix(labels, experts, int(known.sum()), curved)).plus(_noting(noted))
+    return count.plus(Count(33 * len(near_sets) + 40, 5, labels + 24 * len(near_sets), 48 * labels + 64))
+
+
+def active_of(p: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the labels that take part in a joint answer: those of p > 0.001, or above the bound that leaves 64."""
+    least = 0.001
+    while (p > least).sum() > MOST_ACTIVE:
+        least = 2.0 * least if least < 0.4 else 0.5 * (1.0 + least)
+    return np.flatnonzero(p > least)
+
+
+def _weighing(ends: Any, pool: Any, active: Any, n_sets: int, latest: Any, n_live: int, n_labels: int) -> Count:
+    """Count the weighing of all seen labelsets: a sum over the members of each up to the first impossible label, 7 operations
+    for each possible one, exp for each that lives.
+    """
+    is_active = np.zeros(n_labels, bool)
+    is_active[active] = True
+    members = is_active[pool[: ends[n_sets]]]
+    owner = np.repeat(np.arange(n_sets), np.diff(ends[: n_sets + 1]))
+    place = np.arange(len(owner)) - ends[owner]
+    first_bad = np.diff(ends[: n_sets + 1]).astype(np.int64)
+    np.minimum.at(first_bad, owner[~members], place[~members])
+    possible = int((first_bad == np.diff(ends[: n_sets + 1])).sum())
+    walked = int(first_bad.sum())
+    recent = len(np.unique(latest[latest >= 0]))
+    flops = 2 * recent + walked + 6 * possible + n_sets + 2 * n_live
+    read = 8 * n_sets + 4 * (walked + n_sets - possible) + 8 * possible + 4 * LOOK_BACK + 16 * recent
+    return Count(flops, recent + possible + n_live, read, 8 * (2 * n_sets + possible) + 4 * n_live)
+
+
+def _joining(p: NDArray[np.float64], n_sets: int, n_members: int) -> tuple[Count, int]:
+    """Count the joint distribution of A active labels and sizes up to k: A (3 A + 2) for that of the sizes, 7 A k to divide
+    each label out of it (3 A k where its p is above 1/2, and the distribution without it) and to add it up.
+
+    Return it, and the largest size worth looking at.
+    """
+    sizes = np.ones(1)
+    for q in p:
+        sizes = np.convolve(sizes, [1.0 - q, q])
+    n, largest = len(p), len(p)
+    tail = 0.0
+    while largest > 1 and tail + sizes[largest] < 1e-4:
+        tail += sizes[largest]
+        largest -= 1
+    likely = int((p > 0.5).sum())
+    flops = n * (3 * n + 2) + (n - largest) * 2
+    flops += (n - likely) * (2 + 4 * (largest - 1)) + likely * (n - 1) * (3 * largest + 2) + 3 * n * largest
+    return Count(flops + n_sets + 2 * n_members, 0, 4 * n_members), largest
+
+
+def _answering(n_active: int, largest: int, tried: int, size: int) -> Count:
+    """Count the choice of an answer: 224 for each active label's worth over its 24 thresholds; 4 A k for the mass and for each
+    size the gains of the best expected F1; and for each answer tried 2 A, and 3 k for each of its labels.
+    """
+    thresholds = decoding.N_THRESHOLDS
+    flops = 8 * (thresholds - 1) + n_active * (9 * thresholds + 8)
+    flops += n_active * largest + (size + 2) * (3 * n_active * largest + 3)
+    flops += tried * (2 * n_active + 3 * size * largest + size + 6)
+    return Count(flops, tried, 16 * thresholds * n_active)
+
+
+def _noting(n_labels: int) -> Count:
+    """Count what the 24 thresholds would have answered, for each label that applied or might have: 10 each."""
+    thresholds = decoding.N_THRESHOLDS
+    cells = 16 * thresholds * n_labels
+    return Count(2 * thresholds + 10 * thresholds * n_labels, 0, cells, cells)
+
+
+def _pairs(indptr: Any) -> int:
+    return int(indptr[1] - indptr[0])
+
+
+def _observed(target: Any, n_labels: int) -> int:
+    return int((target[0, :n_labels] != UNOBSERVED).sum())
+
+
+def _votes(ring: Any, rows: Any) -> int:
+    positive, all_labels = ring[rows, N_POSITIVE].sum(), ring[rows, N_LABELS].sum()
+    return int(positive + 2 * (all_labels - positive))
+
+
+COUNTERS: dict[str, Callable[[Arguments, Arguments], Count]] = {
+    "linear_rows": linear,
+    "rehearsal_rows": rehearsed,
+    "ridge_rows": ridged,
+    "bayes_rows": naive_bayes,
+    "mix_rows": mixed,
+    "local_rows": near,
+    "decode_rows": decoded,
+}
+"""Name of a kernel -> what counts its work for one event."""
