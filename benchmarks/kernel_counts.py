@@ -97,12 +97,12 @@ def rehearsed(a: Arguments, b: Arguments) -> Count:
 
 
 def ridged(a: Arguments, b: Arguments) -> Count:
-    """Count, with U places in use, n of them met by the event, and weights W wide (twice the room for labels): 2 n W for the
+    """Count, with U places in use, n of them met by the event, and W weights of each, two for each label: 2 n W for the
     scores, 2 n U for the gain, U (2 W + 1) for the weights, and U (2 U + 2) where the covariance is learned.
     """
     indptr, index, _, target, _, _, learn = a[:7]
-    place_of, hand, covariance, weights, out = b[8], b[10], b[11], b[12], b[14]
-    n, labels, width = _pairs(indptr), out.shape[1], weights.shape[1]
+    place_of, hand, covariance, out = b[8], b[10], b[11], b[14]
+    n, labels, width = _pairs(indptr), out.shape[1], 2 * out.shape[1]
     met = 1 + int((place_of[index[indptr[0] : indptr[1]]] >= 0).sum())
     count = Count(2 * met * width + labels * (_LOG_ODDS + 1), labels, 12 * n + 4 * labels, 8 * labels)
     if not learn:
@@ -120,14 +120,14 @@ def ridged(a: Arguments, b: Arguments) -> Count:
 
 
 def naive_bayes(a: Arguments, b: Arguments) -> Count:
-    """Count 11 operations for each label and feature that is known, 6 for each label, a logarithm for each twelve ratios."""
+    """Count 5 operations for each label and feature that is known, 9 for each label, a logarithm for each twelve ratios."""
     indptr, index, target, _, learn, counts, totals, _, out, _ = a
     features = index[indptr[0] : indptr[1]] % len(counts)
     n, labels = len(features), out.shape[1]
     known = int((totals[features] > 0.0).sum())
     groups = -(-known // _BAYES_AT_ONCE)
     count = Count(
-        labels * (6 + 11 * known + groups), labels * (1 + groups), 12 * n + labels * (16 + 4 * known), 4 * labels
+        labels * (9 + 5 * known + groups), labels * (1 + groups), 12 * n + labels * (16 + 4 * known), 4 * labels
     )  # fmt: skip
     if not learn:
         return count
@@ -137,25 +137,35 @@ def naive_bayes(a: Arguments, b: Arguments) -> Count:
     return count.plus(Count(flops, 0, labels, 8 * n + 16 * labels + 4 * n * (positive + unobserved)))
 
 
-def _mix(labels: int, experts: int, observed: int, curved: int) -> Count:
-    """Count the mixing and learning of one row; `curved` labels are uncertain enough to take part in the information."""
-    flops = 3 * experts * labels + experts * experts + experts + observed * (12 + _MIXED * experts)
-    flops += curved * (experts + experts * (experts + 1)) + experts
-    return Count(flops, observed * (2 + experts)).plus(solve(experts))
+def _mix(labels: int, inputs: int, groups: int, observed: int, curved: int) -> Count:
+    """Count the mixing and learning of one row with G groups of labels; `curved` labels are uncertain enough to take part in
+    the information.
+    """
+    n, sets = inputs + 1, groups + 1
+    flops = groups * n + labels * (1 + 3 * inputs) + sets * n * n + observed * (7 + _MIXED * n)
+    flops += curved * n * (n + 2) + groups * (n * n + n) + sets * 2 * n
+    count = Count(flops, observed * (1 + n))
+    for _ in range(sets):
+        count = count.plus(solve(n))
+    return count
 
 
 def mixed(a: Arguments, b: Arguments) -> Count:
-    """Count 3 E for each label's log-odds of E experts, (7 E + 12) to learn it, (E^2 + 2 E) for the information."""
-    inputs, target, weight, learn = a[:4]
-    labels, experts = inputs.shape[1:]
+    """Count 3 E for each label's log-odds of E inputs, 7 E to learn it, (E + 1) (E + 3) for the information; and a system of
+    E + 1 unknowns for all labels and for each group of them.
+    """
+    inputs, _, target, weight, learn, weights = a[:6]
+    labels, n_inputs = inputs.shape[1:]
+    groups = len(weights) - 1
     if not learn:
-        return Count(3 * experts * labels, 0, labels * (4 * experts + 16 * experts + 16), 8 * labels)
+        flops = groups * (n_inputs + 1) + labels * (1 + 3 * n_inputs)
+        return Count(flops, 0, labels * (4 + 4 * n_inputs + 16 * (n_inputs + 1)), 8 * labels)
     p = 1.0 / (1.0 + np.exp(-b[8][0]))
     seen = target[0, :labels] != UNOBSERVED
     curved = int((min(weight[0], 8.0) * p * (1.0 - p) > _LEAST_CURVATURE)[seen].sum())
-    cells = labels * (16 * experts + 16) + 8 * experts * (experts + 1)
-    count = _mix(labels, experts, int(seen.sum()), curved)
-    return count.plus(Count(read=labels * (4 * experts + 1) + cells, written=8 * labels + cells))
+    cells = 16 * labels * (n_inputs + 1) + 8 * (groups + 1) * (n_inputs + 1) * (n_inputs + 2)
+    count = _mix(labels, n_inputs, groups, int(seen.sum()), curved)
+    return count.plus(Count(read=labels * (4 * n_inputs + 5) + cells, written=8 * labels + cells))
 
 
 def near(a: Arguments, b: Arguments) -> Count:
@@ -200,8 +210,8 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     if len(b[0]) <= a[5] or (a[3] and a[7][N_EVENTS] == b[7][N_EVENTS]):  # nothing was done but to ask for room
         return Count()
     odds, target = a[0][0], a[1][0]
-    header, ends, pool, shared, tally = a[7], a[10], a[11], a[18], a[23]
-    posterior, live, found, proba, answer = b[27][2], b[28], b[29], b[30][0], b[31][0]
+    header, ends, pool, weights, tally = a[7], a[10], a[11], a[18], a[22]
+    posterior, live, found, proba, answer = b[26][2], b[27], b[28], b[29][0], b[30][0]
     labels, n_sets = len(odds), int(header[N_SETS])
     met = tally[:, 0, decoding.SIZE] > 0.0
     p = np.where(met, 1.0 / (1.0 + np.exp(-odds)), 0.0)
@@ -216,16 +226,16 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     largest = max(largest_seen, largest_new)
     tried = min(decoding._MOST_CANDIDATES, 3 + int(((1.0 - new) * posterior[near_sets] > decoding._LEAST_CANDIDATE).sum()))
     count = count.plus(joined).plus(_answering(len(active), largest, tried, int(answer.sum())))
-    experts = len(shared)
+    n_inputs = weights.shape[1] - 1
     final = Count((2 + _LOG_ODDS) * met.sum() + _PROBABILITY * labels, met.sum() + labels, 32 * labels + 16 * labels)
     count = count.plus(final)
     if not a[3]:
-        return count.plus(Count(3 * experts * labels))
+        return count.plus(Count((1 + 3 * n_inputs) * labels))
     known = target[:labels] != UNOBSERVED
     curved = int((proba * (1.0 - proba) > _LEAST_CURVATURE)[known].sum())
     noted = int((known & ((target[:labels] == POSITIVE) | (proba > decoding._THRESHOLDS[0]))).sum())
-    count = count.plus(_mix(labels, experts, int(known.sum()), curved)).plus(_noting(noted))
-    return count.plus(Count(33 * len(near_sets) + 40, 5, labels + 24 * len(near_sets), 48 * labels + 64))
+    count = count.plus(_mix(labels, n_inputs, 0, int(known.sum()), curved)).plus(_noting(noted))
+    return count.plus(Count(33 * len(near_sets) + 44, 5, labels + 24 * len(near_sets), 48 * labels + 64))
 
 
 def active_of(p: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -276,11 +286,11 @@ def _joining(p: NDArray[np.float64], n_sets: int, n_members: int) -> tuple[Count
 
 
 def _answering(n_active: int, largest: int, tried: int, size: int) -> Count:
-    """Count the choice of an answer: 224 for each active label's worth over its 24 thresholds; 4 A k for the mass and for each
+    """Count the choice of an answer: 104 for each active label's worth over its 24 thresholds; 4 A k for the mass and for each
     size the gains of the best expected F1; and for each answer tried 2 A, and 3 k for each of its labels.
     """
     thresholds = decoding.N_THRESHOLDS
-    flops = 8 * (thresholds - 1) + n_active * (9 * thresholds + 8)
+    flops = 8 * (thresholds - 1) + 5 * thresholds + 4 + n_active * (4 * thresholds + 8)
     flops += n_active * largest + (size + 2) * (3 * n_active * largest + 3)
     flops += tried * (2 * n_active + 3 * size * largest + size + 6)
     return Count(flops, tried, 16 * thresholds * n_active)

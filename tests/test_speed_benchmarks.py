@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import growth, kernel_parts, roofline, speed_paths
+from benchmarks import growth, roofline, speed_paths
 from benchmarks.compare.sets import Stream
 from benchmarks.kernel_counts import COUNTERS, Count, solve
 from ihomer import IHOMERClassifier
@@ -225,39 +225,3 @@ def test_a_cell_in_its_own_process_and_one_that_fails() -> None:
     found = speed_paths.in_own_process(_tiny_stream(), ("BR LR", "one by one", False))
     assert found["events_per_second"]["test, then train"] > 0.0
     assert "KeyError" in speed_paths.in_own_process(_tiny_stream(), ("no such model", "one by one", False))["failed"]
-
-
-def test_parts_of_kernels_work_on_the_numbers_of_the_kernels() -> None:
-    X, Y = _small_events()
-    model = IHOMERClassifier()
-    model.learn_many(X[:50], Y[:50])
-    near: list[Any] = []
-
-    def wrap(name: str, kernel: Any) -> Any:
-        def call(*arguments: Any) -> Any:
-            result = kernel(*arguments)
-            if name == "local_rows":
-                near.append(arguments[23][0, :, arguments[24] + 2].copy())
-            return result
-
-        return call
-
-    with roofline.replaced(wrap):
-        found = kernel_parts.sampled(model, X[50:52], Y[50:52], 1)
-    (decode, decoder), (neighbours, window), (ridge, linear) = (calls[0] for calls in found.values())
-    posterior = decoder[-4][2][: int(decoder[3][0])].copy()
-    decode(1, 3, *decoder)
-    assert np.array_equal(decoder[-4][2][: len(posterior)], posterior)
-    neighbours(3, 2, *window)
-    assert np.allclose(window[-1][:, 2], near[0], atol=1e-5)
-    ridge(1, 2, *linear)
-    places, values, used, covariance, _, gain, _ = linear
-    assert np.allclose(gain[:used], covariance[:used, places] @ values, atol=1e-5)
-
-
-def test_parts_end_to_end() -> None:
-    X, Y = _small_events()
-    row = kernel_parts.measure(X, Y, samples=2, spacing=2, times=2, seconds=1e-4)
-    assert all(value >= 0.0 for parts in row.values() for value in parts.values())
-    block = kernel_parts.parts_block({"sets": {"tiny": row}})
-    assert f"| ridge_rows: covariance | {row['ridge_rows']['covariance']:,.2f} |" in block

@@ -14,11 +14,11 @@ _LONG = 20_000.0  # events with a feature after which its counts are halved
 
 
 @inner
-def bayes_predict(index, first, last, counts, totals, rates, product, out, at):
+def bayes_predict(index, first, last, counts, totals, rates, product, prior, out, at):
     """Write ln(r / (1 - r)) + sum over features f of ln(o_f (1 - r) / r),  o_f = (n_fl + 2 r) / (n_f - n_fl + 2 (1 - r)).
 
     r : rate of the label; n_f, n_fl : weight of the events with the feature, of those with the label too
-    product : float64[labels], work space; out : float32[labels, outputs]
+    product : float64[labels], prior : float64[labels, 2], work space; out : float32[labels, outputs]
     """
     n_rows = counts.shape[0]
     n_known = 0
@@ -27,6 +27,7 @@ def bayes_predict(index, first, last, counts, totals, rates, product, out, at):
     for label in range(out.shape[0]):
         r = (rates[label, 0] + 0.5) / (rates[label, 1] + 1.0)
         product[label] = 1.0
+        prior[label, 0], prior[label, 1] = _STRENGTH * r, _STRENGTH * (1.0 - r)
         out[label, at] = (1.0 - n_known) * math.log(r / (1.0 - r))
     done = 0
     for k in range(first, last):
@@ -36,9 +37,8 @@ def bayes_predict(index, first, last, counts, totals, rates, product, out, at):
             continue
         done += 1
         for label in range(out.shape[0]):
-            r = (rates[label, 0] + 0.5) / (rates[label, 1] + 1.0)
             c = float(with_label[label])
-            product[label] *= (c + _STRENGTH * r) / (max(n - c, 0.0) + _STRENGTH * (1.0 - r))
+            product[label] *= (c + prior[label, 0]) / (max(n - c, 0.0) + prior[label, 1])
         if done % _AT_ONCE == 0 or done == n_known:
             for label in range(out.shape[0]):
                 out[label, at] += math.log(product[label])
@@ -78,9 +78,9 @@ def bayes_rows(indptr, index, target, weight, learn, counts, totals, rates, out,
     counts : float32[rows of counts, labels or more]; totals : float64[rows of counts]; rates : float64[labels or more, 2]
     """
     n_labels = out.shape[1]
-    product = np.empty(n_labels)
+    product, prior = np.empty(n_labels), np.empty((n_labels, 2))
     for row in range(out.shape[0]):
         first, last = indptr[row], indptr[row + 1]
-        bayes_predict(index, first, last, counts, totals, rates, product, out[row], np.int64(at))
+        bayes_predict(index, first, last, counts, totals, rates, product, prior, out[row], np.int64(at))
         if learn:
             bayes_learn(index, first, last, target[row, :n_labels], weight[row], counts, totals, rates)

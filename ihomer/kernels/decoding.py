@@ -90,14 +90,23 @@ def best_way(total, n_ways):
 
 
 @inner
-def best_threshold(total, tally):
+def shared_f1(total):
+    """Return what the F1 of each threshold over all labels adds to a label's own, float64[thresholds]."""
+    result = np.empty(N_THRESHOLDS)
+    for k in range(N_THRESHOLDS):
+        result[k] = _SHRINK * f1_of(total[k])
+    return result
+
+
+@inner
+def best_threshold(shared, tally):
     """Return a label's threshold of largest F1 so far, and that F1; that of all labels counts for 20 of its own.
 
-    total : float64[ways, 2], tally : float64[thresholds, 2], true positives, and answered plus true
+    shared : float64[thresholds], of `shared_f1`; tally : float64[thresholds, 2], true positives, and answered plus true
     """
     best, best_f1 = np.int64(0), -1.0
     for k in range(N_THRESHOLDS):
-        f1 = (2.0 * tally[k, TRUE] + _SHRINK * f1_of(total[k])) / (tally[k, SIZE] + _SHRINK)
+        f1 = (2.0 * tally[k, TRUE] + shared[k]) / (tally[k, SIZE] + _SHRINK)
         if f1 > best_f1:
             best, best_f1 = np.int64(k), f1
     return best, best_f1
@@ -115,10 +124,11 @@ def label_worth(n_active, active, p, total, tally, events, value):
     half = f1_of(total[way]) / 2.0
     n = events[N_EVENTS_FADED] + 3.0
     scale = _MICRO_WORTH * 2.0 * n / (total[way, SIZE] + 6.0)
+    shared = shared_f1(total)
     own_scale = _MACRO_WORTH * 2.0 * n / max(events[N_MET], 1.0)
     for j in range(n_active):
         label = active[j]
-        k, own = best_threshold(total, tally[label])
+        k, own = best_threshold(shared, tally[label])
         value[j] = scale * (p[label] - half) + own_scale * (p[label] - own / 2.0) / (tally[label, k, SIZE] + 4.0)
 
 
@@ -174,8 +184,9 @@ def above(p, n_active, active, least, chosen):
 @inner
 def above_own(p, n_active, active, total, tally, chosen):
     """Write the labels that are above their own threshold."""
+    shared = shared_f1(total)
     for j in range(n_active):
-        k, _ = best_threshold(total, tally[active[j]])
+        k, _ = best_threshold(shared, tally[active[j]])
         chosen[j] = p[active[j]] > _THRESHOLDS[k]
 
 

@@ -70,23 +70,29 @@ def gain_of(places, values, size, used, covariance, gain):
 
 
 @inner
-def ridge_scores(places, values, size, weights, score):
-    """Write W x to `score`, float32[2 * labels], both models one after the other."""
+def ridge_scores(places, values, size, n_labels, weights, score):
+    """Write W x of both models to `score`, float32[2 * (labels or more)], each in its half."""
+    second = score.size // 2
     score[:] = 0.0
     for k in range(size):
         x = values[k]
         row = weights[places[k]]
-        for i in range(score.size):
-            score[i] += x * row[i]
+        for label in range(n_labels):
+            score[label] += x * row[label]
+        for label in range(second, second + n_labels):
+            score[label] += x * row[label]
 
 
 @inner
-def update_weights(used, gain, scale, error, weights):
-    """W += g e' / (1 / w + x' P x); error : float32[2 * labels]."""
+def update_weights(used, gain, scale, error, n_labels, weights):
+    """W += g e' / (1 / w + x' P x); error : float32[2 * (labels or more)]."""
+    second = error.size // 2
     for i in range(used):
         step = gain[i] * scale
         row = weights[i]
-        for label in range(error.size):
+        for label in range(n_labels):
+            row[label] += step * error[label]
+        for label in range(second, second + n_labels):
             row[label] += step * error[label]
 
 
@@ -132,7 +138,7 @@ def ridge_rows(
             if place_of[index[k]] >= 0:
                 places[size], values[size] = place_of[index[k]], value[k]
                 size += 1
-        ridge_scores(places, values, size, weights, score)
+        ridge_scores(places, values, size, n_labels, weights, score)
         for label in range(n_labels):
             out[row, label, at] = log_odds(float(score[label]), LEAST_P)
             out[row, label, at + 1] = bounded(float(score[second + label]) + out[row, label, base], MOST_ODDS)
@@ -151,7 +157,7 @@ def ridge_rows(
             seen = target[row, label] != UNOBSERVED
             score[label] = y - score[label] if seen else 0.0
             score[second + label] = _LOGISTIC * (y - probability(float(out[row, label, at + 1]))) if seen else 0.0
-        update_weights(used, gain, np.float32(1.0 / (1.0 / weight[row] + quadratic)), score, weights)
+        update_weights(used, gain, np.float32(1.0 / (1.0 / weight[row] + quadratic)), score, n_labels, weights)
         hand[2] += 1
         times = 1
         if quadratic < _SMALL:
