@@ -97,6 +97,8 @@ def mix_learn(inputs, odds, target, group, weight, weights, information, own, gr
     n = inputs.shape[1] + 1
     mix_gather(inputs, odds, target, group, min(weight, _MOST_WEIGHT), information, own, gradient)
     for g in range(weights.shape[0] - 1, -1, -1):
+        if not gradient[g].any():  # no label of the group: no step
+            continue
         work[:] = information[g]
         if g == 0:
             for other in range(1, weights.shape[0]):
