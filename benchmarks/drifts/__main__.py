@@ -2,7 +2,8 @@
 
 python -m benchmarks.drifts            # about twenty minutes on one core
 python -m benchmarks.drifts --quick    # two kinds, ours alone, one seed, shorter streams: under a minute
-python -m benchmarks.drifts --write    # and write results/drift_kinds.json and results/pictures/drift_kinds_*.svg
+python -m benchmarks.drifts --write    # and write results/drift_kinds.json and results/drift_kinds_*.svg
+python -m benchmarks.drifts --draw     # only draw the pictures of the result on file, anew
 
 A stream has 5,000 events, 12 labels in 4 groups and 10 numbers; what drifts does so from event 2,500 on. The generator has
 no drift that brings new labels. The loss of an event is 1 - |Y and Z| / |Y or Z|. A detection is what a model notes by itself
@@ -12,18 +13,19 @@ says something only beside the number of false alarms.
 """
 
 import argparse
+import json
 import time
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common import RESULTS, write
 from benchmarks.drifts import pictures
-from benchmarks.drifts.kinds import N_EVENTS, kinds
+from benchmarks.drifts.kinds import N_EVENTS, STATIONARY, kinds
 from benchmarks.drifts.models import MODELS
 from benchmarks.drifts.runs import run, spans_of, summed_up
 
 NAME = "drift_kinds"
-_QUICK = {"kinds": ("stationary", "sudden correlation"), "n_events": 2_000}
+_QUICK_KINDS, _QUICK_EVENTS = (STATIONARY, "sudden correlation"), 2_000
 
 
 def measure(n_events: int, n_seeds: int, wanted: tuple[str, ...], models: list[str], say: Any = print) -> dict[str, Any]:
@@ -56,17 +58,21 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write result and pictures")
     parser.add_argument("--seeds", type=int, default=5, help="streams of each kind; the slow models take fewer")
     parser.add_argument("--quick", action="store_true", help="a small part, to see that it works; nothing is written")
+    parser.add_argument("--draw", action="store_true", help="only draw the pictures of the result on file")
     arguments = parser.parse_args()
     if arguments.seeds < 1:
         parser.error("--seeds must be at least 1")
+    if arguments.draw:
+        draw(json.loads((RESULTS / f"{NAME}.json").read_text()), RESULTS)
+        return
     if arguments.quick:
         ours = [name for name in MODELS if not name.startswith("BR ")]
-        measure(_QUICK["n_events"], 1, _QUICK["kinds"], ours)
+        measure(_QUICK_EVENTS, 1, _QUICK_KINDS, ours)
         return
     result = measure(N_EVENTS, arguments.seeds, (), list(MODELS))
     if arguments.write:
         write(NAME, result)
-        draw(result, RESULTS / "pictures")
+        draw(result, RESULTS)
 
 
 def draw(result: dict[str, Any], folder: Path) -> None:
@@ -74,7 +80,6 @@ def draw(result: dict[str, Any], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     pictures.loss_curves(result, folder / f"{NAME}_loss.svg")
     pictures.agreement_curves(result, folder / f"{NAME}_partition.svg")
-    pictures.delays(result, folder / f"{NAME}_delays.svg")
 
 
 if __name__ == "__main__":

@@ -6,33 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, plain_axes, plotter, save
 from benchmarks.report import statistics
 from benchmarks.report.results import NAMES, OURS, Results, more_is_better
 
-# Colours and a grey that stand out on white and on black alike; the background is left transparent.
-GREY = "#808080"
-COLOURS = {"ours": "#e8590c", "global": "#2b8aeb", "local": "#2f9e44", "trivial": GREY, "other": "#ae5fd0"}
+COLOURS = {"ours": ORANGE, "global": BLUE, "local": GREEN, "trivial": GREY, "other": PURPLE}
 MARKERS = {"ours": "*", "global": "s", "local": "o", "trivial": "x", "other": "D"}
-
-
-def _plot() -> Any:
-    import matplotlib
-
-    matplotlib.use("svg")
-    import matplotlib.pyplot as plt
-
-    plt.rcParams.update(
-        {
-            "svg.hashsalt": "ihomer", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 9, "text.color": GREY,
-            "axes.edgecolor": GREY, "axes.labelcolor": GREY, "xtick.color": GREY, "ytick.color": GREY,
-        }
-    )  # fmt: skip
-    return plt
-
-
-def _save(plt: Any, figure: Any, path: Path) -> None:
-    figure.savefig(path, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
-    plt.close(figure)
 
 
 def speed_against_score(results: Results, score: str, path: Path) -> None:
@@ -42,7 +21,7 @@ def speed_against_score(results: Results, score: str, path: Path) -> None:
     default model's mean on the same streams, so that a model that finished only easy ones gains nothing by it; an open marker
     and the number of streams say that it did not finish all.
     """
-    plt = _plot()
+    plt = plotter()
     figure, axes = plt.subplots(figsize=(7.5, 5.5))
     table = results.table(score)
     ours = table[:, results.models.index(OURS)]
@@ -62,7 +41,7 @@ def speed_against_score(results: Results, score: str, path: Path) -> None:
         points.append((x, y, model if done.all() else f"{model} ({int(done.sum())})", COLOURS[group]))
     _frame(axes, results, score)
     _label(figure, axes, points)
-    _save(plt, figure, path)
+    save(plt, figure, path)
 
 
 def _frame(axes: Any, results: Results, score: str) -> None:
@@ -70,10 +49,7 @@ def _frame(axes: Any, results: Results, score: str) -> None:
     axes.margins(x=0.18)
     axes.set_xlabel("events per second, predict and learn (geometric mean over streams)")
     axes.set_ylabel(f"mean {NAMES[score]} over the default model's on the same streams")
-    axes.grid(alpha=0.25, color=GREY)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    plain_axes(axes)
     for group, colour in COLOURS.items():
         if group in results.groups.values():
             axes.plot([], [], linestyle="none", marker=MARKERS[group], color=colour, label=group)
@@ -121,7 +97,7 @@ _PLACES = [
 
 def critical_difference_diagram(results: Results, score: str, path: Path, alpha: float = 0.05) -> None:
     """Draw mean ranks with bars over models that Nemenyi's test does not tell apart; all models must have finished."""
-    plt = _plot()
+    plt = plotter()
     table = more_is_better(results.table(score), score)
     mean_ranks = statistics.ranks(table).mean(0)
     order = np.argsort(mean_ranks, kind="stable").tolist()
@@ -157,4 +133,4 @@ def critical_difference_diagram(results: Results, score: str, path: Path, alpha:
             edge + (-0.1 if left else 0.1), y, text, ha="right" if left else "left", va="center", fontsize=8, color=colour,
             fontweight=weight,
         )  # fmt: skip
-    _save(plt, figure, path)
+    save(plt, figure, path)
