@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.drawing import BLUE, GREEN, GREY, ORANGE, PINK, PURPLE, plain_axes, plotter, save
+from benchmarks.drifts.kinds import Kind, kinds
 from benchmarks.drifts.runs import ARI_EVERY, CURVE_EVERY, numbers
 from streams.drift import KINDS, WHATS
 
@@ -21,11 +22,11 @@ class _Look(NamedTuple):
 
 
 _DASHED = (0, (4, 2))
+# Lines that lie on each other are still seen: those below, which are drawn first, are wider.
 _LOSS = {
     "BR ARF": _Look(PURPLE), "BR HAT": _Look(GREEN), "MLHAT": _Look(BLUE), "paper": _Look(PINK),
-    "default, no detector": _Look(GREY, _DASHED, 1.6), "default": _Look(ORANGE, "-", 1.8),
+    "default, no detector": _Look(GREY, "-", 4.0), "default": _Look(ORANGE, "-", 1.6),
 }  # fmt: skip
-# Lines that lie on each other are still seen: those below are wider.
 _DETECTORS = {
     "no detector": _Look(GREY, "-", 5.0), "no partition detector": _Look(BLUE, "-", 3.4),
     "no global detector": _Look(GREEN, "-", 2.0), "no alternates in trees": _Look(PURPLE, _DASHED, 1.4),
@@ -45,6 +46,7 @@ def smoothed(curve: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
 def loss_curves(result: dict[str, Any], path: Path) -> None:
     """Draw the loss over time around the drift: a panel for each kind, a line for each model that was run on it."""
     plt = plotter()
+    drifts = {kind.name: kind for kind in kinds(result["n_events"])}
     figure, panels = plt.subplots(len(KINDS), len(WHATS), figsize=(8.4, 8.2), sharex=True, sharey=True, layout="constrained")
     shown: dict[str, Any] = {}
     for row, kind in enumerate(KINDS):
@@ -57,7 +59,7 @@ def loss_curves(result: dict[str, Any], path: Path) -> None:
             axes.xaxis.set_tick_params(labelbottom=row == len(KINDS) - 1 or f"{KINDS[row + 1]} {what}" not in result["kinds"])
             axes.yaxis.set_tick_params(labelleft=column == 0)
             axes.set_title(f"{kind}: {_WHAT[what]}", fontsize=9)
-            _mark(axes, found)
+            _mark(axes, drifts[f"{kind} {what}"])
             for name, look in _LOSS.items():
                 if name in found["models"]:
                     loss = smoothed(numbers(found["models"][name][f"loss_every_{CURVE_EVERY}"]), SMOOTHED_OVER // CURVE_EVERY)
@@ -73,17 +75,18 @@ def loss_curves(result: dict[str, Any], path: Path) -> None:
 def agreement_curves(result: dict[str, Any], path: Path) -> None:
     """Draw how far the partition is the true one over time where the true one changes, with each detector off."""
     plt = plotter()
-    kinds = [kind for kind in KINDS if f"{kind} correlation" in result["kinds"]]
+    drifts = {kind.name: kind for kind in kinds(result["n_events"])}
+    drawn = [kind for kind in KINDS if f"{kind} correlation" in result["kinds"]]
     figure, panels = plt.subplots(
-        2, len(kinds), figsize=(8.4, 4.4), sharex=True, sharey=True, layout="constrained", squeeze=False
+        2, len(drawn), figsize=(8.4, 4.2), sharex=True, sharey=True, layout="constrained", squeeze=False
     )
     shown: dict[str, Any] = {}
     for row, family in enumerate(("default", "paper")):
-        for column, kind in enumerate(kinds):
+        for column, kind in enumerate(drawn):
             axes, found = panels[row][column], result["kinds"][f"{kind} correlation"]
             plain_axes(axes)
             axes.set_title(f"{family}, {kind}", fontsize=9)
-            _mark(axes, found)
+            _mark(axes, drifts[f"{kind} correlation"])
             for name, look in _DETECTORS.items():
                 model = found["models"].get(family if name == "all detectors" else f"{family}, {name}", {})
                 if f"ari_every_{ARI_EVERY}" in model:
@@ -106,9 +109,9 @@ def _legend(figure: Any, lines: dict[str, Any], looks: dict[str, _Look]) -> None
     figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False, fontsize=8)
 
 
-def _mark(axes: Any, found: dict[str, Any]) -> None:
-    """Mark where the drift starts, and how long it goes on."""
-    if found["starts"] is not None:
-        axes.axvline(found["starts"], color=GREY, linewidth=0.8, linestyle=":")
-        if found["ends"] > found["starts"]:
-            axes.axvspan(found["starts"], found["ends"], color=GREY, alpha=0.15, linewidth=0)
+def _mark(axes: Any, kind: Kind) -> None:
+    """Mark where the drift starts, where a recurring one turns, and how long a slow one goes on."""
+    for number in kind.stream(0).drift_points:
+        axes.axvline(number, color=GREY, linewidth=0.8, linestyle=":")
+    if kind.drift is not None and kind.drift.ends > kind.at:
+        axes.axvspan(kind.at, kind.drift.ends, color=GREY, alpha=0.15, linewidth=0)
