@@ -181,6 +181,21 @@ def test_a_small_run_from_end_to_end(result: dict[str, Any]) -> None:
     assert drifting["BR HAT"]["detections"]["quiet_events"] == 150
 
 
+def test_an_interrupt_leaves_out_what_is_not_done() -> None:
+    told: list[str] = []
+
+    def say(text: str, **kwargs: Any) -> None:
+        told.append(text)
+        if len(told) == 1:
+            raise KeyboardInterrupt
+
+    found = command.measure(500, 1, ("stationary", "sudden correlation"), ["default", "MLHAT"], say=say)
+    assert told[1].startswith("interrupted")
+    assert not found["complete"]
+    assert [list(kind["models"]) for kind in found["kinds"].values()] == [["default"], []]
+    assert drift_kinds(found).splitlines()[2].startswith("| default (1 of 2 kinds) | 1 | – |")
+
+
 def test_the_table_shows_every_model(result: dict[str, Any]) -> None:
     lines = drift_kinds(result).splitlines()
     assert [line.split(" | ")[0].removeprefix("| ") for line in lines[2:]] == [

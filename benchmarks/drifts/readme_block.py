@@ -39,8 +39,8 @@ def drift_kinds(result: dict[str, Any] | None = None) -> str:
 
 
 def _default(streams: dict[str, Any], kinds: Iterable[str]) -> dict[str, Any]:
-    """Return what the default model came to on some kinds."""
-    return {kind: streams[kind]["models"][DEFAULT] for kind in kinds}
+    """Return what the default model came to on some kinds, as far as it was run."""
+    return {kind: streams[kind]["models"][DEFAULT] for kind in kinds if DEFAULT in streams[kind]["models"]}
 
 
 def _losses(rows: dict[str, Any], n_seeds: int) -> str:
