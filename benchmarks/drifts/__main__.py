@@ -14,6 +14,7 @@ says something only beside the number of false alarms.
 
 import argparse
 import json
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,8 @@ def main() -> None:
         ours = [name for name in MODELS if not name.startswith("BR ")]
         measure(_QUICK_EVENTS, 1, _QUICK_KINDS, ours)
         return
+    # A shell that starts this in the background may have interrupts ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     result = measure(N_EVENTS, arguments.seeds, (), list(MODELS))
     if arguments.write:
         write(NAME, result)
