@@ -25,8 +25,9 @@ from scipy import sparse, stats
 
 from benchmarks.common import RESULTS, write
 from benchmarks.compare.worker import peak_memory_mb
+from benchmarks.drawing import GREY, plotter, save
 from benchmarks.readme_parts import load, table
-from benchmarks.report.pictures import COLOURS, GREY, plotter, save
+from benchmarks.report.pictures import COLOURS
 from ihomer import IHOMERClassifier
 from streams.synthetic import SyntheticStream
 from streams.zipf import zipf_labelsets

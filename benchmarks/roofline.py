@@ -27,9 +27,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import DATA, RESULTS, events_of, matrices, write
+from benchmarks.drawing import GREY, plotter, save
 from benchmarks.kernel_counts import COUNTERS, Count
 from benchmarks.readme_parts import load, table
-from benchmarks.report.pictures import COLOURS, GREY, MARKERS, label_points, plotter, save
+from benchmarks.report.pictures import COLOURS, MARKERS, label_points
 from ihomer import IHOMERClassifier
 from ihomer.kernels.common import jit
 

@@ -6,35 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, plain_axes, plotter, save
 from benchmarks.report import statistics
 from benchmarks.report.results import NAMES, OURS, Results, more_is_better
 
-# Colours and a grey that stand out on white and on black alike; the background is left transparent.
-GREY = "#808080"
-COLOURS = {"ours": "#e8590c", "global": "#2b8aeb", "local": "#2f9e44", "trivial": GREY, "other": "#ae5fd0"}
+COLOURS = {"ours": ORANGE, "global": BLUE, "local": GREEN, "trivial": GREY, "other": PURPLE}
 MARKERS = {"ours": "*", "global": "s", "local": "o", "trivial": "x", "other": "D"}
-
-
-def plotter() -> Any:
-    """Return pyplot, set up for pictures that look alike and are the same bytes each time."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    import matplotlib.pyplot as plt
-
-    plt.rcParams.update(
-        {
-            "svg.hashsalt": "ihomer", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 9, "text.color": GREY,
-            "axes.edgecolor": GREY, "axes.labelcolor": GREY, "xtick.color": GREY, "ytick.color": GREY,
-        }
-    )  # fmt: skip
-    return plt
-
-
-def save(plt: Any, figure: Any, path: Path) -> None:
-    """Write a figure as SVG on a transparent background, and close it."""
-    figure.savefig(path, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
-    plt.close(figure)
 
 
 def speed_against_score(results: Results, score: str, path: Path) -> None:
@@ -72,10 +49,7 @@ def _frame(axes: Any, results: Results, score: str) -> None:
     axes.margins(x=0.18)
     axes.set_xlabel("events per second, predict and learn (geometric mean over streams)")
     axes.set_ylabel(f"mean {NAMES[score]} over the default model's on the same streams")
-    axes.grid(alpha=0.25, color=GREY)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    plain_axes(axes)
     for group, colour in COLOURS.items():
         if group in results.groups.values():
             axes.plot([], [], linestyle="none", marker=MARKERS[group], color=colour, label=group)
