@@ -212,9 +212,10 @@ class IHOMERClassifier(StreamClassifier):
         self._note_company(joined)
 
     def _add_member(self, cluster: int, labels: NDArray[np.int32], replay: int) -> None:
-        member = Member(self._n_members, cluster, TreeLearner(self._member_settings(self._n_members), labels))
-        if replay and len(self._replay):
-            past = self._replay.latest(replay)
+        past = self._replay.latest(replay)
+        learner = TreeLearner(self._member_settings(self._n_members), labels)
+        member = Member(self._n_members, cluster, learner, self.partition.n_events - len(past.weight))
+        if len(past.weight):
             p = member.learner.learn(past, 0, len(past.weight), self._encoder.kind, self._dense)
             nowhere = np.zeros((len(p), len(self.partition.cluster_index)))
             member.vote(p, past, 0, True, nowhere, nowhere)
@@ -384,6 +385,7 @@ class IHOMERClassifier(StreamClassifier):
             found.append({"event": drift.event, "where": "partition", "what": what, "window": drift.window})
         for member in self._members:
             for event, node, what in member.learner.notes():
+                event += member.start
                 found.append({"event": event, "where": "node", "cluster": member.cluster, "node": node, "what": what})
         return sorted(found, key=lambda drift: int(drift["event"]))
 

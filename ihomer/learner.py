@@ -107,10 +107,10 @@ class TreeLearner:
         free_features(self.state, forgotten)
 
     def notes(self) -> list[tuple[int, int, str]]:
-        """Return what happened in the tree, oldest first, as (event, node, what); the last 512 are kept."""
+        """Return what happened in the tree, oldest first: after how many events, node, what; the last 512 are kept."""
         n = int(self.state.header[0]["n_notes"])
         kept = [self.state.notes[i % tree_state.NOTES] for i in range(max(0, n - tree_state.NOTES), n)]
-        return [(int(entry["event"]), int(entry["node"]), _WHAT[entry["what"]]) for entry in kept]
+        return [(int(entry["event"]) + 1, int(entry["node"]), _WHAT[entry["what"]]) for entry in kept]
 
     def summary(self) -> dict[str, int]:
         """Return sizes and counts of what happened in the tree."""

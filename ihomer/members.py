@@ -28,10 +28,13 @@ class Member:
         Id of the label cluster that it was born for.
     learner
         The tree.
+    start
+        Number of events of the stream before the first that the tree learns.
     """
 
-    def __init__(self, number: int, cluster: int, learner: TreeLearner) -> None:
+    def __init__(self, number: int, cluster: int, learner: TreeLearner, start: int) -> None:
         self.number = number
+        self.start = start
         self.cluster = cluster
         self.learner = learner
         self.is_primary = True  # it is the learner of a living cluster, not just an ancestor

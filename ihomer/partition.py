@@ -269,6 +269,11 @@ class LabelPartition(base.Base):
         return self._upkeep.cluster[: self.labels.size]
 
     @property
+    def n_events(self) -> int:
+        """Number of events learned."""
+        return self._counts.n_events
+
+    @property
     def rows_to_check(self) -> int:
         """Number of events up to and including the next one after which clusters may change."""
         return self.n_min - self._counts.n_events % self.n_min

@@ -385,3 +385,24 @@ def test_a_global_alarm_does_not_keep_the_partition_from_following():
     where = [drift["where"] for drift in model.drifts]
     assert where[0] == "global"
     assert "partition" in where
+
+
+def test_what_trees_note_has_the_number_of_the_streams_event():
+    """Also in trees that were made later, for a new cluster, and started from past events."""
+    drifts = [Drift(at=1500, what="features")]
+    stream = SyntheticStream(2500, n_labels=12, groups=4, n_features=10, cardinality=2.0, drifts=drifts, seed=3)
+    model = IHOMERClassifier.paper(seed=3, replay=100)
+    seen, later = {}, 0
+    for number, event in enumerate(stream, 1):
+        old = {member.number for member in model._members}
+        model.learn_one(event.x, event.y)
+        for member in model._members:
+            notes = member.learner.notes()
+            if member.number in old and len(notes) > seen.get(member.number, 0):
+                assert notes[-1][0] + member.start == number
+                node, what = notes[-1][1:]
+                place = {"cluster": member.cluster, "node": node}
+                assert {"event": number, "where": "node", **place, "what": what} in model.drifts
+                later += member.start > 0
+            seen[member.number] = len(notes)
+    assert later > 0

@@ -94,7 +94,7 @@ def _notes(made: Any, detectors: Sequence[str]) -> Iterator[tuple[Any, ...]]:
 def _placed(notes: Counter[Any], start: int, stop: int) -> Iterator[tuple[int, str]]:
     """Return when the notes that are new after a block were made.
 
-    A tree that was made later than the model counts the events since then: its notes stand at the end of the block.
+    A tree that is made for a new cluster learns past events again: what it notes of them stands at the end of the block.
     """
     for event, where, *_ in notes.elements():
         yield event if start < event <= stop else stop, where

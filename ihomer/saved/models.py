@@ -173,7 +173,8 @@ def _fill_members(model: IHOMERClassifier, fields: Fields, used: NDArray[np.bool
     for state in states:
         f = Fields(state, "a learner")
         number, cluster = f.whole("number", 0, model._n_members - 1), f.whole("cluster")
-        member = Member(number, cluster, TreeLearner(model._member_settings(number), np.zeros(0, np.int32)))
+        learner = TreeLearner(model._member_settings(number), np.zeros(0, np.int32))
+        member = Member(number, cluster, learner, f.whole("start"))
         member.is_primary = f.flag("is_primary")
         fill_learner(member.learner, f.nested("learner"), used, n_features)
         n_labels = member.learner.n_labels
