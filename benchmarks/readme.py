@@ -6,6 +6,8 @@ python -m benchmarks.readme
 import re
 from pathlib import Path
 
+from benchmarks import growth, roofline, speed_paths
+from benchmarks.drifts.readme_block import drift_kinds
 from benchmarks.readme_live import LIVE_BLOCKS
 from benchmarks.readme_parts import load, table
 from benchmarks.report.readme_block import all_cells, compare, orders, partitioning
@@ -157,11 +159,17 @@ def clusters() -> str:
     return table(["set", "cluster sizes, default model, at the end"], rows)
 
 
+def paths() -> str:
+    """Return events per second of testing, then training, in every form of events."""
+    return speed_paths.paths_block(only=speed_paths.TEST_THEN_TRAIN)
+
+
 BLOCKS = {
     "scores": scores, "objectives": objectives, "shuffled": shuffled, "further": further, "claims": claims,
     "ablation": ablation, "calibration": calibration, "debug": debug, "speed": speed, "starts": starts, "drift": drift,
     "clusters": clusters, "compare": compare, "all-cells": all_cells, "partitioning": partitioning, "orders": orders,
-    **LIVE_BLOCKS,
+    "drift-kinds": drift_kinds, "paths": paths, "compile": speed_paths.compile_block, "growth": growth.growth_block,
+    "roofline": roofline.roofline_block, **LIVE_BLOCKS,
 }  # fmt: skip
 
 

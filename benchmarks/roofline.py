@@ -58,7 +58,7 @@ _CALLERS = {
 _ACCESS = {
     "local_rows": "links from row to row (random access), sums over few rows",
     "decode_rows": "members of labelsets (random access), short loops with branches",
-    "bayes_rows": "two divisions for each label and feature",
+    "bayes_rows": "a division for each label and feature",
     "mix_rows": "a root and a division for each label and expert",
     "linear_rows": "short rows of weights, one for each feature",
     "rehearsal_rows": "short rows of weights, one for each feature",

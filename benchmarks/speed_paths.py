@@ -273,13 +273,15 @@ def stream_of(name: str, n_events: int) -> Stream:
     return Stream(*matrices(events, labels_of(name)))
 
 
-def paths_block(found: dict[str, Any] | None = None) -> str:
-    """Return events per second of every path on every set, in brackets over river's logistic regression; where the budget of
-    another model ended before the events did, how many it took.
+def paths_block(found: dict[str, Any] | None = None, only: str | None = None) -> str:
+    """Return events per second of every path on every set, or of one named path, in brackets over river's logistic regression;
+    where the budget of another model ended before the events did, how many it took.
     """
     sets = (found or load("speed_paths"))["sets"]
     rows = []
     for model, form, path in _places(sets):
+        if path != (only or path):
+            continue
         cells = [_cell(row["models"].get(model, {}).get(form, {}), path, row["n_events"]) for row in sets.values()]
         rows.append([f"{model}, {form}: {path}" if model in MODELS else model, *cells])
     return table([f"events per second (over river's {REFERENCE})", *sets], rows)
