@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ihomer.kernels import decoding, local, mixing, rehearsal, ridge
+from ihomer.kernels import decoding, local, rehearsal, ridge
 from ihomer.kernels.expected import MOST_ACTIVE
 from ihomer.kernels.labelsets import LOOK_BACK, N_EVENTS, N_SETS
 from ihomer.kernels.odds import POSITIVE, UNOBSERVED
@@ -137,15 +137,15 @@ def naive_bayes(a: Arguments, b: Arguments) -> Count:
     return count.plus(Count(flops, 0, labels, 8 * n + 16 * labels + 4 * n * (positive + unobserved)))
 
 
-def _mix(labels: int, inputs: int, groups: int, met: int, observed: int, curved: int) -> Count:
-    """Count the mixing and learning of one row with G groups of labels, some of which are met; `curved` labels are uncertain
-    enough to take part in the information.
+def _mix(labels: int, inputs: int, groups: int, observed: int, curved: int) -> Count:
+    """Count the mixing and learning of one row with G groups of labels; `curved` labels are uncertain enough to take part in
+    the information.
     """
     n, sets = inputs + 1, groups + 1
     flops = groups * n + labels * (1 + 3 * inputs) + sets * n * n + observed * (7 + _MIXED * n)
-    flops += curved * n * (n + 2) + groups * n * n + met * n + (met + 1) * 2 * n
+    flops += curved * n * (n + 2) + groups * n * (n + 1) // 2 + groups * n + sets * 2 * n
     count = Count(flops, observed * (1 + n))
-    for _ in range(met + 1):
+    for _ in range(sets):
         count = count.plus(solve(n))
     return count
 
@@ -154,7 +154,7 @@ def mixed(a: Arguments, b: Arguments) -> Count:
     """Count 3 E for each label's log-odds of E inputs, 7 E to learn it, (E + 1) (E + 3) for the information; and a system of
     E + 1 unknowns for all labels and for each group of them.
     """
-    inputs, rate, target, weight, learn, weights = a[:6]
+    inputs, _, target, weight, learn, weights = a[:6]
     labels, n_inputs = inputs.shape[1:]
     groups = len(weights) - 1
     if not learn:
@@ -164,8 +164,7 @@ def mixed(a: Arguments, b: Arguments) -> Count:
     seen = target[0, :labels] != UNOBSERVED
     curved = int((min(weight[0], 8.0) * p * (1.0 - p) > _LEAST_CURVATURE)[seen].sum())
     cells = 16 * labels * (n_inputs + 1) + 8 * (groups + 1) * (n_inputs + 1) * (n_inputs + 2)
-    met = len({mixing.group_of_rate(float(odds)) for odds in rate[0, :labels][seen]})
-    count = _mix(labels, n_inputs, groups, met, int(seen.sum()), curved)
+    count = _mix(labels, n_inputs, groups, int(seen.sum()), curved)
     return count.plus(Count(read=labels * (4 * n_inputs + 5) + cells, written=8 * labels + cells))
 
 
@@ -235,7 +234,7 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     known = target[:labels] != UNOBSERVED
     curved = int((proba * (1.0 - proba) > _LEAST_CURVATURE)[known].sum())
     noted = int((known & ((target[:labels] == POSITIVE) | (proba > decoding._THRESHOLDS[0]))).sum())
-    count = count.plus(_mix(labels, n_inputs, 0, 0, int(known.sum()), curved)).plus(_noting(noted))
+    count = count.plus(_mix(labels, n_inputs, 0, int(known.sum()), curved)).plus(_noting(noted))
     return count.plus(Count(33 * len(near_sets) + 44, 5, labels + 24 * len(near_sets), 48 * labels + 64))
 
 

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ihomer.kernels.common import jit
+from ihomer.kernels.linalg import solve_four, solve_positive
 from ihomer.mixing import Mixture
 from tests.reference.mixing import SlowMixture
 
@@ -187,3 +189,24 @@ def test_a_group_of_labels_may_trust_another_expert_and_a_constant_is_learned():
     assert second[1] > 0.8 > 0.2 > second[0]
     assert log_loss(odds[1000:], target[1000:]) < 1.01 * log_loss(truth[1000:], target[1000:])
     assert log_loss(odds[1000:], target[1000:]) < 0.95 * log_loss(blind[1000:], target[1000:])
+
+
+@jit
+def solved(a, b, four, right, size):
+    """Solve four systems one by one and side by side."""
+    for g in range(4):
+        solve_positive(a[g], b[g], size)
+    solve_four(four, right, size)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 16, 18])
+def test_four_systems_side_by_side_have_the_bits_of_each_alone(size):
+    rng = np.random.default_rng(size)
+    roots = rng.normal(size=(4, size + 1, size + 1))
+    a = roots @ roots.transpose(0, 2, 1) + 0.01 * np.eye(size + 1)
+    a[3] = np.eye(size + 1)
+    b = rng.normal(size=(4, size + 1))
+    a[1, 0, 0], b[2] = 0.0, 0.0  # one is not positive definite
+    four, right = np.ascontiguousarray(a.transpose(1, 2, 0)), np.ascontiguousarray(b.T)
+    solved(a, b, four, right, size)
+    assert np.ascontiguousarray(right.T).tobytes() == b.tobytes()

@@ -408,7 +408,7 @@ def decode_rows(
     p, place, members = np.empty(n_labels), np.empty(n_labels, np.int64), np.empty(n_labels + 1, np.int32)
     joint = np.empty((MOST_ACTIVE, MOST_ACTIVE + 1))
     room = hashes.size
-    gradient, work, ungrouped = np.empty((1, 3)), np.empty((3, 3)), np.zeros(n_labels, np.uint8)
+    gradient, work, ungrouped = np.empty((1, 3)), np.empty((3, 3, 4)), np.zeros(n_labels, np.uint8)
     for row in range(start, odds.shape[0]):
         if learn and (header[N_SETS] == room or header[N_MEMBERS] + n_labels > pool.size):
             return row, FULL

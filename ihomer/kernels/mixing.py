@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from ihomer.kernels.common import inner, jit
-from ihomer.kernels.linalg import solve_positive
+from ihomer.kernels.linalg import solve_four
 from ihomer.kernels.odds import MOST_ODDS, POSITIVE, UNOBSERVED, bounded, probability
 
 STRENGTH = 150.0  # information that the weights of the start count for
@@ -92,24 +92,28 @@ def mix_learn(inputs, odds, target, group, weight, weights, information, own, gr
     """Learn from one event by the log-loss of the mixture: w += (I + I_0)^-1 g, for all labels and for each group.
 
     The gradient and information of all labels are the sums of those of the groups; I_0 is `STRENGTH` on the diagonal.
-    gradient : float64[1 + groups, inputs + 1], work : float64[inputs + 1, inputs + 1], work space
+    gradient : float64[1 + groups, inputs + 1], work : float64[inputs + 1, inputs + 1, 4], work space; up to three groups
     """
-    n = inputs.shape[1] + 1
+    n, n_sets = inputs.shape[1] + 1, weights.shape[0]
     mix_gather(inputs, odds, target, group, min(weight, _MOST_WEIGHT), information, own, gradient)
-    for g in range(weights.shape[0] - 1, -1, -1):
-        if not gradient[g].any():  # no label of the group: no step
-            continue
-        work[:] = information[g]
-        if g == 0:
-            for other in range(1, weights.shape[0]):
-                work += information[other]
+    step = np.zeros((n, 4))
+    for i in range(n):
+        for k in range(i + 1):
+            work[i, k, 1:] = 0.0
+            work[i, k, 0] = information[0, i, k]
+            for g in range(1, n_sets):
+                work[i, k, 0] += information[g, i, k]
+                work[i, k, g] = information[g, i, k]
+        for g in range(4):
+            work[i, i, g] += STRENGTH
+        step[i, 0] = gradient[0, i]
+        for g in range(n_sets - 1, 0, -1):
+            step[i, g] = gradient[g, i]
+            step[i, 0] += gradient[g, i]
+    solve_four(work, step, n)
+    for g in range(n_sets):
         for i in range(n):
-            work[i, i] += STRENGTH
-        step = gradient[g].copy()
-        if g > 0:
-            gradient[0] += gradient[g]
-        solve_positive(work, step, n)
-        weights[g] += step
+            weights[g, i] += step[i, g]
 
 
 @jit
@@ -126,7 +130,7 @@ def mix_rows(inputs, rate, target, weight, learn, weights, information, own, out
     """
     n_labels = out.shape[1]
     group = np.empty(n_labels, np.uint8)
-    gradient, work = np.empty(weights.shape), np.empty(information.shape[1:])
+    gradient, work = np.empty(weights.shape), np.empty((information.shape[1], information.shape[1], 4))
     for row in range(out.shape[0]):
         for label in range(n_labels):
             group[label] = group_of(rate[row, label])
