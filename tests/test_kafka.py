@@ -19,6 +19,7 @@ from streams.message import Fenced, Gone, Message, Partition, Unreachable
 kafka_client = pytest.importorskip("kafka")
 
 _NUMBERS = itertools.count()
+_KEEP_OLD = {"retention.ms": "-1"}  # for tests that write timestamps of the past: a broker deletes after a week
 
 
 @pytest.fixture
@@ -192,7 +193,7 @@ def test_a_topic_that_does_not_exist_is_an_error(kafka: str, topic: str, admin: 
 
 
 def test_start_by_latest_and_by_time(kafka: str, topic: str, admin: Any, producer: Any) -> None:
-    make(admin, topic, 2)
+    make(admin, topic, 2, **_KEEP_OLD)
     for n in range(10):
         producer.send(topic, value=json.dumps({"n": n}).encode(), partition=0, timestamp_ms=1_700_000_000_000 + 1000 * n)
     producer.flush()
@@ -221,7 +222,7 @@ def test_after_a_restart_a_partition_that_is_new_is_read_from_its_beginning(kafk
 
 
 def test_tombstones_keys_headers_and_ten_megabytes(kafka: str, topic: str, admin: Any, producer: Any) -> None:
-    make(admin, topic)
+    make(admin, topic, **_KEEP_OLD)
     huge = b"[" + b"7" * 10_000_000 + b"]"
     producer.send(topic, key=b"k", value=None, timestamp_ms=1_700_000_000_123)
     producer.send(topic, value=b"{}", headers=[("h", b"\xff"), ("h", b"2")])
