@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ihomer.kernels import decoding, local, rehearsal, ridge
 from ihomer.kernels.expected import MOST_ACTIVE
-from ihomer.kernels.labelsets import LOOK_BACK, N_EVENTS, N_SETS
+from ihomer.kernels.labelsets import LOOK_BACK, N_EVENTS, N_SETS, N_WORDS
 from ihomer.kernels.odds import POSITIVE, UNOBSERVED
 from ihomer.kernels.random import uniform
 from ihomer.kernels.window import N_LABELS, N_POSITIVE
@@ -182,11 +182,9 @@ def near(a: Arguments, b: Arguments) -> Count:
     order = (int(number) - 1 - np.arange(kept)) % size
     order = order[products[order] > 0.0]
     nearest = order[np.argsort(-products[order], kind="stable")]
-    recent = order[np.isin(order, (int(number) - 1 - np.arange(min(kept, local.RECENT))) % size)]
-    recent = recent[np.argsort(-products[recent], kind="stable")]
-    for voters in (recent[: local.N_RECENT], nearest[: local.N_VOTERS]):
-        flops += 2 * len(voters) + (len(voters) > 0) + _votes(ring, voters) + (4 + _LOG_ODDS) * labels
-        special += labels
+    voters = nearest[: local.N_VOTERS]
+    flops += 2 * len(voters) + (len(voters) > 0) + _votes(ring, voters) + (4 + _LOG_ODDS) * labels
+    special += labels
     rows, m = nearest[: local.N_NEAR], min(len(nearest), local.N_NEAR)
     pairs, equations = m * (m + 1) // 2, solve(m)
     for sharp in (False, True):
@@ -210,15 +208,15 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     if len(b[0]) <= a[5] or (a[3] and a[7][N_EVENTS] == b[7][N_EVENTS]):  # nothing was done but to ask for room
         return Count()
     odds, target = a[0][0], a[1][0]
-    header, ends, pool, weights, tally = a[7], a[10], a[11], a[18], a[22]
-    posterior, live, found, proba, answer = b[26][2], b[27], b[28], b[29][0], b[30][0]
+    header, ends, pool, weights, tally = a[7], a[11], a[12], a[19], a[23]
+    posterior, live, found, proba, answer = b[27][2], b[28], b[29], b[30][0], b[31][0]
     labels, n_sets = len(odds), int(header[N_SETS])
     met = tally[:, 0, decoding.SIZE] > 0.0
     p = np.where(met, 1.0 / (1.0 + np.exp(-odds)), 0.0)
     active = active_of(p)
     near_sets, new = live[: int(found[0])], float(found[1])
     count = Count(2 * met.sum() + 2 * labels, met.sum() + labels, 9 * labels, 9 * labels)
-    count = count.plus(_weighing(ends, pool, active, n_sets, a[14], len(near_sets), labels))
+    count = count.plus(_weighing(ends, pool, active, n_sets, a[15], len(near_sets), labels))
     sizes = np.diff(ends)[near_sets]
     weighty = (1.0 - new) * posterior[near_sets] > 1e-6
     largest_seen = int(min(sizes[weighty].max(initial=1), len(active)))
@@ -247,22 +245,21 @@ def active_of(p: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _weighing(ends: Any, pool: Any, active: Any, n_sets: int, latest: Any, n_live: int, n_labels: int) -> Count:
-    """Count the weighing of all seen labelsets: a sum over the members of each up to the first impossible label, 7 operations
-    for each possible one, exp for each that lives.
+    """Count the weighing of all seen labelsets: a sum over the members of each that its signature, 64 bits for 64 labels, does
+    not rule out, 7 operations for each possible one, exp for each that lives.
     """
     is_active = np.zeros(n_labels, bool)
     is_active[active] = True
-    members = is_active[pool[: ends[n_sets]]]
-    owner = np.repeat(np.arange(n_sets), np.diff(ends[: n_sets + 1]))
-    place = np.arange(len(owner)) - ends[owner]
-    first_bad = np.diff(ends[: n_sets + 1]).astype(np.int64)
-    np.minimum.at(first_bad, owner[~members], place[~members])
-    possible = int((first_bad == np.diff(ends[: n_sets + 1])).sum())
-    walked = int(first_bad.sum())
+    members, size = pool[: ends[n_sets]], np.diff(ends[: n_sets + 1])
+    owner = np.repeat(np.arange(n_sets), size)
+    has_bit = np.zeros(64 * N_WORDS, bool)
+    has_bit[active % len(has_bit)] = True
+    let_through, possible = (np.bincount(owner, ~good[members % len(good)], n_sets) == 0 for good in (has_bit, is_active))
+    walked, n_possible = int(size[let_through].sum()), int((let_through & possible).sum())
     recent = len(np.unique(latest[latest >= 0]))
-    flops = 2 * recent + walked + 6 * possible + n_sets + 2 * n_live
-    read = 8 * n_sets + 4 * (walked + n_sets - possible) + 8 * possible + 4 * LOOK_BACK + 16 * recent
-    return Count(flops, recent + possible + n_live, read, 8 * (2 * n_sets + possible) + 4 * n_live)
+    flops = 2 * recent + walked + 6 * n_possible + 2 * n_live
+    read = 8 * n_sets * min(N_WORDS, (n_labels + 63) // 64) + 4 * walked + 16 * n_possible + 4 * LOOK_BACK + 16 * recent
+    return Count(flops, recent + n_possible + n_live, read, 8 * (2 * n_sets + n_possible) + 4 * n_sets)
 
 
 def _joining(p: NDArray[np.float64], n_sets: int, n_members: int) -> tuple[Count, int]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ihomer.experts.base import larger
 from ihomer.kernels.decoding import DONE, N_MET, N_TALLIES, N_THRESHOLDS, N_WAYS, decode_rows
-from ihomer.kernels.labelsets import COUNT, KEEP_RECENT, LOOK_BACK, N_EVENTS, N_MEMBERS, N_SETS, RECENT
+from ihomer.kernels.labelsets import COUNT, KEEP_RECENT, LOOK_BACK, N_EVENTS, N_MEMBERS, N_SETS, N_WORDS, RECENT
 from ihomer.kernels.mixing import own_start, weights_start
 
 __all__ = ["OBJECTIVES", "Decoder"]
@@ -78,6 +78,7 @@ class Decoder:
         """Start with no labelset, and room for some."""
         self._table = np.full(1 << (4 * room - 1).bit_length(), -1, np.int32)
         self._hashes = np.zeros(room, np.uint64)
+        self._signatures = np.zeros((N_WORDS, room), np.uint64)
         self._ends = np.zeros(room + 1, np.int64)
         self._pool = np.zeros(4 * room, np.int32)
         self._stats = np.zeros((room, 3))
@@ -105,10 +106,10 @@ class Decoder:
         row, status = 0, None
         while status != DONE:
             row, status = decode_rows(
-                odds, target, weight, learn, known, row, self._objective, self._header, self._table, self._hashes, self._ends,
-                self._pool, self._stats, self._last_seen, self._latest, self._factor, self._information, self._novelty,
-                self._weights, self._weights_information, self._own, self._total, self._tally[:n_labels],
-                self._events, *now[1:],
+                odds, target, weight, learn, known, row, self._objective, self._header, self._table, self._hashes,
+                self._signatures, self._ends, self._pool, self._stats, self._last_seen, self._latest, self._factor,
+                self._information, self._novelty, self._weights, self._weights_information, self._own, self._total,
+                self._tally[:n_labels], self._events, *now[1:],
             )  # fmt: skip
             if status != DONE:
                 self._make_room(n_labels)
@@ -131,7 +132,7 @@ class Decoder:
 
     def _keep(self, kept: NDArray[np.int64], room: int) -> None:
         """Keep some labelsets, in the order given, in a table with room for more."""
-        ends, pool, hashes = self._ends, self._pool, self._hashes
+        ends, pool, hashes, signatures = self._ends, self._pool, self._hashes, self._signatures
         stats, last_seen, old_latest = self._stats[kept], self._last_seen[kept], self._latest
         members = [pool[ends[s] : ends[s + 1]] for s in kept.tolist()]
         self._empty(room)
@@ -141,6 +142,7 @@ class Decoder:
         self._header[N_SETS], self._header[N_MEMBERS] = len(kept), used
         self._ends[1 : len(kept) + 1] = np.cumsum([len(m) for m in members])
         self._hashes[: len(kept)], self._stats[: len(kept)], self._last_seen[: len(kept)] = hashes[kept], stats, last_seen
+        self._signatures[:, : len(kept)] = signatures[:, kept]
         mask = len(self._table) - 1
         for number, h in enumerate(hashes[kept].tolist()):
             at = (h >> 20) & mask

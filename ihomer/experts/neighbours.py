@@ -23,13 +23,13 @@ class Asked(NamedTuple):
 
     given: tuple[bytes, ...]
     products: NDArray[np.float32]
-    odds: Outputs  # [labels, 4]
+    odds: Outputs  # [labels, 3]
 
 
 class Neighbours(Expert):
-    """Votes of the nearest neighbours in two windows, and local regressions among the nearest, in two kernels."""
+    """Votes of the nearest of the last 1,024 events, and local regressions among them, with two kernels."""
 
-    outputs = ("5 neighbours of 1,024", "4 neighbours of 170", "local ridge", "local ridge, Gaussian")
+    outputs = ("5 neighbours", "local ridge", "local ridge, Gaussian")
 
     def __init__(self) -> None:
         self._number = 0

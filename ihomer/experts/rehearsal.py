@@ -1,10 +1,11 @@
-"""A linear model that rehearses, as an expert."""
+"""Models that rehearse, as experts."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ihomer.experts.base import Expert, Outputs, Rows, larger
+from ihomer.experts.base import Expert, Outputs, Rows, larger, weight_rows
 from ihomer.experts.linear import fitted
+from ihomer.kernels.hidden import N_UNITS, START
 from ihomer.kernels.rehearsal import N_LABELS, N_PAIRS, N_POSITIVE, rehearsal_rows
 
 __all__ = ["Rehearsal"]
@@ -15,9 +16,9 @@ _MOST_LABELS = 1024
 
 
 class Rehearsal(Expert):
-    """Logistic regression by stochastic gradient descent that goes over past events again: it gets more out of few."""
+    """Logistic regression, and a layer of hidden units, that go over past events again: they get more out of few."""
 
-    outputs = ("linear, rehearsing",)
+    outputs = ("linear, rehearsing", "hidden layer, rehearsing")
 
     def __init__(self) -> None:
         self._number = 0
@@ -27,9 +28,18 @@ class Rehearsal(Expert):
         self._entry_value = np.zeros((0, 0), np.float32)
         self._labels = np.zeros((0, 0), np.int32)
         self._weights = np.zeros((1, 1, 0), np.float32)
+        self._lower = np.zeros((1, N_UNITS), np.float32)
+        self._lower_square = np.zeros(1)
+        self._upper = np.zeros((N_UNITS + 1, 0), np.float32)
+        self._upper_square = np.full(N_UNITS + 1, START)
 
     def grow(self, n_labels: int, n_features: int) -> None:
         self._weights = fitted(self._weights, n_labels, n_features)
+        self._upper = larger(self._upper, 1, n_labels)
+        more = weight_rows(N_UNITS, n_features) + 1 - len(self._lower)
+        if more > 0:  # the last row stays that of the constant
+            self._lower = np.insert(self._lower, [-1] * more, 0.0, axis=0)
+            self._lower_square = np.insert(self._lower_square, [-1] * more, 0.0)
 
     def _fit(self, rows: Rows) -> None:
         """Make room for rows that are to be learned."""
@@ -49,14 +59,15 @@ class Rehearsal(Expert):
             self._fit(rows)
         rehearsal_rows(
             rows.indptr, rows.feature, rows.scaled, rows.target, rows.weight, rows.shrink[:, 0], learn, self._number, _WINDOW,
-            self._sizes,
-            self._importance, self._entry, self._entry_value, self._labels, 0, self._weights[0], out, at,
+            self._sizes, self._importance, self._entry, self._entry_value, self._labels, 0, self._weights[0],
+            self._lower, self._lower_square, self._upper, self._upper_square, out, at,
         )  # fmt: skip
         if learn:
             self._number += len(rows.weight)
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         self._weights[:, :, labels] = 0.0
+        self._upper[:, labels] = 0.0
         for slot, (_, n_positive, n_labels) in enumerate(self._sizes.tolist()):
             kept = ~np.isin(self._labels[slot, :n_labels], labels)
             self._labels[slot, : kept.sum()] = self._labels[slot, :n_labels][kept]
@@ -65,6 +76,8 @@ class Rehearsal(Expert):
     def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         gone = np.flatnonzero(forgotten)
         self._weights[:, gone[gone < self._weights.shape[1] - 1]] = 0.0
+        asleep = gone[gone < len(self._lower) - 1]
+        self._lower[asleep], self._lower_square[asleep] = 0.0, 0.0
         for slot, n_pairs in enumerate(self._sizes[:, N_PAIRS].tolist()):
             kept = ~forgotten[self._entry[slot, :n_pairs]]
             count = int(kept.sum())

@@ -285,9 +285,8 @@ def note_way(target, chosen, n_active, active, tally):
 
 
 @inner
-def learn_labelset(target, odds, weight, new, first, second, header, table, hashes, ends, pool, stats, last_seen, latest,
-                   likelihood,
-                   recency, posterior, live, n_live, factor, information, novelty, members):  # fmt: skip
+def learn_labelset(target, odds, weight, new, first, second, header, table, hashes, signatures, ends, pool, stats, last_seen,
+                   latest, likelihood, recency, posterior, live, n_live, factor, information, novelty, members):  # fmt: skip
     """Take the labelset of an event in; one with unobserved labels is not known and not taken."""
     size = 0
     for label in range(target.size):
@@ -307,7 +306,7 @@ def learn_labelset(target, odds, weight, new, first, second, header, table, hash
             likely += odds[members[k]]
         learn_factors(found, likely, w, live, n_live, stats, likelihood, recency, posterior, factor, information)
     if found < 0:
-        found = add_set(h, members, size, header, table, hashes, ends, pool, stats, last_seen)
+        found = add_set(h, members, size, header, table, hashes, signatures, ends, pool, stats, last_seen)
     if header[N_SETS] > 1:
         learn_novelty(w * ((1.0 if stats[found, 0] == 0.0 else 0.0) - new), first, second, novelty)
     count_set(found, weight, header, stats, last_seen, latest)
@@ -327,8 +326,8 @@ def keep_way(objective, learn, is_best, target, row, n_active, active, tally, ch
 
 @inner
 def answer_row(
-    q, target, row, learn, objective, header, table, hashes, ends, pool, stats, last_seen, latest, factor, novelty, weights,
-    own, total, tally, events, inputs, final, weights_of_sets, live, found, p, place, members, joint, proba, answer,
+    q, target, row, learn, objective, header, table, hashes, signatures, ends, pool, stats, last_seen, latest, factor, novelty,
+    weights, own, total, tally, events, inputs, final, weights_of_sets, live, found, p, place, members, joint, proba, answer,
 ):  # fmt: skip
     """Write the probabilities and the answer of a row, and what they were made from; see `decode_rows`."""
     n_labels = q.size
@@ -343,7 +342,8 @@ def answer_row(
         log_none += math.log(1.0 - p[label])
     n_active = active_labels(p, active, place)
     n_live, best, covered = weigh_sets(
-        q, log_none, header, ends, pool, stats, last_seen, latest, factor, place, likelihood, recency, posterior, live
+        q, log_none, header, signatures, ends, pool, stats, last_seen, latest, factor, place, likelihood, recency, posterior,
+        live,
     )
     new, first, second = novelty_of(n_live, covered, posterior[best] if best >= 0 else 1.0, novelty)
     found[0], found[1], found[2], found[3] = n_live, new, first, second
@@ -389,9 +389,9 @@ def answer_row(
 
 @jit
 def decode_rows(
-    odds, target, weight, learn, known, start, objective, header, table, hashes, ends, pool, stats, last_seen, latest, factor,
-    information, novelty, weights, weights_information, own, total, tally, events, inputs, final, weights_of_sets, live,
-    found, proba, answer,
+    odds, target, weight, learn, known, start, objective, header, table, hashes, signatures, ends, pool, stats, last_seen,
+    latest, factor, information, novelty, weights, weights_information, own, total, tally, events, inputs, final,
+    weights_of_sets, live, found, proba, answer,
 ):  # fmt: skip
     """Turn mixed log-odds, float64[rows, labels], into probabilities and answers, row by row from `start`; learn if `learn`.
 
@@ -414,9 +414,9 @@ def decode_rows(
             return row, FULL
         if not known:
             answer_row(
-                odds[row], target, row, learn, objective, header, table, hashes, ends, pool, stats, last_seen, latest, factor,
-                novelty, weights, own, total, tally, events, inputs, final, weights_of_sets, live, found, p, place,
-                members, joint, proba[row], answer[row],
+                odds[row], target, row, learn, objective, header, table, hashes, signatures, ends, pool, stats, last_seen,
+                latest, factor, novelty, weights, own, total, tally, events, inputs, final, weights_of_sets, live, found, p,
+                place, members, joint, proba[row], answer[row],
             )  # fmt: skip
         if learn:
             t = target[row, :n_labels]
@@ -424,8 +424,8 @@ def decode_rows(
             note_thresholds(t, proba[row], total, tally, events)
             note_answer(t, answer[row], events)
             learn_labelset(
-                t, odds[row], weight[row], found[1], found[2], found[3], header, table, hashes, ends, pool, stats, last_seen,
-                latest, weights_of_sets[0], weights_of_sets[1], weights_of_sets[2], live, np.int64(found[0]), factor,
+                t, odds[row], weight[row], found[1], found[2], found[3], header, table, hashes, signatures, ends, pool, stats,
+                last_seen, latest, weights_of_sets[0], weights_of_sets[1], weights_of_sets[2], live, np.int64(found[0]), factor,
                 information, novelty, members,
             )  # fmt: skip
             if header[N_SETS] == room:  # what is forgotten now is so for the next row, whether it is learned or not

@@ -17,6 +17,7 @@ _FADED = KEEP_RECENT ** np.arange(2.0 * LOOK_BACK)
 _NEGLIGIBLE = -13.0  # log-probability, relative to the largest, of a labelset that is left out
 _NOT_COVERED = -9.0  # log-probability of a labelset that does not count as covered
 N_FACTORS = 3
+N_WORDS = 4  # of the signature of a labelset
 
 
 @inner
@@ -41,7 +42,13 @@ def find_set(h, table, hashes):
 
 
 @inner
-def add_set(h, members, size, header, table, hashes, ends, pool, stats, last_seen):
+def sign(label, signature):
+    """Set the bit of a label in a signature, uint64[4]: label l has bit l % 64 of word (l // 64) % 4."""
+    signature[(label >> 6) % N_WORDS] |= np.uint64(1) << np.uint64(label & 63)
+
+
+@inner
+def add_set(h, members, size, header, table, hashes, signatures, ends, pool, stats, last_seen):
     """Append a labelset; return its number. The caller has made sure that there is room."""
     number = header[N_SETS]
     mask = table.size - 1
@@ -50,6 +57,9 @@ def add_set(h, members, size, header, table, hashes, ends, pool, stats, last_see
         at = (at + 1) & mask
     table[at] = number
     hashes[number] = h
+    signatures[:, number] = 0
+    for k in range(size):
+        sign(members[k], signatures[:, number])
     used = header[N_MEMBERS]
     for k in range(size):
         pool[used + k] = members[k]
@@ -62,7 +72,29 @@ def add_set(h, members, size, header, table, hashes, ends, pool, stats, last_see
 
 
 @inner
-def weigh_sets(odds, log_none, header, ends, pool, stats, last_seen, latest, factor, place, likelihood, recency,
+def sets_to_weigh(place, n_sets, signatures, live):
+    """Write the labelsets without a label of negligible probability to `live`, by their signatures; return how many.
+
+    With more than 256 labels, some share a bit, and a labelset may be let through that is not to be weighed.
+    signatures : uint64[4, sets]; place : int64[labels], -1 for a label of negligible probability
+    """
+    possible = np.zeros(N_WORDS, np.uint64)
+    for label in range(place.size):
+        if place[label] >= 0:
+            sign(label, possible)
+    n_words = min(N_WORDS, (place.size + 63) >> 6)
+    count = np.int64(0)
+    for s in range(n_sets):
+        outside = signatures[0, s] & ~possible[0]
+        for word in range(1, n_words):
+            outside |= signatures[word, s] & ~possible[word]
+        live[count] = s
+        count += outside == 0
+    return count
+
+
+@inner
+def weigh_sets(odds, log_none, header, signatures, ends, pool, stats, last_seen, latest, factor, place, likelihood, recency,
               posterior, live):  # fmt: skip
     """Write the probability of each seen labelset S that may matter to `posterior`, and its number to `live`; return how many,
     the best, and how much of all the labels' independent probability the seen labelsets hold.
@@ -80,15 +112,14 @@ def weigh_sets(odds, log_none, header, ends, pool, stats, last_seen, latest, fac
         s = latest[i]
         if s >= 0 and recency[s] == nothing:
             recency[s] = math.log(stats[s, RECENT] * _FADED[min(now - last_seen[s], 2 * LOOK_BACK - 1)] + _LEAST_RECENT)
-    largest, covered = -1e300, 0.0
-    for s in range(n_sets):
+    posterior[:n_sets] = 0.0
+    largest, covered, n_possible = -1e300, 0.0, np.int64(0)
+    for i in range(sets_to_weigh(place, n_sets, signatures, live)):
+        s = live[i]
         total, possible = 0.0, True
         for k in range(ends[s], ends[s + 1]):
-            if place[pool[k]] < 0:
-                possible = False
-                break
+            possible &= place[pool[k]] >= 0
             total += odds[pool[k]]
-        posterior[s] = -1e300
         if not possible:
             continue
         likelihood[s] = total
@@ -96,11 +127,14 @@ def weigh_sets(odds, log_none, header, ends, pool, stats, last_seen, latest, fac
             covered += math.exp(total + log_none)
         posterior[s] = factor[0] * total + factor[1] * stats[s, LOG_COUNT] + factor[2] * recency[s]
         largest = max(largest, posterior[s])
+        live[n_possible] = s
+        n_possible += 1
     total, best, n_live = 0.0, np.int64(-1), np.int64(0)
-    for s in range(n_sets):
+    for i in range(n_possible):
+        s = live[i]
         score = posterior[s] - largest
         posterior[s] = 0.0
-        if score > _NEGLIGIBLE and largest > -1e300:
+        if score > _NEGLIGIBLE:
             posterior[s] = math.exp(score)
             total += posterior[s]
             live[n_live] = s

@@ -5,7 +5,7 @@ import numpy as np
 from ihomer.kernels.common import inner, jit
 from ihomer.kernels.odds import MOST_ODDS, POSITIVE, UNOBSERVED, bounded, probability
 
-_BIAS = np.float32(0.3)  # value of the constant feature
+BIAS = np.float32(0.3)  # value of the constant feature
 _MOST_WEIGHT = 8.0  # of an event: the step of a heavier one would overshoot
 
 
@@ -15,7 +15,7 @@ def linear_score(index, value, first, last, w, score):
     n_rows = w.shape[0] - 1
     constant = w[n_rows]
     for label in range(score.size):
-        score[label] = _BIAS * constant[label]
+        score[label] = BIAS * constant[label]
     for k in range(first, last):
         x = value[k]
         row = w[index[k] % n_rows]
@@ -29,7 +29,7 @@ def linear_step(index, value, first, last, w, step):
     n_rows = w.shape[0] - 1
     constant = w[n_rows]
     for label in range(step.size):
-        constant[label] += _BIAS * step[label]
+        constant[label] += BIAS * step[label]
     for k in range(first, last):
         x = value[k]
         row = w[index[k] % n_rows]

@@ -9,13 +9,12 @@ from ihomer.kernels.linalg import solve_positive
 from ihomer.kernels.odds import LEAST_P, log_odds, probability
 from ihomer.kernels.window import N_LABELS, N_POSITIVE, NUMBER, insert_row, nearest_slots, shared_products
 
-N_VOTERS = 5  # of the whole window
-N_RECENT, RECENT = 4, 170  # of the last 170 events
+N_VOTERS = 5
 N_NEAR = 16  # rows of the local regressions
 _RIDGE = 0.3
 _SHARPNESS = 4.0  # of the second kernel, exp(4 (z'z - 1)), that of a Gaussian on the unit sphere
 _LEAST_SIMILARITY = 1e-3
-N_OUTPUTS = 4
+N_OUTPUTS = 3
 
 
 @inner
@@ -76,22 +75,18 @@ def local_predict(
     index, value, first, last, n, size, ring, importance, entry, entry_value, link, head, column_of, columns, labels, gram,
     base, products, best, similarity, share, votes, prior, a, out, at,
 ):  # fmt: skip
-    """Write the four log-odds of each label to out[:, at:at + 4]; see `local_rows`."""
+    """Write the three log-odds of each label to out[:, at:at + 3]; see `local_rows`."""
     for label in range(votes.size):
         prior[label] = min(max(probability(float(out[label, base])), 1e-4), 0.9)
     shared_products(index, value, first, last, n, size, ring, entry, entry_value, link, head, column_of, columns, products)
     kept = min(n, size)
-    recent = min(kept, RECENT)
-    found, slot = nearest_slots(products, n % size, recent, size, np.int64(0), best, similarity)
-    few = min(found, N_RECENT)
-    vote(best, similarity, few, ring, labels, importance, prior, share, votes, out, np.int64(at + 1))
-    found, slot = nearest_slots(products, slot, kept - recent, size, found, best, similarity)
+    found = nearest_slots(products, n % size, kept, size, best, similarity)
     few = min(found, N_VOTERS)
     vote(best, similarity, few, ring, labels, importance, prior, share, votes, out, np.int64(at))
     for sharp in range(2):
         local_ridge(
             best, similarity, found, sharp == 1, gram, ring, labels, importance, prior, a, share, votes, out,
-            np.int64(at + 2 + sharp),
+            np.int64(at + 1 + sharp),
         )  # fmt: skip
 
 
@@ -100,9 +95,9 @@ def local_rows(
     indptr, index, value, target, weight, shrink, learn, known, number, size, ring, importance, entry, entry_value, link, head,
     present, column_of, columns, labels, gram, base, products, out, at,
 ):  # fmt: skip
-    """Predict each row into out[row, :, at:at + 4], and put it in the window if `learn`.
+    """Predict each row into out[row, :, at:at + 3], and put it in the window if `learn`.
 
-    Outputs: 5 neighbours of the window, 4 of the last 170 events, local regression, the same with a Gaussian kernel
+    Outputs: 5 neighbours of the window, local regression, the same with a Gaussian kernel
     number : of the first row; importance : float64[slots], weights of the events; base : place of the rate in `out`
     products : float32[size or more], of the last row with those of the window, out
     known : `products` and `out` already hold what a call without `learn` wrote for the one row, and nothing was learned since

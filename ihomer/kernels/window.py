@@ -5,6 +5,8 @@ the same feature, so that the rows which share a feature are walked newest first
 besides, over which a sum runs without a jump; sums are the same either way.
 """
 
+import numpy as np
+
 from ihomer.kernels.common import inner, jit
 from ihomer.kernels.odds import NEGATIVE, POSITIVE
 
@@ -42,13 +44,13 @@ def shared_products(index, value, first, last, number, size, ring, entry, entry_
 
 
 @inner
-def nearest_slots(products, slot, n_rows, size, found, best, similarity):
-    """Take `n_rows` rows, newest first and starting before `slot`, into those of largest product, which must be positive.
+def nearest_slots(products, slot, n_rows, size, best, similarity):
+    """Write the rows of largest product, which must be positive, of the `n_rows` rows before `slot`; return how many.
 
-    best, similarity : int64[m], float64[m], of which the first `found` are filled: largest first, on a tie newer first
-    Return how many are filled then, and the slot where the walk ended.
+    best, similarity : int64[m], float64[m], out: largest first, on a tie newer first
     """
     m = best.size
+    found = np.int64(0)
     for _ in range(n_rows):
         slot = slot - 1 if slot > 0 else size - 1
         p = products[slot]
@@ -60,7 +62,7 @@ def nearest_slots(products, slot, n_rows, size, found, best, similarity):
             place -= 1
         similarity[place], best[place] = p, slot
         found = min(found + 1, m)
-    return found, slot
+    return found
 
 
 @inner

@@ -9,7 +9,7 @@ from ihomer.decoding import Decoder
 from ihomer.ensemble import Ensemble
 from ihomer.experts import EXPERTS
 from ihomer.kernels.decoding import N_TALLIES, N_THRESHOLDS, N_WAYS
-from ihomer.kernels.labelsets import LOOK_BACK, N_EVENTS, N_MEMBERS, N_SETS
+from ihomer.kernels.labelsets import LOOK_BACK, N_EVENTS, N_MEMBERS, N_SETS, N_WORDS
 from ihomer.mixing import Mixture
 from ihomer.saved.experts import FILL, Room, expert_state
 from ihomer.saved.fields import MOST, Fields, check_probes, held, next_power
@@ -25,7 +25,7 @@ def ensemble_state(ensemble: Ensemble) -> dict[str, Any]:
     return {
         "experts": {_NAMES[type(expert)]: expert_state(expert) for expert in ensemble._experts},
         "mixture": held(ensemble.mixture, "fixed", "_n_inputs"),
-        "decoder": held(ensemble.decoder, "_objective", "_most", "_asked"),
+        "decoder": held(ensemble.decoder, "_objective", "_most", "_asked", "_signatures"),
         "scale": held(ensemble._scale),
         "room": ensemble._room,
     }
@@ -113,6 +113,10 @@ def _check_labelsets(f: Fields, decoder: Decoder, labels_in_use: NDArray[np.bool
     hashes = np.zeros(n_sets, np.uint64)
     np.add.at(hashes, owner, mixed(members.astype(np.uint64) + np.uint64(1)))
     f.require(bool(np.array_equal(hashes, decoder._hashes[:n_sets])), "a labelset has the wrong hash")
+    decoder._signatures = np.zeros((N_WORDS, len(decoder._hashes)), np.uint64)
+    np.bitwise_or.at(
+        decoder._signatures, ((members >> 6) % N_WORDS, owner), np.uint64(1) << (members & 63).astype(np.uint64)
+    )
     filled = decoder._table >= 0
     f.require(bool(np.array_equal(np.sort(decoder._table[filled]), np.arange(n_sets))), "the table lists other labelsets")
     home = (hashes[decoder._table[filled]] >> np.uint64(20)).astype(np.int64) & (len(decoder._table) - 1)

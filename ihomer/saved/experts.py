@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ihomer.experts.base import MOST_WEIGHTS, Expert
+from ihomer.experts.base import MOST_WEIGHTS, Expert, weight_rows
 from ihomer.experts.bayes import Bayes
 from ihomer.experts.frequency import Frequency
 from ihomer.experts.linear import Linear
@@ -16,6 +16,7 @@ from ihomer.experts.rehearsal import _MOST_LABELS as MOST_PAST_LABELS
 from ihomer.experts.rehearsal import _MOST_PAIRS, Rehearsal
 from ihomer.experts.rehearsal import _WINDOW as PAST
 from ihomer.experts.ridge import _MOST_PLACES, Ridge
+from ihomer.kernels.hidden import N_UNITS, START
 from ihomer.kernels.window import MOST_PAIRS, N_LABELS, N_PAIRS, N_POSITIVE, NUMBER, WIDTH_BITS
 from ihomer.saved.fields import MOST, Fields, held, next_power
 
@@ -80,6 +81,11 @@ def _fill_rehearsal(expert: Rehearsal, f: Fields, room: Room) -> None:
     most = expert._labels.shape[1]
     f.require(most == next_power(most) <= MOST_PAST_LABELS, "_labels has an impossible width")
     expert._weights = f.array("_weights", np.float32, (1, room.rows + 1, room.width))
+    n_rows = weight_rows(N_UNITS, room.features) + 1 if room.features else 1
+    expert._lower = f.array("_lower", np.float32, (n_rows, N_UNITS))
+    expert._lower_square = f.array("_lower_square", np.float64, (n_rows,), 0.0)
+    expert._upper = f.array("_upper", np.float32, (N_UNITS + 1, room.width))
+    expert._upper_square = f.array("_upper_square", np.float64, (N_UNITS + 1,), START)
     _check_stored(f, expert._sizes, expert._entry, expert._labels, room, 0)
 
 

@@ -233,14 +233,68 @@ class SlowLinear:
                 del weights[key]
 
 
-class SlowRehearsal:
-    """Logistic regression that goes over four past events after each; they too start from the odds of the event at hand."""
+class SlowHidden:
+    """64 hidden units; each row of weights, from a feature to all units or from a unit to all labels, has a rate of its own."""
 
-    def __init__(self, window=2048):
+    UNITS = range(64)
+
+    def __init__(self, most_weights=1 << 24):
+        self.n_rows = most_weights // 64  # features share rows of weights where there are more
+        self.lower = {}  # feature -> weight of each unit
+        self.upper = {}  # (unit or CONSTANT, label) -> weight
+        self.square = {}  # feature, or ("up", unit) -> 0.03 and the summed squared gradients, the mean over the row
+
+    def pairs(self, x):
+        return [(CONSTANT, BIAS), *((f % self.n_rows, v) for f, v in x.items())]
+
+    def forward(self, x, n_labels):
+        """Return the units' values, the constant's among them, and the labels' scores."""
+        unit = {j: max(0.0, sum(v * self.lower[f][j] for f, v in self.pairs(x) if f in self.lower)) for j in self.UNITS}
+        unit[CONSTANT] = BIAS
+        return unit, [sum(h * self.upper.get((j, label), 0.0) for j, h in unit.items()) for label in range(n_labels)]
+
+    def start(self, f):
+        number = 2**32 if f == CONSTANT else f
+        return [0.17 * (2.0 * uniform(64, number, j) - 1.0) for j in self.UNITS]
+
+    def descend(self, row, base, rate):
+        for f, _ in self.pairs(row.scaled):
+            if f not in self.lower:
+                self.lower[f], self.square[f] = self.start(f), 0.03
+        unit, score = self.forward(row.scaled, len(base))
+        error = [
+            0.0 if label in row.unobserved
+            else rate * min(row.weight, 8.0) * ((label in row.positive) - sigmoid(clamp(s + b, -MOST_ODDS, MOST_ODDS)))
+            for label, (s, b) in enumerate(zip(score, base, strict=True))
+        ]  # fmt: skip
+        back = [
+            sum(self.upper.get((j, label), 0.0) * e for label, e in enumerate(error)) if unit[j] > 0.0 else 0.0
+            for j in self.UNITS
+        ]
+        for j, h in unit.items():
+            step = h * self.rate(("up", j), h, error)
+            for label, e in enumerate(error):
+                self.upper[j, label] = self.upper.get((j, label), 0.0) + step * e
+        for f, v in self.pairs(row.scaled):
+            step = v * self.rate(f, v, back)
+            self.lower[f] = [w + step * b for w, b in zip(self.lower[f], back, strict=True)]
+
+    def rate(self, key, x, gradient):
+        self.square[key] = self.square.get(key, 0.03) + x * x * sum(g * g for g in gradient) / len(gradient)
+        return 0.1 / math.sqrt(self.square[key])
+
+
+class SlowRehearsal:
+    """Two models that go over past events after each: a logistic regression over four, hidden units over the first two of
+    them; these too start from the odds of the event at hand.
+    """
+
+    def __init__(self, window=2048, most_weights=1 << 24):
         self.window = window
         self.slots = []
         self.number = 0
         self.weights = {}  # (feature, label) -> weight
+        self.hidden = SlowHidden(most_weights)
 
     def grow(self, n_labels, n_features):
         pass
@@ -249,17 +303,25 @@ class SlowRehearsal:
         return sum(v * self.weights.get((f, label), 0.0) for f, v in [(CONSTANT, BIAS), *x.items()])
 
     def step(self, row, base, learn):
-        result = [[clamp(self.score(row.scaled, label) + start, -MOST_ODDS, MOST_ODDS)] for label, start in enumerate(base)]
+        _, hidden = self.hidden.forward(row.scaled, len(base))
+        result = [
+            [clamp(s + start, -MOST_ODDS, MOST_ODDS) for s in (self.score(row.scaled, label), hidden[label])]
+            for label, start in enumerate(base)
+        ]
         if not learn:
             return result
         self.descend(row, base, row.shrink)
+        self.hidden.descend(row, base, row.shrink)
         row = shrunk(row)
         if len(self.slots) < self.window:
             self.slots.append(row)
         else:
             self.slots[self.number % self.window] = row
         for time in range(4):
-            self.descend(self.slots[int(uniform(0, self.number, time) * len(self.slots))], base, 1.0)
+            past = self.slots[int(uniform(0, self.number, time) * len(self.slots))]
+            self.descend(past, base, 1.0)
+            if time < 2:
+                self.hidden.descend(past, base, 1.0)
         self.number += 1
         return result
 
@@ -273,10 +335,13 @@ class SlowRehearsal:
 
     def forget_labels(self, labels):
         self.weights = {key: w for key, w in self.weights.items() if key[1] not in labels}
+        self.hidden.upper = {key: w for key, w in self.hidden.upper.items() if key[1] not in labels}
         self.slots = [without_labels(row, labels) for row in self.slots]
 
     def forget_features(self, features):
         self.weights = {key: w for key, w in self.weights.items() if key[0] not in features}
+        for f in features:
+            self.hidden.lower.pop(f, None)
         self.slots = [without_features(row, features) for row in self.slots]
 
 
@@ -494,7 +559,6 @@ class SlowNeighbours:
         prior = [clamp(sigmoid(b), 1e-4, 0.9) for b in base]
         ranked = [e for e in reversed(self.events) if products[e.number] > 0.0]
         ranked.sort(key=lambda e: -products[e.number])
-        recent = [e for e in ranked if e.number >= self.number - 170]
         self.gap = self.least_gap(
             {e.number: products[e.number] for e in self.events if row.scaled.keys() & e.row.scaled.keys()}, ranked
         )
@@ -502,7 +566,6 @@ class SlowNeighbours:
         self.nearest = [e.number for e, _ in near]
         answers = (
             self.vote(near[:5], prior),
-            self.vote([(e, products[e.number]) for e in recent[:4]], prior),
             self.regress(near, prior, lambda k: k),
             self.regress(near, prior, lambda k: math.exp(4.0 * (k - 1.0))),
         )
@@ -514,7 +577,7 @@ class SlowNeighbours:
 
     @staticmethod
     def least_gap(products, ranked):
-        """Of the two windows' ranks: neighbours in rank, and those that share a feature against 0."""
+        """Of neighbours in rank, and of those that share a feature against 0."""
         found = [abs(p) for p in products.values()]
         order = sorted(products[e.number] for e in ranked)
         found += [b - a for a, b in itertools.pairwise(order) if b > a]
