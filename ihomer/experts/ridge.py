@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ihomer.experts.base import Expert, Outputs, Rows, larger
-from ihomer.kernels.ridge import RIDGE, ridge_rows
+from ihomer.kernels.ridge import AT_ONCE, RIDGE, ridge_rows, settle
 
 __all__ = ["Ridge"]
 
@@ -20,12 +20,16 @@ class Ridge(Expert):
         self._place_of = np.full(0, -1, np.int32)
         self._counts = np.zeros(0)
         self._holder = np.full(1, -1, np.int32)
-        self._hand = np.array([1, 0, 0])
+        self._hand = np.array([1, 0, 0, 0, 0])
         self._covariance = np.full((1, 1), 1.0 / RIDGE, np.float32)
         self._weights = np.zeros((1, 2, 0), np.float32)
+        self._gains = np.zeros((AT_ONCE, 1), np.float32)
+        self._scales = np.zeros(AT_ONCE, np.float32)
+        self._errors = np.zeros((AT_ONCE, 2, 0), np.float32)
 
     def grow(self, n_labels: int, n_features: int) -> None:
         self._weights = larger(self._weights, 2, n_labels)
+        self._errors = larger(self._errors, 2, n_labels)
         self._place_of = larger(self._place_of, 0, n_features, -1)
         self._counts = larger(self._counts, 0, n_features)
         places = min(n_features + 1, _MOST_PLACES)
@@ -38,21 +42,31 @@ class Ridge(Expert):
             weights = np.zeros((places, 2, self._weights.shape[2]), np.float32)
             weights[:old] = self._weights
             self._weights = weights
+            gains = np.zeros((AT_ONCE, places), np.float32)
+            gains[:, :old] = self._gains
+            self._gains = gains
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int) -> None:
         ridge_rows(
             rows.indptr, rows.feature, rows.scaled, rows.target, rows.weight, rows.shrink[:, 0], learn, self._counts,
-            self._place_of, self._holder,
-            self._hand, self._covariance, self._weights.reshape(len(self._weights), -1), 0, out, at,
+            self._place_of, self._holder, self._hand, *self._models(), 0, out, at,
         )  # fmt: skip
+
+    def _models(self) -> tuple[NDArray[np.float32], ...]:
+        """Return P, W and the steps that wait, as the kernels take them: the two models' weights side by side."""
+        weights, errors = (array.reshape(len(array), -1) for array in (self._weights, self._errors))
+        return self._covariance, weights, self._gains, self._scales, errors
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         self._weights[:, :, labels] = 0.0
+        self._errors[:, :, labels] = 0.0
 
     def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         gone = np.flatnonzero(forgotten[: len(self._place_of)])
         places = self._place_of[gone]
         places = places[places >= 0]
+        if len(places):
+            settle(self._hand, self._weights.shape[2], *self._models())
         self._place_of[gone] = -1
         self._counts[gone] = 0.0
         self._holder[places] = -1

@@ -44,32 +44,20 @@ def wake_rows(index, first, last, lower, lower_square):
 
 @inner
 def hidden_score(index, value, first, last, lower, upper, unit, score):
-    """Write h = max(0, U' x) to `unit`, float32[units], and V' h to `score`, float32[labels].
+    """Write h = max(0, U' x) to `unit`, float32[units + 1], its last place being the constant's, and V' h to `score`.
 
     lower : float32[rows + 1, units], U; upper : float32[units + 1, labels or more], V; the last rows are those of the constant
+    score : float32[labels]
     """
-    linear_score(index, value, first, last, lower, unit)
-    constant = upper[unit.size]
-    for label in range(score.size):
-        score[label] = BIAS * constant[label]
+    linear_score(index, value, first, last, lower, unit[:N_UNITS])
+    unit[N_UNITS] = BIAS
+    score[:] = 0.0
     for j in range(unit.size):
         h = max(unit[j], np.float32(0.0))
         unit[j] = h
         row = upper[j]
         for label in range(score.size):
             score[label] += h * row[label]
-
-
-@inner
-def step_row(row, x, mean_square, row_square, place, step):
-    """Take a step of AdaGrad with one rate for a whole row of weights: S += x^2 m, W_j += rate x b_j / sqrt(S).
-
-    step : float32[n], b; mean_square : m, the mean of b^2; row_square : float64[rows], S, of which `place` is the row's
-    """
-    row_square[place] += float(x) * float(x) * mean_square
-    c = np.float32(_RATE * x / math.sqrt(row_square[place]))
-    for j in range(step.size):
-        row[j] += c * step[j]
 
 
 @inner
@@ -82,28 +70,46 @@ def mean_square_of(step):
 
 
 @inner
+def step_upper(unit, error, upper, upper_square):
+    """Take a step of AdaGrad with one rate for a row: S_j += h_j^2 mean of e_l^2, V_j += rate h_j e / sqrt(S_j)."""
+    mean_square = mean_square_of(error)
+    for j in range(unit.size):
+        h = unit[j]
+        upper_square[j] += float(h) * float(h) * mean_square
+        c = np.float32(_RATE * h / math.sqrt(upper_square[j]))
+        row = upper[j]
+        for label in range(error.size):
+            row[label] += c * error[label]
+
+
+@inner
+def step_lower(index, value, first, last, back, lower, lower_square):
+    """Take a step of AdaGrad with one rate for a row: S_f += x_f^2 mean of b_j^2, U_f += rate x_f b / sqrt(S_f)."""
+    mean_square = mean_square_of(back)
+    n_rows = lower.shape[0] - 1
+    for k in range(first, last + 1):
+        at, x = (index[k] % n_rows, value[k]) if k < last else (n_rows, BIAS)
+        lower_square[at] += float(x) * float(x) * mean_square
+        c = np.float32(_RATE * x / math.sqrt(lower_square[at]))
+        row = lower[at]
+        for j in range(back.size):
+            row[j] += c * back[j]
+
+
+@inner
 def hidden_step(index, value, first, last, mark, base, weight, lower, lower_square, upper, upper_square, unit, score, back):
     """Take one step on an event by its log-loss, from what `hidden_score` wrote to `unit` and `score`.
 
     e_l = w (y_l - p_l), p_l from base_l + score_l;  b_j = sum over l of V_jl e_l where h_j > 0, else 0
-    V_j moves along h_j e, U_f along x_f b, as `step_row` says.
     mark : uint8[labels]; lower_square : float64[rows + 1], upper_square : float64[units + 1]; back : float32[units]
     """
     for label in range(score.size):
         error = (mark[label] == POSITIVE) - probability(bounded(float(score[label]) + base[label], MOST_ODDS))
         score[label] = 0.0 if mark[label] == UNOBSERVED else weight * error
-    for j in range(unit.size):
+    for j in range(N_UNITS):
         row, total = upper[j], np.float32(0.0)
         for label in range(score.size):
             total += row[label] * score[label]
         back[j] = total if unit[j] > 0.0 else np.float32(0.0)
-    mean_square = mean_square_of(score)
-    for j in range(unit.size):
-        step_row(upper[j], unit[j], mean_square, upper_square, j, score)
-    step_row(upper[unit.size], BIAS, mean_square, upper_square, unit.size, score)
-    mean_square = mean_square_of(back)
-    n_rows = lower.shape[0] - 1
-    for k in range(first, last):
-        row = index[k] % n_rows
-        step_row(lower[row], value[k], mean_square, lower_square, row, back)
-    step_row(lower[n_rows], BIAS, mean_square, lower_square, n_rows, back)
+    step_upper(unit, score, upper, upper_square)
+    step_lower(index, value, first, last, back, lower, lower_square)

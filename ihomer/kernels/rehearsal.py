@@ -58,7 +58,7 @@ def rehearsal_rows(
     """
     n_labels = out.shape[1]
     score, start = np.empty(n_labels, np.float32), np.empty(n_labels)
-    hidden, unit, back = np.empty(n_labels, np.float32), np.empty(N_UNITS, np.float32), np.empty(N_UNITS, np.float32)
+    hidden, unit, back = np.empty(n_labels, np.float32), np.empty(N_UNITS + 1, np.float32), np.empty(N_UNITS, np.float32)
     mark = np.empty(n_labels, np.uint8)
     for row in range(out.shape[0]):
         first, last = indptr[row], indptr[row + 1]

@@ -12,6 +12,8 @@ _NOISE = np.float32(2e-5)  # added to the variance of each weight per event: the
 _MUCH_MORE = 2.0  # times as frequent as the holder of a place must a feature be to take it
 _SMALL = 0.15  # x' P x below which an event changes P little: then every fourth is taken, four times as heavy
 _EVERY = 4
+AT_ONCE = 8  # events whose steps wait until they are taken in together: what they cost is moving P and W through memory
+USED, TRIED, N_LEARNED, WAITING, NOISES = 0, 1, 2, 3, 4
 N_OUTPUTS = 2
 
 
@@ -28,34 +30,90 @@ def clear_place(place, covariance, weights):
 
 
 @inner
-def place_features(index, first, last, counts, place_of, holder, hand, covariance, weights):
+def add_products(matrix, n_rows, width, left, right, at):
+    """Add the sum of left[k, r] right[k] over the four k from `at` on to each row r of a matrix.
+
+    matrix : float32[n_rows or more, width or more]; left : float32[k, n_rows or more]; right : float32[k, width or more]
+    """
+    first, second, third, fourth = right[at], right[at + 1], right[at + 2], right[at + 3]
+    for r in range(n_rows):
+        a, b, c, d = left[at, r], left[at + 1, r], left[at + 2, r], left[at + 3, r]
+        row = matrix[r]
+        for j in range(width):
+            row[j] += (a * first[j] + b * second[j]) + (c * third[j] + d * fourth[j])
+
+
+@jit
+def settle(hand, n_labels, covariance, weights, gains, scales, errors):
+    """Take the steps that wait into P and W: P -= sum of h_i g_i g_i', W += sum of g_i e_i'; then noise on P's diagonal, up to
+    where it started. Four steps at once: P and W are long, and are gone through once for them.
+
+    gains : float32[8, places], g; scales : float32[8], h; errors : float32[8, 2 * (labels or more)], e
+    """
+    used, noise, most = hand[USED], np.float32(hand[NOISES]) * _NOISE, np.float32(1.0 / RIDGE)
+    for step in range(0, hand[WAITING], 4):
+        add_products(weights, used, weights.shape[1] // 2 + n_labels, gains, errors, step)
+    left, right = np.zeros((4, used), np.float32), np.zeros((4, used), np.float32)
+    count = 0
+    for step in range(hand[WAITING]):
+        if scales[step] > 0.0:
+            for place in range(used):
+                left[count, place], right[count, place] = -scales[step] * gains[step, place], gains[step, place]
+            count += 1
+        if count == 4 or (count > 0 and step == hand[WAITING] - 1):
+            add_products(covariance, used, used, left, right, 0)
+            left[:] = 0.0
+            count = 0
+    if hand[NOISES] > 0:
+        for place in range(used):
+            if covariance[place, place] < most:
+                covariance[place, place] += noise
+    hand[WAITING], hand[NOISES] = 0, 0
+    gains[:] = 0.0
+    scales[:] = 0.0
+    errors[:] = 0.0
+
+
+@inner
+def place_features(index, first, last, counts, place_of, holder, hand, n_labels, covariance, weights, gains, scales, errors):
     """Count the features of an event, and give places to those that have none: a free one, or that of a much rarer feature.
 
-    hand : int64[3], number of places in use, the place that is tried next, and the number of events
+    hand : int64[5], number of places in use, the place that was tried last, and the numbers of events learned, of steps that
+    wait, and of noises that wait with them
     """
     for k in range(first, last):
         f = index[k]
         counts[f] += 1.0
         if place_of[f] >= 0:
             continue
-        if hand[0] < covariance.shape[0]:
-            place = hand[0]
-            hand[0] += 1
+        if hand[USED] < covariance.shape[0]:
+            place = hand[USED]
+            hand[USED] += 1
         else:
-            hand[1] = hand[1] + 1 if hand[1] + 1 < hand[0] else 1
-            place = hand[1]
+            hand[TRIED] = hand[TRIED] + 1 if hand[TRIED] + 1 < hand[USED] else 1
+            place = hand[TRIED]
             if holder[place] >= 0 and counts[f] <= _MUCH_MORE * counts[holder[place]] + 1.0:
                 continue
             if holder[place] >= 0:
                 place_of[holder[place]] = -1
+            settle(hand, n_labels, covariance, weights, gains, scales, errors)
         clear_place(place, covariance, weights)
         place_of[f] = place
         holder[place] = f
 
 
 @inner
-def gain_of(places, values, size, used, covariance, gain):
-    """Write P x to `gain`, float32[places]; return x' P x."""
+def along(places, values, size, gains, step):
+    """Return g' x, g of a step that waits."""
+    total = np.float32(0.0)
+    for k in range(size):
+        total += values[k] * gains[step, places[k]]
+    return total
+
+
+@inner
+def gain_of(places, values, size, used, covariance, waiting, gains, scales, gain):
+    """Write P x - sum of h_i (g_i' x) g_i over the steps that wait to `gain`, float32[places]; return its product with x."""
     for i in range(used):
         gain[i] = 0.0
     for k in range(size):
@@ -63,6 +121,12 @@ def gain_of(places, values, size, used, covariance, gain):
         row = covariance[places[k]]
         for i in range(used):
             gain[i] += x * row[i]
+    for step in range(waiting):
+        part = scales[step] * along(places, values, size, gains, step)
+        if part != 0.0:
+            row = gains[step]
+            for i in range(used):
+                gain[i] -= part * row[i]
     quadratic = 0.0
     for k in range(size):
         quadratic += float(values[k]) * float(gain[places[k]])
@@ -70,98 +134,84 @@ def gain_of(places, values, size, used, covariance, gain):
 
 
 @inner
-def ridge_scores(places, values, size, n_labels, weights, score):
-    """Write W x of both models to `score`, float32[2 * (labels or more)], each in its half."""
-    second = score.size // 2
-    score[:] = 0.0
+def ridge_scores(places, values, size, n_labels, weights, waiting, gains, errors, score):
+    """Write W x + sum of (g_i' x) e_i over the steps that wait, of both models, to `score`, float32[2 * (labels or more)], each
+    in its half.
+    """
+    width = score.size // 2 + n_labels
+    score[:width] = 0.0
     for k in range(size):
-        x = values[k]
-        row = weights[places[k]]
-        for label in range(n_labels):
-            score[label] += x * row[label]
-        for label in range(second, second + n_labels):
-            score[label] += x * row[label]
-
-
-@inner
-def update_weights(used, gain, scale, error, n_labels, weights):
-    """W += g e' / (1 / w + x' P x); error : float32[2 * (labels or more)]."""
-    second = error.size // 2
-    for i in range(used):
-        step = gain[i] * scale
-        row = weights[i]
-        for label in range(n_labels):
-            row[label] += step * error[label]
-        for label in range(second, second + n_labels):
-            row[label] += step * error[label]
-
-
-@inner
-def update_covariance(used, gain, scale, noise, covariance):
-    """P -= g g' / (1 / w + x' P x),  g = P x; then noise on the diagonal of P, up to where it started."""
-    most = np.float32(1.0 / RIDGE)
-    for i in range(used):
-        step = gain[i] * scale
-        row = covariance[i]
-        for j in range(used):
-            row[j] -= step * gain[j]
-        if row[i] < most:
-            row[i] += noise
+        x, row = values[k], weights[places[k]]
+        for i in range(width):
+            score[i] += x * row[i]
+    for step in range(waiting):
+        x, row = along(places, values, size, gains, step), errors[step]
+        for i in range(width):
+            score[i] += x * row[i]
 
 
 @jit
 def ridge_rows(
-    indptr, index, value, target, weight, shrink, learn, counts, place_of, holder, hand, covariance, weights, base, out, at
-):
+    indptr, index, value, target, weight, shrink, learn, counts, place_of, holder, hand, covariance, weights, gains, scales,
+    errors, base, out, at,
+):  # fmt: skip
     """Predict each row into out[row, :, at:at + 2], and learn it if `learn`.
 
     Recursive least squares on y (Plackett 1950), its score read as a probability; and logistic regression from the log-odds
     in place `base` of `out`, stepping along the same gain.
     counts : float64[features], how many events had each feature; place_of : int32[features], -1 for none
-    holder : int32[places]; covariance : float32[places, places]; weights : float32[places, 2 * (labels or more)]
+    holder : int32[places]; covariance : float32[places, places], P; weights : float32[places, 2 * (labels or more)], W
+    hand, gains, scales, errors : see `settle` and `place_features`
     """
     n_labels = out.shape[1]
     longest = 1
     for row in range(out.shape[0]):
         longest = max(longest, indptr[row + 1] - indptr[row] + 1)
     places, values = np.empty(longest, np.int64), np.empty(longest, np.float32)
-    gain = np.empty(covariance.shape[0], np.float32)
     score = np.zeros(weights.shape[1], np.float32)
-    second = weights.shape[1] // 2
+    second = score.size // 2
     for row in range(out.shape[0]):
         first, last = indptr[row], indptr[row + 1]
         if learn:
-            place_features(index, first, last, counts, place_of, holder, hand, covariance, weights)
+            place_features(index, first, last, counts, place_of, holder, hand, n_labels, covariance, weights, gains, scales,
+                           errors)  # fmt: skip
         places[0], values[0] = 0, _BIAS
         size = 1
         for k in range(first, last):
             if place_of[index[k]] >= 0:
                 places[size], values[size] = place_of[index[k]], value[k]
                 size += 1
-        ridge_scores(places, values, size, n_labels, weights, score)
+        ridge_scores(places, values, size, n_labels, weights, hand[WAITING], gains, errors, score)
         for label in range(n_labels):
             out[row, label, at] = log_odds(float(score[label]), LEAST_P)
             out[row, label, at + 1] = bounded(float(score[second + label]) + out[row, label, base], MOST_ODDS)
         if not learn:
             continue
-        used = hand[0]
+        used = hand[USED]
         for k in range(1, size):
             values[k] *= shrink[row]
-        quadratic = gain_of(places, values, size, used, covariance, gain)
+        gain = gains[hand[WAITING]]
+        quadratic = gain_of(places, values, size, used, covariance, hand[WAITING], gains, scales, gain)
         if not (0.0 <= quadratic < 1e6):  # rounding has spoiled P
+            gain[:] = 0.0
+            settle(hand, n_labels, covariance, weights, gains, scales, errors)
             for place in range(used):
                 clear_place(place, covariance, weights[:0])
-            quadratic = gain_of(places, values, size, used, covariance, gain)
+            gain = gains[0]
+            quadratic = gain_of(places, values, size, used, covariance, np.int64(0), gains, scales, gain)
+        step, error = np.float32(1.0 / (1.0 / weight[row] + quadratic)), errors[hand[WAITING]]
         for label in range(n_labels):
-            y = 1.0 if target[row, label] == POSITIVE else 0.0
-            seen = target[row, label] != UNOBSERVED
-            score[label] = y - score[label] if seen else 0.0
-            score[second + label] = _LOGISTIC * (y - probability(float(out[row, label, at + 1]))) if seen else 0.0
-        update_weights(used, gain, np.float32(1.0 / (1.0 / weight[row] + quadratic)), score, n_labels, weights)
-        hand[2] += 1
+            if target[row, label] != UNOBSERVED:
+                y = 1.0 if target[row, label] == POSITIVE else 0.0
+                error[label] = step * (y - score[label])
+                error[second + label] = step * (_LOGISTIC * (y - probability(float(out[row, label, at + 1]))))
+        hand[N_LEARNED] += 1
         times = 1
         if quadratic < _SMALL:
-            times = _EVERY if hand[2] % _EVERY == 0 else 0
+            times = _EVERY if hand[N_LEARNED] % _EVERY == 0 else 0
         if times > 0:
-            heavy = np.float32(1.0 / (1.0 / (times * weight[row]) + quadratic))
-            update_covariance(used, gain, heavy, np.float32(times) * _NOISE, covariance)
+            scales[hand[WAITING]] = np.float32(1.0 / (1.0 / (times * weight[row]) + quadratic))
+            hand[NOISES] += times
+        hand[WAITING] += 1
+        if hand[WAITING] == AT_ONCE:
+            settle(hand, n_labels, covariance, weights, gains, scales, errors)

@@ -17,6 +17,7 @@ from ihomer.experts.rehearsal import _MOST_PAIRS, Rehearsal
 from ihomer.experts.rehearsal import _WINDOW as PAST
 from ihomer.experts.ridge import _MOST_PLACES, Ridge
 from ihomer.kernels.hidden import N_UNITS, START
+from ihomer.kernels.ridge import AT_ONCE, WAITING
 from ihomer.kernels.window import MOST_PAIRS, N_LABELS, N_PAIRS, N_POSITIVE, NUMBER, WIDTH_BITS
 from ihomer.saved.fields import MOST, Fields, held, next_power
 
@@ -161,11 +162,15 @@ def _fill_ridge(expert: Ridge, f: Fields, room: Room) -> None:
     expert._place_of = f.array("_place_of", np.int32, (n_features,), -1, places - 1)
     expert._counts = f.array("_counts", np.float64, (n_features,))
     expert._holder = f.array("_holder", np.int32, (places,), -1, n_features - 1)
-    expert._hand = f.array("_hand", np.int64, (3,), 0, MOST)
+    expert._hand = f.array("_hand", np.int64, (5,), 0, MOST)
     expert._covariance = f.array("_covariance", np.float32, (places, places))
     expert._weights = f.array("_weights", np.float32, (places, 2, room.width))
-    used, hand = expert._hand[:2].tolist()
-    f.require(1 <= used <= places and hand < used, "the places in use are impossible")
+    expert._gains = f.array("_gains", np.float32, (AT_ONCE, places))
+    expert._scales = f.array("_scales", np.float32, (AT_ONCE,))
+    expert._errors = f.array("_errors", np.float32, (AT_ONCE, 2, room.width))
+    used, tried = expert._hand[:2].tolist()
+    f.require(1 <= used <= places and tried < used, "the places in use are impossible")
+    f.require(expert._hand[WAITING] < AT_ONCE, "too many steps wait")
     held_places = np.flatnonzero(expert._holder >= 0)
     holder = expert._holder[held_places]
     f.require(bool((held_places[:1] > 0).all() and (held_places < used).all()), "a place that is not in use has a holder")

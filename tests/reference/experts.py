@@ -436,6 +436,7 @@ class SlowRidge:
         self.holder = [CONSTANT]
         self.hand = 0
         self.n_events = 0
+        self.n_waiting = self.n_noises = 0  # steps, and noises, since the noise was last added to the covariance
         self.covariance = [[self.START]]
         self.weights = [{}, {}]  # of both models: (place, label) -> weight
         self.closest = math.inf  # of all x' P x to the bound at which an event is skipped
@@ -472,6 +473,7 @@ class SlowRidge:
                         continue
                     self.n_taken_over += 1
                     del self.place_of[holder]
+                self.settle()
             self.clear(place)
             self.place_of[f], self.holder[place] = place, f
 
@@ -516,8 +518,17 @@ class SlowRidge:
             for i in places:
                 for j in places:
                     self.covariance[i][j] -= gain[i] * gain[j] * scale
-                if self.covariance[i][i] < self.START:
-                    self.covariance[i][i] += times * 2e-5
+        self.n_noises += times
+        self.n_waiting += 1
+        if self.n_waiting == 8:
+            self.settle()
+
+    def settle(self):
+        """Add the noise of the last events to the variances."""
+        for i in range(len(self.holder)):
+            if self.covariance[i][i] < self.START:
+                self.covariance[i][i] += self.n_noises * 2e-5
+        self.n_waiting = self.n_noises = 0
 
     def forget_labels(self, labels):
         for weights in self.weights:
@@ -525,6 +536,8 @@ class SlowRidge:
                 del weights[key]
 
     def forget_features(self, features):
+        if any(f in self.place_of for f in features):
+            self.settle()
         for f in features:
             self.counts.pop(f, None)
             if f in self.place_of:
