@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ihomer.kernels import decoding, local, rehearsal, ridge
 from ihomer.kernels.expected import MOST_ACTIVE
+from ihomer.kernels.hidden import N_UNITS
 from ihomer.kernels.labelsets import LOOK_BACK, N_EVENTS, N_SETS, N_WORDS
 from ihomer.kernels.odds import POSITIVE, UNOBSERVED
 from ihomer.kernels.random import uniform
@@ -75,48 +76,78 @@ def linear(a: Arguments, b: Arguments) -> Count:
 
 
 def rehearsed(a: Arguments, b: Arguments) -> Count:
-    """Count one score, and a step for the event and for four of those kept: (4 P + 7) L each."""
-    indptr, _, _, target, _, _, learn, number, size = a[:9]
-    w, out = a[15], a[16]
-    n, labels, times = _pairs(indptr), out.shape[1], rehearsal._TIMES
-    count = Count(labels * (2 + 2 * n), 0, 8 * n + 4 * labels + (n + 1) * labels * w.itemsize, 4 * labels)
+    """Count scores of both models, and steps: of the logistic regression for the event and four of those kept, (4 P + 8) L
+    each; of the hidden layer for the event and two of those, by `_hidden_score` and `_hidden_step`.
+    """
+    indptr, index, _, target, _, _, learn, number, size = a[:9]
+    w, lower, lower_square, out = a[15], a[16], a[17], a[20]
+    n, labels = _pairs(indptr), out.shape[1]
+    row = 4 * N_UNITS
+    read = 8 * n + 4 * labels + (n + 1) * (labels * w.itemsize + row) + 4 * (N_UNITS + 1) * labels
+    count = Count(labels * (3 + 2 * n), 0, read, 8 * labels).plus(_hidden_score(n, labels))
     if not learn:
         return count
-    observed = _observed(target, labels)
-    stored = min(n, a[11].shape[1])
-    count = count.plus(Count(2 + stored, 0, labels, 8 * stored + (n + 1) * labels * w.itemsize))
-    count = count.plus(Count(labels * (7 + 4 * n) + observed, labels))
-    for time in range(times):
+    stored, observed = min(n, a[11].shape[1]), _observed(target, labels)
+    written = 8 * stored + (n + 1) * (labels * w.itemsize + row + 8) + (N_UNITS + 1) * (4 * labels + 8)
+    count = count.plus(Count(3 + stored + labels * (6 + 2 * n) + observed, labels, labels, written))
+    count = count.plus(_hidden_step(n, labels, observed))
+    rows = np.append(index[indptr[0] : indptr[1]] % (len(lower) - 1), len(lower) - 1)
+    if (lower_square[rows] == 0.0).any():
+        count = count.plus(_hidden_score(n, labels))
+    for time in range(rehearsal._TIMES):
         slot = int(uniform(0, int(number), time) * min(number + 1, size))
         past, _, marked = b[9][slot].tolist()
         unobserved = marked - b[9][slot, rehearsal.N_POSITIVE]
-        rows = (past + 1) * labels * w.itemsize
-        step = Count(1 + labels * (8 + 4 * past) - unobserved, labels, 8 * past + 4 * marked + rows, rows)
-        count = count.plus(step)
+        moved = (past + 1) * labels * w.itemsize
+        count = count.plus(Count(1 + labels * (8 + 4 * past) - unobserved, labels, 8 * past + 4 * marked + moved, moved))
+        if time < rehearsal._HIDDEN_TIMES:
+            moved = (past + 1) * (row + 8)
+            count = count.plus(_hidden_score(past, labels)).plus(_hidden_step(past, labels, labels - unobserved))
+            count = count.plus(Count(0, 0, moved, moved))
     return count
 
 
+def _hidden_score(n: int, labels: int) -> Count:
+    """Count U' x, 2 P + 1 for each unit, and V' h, 2 L for each."""
+    return Count(N_UNITS * (1 + 2 * n) + 2 * (N_UNITS + 1) * labels)
+
+
+def _hidden_step(n: int, labels: int, observed: int) -> Count:
+    """Count the errors, what flows back, 2 L for each unit, and the steps: 2 for each weight that moves, 5 for each row."""
+    units, rows = N_UNITS, N_UNITS + 1 + n + 1
+    flops = labels * (2 + _PROBABILITY) + observed + 2 * units * labels + 2 * (labels + units) + 2
+    return Count(flops + 5 * rows + 2 * (units + 1) * labels + 2 * (n + 1) * units, labels + rows)
+
+
 def ridged(a: Arguments, b: Arguments) -> Count:
-    """Count, with U places in use, n of them met by the event, and W weights of each, two for each label: 2 n W for the
-    scores, 2 n U for the gain, U (2 W + 1) for the weights, and U (2 U + 2) where the covariance is learned.
+    """Count, with U places in use, n of them met by the event, s steps that wait, and W weights of each place, two for each
+    label: 2 n W for the scores and 2 (n + W) s for what waits, 2 n U and 2 (n + U) s for the gain; where the steps are taken
+    in, 8 for each weight and four steps, and for each covariance and four steps that change it.
     """
     indptr, index, _, target, _, _, learn = a[:7]
-    place_of, hand, covariance, out = b[8], b[10], b[11], b[14]
-    n, labels, width = _pairs(indptr), out.shape[1], 2 * out.shape[1]
+    place_of, hand, covariance, scales, errors, out = b[8], b[10], a[11], a[14], a[15], b[17]
+    n, labels, waiting = _pairs(indptr), out.shape[1], int(a[10][ridge.WAITING])
+    width = errors.shape[1] // 2 + labels
     met = 1 + int((place_of[index[indptr[0] : indptr[1]]] >= 0).sum())
-    count = Count(2 * met * width + labels * (_LOG_ODDS + 1), labels, 12 * n + 4 * labels, 8 * labels)
+    count = Count(2 * met * width + 2 * waiting * (met + width) + labels * (_LOG_ODDS + 1), labels)
+    count = count.plus(Count(read=12 * n + 4 * labels + 4 * (met + waiting) * width + 4 * waiting * met, written=8 * labels))
     if not learn:
-        return count.plus(Count(read=4 * met * width))
-    used = int(hand[0])
-    refused = n + 1 - met
-    observed = _observed(target, labels)
-    flops = n + 2 * refused + (met - 1) + 2 * met * used + 2 * met + 5 * observed + 3 + used * (1 + 2 * width)
-    count = count.plus(Count(flops, observed, 8 * n + labels + 4 * used * width, 8 * n + 4 * used * width))
-    if covariance[0, 0] == a[11][0, 0]:
-        return count.plus(Count(read=4 * met * used))
-    before, after = np.diag(a[11])[:used], np.diag(covariance)[:used]
-    noisy = int(((before < np.float32(1.0 / ridge.RIDGE)) | (before != after)).sum())
-    return count.plus(Count(5 + used * (1 + 2 * used) + noisy, 0, 4 * used * used, 4 * used * used))
+        return count
+    used, observed = int(hand[ridge.USED]), _observed(target, labels)
+    changing = int((scales[:waiting] != 0.0).sum())
+    flops = n + 2 * (n + 1 - met) + (met - 1) + 2 * met * used + waiting * (2 * met + 1) + 2 * changing * used + 2 * met
+    # The eighth step that waits is mostly the event's whose number eight divides, and such a one always changes P.
+    learned = int(hand[ridge.NOISES] != a[10][ridge.NOISES] or not hand[ridge.WAITING])
+    count = count.plus(Count(flops + 3 + 7 * observed + 4 * learned, observed))
+    count = count.plus(Count(read=8 * n + labels + 4 * used * (met + changing), written=8 * n + 4 * used + 8 * labels))
+    if hand[ridge.WAITING]:
+        return count
+    changing += learned
+    passes = -(-changing // 4)
+    noisy = int((np.diag(covariance)[:used] < np.float32(1.0 / ridge.RIDGE)).sum()) * int(changing > 0)
+    flops = 2 * 8 * used * width + changing * used + 8 * passes * used * used + noisy
+    moved = 4 * used * (2 * width + passes * used)
+    return count.plus(Count(flops, 0, moved, moved))
 
 
 def naive_bayes(a: Arguments, b: Arguments) -> Count:

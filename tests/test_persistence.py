@@ -349,8 +349,8 @@ def test_every_cut_and_every_altered_byte_is_seen() -> None:
 
 
 def test_a_newer_format_is_refused_by_its_number() -> None:
-    data = pack([1], KINDS).replace(b'"ihomer":"2 ', b'"ihomer":"3 ')
-    with pytest.raises(ModelFileError, match="format 3"):
+    data = pack([1], KINDS).replace(b'"ihomer":"3 ', b'"ihomer":"4 ')
+    with pytest.raises(ModelFileError, match="format 4"):
         unpack(file_damage.resealed(data), KINDS)
 
 
@@ -366,7 +366,8 @@ def test_the_file_is_one_of_safetensors(saved: Path) -> None:
     ("neighbours._head", 0, 1 << 30), ("neighbours._link", (0, 0), 5000), ("neighbours._ring", (0, 1), 9000),
     ("neighbours._labels", (0, 0), 400), ("neighbours._entry", (0, 0), 70000), ("neighbours._column_of", 3, 5),
     ("rehearsal._sizes", (1, 2), 5000), ("rehearsal._labels", (0, 0), -7), ("ridge._place_of", 1, 60),
-    ("ridge._hand", 0, 100), ("frequency._marks", (0, 0), 2), ("decoder._pool", 0, 77), ("decoder._table", 0, 60),
+    ("ridge._hand", 0, 100), ("ridge._hand", 3, 8), ("rehearsal._lower_square", 0, -1.0), ("rehearsal._upper_square", 0, 0.0),
+    ("frequency._marks", (0, 0), 2), ("decoder._pool", 0, 77), ("decoder._table", 0, 60),
     ("decoder._ends", 1, 1 << 40), ("decoder._latest", 0, 200), ("decoder._last_seen", 0, 1 << 50),
     ("counts.keys", 0, 7 << 33 | 1), ("clusters.cluster", 0, 9), ("counts.ring_row", (0, 1), 4000),
     ("counts.ring_label", 0, 4000), ("counts.detector", (0, 5), -1.0), ("features.order", 0, 2),

@@ -67,9 +67,11 @@ def _counted_by_running(calls: list[Any], folder: Path) -> list[list[int]]:
 def test_operations_by_formula_are_those_that_the_kernels_do(tmp_path: Path) -> None:
     """The kernels run uncompiled on numbers that count; what a bound has replaced by a constant counts no more there."""
     calls = _calls()
+    # How many sizes of answers are looked at is not known from outside; hidden units that are silent are the constant 0.
+    near_enough = {"decode_rows": 0.1, "rehearsal_rows": 0.05}
     assert {name for _, name, _, _ in calls} == set(COUNTERS)
     for (_, name, _, count), (flops, special) in zip(calls, _counted_by_running(calls, tmp_path), strict=True):
-        near = 0.1 if name == "decode_rows" else 0.01  # how many sizes of answers are looked at is not known from outside
+        near = near_enough.get(name, 0.01)
         assert count.flops == pytest.approx(flops, rel=near, abs=4), name
         assert count.special == pytest.approx(special, rel=near, abs=10), name
 

@@ -62,11 +62,11 @@ def hidden_score(index, value, first, last, lower, upper, unit, score):
 
 @inner
 def mean_square_of(step):
-    """Return the mean of the squares of float32[n]."""
+    """Return the mean of the squares of float32[n], 0 of none."""
     total = 0.0
     for j in range(step.size):
         total += float(step[j]) * float(step[j])
-    return total / step.size
+    return total / max(step.size, 1)
 
 
 @inner

@@ -15,6 +15,7 @@ LOOK_BACK = 256  # events after which a labelset has no recent weight
 _LEAST_RECENT = 0.02
 _FADED = KEEP_RECENT ** np.arange(2.0 * LOOK_BACK)
 _NEGLIGIBLE = -13.0  # log-probability, relative to the largest, of a labelset that is left out
+_LEAST_P = 1e-6  # of a labelset from which the weights of the factors are learned
 _NOT_COVERED = -9.0  # log-probability of a labelset that does not count as covered
 N_FACTORS = 3
 N_WORDS = 4  # of the signature of a labelset
@@ -152,22 +153,26 @@ def learn_factors(true_set, true_likelihood, weight, live, n_live, stats, likeli
 
     I += covariance of the factors under the posterior; information : float64[3, 3]
     """
-    mean, step, f = np.zeros(N_FACTORS), np.zeros(N_FACTORS), np.empty(N_FACTORS)
+    mean, step, square = np.zeros(N_FACTORS), np.zeros(N_FACTORS), np.zeros((N_FACTORS, N_FACTORS))
     for i in range(n_live):
         s = live[i]
         p = posterior[s]
-        if p > 1e-6:
+        if p > _LEAST_P:
             mean[0] += p * likelihood[s]
             mean[1] += p * stats[s, LOG_COUNT]
             mean[2] += p * recency[s]
+    a, b, c, d, e, f = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(n_live):
         s = live[i]
         p = posterior[s]
-        if p > 1e-6:
-            f[0], f[1], f[2] = likelihood[s] - mean[0], stats[s, LOG_COUNT] - mean[1], recency[s] - mean[2]
-            for k in range(N_FACTORS):
-                for j in range(k + 1):
-                    information[k, j] += weight * p * f[k] * f[j]
+        if p > _LEAST_P:
+            x, y, z = likelihood[s] - mean[0], stats[s, LOG_COUNT] - mean[1], recency[s] - mean[2]
+            px, py = p * x, p * y
+            a, b, c, d, e, f = a + px * x, b + px * y, c + py * y, d + px * z, e + py * z, f + p * z * z
+    square[0, 0], square[1, 0], square[1, 1], square[2, 0], square[2, 1], square[2, 2] = a, b, c, d, e, f
+    for k in range(N_FACTORS):
+        for j in range(k + 1):
+            information[k, j] += weight * square[k, j]
     step[0] = weight * (true_likelihood - mean[0])
     step[1] = weight * (stats[true_set, LOG_COUNT] - mean[1])
     step[2] = weight * (recency[true_set] - mean[2])

@@ -46,18 +46,28 @@ def vote(best, similarity, found, ring, labels, importance, prior, share, votes,
 
 
 @inner
-def local_ridge(best, similarity, found, sharp, gram, ring, labels, importance, prior, a, share, votes, out, at):
-    """Write the log-odds of p = r + k' (K + R)^-1 (Y - r), K and k : kernel among the neighbours, and with the event.
+def near_products(best, found, gram, ring, near):
+    """Write the dot products of the neighbours with each other to `near`, float64[found, found], lower triangle.
 
-    R : diagonal, 0.3 / weight of the row; gram : float32[slots, slots], dot products of each row with the older ones
+    gram : float32[slots, slots], dot products of each row with the older ones
     """
     for i in range(found):
         for j in range(i + 1):
             newer, older = best[i], best[j]
             if ring[older, NUMBER] > ring[newer, NUMBER]:
                 newer, older = older, newer
-            product = float(gram[newer, older])
-            a[i, j] = math.exp(_SHARPNESS * (product - 1.0)) if sharp else product
+            near[i, j] = gram[newer, older]
+
+
+@inner
+def local_ridge(best, similarity, found, sharp, near, ring, labels, importance, prior, a, share, votes, out, at):
+    """Write the log-odds of p = r + k' (K + R)^-1 (Y - r), K and k : kernel among the neighbours, and with the event.
+
+    R : diagonal, 0.3 / weight of the row; near : float64[found, found], of `near_products`
+    """
+    for i in range(found):
+        for j in range(i + 1):
+            a[i, j] = math.exp(_SHARPNESS * (near[i, j] - 1.0)) if sharp else near[i, j]
         a[i, i] += _RIDGE / importance[best[i]]
         share[i] = math.exp(_SHARPNESS * (similarity[i] - 1.0)) if sharp else similarity[i]
     solve_positive(a, share, found)
@@ -73,7 +83,7 @@ def local_ridge(best, similarity, found, sharp, gram, ring, labels, importance, 
 @inner
 def local_predict(
     index, value, first, last, n, size, ring, importance, entry, entry_value, link, head, column_of, columns, labels, gram,
-    base, products, best, similarity, share, votes, prior, a, out, at,
+    base, products, best, similarity, share, votes, prior, near, a, out, at,
 ):  # fmt: skip
     """Write the three log-odds of each label to out[:, at:at + 3]; see `local_rows`."""
     for label in range(votes.size):
@@ -83,9 +93,10 @@ def local_predict(
     found = nearest_slots(products, n % size, kept, size, best, similarity)
     few = min(found, N_VOTERS)
     vote(best, similarity, few, ring, labels, importance, prior, share, votes, out, np.int64(at))
+    near_products(best, found, gram, ring, near)
     for sharp in range(2):
         local_ridge(
-            best, similarity, found, sharp == 1, gram, ring, labels, importance, prior, a, share, votes, out,
+            best, similarity, found, sharp == 1, near, ring, labels, importance, prior, a, share, votes, out,
             np.int64(at + 1 + sharp),
         )  # fmt: skip
 
@@ -105,14 +116,14 @@ def local_rows(
     """
     n_labels = out.shape[1]
     best, similarity, share = np.empty(N_NEAR, np.int64), np.empty(N_NEAR), np.empty(N_NEAR)
-    votes, prior, a = np.empty(n_labels), np.empty(n_labels), np.empty((N_NEAR, N_NEAR))
+    votes, prior, near, a = np.empty(n_labels), np.empty(n_labels), np.empty((N_NEAR, N_NEAR)), np.empty((N_NEAR, N_NEAR))
     for row in range(out.shape[0]):
         first, last = indptr[row], indptr[row + 1]
         n = number + row if learn else np.int64(number)
         if not known:
             local_predict(
                 index, value, first, last, n, size, ring, importance, entry, entry_value, link, head, column_of, columns,
-                labels, gram, base, products, best, similarity, share, votes, prior, a, out[row], np.int64(at),
+                labels, gram, base, products, best, similarity, share, votes, prior, near, a, out[row], np.int64(at),
             )  # fmt: skip
         if learn:
             slot = n % size

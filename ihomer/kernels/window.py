@@ -12,6 +12,7 @@ from ihomer.kernels.odds import NEGATIVE, POSITIVE
 
 WIDTH_BITS = 12
 MOST_PAIRS = 1 << WIDTH_BITS  # of a row that are kept
+_PIECE = 64  # rows looked through at once for such as may be among the nearest
 NUMBER, N_PAIRS, N_POSITIVE, N_LABELS = 0, 1, 2, 3
 
 
@@ -44,24 +45,40 @@ def shared_products(index, value, first, last, number, size, ring, entry, entry_
 
 
 @inner
+def slots_above(products, slot, n_rows, size, least, found):
+    """Write those of the `n_rows` slots before `slot` with a product above `least` to `found`; return how many, and the last
+    slot looked at. Without a branch: which they are cannot be foreseen.
+    """
+    count = np.int64(0)
+    for _ in range(n_rows):
+        slot = slot - 1 if slot > 0 else size - 1
+        found[count] = slot
+        count += products[slot] > least
+    return count, slot
+
+
+@inner
 def nearest_slots(products, slot, n_rows, size, best, similarity):
     """Write the rows of largest product, which must be positive, of the `n_rows` rows before `slot`; return how many.
 
     best, similarity : int64[m], float64[m], out: largest first, on a tie newer first
     """
-    m = best.size
-    found = np.int64(0)
-    for _ in range(n_rows):
-        slot = slot - 1 if slot > 0 else size - 1
-        p = products[slot]
-        if p <= 0.0 or (found == m and p <= similarity[m - 1]):
-            continue
-        place = min(found, m - 1)
-        while place > 0 and p > similarity[place - 1]:
-            similarity[place], best[place] = similarity[place - 1], best[place - 1]
-            place -= 1
-        similarity[place], best[place] = p, slot
-        found = min(found + 1, m)
+    m, found, least = best.size, np.int64(0), np.float32(0.0)
+    candidates = np.empty(_PIECE, np.int64)
+    for start in range(0, n_rows, _PIECE):
+        count, slot = slots_above(products, slot, min(_PIECE, n_rows - start), size, least, candidates)
+        for i in range(count):
+            p = products[candidates[i]]
+            if p <= least:
+                continue
+            place = min(found, m - 1)
+            while place > 0 and p > similarity[place - 1]:
+                similarity[place], best[place] = similarity[place - 1], best[place - 1]
+                place -= 1
+            similarity[place], best[place] = p, candidates[i]
+            found = min(found + 1, m)
+            if found == m:
+                least = np.float32(similarity[m - 1])
     return found
 
 
