@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ DATA = Path(os.environ.get("IHOMER_DATA", Path(__file__).resolve().parents[2] / 
 
 
 def machine() -> dict[str, Any]:
-    """Return what a figure depends on: processor, cores, versions."""
+    """Return what a figure depends on: commit, processor, cores, versions."""
     cpu = platform.processor() or platform.machine()
     for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
         if line.startswith("model name"):
@@ -25,11 +26,21 @@ def machine() -> dict[str, Any]:
             break
     names = ("ihomer", "river", "numpy", "numba", "scipy")
     return {
+        "commit": _commit(),
         "cpu": cpu,
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         **{name: version(name) for name in names},
     }
+
+
+def _commit() -> str | None:
+    try:
+        asked = ["git", "rev-parse", "--short=12", "HEAD"]
+        found = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
+    except OSError:
+        return None
+    return found.stdout.strip() or None
 
 
 def write(name: str, result: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -76,7 +75,6 @@ def line_of(settings: Settings, cell: Cell, state: dict[str, Any], died: str | N
             "stopped_by": state.get("ended"),
             "budget_seconds": settings.seconds,
             "budget_mb": settings.memory_mb,
-            "commit": _commit(),
             **machine(),
             **{name: _version(name) for name in _OPTIONAL},
         },
@@ -88,15 +86,6 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
-
-
-def _commit() -> str | None:
-    try:
-        asked = ["git", "rev-parse", "--short=12", "HEAD"]
-        found = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
-    except OSError:
-        return None
-    return found.stdout.strip() or None
 
 
 def read(path: Path) -> list[dict[str, Any]]:
