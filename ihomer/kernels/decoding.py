@@ -136,8 +136,8 @@ def label_worth(n_active, active, p, total, tally, events, value):
 def f1_worth(events):
     """Return what one more expected example-F1 is worth in the balanced answer, in right labelsets.
 
-    min(3.9 A / F, 2.5), A and F the mean subset accuracy and example-F1 of the answers so far: a share of the one score is worth
-    a share of the other, so that where hardly any labelset is right, each right one counts for much.
+    min(3.9 A / F, 2.5), A and F the mean subset accuracy and example-F1 of the answers so far: a share of the one score is
+    worth a share of the other, so that where hardly any labelset is right, each right one counts for much.
     """
     exact = events[EXACT] + _START_EVENTS * _START_EXACT
     return min(_F1_WORTH * exact / (events[F1] + _START_EVENTS * _START_F1), _MOST_F1_WORTH)
