@@ -43,8 +43,8 @@ class IHOMERClassifier(StreamClassifier):
         What the answers are to be best in: ``"hamming"``, ``"subset"`` (accuracy), ``"example_f1"``, ``"micro_f1"``,
         ``"macro_f1"``; or ``"balanced"``, for all of these at once. Probabilities do not depend on it.
     experts
-        Which experts are mixed: some of ``"frequency"``, ``"neighbours"``, ``"linear"``, ``"rehearsal"``, ``"ridge"``,
-        ``"bayes"``, ``"tree"``.
+        Which experts are mixed: some of ``"frequency"``, ``"neighbours"``, ``"linear"``, ``"rehearsal"`` (a linear model and a
+        layer of hidden units that go over past events again), ``"ridge"``, ``"bayes"``, ``"tree"``.
         ``("tree",)`` alone is the published model: answers are then the labels of p > 1/2, whatever `objective` says.
     mixing
         ``"learned"``, or ``"mean"``: all experts the same weight.
@@ -89,7 +89,7 @@ class IHOMERClassifier(StreamClassifier):
     ...     score.update(y, model.predict_one(x))
     ...     model.learn_one(x, y)
     >>> score
-    MicroF1: 62.10%
+    MicroF1: 62.47%
     """
 
     def __init__(
