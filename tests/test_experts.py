@@ -20,11 +20,11 @@ from tests.reference.experts import (
     SlowBayes,
     SlowFrequency,
     SlowLinear,
-    SlowNeighbours,
     SlowRehearsal,
     SlowRidge,
     SlowScale,
 )
+from tests.reference.neighbours import SlowNeighbours
 
 WINDOW = 32  # of neighbours and rehearsal, instead of 2,048, so that events leave it
 TWINS = {
