@@ -44,7 +44,7 @@ def add_seen(share, live, n_live, ends, pool, posterior, place, n_active, joint,
     """
     none, largest = 0.0, np.int64(1)
     for i in range(n_live):
-        s = live[i]
+        s = np.uint32(live[i])
         w = share * posterior[s]
         if w <= 1e-6:
             continue
@@ -53,7 +53,7 @@ def add_seen(share, live, n_live, ends, pool, posterior, place, n_active, joint,
             none += w
         largest = max(largest, min(size, n_active))
         for k in range(ends[s], ends[s + 1]):
-            label = pool[k]
+            label = np.uint32(pool[k])
             marginal[label] += w
             if place[label] >= 0:
                 joint[place[label], min(size, n_active)] += w

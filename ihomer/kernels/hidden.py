@@ -13,6 +13,7 @@ N_UNITS = 64
 _RATE = 0.1
 START = 0.03  # of a row's summed squared gradients: a row of which nothing is known moves by little
 _SPREAD = 0.17  # weights of a feature start in [-0.17, 0.17], at random, so that no two units learn the same
+_MOST = 1e30  # sum of squares of a step: what is larger comes from weights that are spoiled
 _SEED = 64
 _CONSTANT = 1 << 32  # number of the constant, where the rows of features have theirs
 
@@ -62,10 +63,13 @@ def hidden_score(index, value, first, last, lower, upper, unit, score):
 
 @inner
 def mean_square_of(step):
-    """Return the mean of the squares of float32[n], 0 of none."""
+    """Return the mean of the squares of float32[n], 0 of none; a step that is not finite or out of bounds is taken as 0."""
     total = 0.0
     for j in range(step.size):
         total += float(step[j]) * float(step[j])
+    if not total < _MOST:
+        step[:] = 0.0
+        total = 0.0
     return total / max(step.size, 1)
 
 

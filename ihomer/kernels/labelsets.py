@@ -16,6 +16,7 @@ _LEAST_RECENT = 0.02
 _FADED = KEEP_RECENT ** np.arange(2.0 * LOOK_BACK)
 _NEGLIGIBLE = -13.0  # log-probability, relative to the largest, of a labelset that is left out
 _LEAST_P = 1e-6  # of a labelset from which the weights of the factors are learned
+_IMPOSSIBLE = -1e9  # log-odds of a label of negligible probability
 _NOT_COVERED = -9.0  # log-probability of a labelset that does not count as covered
 N_FACTORS = 3
 N_WORDS = 4  # of the signature of a labelset
@@ -114,14 +115,16 @@ def weigh_sets(odds, log_none, header, signatures, ends, pool, stats, last_seen,
         if s >= 0 and recency[s] == nothing:
             recency[s] = math.log(stats[s, RECENT] * _FADED[min(now - last_seen[s], 2 * LOOK_BACK - 1)] + _LEAST_RECENT)
     posterior[:n_sets] = 0.0
+    term = np.empty(place.size)
+    for label in range(place.size):
+        term[label] = odds[label] if place[label] >= 0 else _IMPOSSIBLE
     largest, covered, n_possible = -1e300, 0.0, np.int64(0)
     for i in range(sets_to_weigh(place, n_sets, signatures, live)):
-        s = live[i]
-        total, possible = 0.0, True
+        s = np.uint32(live[i])  # unsigned: never counted from the end of an array
+        total = 0.0
         for k in range(ends[s], ends[s + 1]):
-            possible &= place[pool[k]] >= 0
-            total += odds[pool[k]]
-        if not possible:
+            total += term[np.uint32(pool[k])]
+        if total < 0.5 * _IMPOSSIBLE:
             continue
         likelihood[s] = total
         if total + log_none > _NOT_COVERED:
@@ -132,7 +135,7 @@ def weigh_sets(odds, log_none, header, signatures, ends, pool, stats, last_seen,
         n_possible += 1
     total, best, n_live = 0.0, np.int64(-1), np.int64(0)
     for i in range(n_possible):
-        s = live[i]
+        s = np.uint32(live[i])
         score = posterior[s] - largest
         posterior[s] = 0.0
         if score > _NEGLIGIBLE:
@@ -141,7 +144,7 @@ def weigh_sets(odds, log_none, header, signatures, ends, pool, stats, last_seen,
             live[n_live] = s
             n_live += 1
             if score == 0.0 and best < 0:
-                best = s
+                best = np.int64(s)
     for i in range(n_live):
         posterior[live[i]] /= total
     return n_live, best, min(max(covered, 1e-4), 1.0 - 1e-4)
@@ -155,7 +158,7 @@ def learn_factors(true_set, true_likelihood, weight, live, n_live, stats, likeli
     """
     mean, step, square = np.zeros(N_FACTORS), np.zeros(N_FACTORS), np.zeros((N_FACTORS, N_FACTORS))
     for i in range(n_live):
-        s = live[i]
+        s = np.uint32(live[i])
         p = posterior[s]
         if p > _LEAST_P:
             mean[0] += p * likelihood[s]
@@ -163,7 +166,7 @@ def learn_factors(true_set, true_likelihood, weight, live, n_live, stats, likeli
             mean[2] += p * recency[s]
     a, b, c, d, e, f = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(n_live):
-        s = live[i]
+        s = np.uint32(live[i])
         p = posterior[s]
         if p > _LEAST_P:
             x, y, z = likelihood[s] - mean[0], stats[s, LOG_COUNT] - mean[1], recency[s] - mean[2]
