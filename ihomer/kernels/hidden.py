@@ -54,7 +54,7 @@ def hidden_score(index, value, first, last, lower, upper, unit, score):
     unit[N_UNITS] = BIAS
     score[:] = 0.0
     for j in range(unit.size):
-        h = max(unit[j], np.float32(0.0))
+        h = unit[j] if unit[j] > 0.0 else np.float32(0.0)
         unit[j] = h
         row = upper[j]
         for label in range(score.size):
@@ -77,6 +77,8 @@ def mean_square_of(step):
 def step_upper(unit, error, upper, upper_square):
     """Take a step of AdaGrad with one rate for a row: S_j += h_j^2 mean of e_l^2, V_j += rate h_j e / sqrt(S_j)."""
     mean_square = mean_square_of(error)
+    if mean_square == 0.0:
+        return
     for j in range(unit.size):
         h = unit[j]
         upper_square[j] += float(h) * float(h) * mean_square
@@ -90,6 +92,8 @@ def step_upper(unit, error, upper, upper_square):
 def step_lower(index, value, first, last, back, lower, lower_square):
     """Take a step of AdaGrad with one rate for a row: S_f += x_f^2 mean of b_j^2, U_f += rate x_f b / sqrt(S_f)."""
     mean_square = mean_square_of(back)
+    if mean_square == 0.0:
+        return
     n_rows = lower.shape[0] - 1
     for k in range(first, last + 1):
         at, x = (index[k] % n_rows, value[k]) if k < last else (n_rows, BIAS)

@@ -23,6 +23,8 @@ from ihomer.saved.fields import MOST, Fields, held, next_power
 
 __all__ = ["FILL", "Room", "expert_state"]
 
+_MOST_VALUE = 1.001  # of a row of unit length, with some room for rounding
+
 
 class Room(NamedTuple):
     """What an ensemble has made room for: indices of labels and of features; (0, 0) before the first event."""
@@ -77,7 +79,7 @@ def _fill_rehearsal(expert: Rehearsal, f: Fields, room: Room) -> None:
     expert._entry = f.array("_entry", np.int32, (n_slots, None))
     width = expert._entry.shape[1]
     f.require(width == next_power(width) <= _MOST_PAIRS, "_entry has an impossible width")
-    expert._entry_value = f.array("_entry_value", np.float32, (n_slots, width))
+    expert._entry_value = f.array("_entry_value", np.float32, (n_slots, width), -_MOST_VALUE, _MOST_VALUE)
     expert._labels = f.array("_labels", np.int32, (n_slots, None))
     most = expert._labels.shape[1]
     f.require(most == next_power(most) <= MOST_PAST_LABELS, "_labels has an impossible width")
@@ -111,7 +113,7 @@ def _fill_neighbours(expert: Neighbours, f: Fields, room: Room) -> None:
     expert._entry = f.array("_entry", np.int32, (n_slots, None))
     width = expert._entry.shape[1]
     f.require(width == next_power(width) <= MOST_PAIRS, "_entry has an impossible width")
-    expert._entry_value = f.array("_entry_value", np.float32, (n_slots, width))
+    expert._entry_value = f.array("_entry_value", np.float32, (n_slots, width), -_MOST_VALUE, _MOST_VALUE)
     expert._link = f.array("_link", np.int32, (n_slots, width))
     expert._labels = f.array("_labels", np.int32, (n_slots, None))
     most = expert._labels.shape[1]
