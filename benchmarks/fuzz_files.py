@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import file_damage
+from benchmarks.kernel_digest import digest_of_kernels
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
 from ihomer.metrics import Scoreboard
 from ihomer.persistence import KINDS, ModelFileError, pack, unpack
@@ -223,7 +224,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.unchecked and os.environ.get("NUMBA_BOUNDSCHECK") != "1":
         # Numba reads this when it is imported, and its cache does not tell code with checks from code without.
-        folder = Path(os.environ.get("NUMBA_CACHE_DIR", Path(__file__).resolve().parents[1] / ".numba_cache")) / "checked"
+        folder = Path(os.environ.get("NUMBA_CACHE_DIR", Path(__file__).resolve().parents[1] / ".numba_cache")) / f"checked-{digest_of_kernels()}"
         environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(folder)}
         os.execve(sys.executable, [sys.executable, "-m", "benchmarks.fuzz_files", *sys.argv[1:]], environment)
     result = run(arguments.files, arguments.seed, arguments.keep, 60.0 * arguments.minutes)

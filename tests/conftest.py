@@ -1,6 +1,5 @@
 """Test set-up: a compile cache named by what the kernels say, and the folder of real data sets where there is one."""
 
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,19 +7,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks.kafka_broker import Broker, missing_programs
+from benchmarks.kernel_digest import digest_of_kernels
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def _digest_of_kernels() -> str:
-    digest = hashlib.sha256()
-    for path in sorted((ROOT / "ihomer" / "kernels").glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
 # Numba's cache does not see edits of callees in other files; a directory named by all sources does.
-os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".numba_cache" / _digest_of_kernels()))
+os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".numba_cache" / digest_of_kernels()))
 
 
 @pytest.fixture(scope="session")
