@@ -224,7 +224,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.unchecked and os.environ.get("NUMBA_BOUNDSCHECK") != "1":
         # Numba reads this when it is imported, and its cache does not tell code with checks from code without.
-        folder = Path(os.environ.get("NUMBA_CACHE_DIR", Path(__file__).resolve().parents[1] / ".numba_cache")) / f"checked-{digest_of_kernels()}"
+        cache = Path(os.environ.get("NUMBA_CACHE_DIR", Path(__file__).resolve().parents[1] / ".numba_cache"))
+        folder = cache / f"checked-{digest_of_kernels()}"
         environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(folder)}
         os.execve(sys.executable, [sys.executable, "-m", "benchmarks.fuzz_files", *sys.argv[1:]], environment)
     result = run(arguments.files, arguments.seed, arguments.keep, 60.0 * arguments.minutes)

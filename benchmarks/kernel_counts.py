@@ -66,11 +66,12 @@ def linear(a: Arguments, b: Arguments) -> Count:
     """Count M regressions of L labels on P pairs: 2 P L for W x and for the step each, and what is done for each label."""
     indptr, _, _, target, _, _, learn, rates, base, weights, out, _ = a
     n, labels, models = _pairs(indptr), out.shape[1], len(rates)
-    flops, special = labels * (2 + 2 * n), 0
+    width = _padded(labels, weights.shape[2])
+    flops, special = labels + width * (1 + 2 * n), 0
     if learn:
-        flops += 2 + labels * (5 + 2 * n) + _observed(target, labels)
+        flops += 2 + 3 * labels + width * (2 + 2 * n) + _observed(target, labels)
         special += labels
-    rows = (n + 1) * labels * weights.itemsize * models
+    rows = (n + 1) * width * weights.itemsize * models
     read = 8 * n + labels * (1 + 4 * (base >= 0)) + rows
     return Count(models * flops, models * special, read, 4 * labels * models + rows * learn)
 
@@ -81,42 +82,48 @@ def rehearsed(a: Arguments, b: Arguments) -> Count:
     """
     indptr, index, _, target, _, _, learn, number, size = a[:9]
     w, lower, lower_square, out = a[15], a[16], a[17], a[20]
-    n, labels = _pairs(indptr), out.shape[1]
-    row = 4 * N_UNITS
-    read = 8 * n + 4 * labels + (n + 1) * (labels * w.itemsize + row) + 4 * (N_UNITS + 1) * labels
-    count = Count(labels * (3 + 2 * n), 0, read, 8 * labels).plus(_hidden_score(n, labels))
+    n, labels, units = _pairs(indptr), out.shape[1], 4 * N_UNITS
+    width = _padded(labels, w.shape[1])
+    rows = width * w.itemsize
+    read = 8 * n + 4 * labels + (n + 1) * (rows + units) + (N_UNITS + 1) * rows
+    count = Count(2 * labels + width * (1 + 2 * n), 0, read, 8 * labels).plus(_hidden_score(n, width))
     if not learn:
         return count
     stored, observed = min(n, a[11].shape[1]), _observed(target, labels)
-    written = 8 * stored + (n + 1) * (labels * w.itemsize + row + 8) + (N_UNITS + 1) * (4 * labels + 8)
-    count = count.plus(Count(3 + stored + labels * (6 + 2 * n) + observed, labels, labels, written))
-    count = count.plus(_hidden_step(n, labels, observed))
-    rows = np.append(index[indptr[0] : indptr[1]] % (len(lower) - 1), len(lower) - 1)
-    if (lower_square[rows] == 0.0).any():
-        count = count.plus(_hidden_score(n, labels))
+    written = 8 * stored + (n + 1) * (rows + units + 8) + (N_UNITS + 1) * (rows + 8)
+    count = count.plus(Count(3 + stored + 4 * labels + width * (2 + 2 * n) + observed, labels, labels, written))
+    count = count.plus(_hidden_step(n, labels, width, observed))
+    places = np.append(index[indptr[0] : indptr[1]] % (len(lower) - 1), len(lower) - 1)
+    if (lower_square[places] == 0.0).any():
+        count = count.plus(_hidden_score(n, width))
     for time in range(rehearsal._TIMES):
         slot = int(uniform(0, int(number), time) * min(number + 1, size))
         past, _, marked = b[9][slot].tolist()
-        unobserved = marked - b[9][slot, rehearsal.N_POSITIVE]
-        moved = (past + 1) * labels * w.itemsize
-        count = count.plus(Count(1 + labels * (8 + 4 * past) - unobserved, labels, 8 * past + 4 * marked + moved, moved))
+        observed = labels - (marked - b[9][slot, rehearsal.N_POSITIVE])
+        moved = (past + 1) * rows
+        flops = 1 + 4 * labels + width * (3 + 4 * past) + observed
+        count = count.plus(Count(flops, labels, 8 * past + 4 * marked + moved, moved))
         if time < rehearsal._HIDDEN_TIMES:
-            moved = (past + 1) * (row + 8)
-            count = count.plus(_hidden_score(past, labels)).plus(_hidden_step(past, labels, labels - unobserved))
+            moved = (past + 1) * (units + 8)
+            count = count.plus(_hidden_score(past, width)).plus(_hidden_step(past, labels, width, observed))
             count = count.plus(Count(0, 0, moved, moved))
     return count
 
 
-def _hidden_score(n: int, labels: int) -> Count:
-    """Count U' x, 2 P + 1 for each unit, and V' h, 2 L for each."""
-    return Count(N_UNITS * (1 + 2 * n) + 2 * (N_UNITS + 1) * labels)
+def _padded(labels: int, room: int) -> int:
+    return min((labels + 15) // 16 * 16, room)
 
 
-def _hidden_step(n: int, labels: int, observed: int) -> Count:
+def _hidden_score(n: int, width: int) -> Count:
+    """Count U' x, 2 P + 1 for each unit, and V' h, 2 for each unit and place of a label."""
+    return Count(N_UNITS * (1 + 2 * n) + 2 * (N_UNITS + 1) * width)
+
+
+def _hidden_step(n: int, labels: int, width: int, observed: int) -> Count:
     """Count the errors, what flows back, 2 L for each unit, and the steps: 2 for each weight that moves, 5 for each row."""
     units, rows = N_UNITS, N_UNITS + 1 + n + 1
     flops = labels * (2 + _PROBABILITY) + observed + 2 * units * labels + 2 * (labels + units) + 2
-    return Count(flops + 5 * rows + 2 * (units + 1) * labels + 2 * (n + 1) * units, labels + rows)
+    return Count(flops + 5 * rows + 2 * (units + 1) * width + 2 * (n + 1) * units, labels + rows)
 
 
 def ridged(a: Arguments, b: Arguments) -> Count:

@@ -83,10 +83,10 @@ def test_bytes_by_hand() -> None:
     weights, out = np.zeros((1, 3, 4), np.float32), np.zeros((1, 3, 1), np.float32)
     arguments = (indptr, index, value, target, weight, shrink, True, np.ones(1), -1, weights, out, 0)
     count = COUNTERS["linear_rows"](arguments, arguments)
-    pairs, rows = 2 * (4 + 4), 3 * 3 * 4  # rows of weights: two features and the constant, three labels
+    pairs, rows = 2 * (4 + 4), 3 * 4 * 4  # rows of weights: two features and the constant, four places
     assert count.read == pairs + 3 + rows
     assert count.written == 3 * 4 + rows
-    predicted, stepped = 3 + 2 * 2 * 3 + 3, 2 + 3 * (2 + 1) + 2 + 2 * 3 + 2 * 2 * 3
+    predicted, stepped = 3 + 4 * (1 + 2 * 2), 2 + 3 * (2 + 1) + 2 + 4 * (2 + 2 * 2)
     assert count.flops == predicted + stepped
     assert count.special == 3
 

@@ -47,8 +47,8 @@ def wake_rows(index, first, last, lower, lower_square):
 def hidden_score(index, value, first, last, lower, upper, unit, score):
     """Write h = max(0, U' x) to `unit`, float32[units + 1], its last place being the constant's, and V' h to `score`.
 
-    lower : float32[rows + 1, units], U; upper : float32[units + 1, labels or more], V; the last rows are those of the constant
-    score : float32[labels]
+    lower : float32[rows + 1, units], U; upper : float32[units + 1, places or more], V; the last rows are those of the constant
+    score : float32[places], of `padded`
     """
     linear_score(index, value, first, last, lower, unit[:N_UNITS])
     unit[N_UNITS] = BIAS
@@ -62,21 +62,21 @@ def hidden_score(index, value, first, last, lower, upper, unit, score):
 
 
 @inner
-def mean_square_of(step):
-    """Return the mean of the squares of float32[n], 0 of none; a step that is not finite or out of bounds is taken as 0."""
+def mean_square_of(step, size):
+    """Return the mean of the first `size` squares, 0 of none; a step that is not finite or out of bounds is taken as 0."""
     total = 0.0
-    for j in range(step.size):
+    for j in range(size):
         total += float(step[j]) * float(step[j])
     if not total < _MOST:
         step[:] = 0.0
         total = 0.0
-    return total / max(step.size, 1)
+    return total / max(size, 1)
 
 
 @inner
-def step_upper(unit, error, upper, upper_square):
+def step_upper(unit, error, n_labels, upper, upper_square):
     """Take a step of AdaGrad with one rate for a row: S_j += h_j^2 mean of e_l^2, V_j += rate h_j e / sqrt(S_j)."""
-    mean_square = mean_square_of(error)
+    mean_square = mean_square_of(error, n_labels)
     if mean_square == 0.0:
         return
     for j in range(unit.size):
@@ -91,7 +91,7 @@ def step_upper(unit, error, upper, upper_square):
 @inner
 def step_lower(index, value, first, last, back, lower, lower_square):
     """Take a step of AdaGrad with one rate for a row: S_f += x_f^2 mean of b_j^2, U_f += rate x_f b / sqrt(S_f)."""
-    mean_square = mean_square_of(back)
+    mean_square = mean_square_of(back, N_UNITS)
     if mean_square == 0.0:
         return
     n_rows = lower.shape[0] - 1
@@ -111,13 +111,13 @@ def hidden_step(index, value, first, last, mark, base, weight, lower, lower_squa
     e_l = w (y_l - p_l), p_l from base_l + score_l;  b_j = sum over l of V_jl e_l where h_j > 0, else 0
     mark : uint8[labels]; lower_square : float64[rows + 1], upper_square : float64[units + 1]; back : float32[units]
     """
-    for label in range(score.size):
+    for label in range(mark.size):
         error = (mark[label] == POSITIVE) - probability(bounded(float(score[label]) + base[label], MOST_ODDS))
         score[label] = 0.0 if mark[label] == UNOBSERVED else weight * error
     for j in range(N_UNITS):
         row, total = upper[j], np.float32(0.0)
-        for label in range(score.size):
+        for label in range(mark.size):
             total += row[label] * score[label]
         back[j] = total if unit[j] > 0.0 else np.float32(0.0)
-    step_upper(unit, score, upper, upper_square)
+    step_upper(unit, score, mark.size, upper, upper_square)
     step_lower(index, value, first, last, back, lower, lower_square)

@@ -4,7 +4,7 @@ import numpy as np
 
 from ihomer.kernels.common import inner, jit
 from ihomer.kernels.hidden import N_UNITS, hidden_score, hidden_step, wake_rows
-from ihomer.kernels.linear import linear_score, linear_step
+from ihomer.kernels.linear import linear_score, linear_step, padded
 from ihomer.kernels.odds import MOST_ODDS, NEGATIVE, POSITIVE, UNOBSERVED, bounded, probability
 from ihomer.kernels.random import uniform
 
@@ -37,7 +37,7 @@ def gradient_step(index, value, first, last, mark, base, rate, w, score):
 
     mark : uint8[labels]
     """
-    for label in range(score.size):
+    for label in range(mark.size):
         error = (mark[label] == POSITIVE) - probability(bounded(float(score[label]) + base[label], MOST_ODDS))
         score[label] = 0.0 if mark[label] == UNOBSERVED else rate * error
     linear_step(index, value, first, last, w, score)
@@ -57,9 +57,10 @@ def rehearsal_rows(
     w : float32[rows of weights + 1, labels or more]; lower, lower_square, upper, upper_square : see `ihomer.kernels.hidden`
     """
     n_labels = out.shape[1]
-    score, start = np.empty(n_labels, np.float32), np.empty(n_labels)
-    hidden, unit, back = np.empty(n_labels, np.float32), np.empty(N_UNITS + 1, np.float32), np.empty(N_UNITS, np.float32)
-    mark = np.empty(n_labels, np.uint8)
+    width = padded(n_labels, min(w.shape[1], upper.shape[1]))
+    score, hidden = np.empty(width, np.float32), np.empty(width, np.float32)
+    unit, back = np.empty(N_UNITS + 1, np.float32), np.empty(N_UNITS, np.float32)
+    start, mark = np.empty(n_labels), np.empty(n_labels, np.uint8)
     for row in range(out.shape[0]):
         first, last = indptr[row], indptr[row + 1]
         linear_score(index, value, first, last, w, score)
