@@ -103,6 +103,18 @@ def place_features(index, first, last, counts, place_of, holder, hand, n_labels,
 
 
 @inner
+def pairs_with_places(index, value, first, last, place_of, places, values):
+    """Write places and values of the constant and of the features that have a place; return how many."""
+    places[0], values[0] = 0, _BIAS
+    size = np.int64(1)
+    for k in range(first, last):
+        if place_of[index[k]] >= 0:
+            places[size], values[size] = place_of[index[k]], value[k]
+            size += 1
+    return size
+
+
+@inner
 def along(places, values, size, gains, step):
     """Return g' x, g of a step that waits."""
     total = np.float32(0.0)
@@ -175,12 +187,7 @@ def ridge_rows(
         if learn:
             place_features(index, first, last, counts, place_of, holder, hand, n_labels, covariance, weights, gains, scales,
                            errors)  # fmt: skip
-        places[0], values[0] = 0, _BIAS
-        size = 1
-        for k in range(first, last):
-            if place_of[index[k]] >= 0:
-                places[size], values[size] = place_of[index[k]], value[k]
-                size += 1
+        size = pairs_with_places(index, value, first, last, place_of, places, values)
         ridge_scores(places, values, size, n_labels, weights, hand[WAITING], gains, errors, score)
         for label in range(n_labels):
             out[row, label, at] = log_odds(float(score[label]), LEAST_P)
