@@ -1,7 +1,6 @@
 """What every learner must beat: repeating the last label set, and the most frequent one."""
 
 from collections.abc import Hashable, Iterator, Mapping
-from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -86,6 +85,17 @@ class PreviousLabelset(_LabelsetBaseline):
 
     def __init__(self) -> None:
         self._answer = {}
+        self._applying: list[Hashable] = []  # the labels that are predicted: few of very many
+
+    def predict_set_one(self, x: dict[Hashable, Any]) -> set[Hashable]:
+        """Return the predicted labels; none before anything is learned.
+
+        Parameters
+        ----------
+        x
+            Features; they are not looked at.
+        """
+        return set(self._applying)
 
     def learn_one(self, x: dict[Hashable, Any], y: Any, w: float = 1.0) -> None:
         """Remember the labels of an event.
@@ -109,10 +119,12 @@ class PreviousLabelset(_LabelsetBaseline):
         _check_weight(w)
         if w == 0:
             return
-        last = self._answer
-        self._answer = dict.fromkeys(chain(last, labels), False)
-        for label, value in labels.items():
-            self._answer[label] = last.get(label, False) if value is None else value
+        answer = self._answer
+        told = {label: answer.get(label, False) if value is None else value for label, value in labels.items()}
+        for label in self._applying:
+            answer[label] = False
+        answer.update(told)
+        self._applying = [label for label, applies in told.items() if applies]
 
 
 class MajorityLabelset(_LabelsetBaseline):

@@ -256,8 +256,9 @@ def _refuse_excess(said: Event | LateLabels) -> None:
         raise MalformedEvent("label", f"{len(labels)} labels; at most {_MOST_LABELS} are taken")
     longest = max(len(said.id or ""), max(map(len, labels), default=0))
     if isinstance(said, Event):
-        texts = [value for value in said.x.values() if type(value) is str]
-        longest = max(longest, max(map(len, said.x), default=0), max(map(len, texts), default=0))
+        longest = max(longest, max(map(len, said.x), default=0))
+        if str in set(map(type, said.x.values())):
+            longest = max(longest, max(len(value) for value in said.x.values() if type(value) is str))
     if longest > _LONGEST_TEXT:
         raise MalformedEvent("length", f"a text of {longest} characters; at most {_LONGEST_TEXT} are taken")
 

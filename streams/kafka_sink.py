@@ -79,6 +79,7 @@ class KafkaSink:
             raise ValueError("the name of the run is too long")
         self._mark, self._patience = mark, patience
         self._waiting: list[tuple[str, bytes, bytes | None]] | None = None
+        self._committing: Call[None] | None = None
         self._ready = False
         self._clients = Clients(servers, settings)
         topics = [topic] if dead_letter_topic is None else [topic, dead_letter_topic]
@@ -133,10 +134,28 @@ class KafkaSink:
         self._put(self._dead_letter_topic, value, key)
 
     def commit(self, number: int, positions: Positions) -> None:
-        """Bring out all records since `begin`, or none of them; see `LiveSink`."""
+        """Bring out all records since `begin`, or none of them, and wait until that is done; see `start_commit`."""
+        self.start_commit(number, positions)
+        self.settle()
+
+    def start_commit(self, number: int, positions: Positions) -> None:
+        """Start to bring out all records since `begin`; see `LiveSink`. A thread beside sends them."""
         waiting = self._opened()
+        if self._committing is not None:
+            raise RuntimeError("the last commit is not settled")
         self._waiting = None
-        Call(lambda: self._transact(waiting, self._offsets(number, positions)), again=False).result(self._patience)
+        self._committing = Call(lambda: self._transact(waiting, self._offsets(number, positions)), again=False)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether `settle` returns at once."""
+        return self._committing is None or self._committing.done
+
+    def settle(self) -> None:
+        """Wait until the commit that was started has gone through; see `LiveSink`."""
+        committing, self._committing = self._committing, None
+        if committing is not None:
+            committing.result(self._patience)
 
     def abort(self) -> None:
         """Drop all records since `begin`."""

@@ -182,6 +182,7 @@ class LiveRun:
         self._on_turn = on_turn
         self._positions: Positions = {}
         self._spans: list[Span] | None = None  # of the open transaction
+        self._is_committing = False  # the transaction before it
         self._opened = self._last_message = 0.0
         self._checkpoint_due, self._checkpoint_not_before = math.inf, 0.0
         self._n_before = self._n_saved = 0
@@ -257,7 +258,7 @@ class LiveRun:
         self._plan_checkpoint(now)
         if first:
             self._n_before = self.answering.n_read
-        self._spans = None
+        self._spans, self._is_committing = None, False
         self._on_turn(self)
 
     def _recover(self, folder: CheckpointFolder, source: LiveSource, committed: int | None) -> None:
@@ -319,6 +320,7 @@ class LiveRun:
     def _finish(self) -> None:
         """Commit and make a checkpoint at the end of a run."""
         self._commit()
+        self._settle()
         if self.folder is not None and self._n_saved < self.answering.n_read:
             deadline = time.monotonic() + min(self.pace.patience, 10 * _RETRY_DISK)
             while not self._checkpoint():
@@ -337,6 +339,7 @@ class LiveRun:
 
     def _loop(self, stop: Callable[[], bool]) -> None:
         assert self.source is not None
+        assert self.sink is not None
         while not stop():
             left = self._messages_left()
             if left == 0:
@@ -350,7 +353,10 @@ class LiveRun:
                 return
             if self._spans is not None and self._is_commit_due(time.monotonic()):
                 self._commit()
+            if self.sink.is_settled:
+                self._settle()
             if self._spans is None and self._is_checkpoint_due(time.monotonic()):
+                self._settle()
                 self._checkpoint()
             self._on_turn(self)
 
@@ -385,21 +391,32 @@ class LiveRun:
             self._positions[span.where] = span.stop
 
     def _commit(self) -> None:
-        """Note what the open transaction has read, then commit it."""
+        """Note what the open transaction has read, then start to commit it; the next one is filled meanwhile.
+
+        Before that the transaction before it has to be through: of what the journal says, only the last can be in doubt.
+        """
         if self._spans is None:
             return
         assert self.sink is not None
+        self._settle()
         number, touched = self.answering.n_read, {span.where: self._positions[span.where] for span in self._spans}
-        if self.folder is None:
-            self.sink.commit(number, touched)
-        else:
+        if self.folder is not None:
             self._note(self.folder, Reading(number, self._spans))
-            self.sink.commit(number, touched)
+        self.sink.start_commit(number, touched)
+        self._spans, self._is_committing = None, True
+
+    def _settle(self) -> None:
+        """Wait until the last transaction is through."""
+        if not self._is_committing:
+            return
+        assert self.sink is not None
+        self.sink.settle()
+        self._is_committing = False
+        if self.folder is not None:
             with suppress(OSError):  # only needed where the sink forgets what it has
                 self.folder.note_committed()
         self.n_transactions += 1
         self.is_healthy = self.is_healthy or self._checkpoint_not_before == 0.0
-        self._spans = None
 
     def _note(self, folder: CheckpointFolder, reading: Reading) -> None:
         """Write to the journal; while the disk refuses, try again for some time."""

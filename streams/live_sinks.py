@@ -275,6 +275,18 @@ class FileLiveSink:
         if self._dead is not None:
             self._dead.clear()
 
+    def start_commit(self, number: int, positions: Positions) -> None:
+        """Do what `commit` does."""
+        self.commit(number, positions)
+
+    @property
+    def is_settled(self) -> bool:
+        """True: a commit that returns has gone through."""
+        return True
+
+    def settle(self) -> None:
+        """Do nothing: a commit that returns has gone through."""
+
     def committed(self) -> int | None:
         """Return the number of the last transaction in the files; None if there is none yet."""
         return self._number
@@ -372,6 +384,18 @@ class StandardOutputSink:
         """Drop all records since `begin`, if there is a transaction."""
         self._transaction.is_open = False
         self._text, self._dead_text = bytearray(), bytearray()
+
+    def start_commit(self, number: int, positions: Positions) -> None:
+        """Do what `commit` does."""
+        self.commit(number, positions)
+
+    @property
+    def is_settled(self) -> bool:
+        """True: a commit that returns has gone through."""
+        return True
+
+    def settle(self) -> None:
+        """Do nothing: a commit that returns has gone through."""
 
     def committed(self) -> int | None:
         """Return None: nobody knows what has been read."""

@@ -117,8 +117,10 @@ class LiveSink(Protocol):
         """Write a dead letter; without a place for them it is dropped here (the loop counts and logs it)."""
         ...
 
-    def commit(self, number: int, positions: Positions) -> None:
-        """Bring out all records since `begin`, or none of them.
+    def start_commit(self, number: int, positions: Positions) -> None:
+        """Start to bring out all records since `begin`, or none of them; `settle` tells how it went.
+
+        The next transaction can be begun meanwhile, but its commit not be started.
 
         Parameters
         ----------
@@ -126,6 +128,21 @@ class LiveSink(Protocol):
             How many messages have been read in all: what `committed` returns after a restart.
         positions
             Of the partitions that were read from, to be made known to the outside.
+
+        Raises
+        ------
+        RuntimeError
+            If no transaction is open, or the last one is not settled.
+        """
+        ...
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether `settle` returns at once."""
+        ...
+
+    def settle(self) -> None:
+        """Wait until the commit that was started has gone through; return at once if there is none.
 
         Raises
         ------

@@ -1,7 +1,7 @@
 """`ihomer run` that ends itself by SIGKILL at one of the steps that matter: python -m tests.dying_run STEP ARGUMENT...
 
-Steps are counted before and after each note in the journal, each commit, and each checkpoint, and in the middle of writing
-one, when the temporary file is there and has not got its name yet.
+Steps are counted before and after each note in the journal, the start and the end of each commit, and each checkpoint, and in
+the middle of writing one, when the temporary file is there and has not got its name yet.
 """
 
 import os
@@ -42,7 +42,12 @@ class Steps:
 
 def run() -> None:
     steps = Steps(int(sys.argv[1]))
-    for cls, name in ((CheckpointFolder, "note"), (KafkaSink, "commit"), (CheckpointFolder, "save")):
+    for cls, name in (
+        (CheckpointFolder, "note"),
+        (KafkaSink, "start_commit"),
+        (KafkaSink, "settle"),
+        (CheckpointFolder, "save"),
+    ):
         steps.around(cls, name)
     replace = os.replace
 

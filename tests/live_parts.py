@@ -98,13 +98,17 @@ class Ledger:
 
 
 class MemorySink:
-    """Writes to a `Ledger` in transactions; a newer one fences the older."""
+    """Writes to a `Ledger` in transactions; a newer one fences the older.
+
+    A commit goes through when it is started or when it is settled, by turns, and takes a few looks to be settled.
+    """
 
     def __init__(self, ledger, fate):
         self._ledger, self._fate = ledger, fate
         ledger.epoch += 1
         self._epoch = ledger.epoch
-        self._open = None
+        self._open = self._under_way = None
+        self._looks = 0
 
     def begin(self):
         assert self._open is None
@@ -117,15 +121,36 @@ class MemorySink:
     def write_dead(self, record, key=None):
         self._open[1].append(json.loads(json.dumps(record)))
 
-    def commit(self, number, positions):
+    def start_commit(self, number, positions):
+        assert self._under_way is None
         self._fate.step()
+        self._under_way, self._open = (number, *self._open), None
+        self._looks = number % 4
+        if number % 2:
+            self._bring_out()
+        self._fate.step()
+
+    @property
+    def is_settled(self):
+        self._looks -= 1
+        return self._under_way is None or self._looks < 0
+
+    def settle(self):
+        if self._under_way is None:
+            return
+        self._fate.step()
+        if not self._under_way[0] % 2:
+            self._bring_out()
+        self._under_way = None
+        self._fate.step()
+
+    def _bring_out(self):
         if self._ledger.epoch != self._epoch:
             raise Fenced("a newer one")
-        self._ledger.records += self._open[0]
-        self._ledger.dead += self._open[1]
+        number, records, dead = self._under_way
+        self._ledger.records += records
+        self._ledger.dead += dead
         self._ledger.number = number
-        self._open = None
-        self._fate.step()
 
     def abort(self):
         self._open = None

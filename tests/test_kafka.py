@@ -386,6 +386,28 @@ def test_transactions_are_begun_and_ended_in_turn(kafka: str, topic: str) -> Non
     sink.close()
 
 
+def test_a_transaction_is_filled_while_the_one_before_is_committed(kafka: str, topic: str) -> None:
+    sink = sink_for(kafka, topic, mark="sink")
+    source = KafkaSource(kafka, [topic])
+    sink.settle()
+    for number in range(1, 6):
+        sink.begin()
+        for _ in range(number * 100):
+            sink.write({"n": number})
+        if number > 1:
+            with pytest.raises(RuntimeError, match="not settled"):
+                sink.start_commit(number, {})
+        sink.settle()
+        assert sink.is_settled
+        assert sink.committed() == (number - 1 or None)
+        sink.start_commit(number, {})
+    sink.settle()
+    assert values(read(source, 1500)) == [number for number in range(1, 6) for _ in range(number * 100)]
+    assert sink.committed() == 5
+    sink.close()
+    source.close()
+
+
 # Killed in mid-commit the broker keeps the client waiting for a minute: `python -m benchmarks.kills` does that.
 def test_a_broker_that_is_restarted_loses_and_doubles_nothing(own_broker: Broker) -> None:
     fill(own_broker.address, "in", 300)

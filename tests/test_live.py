@@ -86,7 +86,8 @@ def assert_as_undisturbed(run, path, topic, ledger):
     sink = MemorySink(calm_ledger, Fate())
     sink.begin()
     calm.take(messages, sink)
-    sink.commit(calm.n_read, {})
+    sink.start_commit(calm.n_read, {})
+    sink.settle()
     assert ledger.records == calm_ledger.records
     assert ledger.dead == calm_ledger.dead
     positions = {where: part[-1].offset + 1 for where, part in topic.messages.items()}

@@ -141,6 +141,32 @@ def test_revert_of_odd_weights_leaves_no_residue():
 
 
 @untimed
+@given(
+    st.lists(st.tuples(matrices(), st.booleans(), st.booleans()), max_size=6),
+    st.integers(1, 9),
+    st.lists(st.sampled_from([1.0, 1.0, 3.0, 2.0**20, 0.3]), min_size=1, max_size=8),
+)
+def test_a_window_is_the_same_bit_for_bit_however_events_come(cases, window, weights):
+    by_matrices, one_by_one = Scoreboard(window=window), Scoreboard(window=window)
+    for (true, predicted, _, _), is_batch, is_pickled in cases:
+        n, n_labels = true.shape
+        w = np.resize(weights, n)
+        step = max(n, 1) if is_batch else 1
+        for start in range(0, n, step):
+            by_matrices.update_many(*(part[start : start + step] for part in (true, predicted)), w=w[start : start + step])
+        for row in range(n):
+            unobserved = np.flatnonzero(np.isnan(true[row]))
+            if n_labels == 0 or len(unobserved) < n_labels:
+                positive, chosen = np.flatnonzero(true[row] == 1), np.flatnonzero(predicted[row])
+                one_by_one.update_indices(positive, chosen, unobserved=unobserved, w=w[row])
+        for board in (by_matrices, one_by_one):
+            board.update_many(true[:0], predicted[:0])  # which names all columns
+        if is_pickled:
+            by_matrices = pickle.loads(pickle.dumps(by_matrices))
+        assert by_matrices.scores("window") == one_by_one.scores("window")
+
+
+@untimed
 @given(matrices(), st.integers(1, 6), st.floats(0.3, 0.99), st.data())
 def test_matrices_equal_single_events(case, window, fading, data):
     true, predicted, probabilities, weights = case

@@ -105,6 +105,17 @@ def test_an_empty_model_and_one_without_labels() -> None:
             assert pack(again, KINDS) == pack(learned(model, fuzz_files.events(30, 8)), KINDS)
 
 
+@pytest.mark.parametrize("name", ["default", "one tree"])
+def test_counters_at_their_end_and_sums_beyond_all_bounds_are_no_end(name: str) -> None:
+    model = learned(MODELS[name](), fuzz_files.events(150, 8))
+    model.n_learned = 2**53 - 3
+    detector = model._detector if isinstance(model, IHOMERClassifier) else model._learner.tree.detector
+    detector[:, [adwin.TOTAL, adwin.VARIANCE]] = math.inf, math.nan
+    for seed in range(3):
+        model = learned(unpack(pack(model, KINDS), KINDS), fuzz_files.events(40, seed))
+    assert unpack(pack(model, KINDS), KINDS).n_learned == 2**53
+
+
 @pytest.mark.parametrize("name", ["default", "forgetting", "trees", "one tree"])
 def test_batches_give_the_same_bytes(name: str) -> None:
     stream = fuzz_files.events(300, 9)
@@ -185,6 +196,20 @@ def test_scores_come_back() -> None:
         else:
             assert twin.get() == board.get()
             assert repr(twin) == repr(board)
+
+
+def test_scores_of_batches_come_back() -> None:
+    r = np.random.default_rng(3)
+    board, twin = Scoreboard(window=50), None
+    for i in range(12):
+        truth, predicted = r.random((2, 17, 6)) < 0.3
+        for one in (board, twin):
+            if one is not None:
+                one.update_many(truth, predicted, w=[0.3 if i == 7 else 1.0] * 17)
+        twin = unpack(pack(board, KINDS), KINDS) if i % 4 == 1 else twin
+        if twin is not None:
+            assert pack(twin, KINDS) == pack(board, KINDS)
+            assert twin.scores("window") == board.scores("window")
 
 
 def test_a_model_lies_beside_other_things_in_one_file() -> None:

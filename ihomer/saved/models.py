@@ -63,8 +63,9 @@ def _fill_encoder(encoder: Encoder, f: Fields) -> int:
 
 
 def _model_state(model: StreamClassifier) -> dict[str, Any]:
-    """Return what all classifiers have."""
-    return {"settings": settings_of(model), "n_learned": model.n_learned, "encoder": _encoder_state(model._encoder)}
+    """Return what all classifiers have. The number of events stays where a file's counters end."""
+    n_learned = min(model.n_learned, MOST)
+    return {"settings": settings_of(model), "n_learned": n_learned, "encoder": _encoder_state(model._encoder)}
 
 
 def _in_use(vocabulary: Vocabulary) -> NDArray[np.bool_]:
@@ -78,7 +79,7 @@ def tree_state(model: MLHATClassifier) -> dict[str, Any]:
     return {
         **_model_state(model),
         "labels": vocabulary_state(model._vocabulary),
-        "last_applied": model._last_applied,
+        "last_applied": np.minimum(model._last_applied, MOST),
         "tree": learner_state(model._learner),
     }
 

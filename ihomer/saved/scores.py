@@ -38,7 +38,8 @@ def _fill_tally(tally: Tally, f: Fields) -> None:
 
 
 def _window_state(window: Window) -> dict[str, Any]:
-    outcomes = [outcome for outcome, _ in window._events]
+    events = window.events()
+    outcomes = [outcome for outcome, _ in events]
     n_ranks = window._n_ranks
     hits = [np.zeros(n_ranks, np.int64) if outcome.hits is None else outcome.hits for outcome in outcomes]
     return {
@@ -49,7 +50,7 @@ def _window_state(window: Window) -> dict[str, Any]:
         "has_hits": np.array([outcome.hits is not None for outcome in outcomes], np.bool_),
         "hits": np.array(hits, np.int64).reshape(-1, n_ranks),
         "loss": np.array([outcome.loss for outcome in outcomes], np.float64),
-        "weight": np.array([weight for _, weight in window._events], np.float64),
+        "weight": np.array([weight for _, weight in events], np.float64),
         "forgotten": window._forgotten,
         "n_inexact": window._n_inexact,
         "rounded": window._rounded,
@@ -177,6 +178,7 @@ def _previous_of(state: Any) -> PreviousLabelset:
     fields = Fields(state, "the previous labelset")
     model = PreviousLabelset()
     model._answer = _answer(fields, "answer")
+    model._applying = [label for label, applies in model._answer.items() if applies]
     fields.done()
     return model
 

@@ -192,7 +192,7 @@ def _pace(given: dict[str, Any]) -> "Pace":
 def _run(given: dict[str, Any], config: "Config") -> None:
     from streams.logs import Foreign, Paced, make_logger
     from streams.monitor import Monitor
-    from streams.service import Reporter, StopSignals, live_run
+    from streams.service import Reporter, StopSignals, live_run, start_left_alone
     from streams.status import Status
 
     log: Log = make_logger(given["log_format"], given["log_level"])
@@ -221,6 +221,7 @@ def _run(given: dict[str, Any], config: "Config") -> None:
             log.info("serving", host=given["metrics_host"], port=monitor.port)
             publish.append(monitor.publish)
         run = live_run(_settings(given, config), log, Reporter(publish))
+        stack.enter_context(start_left_alone())
         signals = stack.enter_context(StopSignals())
         run.run(lambda: signals.stop)
         log.info("stopped", messages=run.answering.n_read, learned=run.answering.n_learned)
