@@ -16,7 +16,7 @@ class KafkaSink:
     """Predictions and dead letters in Kafka transactions that carry how far the run has come.
 
     Records wait in memory until `commit`, which sends and commits them at once: a learner may take as long as it likes between
-    `begin` and `commit`.
+    `begin` and `commit`. With `start_commit` and `settle` it can go on while the brokers are waited for.
 
     Parameters
     ----------
@@ -139,12 +139,17 @@ class KafkaSink:
         self.settle()
 
     def start_commit(self, number: int, positions: Positions) -> None:
-        """Start to bring out all records since `begin`; see `LiveSink`. A thread beside sends them."""
+        """Start to bring out all records since `begin`; see `LiveSink`.
+
+        On return all of them are with the client: handing them over while another thread runs takes longer than alone.
+        """
         waiting = self._opened()
         if self._committing is not None:
             raise RuntimeError("the last commit is not settled")
         self._waiting = None
-        self._committing = Call(lambda: self._transact(waiting, self._offsets(number, positions)), again=False)
+        futures = Call(lambda: self._send(waiting), again=False).result(self._patience)
+        offsets = self._offsets(number, positions)
+        self._committing = Call(lambda: self._end_transaction(futures, offsets), again=False)
 
     @property
     def is_settled(self) -> bool:
@@ -205,14 +210,17 @@ class KafkaSink:
         text = f"{self._prefix}{number}"
         return {TopicPartition(*place): OffsetAndMetadata(offset, text, -1) for place, offset in at.items()}
 
-    def _transact(self, waiting: list[tuple[str, bytes, bytes | None]], offsets: dict[Any, Any]) -> None:
-        """Send and commit. Everything is acknowledged before the end is asked for.
+    def _send(self, waiting: list[tuple[str, bytes, bytes | None]]) -> list[Any]:
+        """Open a transaction and hand records over to the client."""
+        self._producer.begin_transaction()
+        return [self._producer.send(topic, value=value, key=key) for topic, value, key in waiting]
+
+    def _end_transaction(self, futures: list[Any], offsets: dict[Any, Any]) -> None:
+        """Commit. Everything is acknowledged before the end is asked for.
 
         The client takes a new epoch by itself where a broker has forgotten the old one, and forgets what was open: a commit
         with records under way could then end in silence, without them.
         """
-        self._producer.begin_transaction()
-        futures = [self._producer.send(topic, value=value, key=key) for topic, value, key in waiting]
         self._producer.flush()
         _acknowledged(futures)
         self._producer.send_offsets_to_transaction(offsets, self._group)

@@ -133,6 +133,8 @@ class LiveSink(Protocol):
         ------
         RuntimeError
             If no transaction is open, or the last one is not settled.
+        Fenced, Unreachable
+            As `settle`.
         """
         ...
 

@@ -24,6 +24,7 @@ from river import datasets
 from benchmarks import file_damage, fuzz_files
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
 from ihomer.baselines import MajorityLabelset, PreviousLabelset
+from ihomer.kernels import adwin
 from ihomer.metrics import LogLoss, MacroF1, MicroF1, PrecisionAtK, Scoreboard
 from ihomer.persistence import KINDS, ModelFileError, load, pack, save, unpack, write_file
 
@@ -109,7 +110,7 @@ def test_an_empty_model_and_one_without_labels() -> None:
 def test_counters_at_their_end_and_sums_beyond_all_bounds_are_no_end(name: str) -> None:
     model = learned(MODELS[name](), fuzz_files.events(150, 8))
     model.n_learned = 2**53 - 3
-    detector = model._detector if isinstance(model, IHOMERClassifier) else model._learner.tree.detector
+    detector = model._detector if isinstance(model, IHOMERClassifier) else model._learner.state.detector
     detector[:, [adwin.TOTAL, adwin.VARIANCE]] = math.inf, math.nan
     for seed in range(3):
         model = learned(unpack(pack(model, KINDS), KINDS), fuzz_files.events(40, seed))
