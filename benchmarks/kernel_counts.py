@@ -64,10 +64,10 @@ def solve(n: int) -> Count:
 
 def linear(a: Arguments, b: Arguments) -> Count:
     """Count M regressions of L labels on P pairs: 2 P L for W x and for the step each, and what is done for each label."""
-    indptr, _, _, target, _, _, learn, rates, base, weights, out, _ = a
+    indptr, _, _, target, _, _, learn, known, rates, base, weights, out, _ = a
     n, labels, models = _pairs(indptr), out.shape[1], len(rates)
     width = _padded(labels, weights.shape[2])
-    flops, special = labels + width * (1 + 2 * n), 0
+    flops, special = (0 if known else labels + width * (1 + 2 * n)), 0
     if learn:
         flops += 2 + 3 * labels + width * (2 + 2 * n) + _observed(target, labels)
         special += labels
@@ -159,7 +159,7 @@ def ridged(a: Arguments, b: Arguments) -> Count:
 
 def naive_bayes(a: Arguments, b: Arguments) -> Count:
     """Count 5 operations for each label and feature that is known, 9 for each label, a logarithm for each twelve ratios."""
-    indptr, index, target, _, learn, counts, totals, _, out, _ = a
+    indptr, index, target, _, learn, is_known, counts, totals, _, out, _ = a
     features = index[indptr[0] : indptr[1]] % len(counts)
     n, labels = len(features), out.shape[1]
     known = int((totals[features] > 0.0).sum())
@@ -167,6 +167,8 @@ def naive_bayes(a: Arguments, b: Arguments) -> Count:
     count = Count(
         labels * (9 + 5 * known + groups), labels * (1 + groups), 12 * n + labels * (16 + 4 * known), 4 * labels
     )  # fmt: skip
+    if is_known:
+        count = Count()
     if not learn:
         return count
     positive = int((target[0, :labels] == POSITIVE).sum())

@@ -274,8 +274,10 @@ class IHOMERClassifier(StreamClassifier):
         at_once = n_rows if self._ensemble is None else self._ensemble.rows_at_once(n_labels)
         while start < n_rows:
             learned = self.n_learned + start
-            quiet = min(self.partition.rows_to_check, adwin_updates_to_check(self._detector, 0), CLOCK - learned % CLOCK)
-            stop = min(start + min(quiet, at_once), n_rows)
+            stop = n_rows
+            if stop - start > 1:
+                quiet = min(self.partition.rows_to_check, adwin_updates_to_check(self._detector, 0), CLOCK - learned % CLOCK)
+                stop = min(start + min(quiet, at_once), n_rows)
             version[start:stop] = self.partition.version
             parts.append(self._learn_rows(batch, start, stop))
             if (self.n_learned + stop) % CLOCK == 0:

@@ -107,6 +107,14 @@ def _number(name: Hashable, value: Any) -> float:
     return number
 
 
+class Encoded(NamedTuple):
+    """An event of plain numbers and its pairs: one that is predicted is often learned next."""
+
+    schema: tuple[Any, ...]
+    numbers: tuple[float, ...]
+    pairs: tuple[Indices, Values]
+
+
 class Encoder:
     """Feature names and nominal values <-> indices.
 
@@ -130,9 +138,10 @@ class Encoder:
         self.n_forgotten = 0
         self.version = 0  # rises whenever a name gets or loses its index
         self._schema: tuple[Any, ...] | None = None
+        self._last: Encoded | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_schema": None}
+        return {**self.__dict__, "_schema": None, "_last": None}
 
     def encode(self, x: Mapping[Hashable, Any]) -> tuple[Indices, Values]:
         """Return the pairs of an event, indices ascending; names without an index are left out."""
@@ -163,15 +172,22 @@ class Encoder:
         schema = self._schema
         if schema is None or schema[0] != names or schema[1] != self.version:
             schema = self._schema = self._order_of(names)
-        if not _PLAIN.issuperset(map(type, x.values())):
+        numbers = tuple(x.values())
+        if not _PLAIN.issuperset(map(type, numbers)):
             return None
+        last = self._last
+        if last is not None and last.schema is schema and last.numbers == numbers:
+            return last.pairs
         try:
-            values = np.fromiter(x.values(), np.float64, len(x))
+            values = np.fromiter(numbers, np.float64, len(numbers))
         except OverflowError:
             return None
-        index, value = np.empty(len(x), np.int32), np.empty(len(x))
+        index, value = np.empty(len(numbers), np.int32), np.empty(len(numbers))
         size = pack(values, schema[2], schema[3], index, value)
-        return None if size < 0 else (index[:size], value[:size])
+        if size < 0:
+            return None
+        self._last = Encoded(schema, numbers, (index[:size], value[:size]))
+        return self._last.pairs
 
     def _order_of(self, names: tuple[Hashable, ...]) -> tuple[Any, ...]:
         index = self.features.indices(names)

@@ -1,6 +1,6 @@
 """The experts of a stream, the mixture of their log-odds, and the decoding of the mixture, as one learner."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,20 @@ __all__ = ["Ensemble"]
 
 _MOST_OUTPUTS = 4_000_000  # log-odds held at once
 _LEAST_P = 0.002  # of a tree, whose 0 and 1 mean little
+
+
+class Asked(NamedTuple):
+    """One event that was predicted, and what came of it."""
+
+    features: NDArray[np.int32]
+    values: NDArray[np.float64]
+    tree: NDArray[np.float64] | None
+    out: Outputs  # [1, labels, outputs]
+
+    def is_about(self, batch: Batch, tree: NDArray[np.float64] | None, n_labels: int) -> bool:
+        """Tell whether an event is this one; mostly its pairs are the same objects."""
+        pairs = (self.features, batch.x_index), (self.values, batch.x_value), (self.tree, tree)
+        return self.out.shape[1] == n_labels and all(_is_same(*pair) for pair in pairs)
 
 
 class Ensemble:
@@ -45,6 +59,10 @@ class Ensemble:
         self.decoder = Decoder(objective, most_labelsets)
         self._scale = FeatureScale()
         self._room = (0, 0)  # labels and features that there is room for
+        self._asked: Asked | None = None  # the last event, if nothing was learned since: often it is learned next
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_asked": None}
 
     @property
     def mixed_outputs(self) -> list[str]:
@@ -72,35 +90,58 @@ class Ensemble:
         `tree` holds the probabilities of the trees, float64[rows, labels].
         """
         rows = self._scale.rows(batch, start, stop, n_labels, learn)
-        inputs, rate = self._inputs(rows, n_labels, tree, learn)
-        odds = self.mixture.run(inputs, rate, rows.target, rows.weight, learn)
+        asked, self._asked = self._asked, None
+        if learn and asked is not None and len(batch.weight) == 1 and asked.is_about(batch, tree, n_labels):
+            out = self._run_experts(rows, tree, True, asked.out, known=True)
+        else:
+            out = self._run_experts(rows, tree, learn, self._outputs(rows, n_labels))
+        if not learn and len(batch.weight) == 1:
+            self._asked = Asked(batch.x_index, batch.x_value, tree, out)
+        odds = self.mixture.run(*self._inputs(out), rows.target, rows.weight, learn)
         return self.decoder.run(odds, rows.target, rows.weight, learn)
 
-    def _inputs(self, rows: Rows, n_labels: int, tree: NDArray[np.float64] | None, learn: bool) -> tuple[Outputs, Outputs]:
-        """Return the experts' log-odds that are mixed, float32[rows, labels, outputs], and those of the labels' rates."""
-        out = np.empty((len(rows.weight), n_labels, len(self.outputs)), np.float32)
+    def _outputs(self, rows: Rows, n_labels: int) -> Outputs:
+        """Return room for the experts' log-odds, float32[rows, labels, outputs]."""
+        return np.empty((len(rows.weight), n_labels, len(self.outputs)), np.float32)
+
+    def _run_experts(
+        self, rows: Rows, tree: NDArray[np.float64] | None, learn: bool, out: Outputs, known: bool = False
+    ) -> Outputs:
+        """Write the experts' log-odds to `out` and return it; see `Expert.run`."""
         at = 0
         for expert in self._experts:
-            expert.run(rows, learn, out, at)
+            expert.run(rows, learn, out, at, known)
             at += len(expert.outputs)
-        if tree is not None:
+        if tree is not None and not known:
             p = np.clip(tree, _LEAST_P, 1.0 - _LEAST_P)
             out[:, :, at] = np.log(p / (1.0 - p))
+        return out
+
+    def _inputs(self, out: Outputs) -> tuple[Outputs, Outputs]:
+        """Return the log-odds that are mixed, float32[rows, labels, outputs], and those of the labels' rates."""
         return np.ascontiguousarray(out[:, :, self._first :]), np.ascontiguousarray(out[:, :, 0])
 
     def expert_odds(self, batch: Batch, n_labels: int, tree: NDArray[np.float64] | None) -> tuple[Outputs, Outputs]:
         """Return each expert's log-odds for the rows of a batch, float32[rows, labels, mixed outputs], and the rates'."""
+        self._asked = None
         rows = self._scale.rows(batch, 0, len(batch.weight), n_labels, False)
-        return self._inputs(rows, n_labels, tree, False)
+        return self._inputs(self._run_experts(rows, tree, False, self._outputs(rows, n_labels)))
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         """Start labels anew whose indices are given to others."""
+        self._asked = None
         parts: list[Any] = [*self._experts, self.mixture, self.decoder]
         for part in parts:
             part.forget_labels(labels)
 
     def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         """Start features anew, bool[features]."""
+        self._asked = None
         self._scale.forget_features(forgotten)
         for expert in self._experts:
             expert.forget_features(forgotten)
+
+
+def _is_same(a: NDArray[Any] | None, b: NDArray[Any] | None) -> bool:
+    """Tell whether two arrays hold the same bits."""
+    return a is b or (a is not None and b is not None and a.tobytes() == b.tobytes())

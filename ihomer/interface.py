@@ -20,6 +20,7 @@ __all__ = ["Answer", "Learned", "Prediction", "Proba", "StreamClassifier", "one_
 _CHUNK = 256  # rows that are encoded and learned at once: bounds the work space of a batch
 _NO_LABELS = np.zeros(0, np.int32)
 _NO_ENDS = np.zeros(2, np.int64)
+_ONE = np.ones(1)
 
 Proba = NDArray[np.float64]
 Answer = NDArray[np.bool_]
@@ -314,15 +315,15 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         return new
 
     def _has_new(self, named: tuple[list[Hashable], list[Hashable], list[Hashable]]) -> bool:
-        return not all(map(self._labels.has_all, named))
+        has_all = self._labels.has_all
+        return not (has_all(named[0]) and has_all(named[1]) and has_all(named[2]))
 
     def _label_indices(self, names: list[Hashable]) -> Indices:
         """Return label indices, ascending; a label that has been forgotten again meanwhile is left out."""
         if not names:
             return _NO_LABELS
-        found = self._labels.indices(names)
-        found.sort()
-        return found[np.searchsorted(found, 0) :]
+        get = self._labels.get
+        return np.array(sorted(index for index in map(get, names) if index >= 0), np.int32)
 
     def _single(
         self, x: Any, encoded: tuple[Indices, Values, list[Hashable]], named: tuple[list[Hashable], ...], weight: float
@@ -508,13 +509,12 @@ def one_row(
     index: Indices, value: Values, positive: Indices = _NO_LABELS, unobserved: Indices = _NO_LABELS, weight: float = 1.0
 ) -> Batch:
     """Return one event as a batch."""
-    return Batch(
-        np.array((0, len(index))), index, value, _ends(positive), positive, _ends(unobserved), unobserved, np.array((weight,))
-    )
+    weights = _ONE if weight == 1.0 else np.array((weight,))
+    return Batch(_ends(index), index, value, _ends(positive), positive, _ends(unobserved), unobserved, weights)
 
 
-def _ends(names: Indices) -> NDArray[np.int64]:
-    return np.array((0, len(names))) if len(names) else _NO_ENDS
+def _ends(row: Indices) -> NDArray[np.int64]:
+    return np.array((0, len(row))) if len(row) else _NO_ENDS
 
 
 def _joined(rows: list[Batch]) -> Batch:

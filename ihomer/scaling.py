@@ -40,8 +40,10 @@ class FeatureScale:
         else:
             target = np.zeros((n_rows, n_labels), np.uint8)
         used = int(indptr[-1])  # missing values are left out
-        weight = batch.weight[start:stop]
-        return Rows(indptr, index[:used], scaled[:used], raw[:used], target, weight, shrink, widest, most_labels)
+        if used < n_pairs:
+            index, scaled, raw = index[:used], scaled[:used], raw[:used]
+        weight = batch.weight if n_rows == len(batch.weight) else batch.weight[start:stop]
+        return Rows(indptr, index, scaled, raw, target, weight, shrink, widest, most_labels)
 
     def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         """Start features anew, bool[features]."""

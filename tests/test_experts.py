@@ -185,12 +185,12 @@ def compare(name, fast, twin, events, rng, most=40):
 
 
 def bits(thing):
-    """All of an object's state, byte for byte."""
+    """All of an object's state, byte for byte, without work space."""
     if isinstance(thing, np.ndarray):
         return thing.dtype.str, thing.shape, thing.tobytes()
     if isinstance(thing, dict):
         return {name: bits(part) for name, part in thing.items()}
-    return bits(vars(thing)) if hasattr(thing, "__dict__") else thing
+    return bits(thing.__getstate__()) if hasattr(thing, "__dict__") else thing
 
 
 def arrays(thing):

@@ -81,7 +81,7 @@ def test_bytes_by_hand() -> None:
     indptr, index, value = np.array([0, 2]), np.array([0, 1], np.int32), np.ones(2, np.float32)
     target, weight, shrink = np.array([[1, 0, 2]], np.uint8), np.ones(1), np.ones(1, np.float32)
     weights, out = np.zeros((1, 3, 4), np.float32), np.zeros((1, 3, 1), np.float32)
-    arguments = (indptr, index, value, target, weight, shrink, True, np.ones(1), -1, weights, out, 0)
+    arguments = (indptr, index, value, target, weight, shrink, True, False, np.ones(1), -1, weights, out, 0)
     count = COUNTERS["linear_rows"](arguments, arguments)
     pairs, rows = 2 * (4 + 4), 3 * 4 * 4  # rows of weights: two features and the constant, four places
     assert count.read == pairs + 3 + rows
@@ -89,6 +89,8 @@ def test_bytes_by_hand() -> None:
     predicted, stepped = 3 + 4 * (1 + 2 * 2), 2 + 3 * (2 + 1) + 2 + 4 * (2 + 2 * 2)
     assert count.flops == predicted + stepped
     assert count.special == 3
+    known = (*arguments[:7], True, *arguments[8:])
+    assert COUNTERS["linear_rows"](known, known).flops == stepped
 
 
 def test_the_count_of_a_system_is_that_of_its_loops() -> None:

@@ -41,10 +41,11 @@ class Expert(abc.ABC):
         """Make room for labels and features; called before each `run`, and cheap where there is room."""
 
     @abc.abstractmethod
-    def run(self, rows: Rows, learn: bool, out: Outputs, at: int) -> None:
+    def run(self, rows: Rows, learn: bool, out: Outputs, at: int, known: bool = False) -> None:
         """Predict each row into out[row, :, at:at + len(outputs)], and learn it, in turn, if `learn`.
 
-        `out` is float32[rows, labels, outputs of all experts]; place 0 holds the log-odds of the label's rate.
+        `out` is float32[rows, labels, outputs of all experts]; place 0 holds the log-odds of the label's rate. With `known`
+        there is one row, which is learned: `out` is that of the last call, which only asked about it.
         """
 
     @abc.abstractmethod

@@ -46,8 +46,10 @@ class Bayes(Expert):
         if self._n_labels:
             self._rates[labels, 1] = self._rates[: self._n_labels, 1].max()
 
-    def run(self, rows: Rows, learn: bool, out: Outputs, at: int) -> None:
-        bayes_rows(rows.indptr, rows.feature, rows.target, rows.weight, learn, self._counts, self._totals, self._rates, out, at)
+    def run(self, rows: Rows, learn: bool, out: Outputs, at: int, known: bool = False) -> None:
+        bayes_rows(
+            rows.indptr, rows.feature, rows.target, rows.weight, learn, known, self._counts, self._totals, self._rates, out, at
+        )
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         self._start(labels.astype(np.int64))

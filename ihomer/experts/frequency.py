@@ -37,19 +37,11 @@ class Frequency(Expert):
         self._marks[labels] = 0
         self._sequence[labels] = 0.0
 
-    def run(self, rows: Rows, learn: bool, out: Outputs, at: int) -> None:
+    def run(self, rows: Rows, learn: bool, out: Outputs, at: int, known: bool = False) -> None:
         frequency_rows(
-            rows.target,
-            rows.weight,
-            learn,
-            self._rates,
-            self._shared,
-            self._marks,
-            self._sequence,
-            self._sequence_shared,
-            out,
-            at,
-        )
+            rows.target, rows.weight, learn, known, self._rates, self._shared, self._marks, self._sequence,
+            self._sequence_shared, out, at,
+        )  # fmt: skip
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         self._start(labels.astype(np.int64))

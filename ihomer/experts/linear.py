@@ -25,35 +25,15 @@ class Linear(Expert):
         self._weights = fitted(self._weights, n_labels, n_features)
         self._raw_weights = fitted(self._raw_weights, n_labels, n_features)
 
-    def run(self, rows: Rows, learn: bool, out: Outputs, at: int) -> None:
+    def run(self, rows: Rows, learn: bool, out: Outputs, at: int, known: bool = False) -> None:
         linear_rows(
-            rows.indptr,
-            rows.feature,
-            rows.scaled,
-            rows.target,
-            rows.weight,
-            rows.shrink[:, 0],
-            learn,
-            _RATES,
-            0,
-            self._weights,
-            out,
-            at,
-        )
+            rows.indptr, rows.feature, rows.scaled, rows.target, rows.weight, rows.shrink[:, 0], learn, known, _RATES, 0,
+            self._weights, out, at,
+        )  # fmt: skip
         linear_rows(
-            rows.indptr,
-            rows.feature,
-            rows.raw,
-            rows.target,
-            rows.weight,
-            rows.shrink[:, 1],
-            learn,
-            _RAW_RATES,
-            -1,
-            self._raw_weights,
-            out,
-            at + len(_RATES),
-        )
+            rows.indptr, rows.feature, rows.raw, rows.target, rows.weight, rows.shrink[:, 1], learn, known, _RAW_RATES, -1,
+            self._raw_weights, out, at + len(_RATES),
+        )  # fmt: skip
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         self._weights[:, :, labels] = 0.0

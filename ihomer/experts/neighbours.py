@@ -1,6 +1,6 @@
 """The nearest of the last events as experts."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,6 @@ _MOST_LABELS = 1024  # of an event that are kept
 _REVISED = 64  # events between two looks at which features are common
 _COMMON = 32  # a feature in more than a 32nd of the rows gets a column, and loses it below a quarter of that
 _LEAST_COMMON = 16
-
-
-class Asked(NamedTuple):
-    """One row that was predicted, and what came of it."""
-
-    given: tuple[bytes, ...]
-    products: NDArray[np.float32]
-    odds: Outputs  # [labels, 3]
 
 
 class Neighbours(Expert):
@@ -46,10 +38,10 @@ class Neighbours(Expert):
         self._holder = np.zeros(0, np.int32)
         self._columns = np.zeros((0, _WINDOW), np.float32)
         self._n_columns = 0
-        self._asked: Asked | None = None  # the last answer, if nothing was learned since: often it is learned next
+        self._products = np.zeros(_WINDOW, np.float32)  # of the last row with those of the window
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_asked": None}
+        return {**self.__dict__, "_products": np.zeros(_WINDOW, np.float32)}
 
     def grow(self, n_labels: int, n_features: int) -> None:
         self._head = larger(self._head, 0, n_features, -1)
@@ -72,36 +64,29 @@ class Neighbours(Expert):
         self._link = larger(self._link, 1, widest)
         self._labels = larger(self._labels, 1, most)
 
-    def run(self, rows: Rows, learn: bool, out: Outputs, at: int) -> None:
-        asked, self._asked = self._asked, None
-        products = np.empty(_WINDOW, np.float32)
+    def run(self, rows: Rows, learn: bool, out: Outputs, at: int, known: bool = False) -> None:
         if not learn:
-            self._run(rows, 0, len(rows.weight), False, False, products, out, at)
-            if len(rows.weight) == 1:
-                self._asked = Asked(_given(rows, out), products, out[0, :, at : at + len(self.outputs)].copy())
+            self._run(rows, 0, len(rows.weight), False, False, out, at)
             return
-        known = asked is not None and len(rows.weight) == 1 and asked.given == _given(rows, out)
-        if known and asked is not None:
-            products = asked.products
-            out[0, :, at : at + len(self.outputs)] = asked.odds
         start = 0
         while start < len(rows.weight):
             if self._number % _REVISED == 0:
                 self._revise_columns()
             stop = min(start + _REVISED - self._number % _REVISED, len(rows.weight))
             self._fit(rows)
-            self._run(rows, start, stop, True, known, products, out, at)
+            self._run(rows, start, stop, True, known, out, at)
             self._number += stop - start
             start = stop
 
-    def _run(
-        self, rows: Rows, start: int, stop: int, learn: bool, known: bool, products: NDArray[np.float32], out: Outputs, at: int
-    ) -> None:
+    def _run(self, rows: Rows, start: int, stop: int, learn: bool, known: bool, out: Outputs, at: int) -> None:
+        if stop - start < len(rows.weight):
+            part = slice(start, stop)
+            indptr, target, weight = rows.indptr[start : stop + 1], rows.target[part], rows.weight[part]
+            rows, out = rows._replace(indptr=indptr, target=target, weight=weight, shrink=rows.shrink[part]), out[part]
         local_rows(
-            rows.indptr[start : stop + 1], rows.feature, rows.scaled, rows.target[start:stop], rows.weight[start:stop],
-            rows.shrink[start:stop, 0], learn, known, self._number, _WINDOW, self._ring, self._importance, self._entry,
-            self._entry_value, self._link, self._head, self._present, self._column_of, self._columns, self._labels, self._gram,
-            0, products, out[start:stop], at,
+            rows.indptr, rows.feature, rows.scaled, rows.target, rows.weight, rows.shrink[:, 0], learn, known, self._number,
+            _WINDOW, self._ring, self._importance, self._entry, self._entry_value, self._link, self._head, self._present,
+            self._column_of, self._columns, self._labels, self._gram, 0, self._products, out, at,
         )  # fmt: skip
 
     def _revise_columns(self) -> None:
@@ -119,7 +104,6 @@ class Neighbours(Expert):
             self._n_columns += 1
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
-        self._asked = None
         for slot, (_, _, n_positive, n_labels) in enumerate(self._ring.tolist()):
             if n_labels <= 0:
                 continue
@@ -130,7 +114,6 @@ class Neighbours(Expert):
 
     def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         """Cut the rows' links to features; what these rows have in common with each other stays as it was."""
-        self._asked = None
         for slot, n_pairs in enumerate(self._ring[:, N_PAIRS].tolist()):
             if n_pairs > 0:
                 features = self._entry[slot, :n_pairs]
@@ -151,8 +134,3 @@ class Neighbours(Expert):
             self._holder[column] = self._holder[last]
             self._column_of[self._holder[column]] = column
         self._n_columns = last
-
-
-def _given(rows: Rows, out: Outputs) -> tuple[bytes, ...]:
-    """Return all that the prediction of one row depends on, but for the window."""
-    return rows.feature.tobytes(), rows.scaled.tobytes(), out[0, :, 0].tobytes()

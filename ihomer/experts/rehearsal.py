@@ -54,7 +54,7 @@ class Rehearsal(Expert):
         self._entry_value = larger(larger(self._entry_value, 0, slots), 1, widest)
         self._labels = larger(larger(self._labels, 0, slots), 1, most)
 
-    def run(self, rows: Rows, learn: bool, out: Outputs, at: int) -> None:
+    def run(self, rows: Rows, learn: bool, out: Outputs, at: int, known: bool = False) -> None:
         if learn:
             self._fit(rows)
         rehearsal_rows(

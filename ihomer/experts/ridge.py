@@ -46,7 +46,7 @@ class Ridge(Expert):
             gains[:, :old] = self._gains
             self._gains = gains
 
-    def run(self, rows: Rows, learn: bool, out: Outputs, at: int) -> None:
+    def run(self, rows: Rows, learn: bool, out: Outputs, at: int, known: bool = False) -> None:
         ridge_rows(
             rows.indptr, rows.feature, rows.scaled, rows.target, rows.weight, rows.shrink[:, 0], learn, self._counts,
             self._place_of, self._holder, self._hand, *self._models(), 0, out, at,
@@ -54,8 +54,9 @@ class Ridge(Expert):
 
     def _models(self) -> tuple[NDArray[np.float32], ...]:
         """Return P, W and the steps that wait, as the kernels take them: the two models' weights side by side."""
-        weights, errors = (array.reshape(len(array), -1) for array in (self._weights, self._errors))
-        return self._covariance, weights, self._gains, self._scales, errors
+        weights, errors = self._weights, self._errors
+        flat_weights, flat_errors = weights.reshape(len(weights), -1), errors.reshape(len(errors), -1)
+        return self._covariance, flat_weights, self._gains, self._scales, flat_errors
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         self._weights[:, :, labels] = 0.0

@@ -72,8 +72,8 @@ def bayes_learn(index, first, last, target, weight, counts, totals, rates):
 
 
 @jit
-def bayes_rows(indptr, index, target, weight, learn, counts, totals, rates, out, at):
-    """Predict each row into out[row, :, at], and learn it if `learn`.
+def bayes_rows(indptr, index, target, weight, learn, known, counts, totals, rates, out, at):
+    """Predict each row into out[row, :, at], unless it is `known`, and learn it if `learn`.
 
     counts : float32[rows of counts, labels or more]; totals : float64[rows of counts]; rates : float64[labels or more, 2]
     """
@@ -81,6 +81,7 @@ def bayes_rows(indptr, index, target, weight, learn, counts, totals, rates, out,
     product, prior = np.empty(n_labels), np.empty((n_labels, 2))
     for row in range(out.shape[0]):
         first, last = indptr[row], indptr[row + 1]
-        bayes_predict(index, first, last, counts, totals, rates, product, prior, out[row], np.int64(at))
+        if not known:
+            bayes_predict(index, first, last, counts, totals, rates, product, prior, out[row], np.int64(at))
         if learn:
             bayes_learn(index, first, last, target[row, :n_labels], weight[row], counts, totals, rates)

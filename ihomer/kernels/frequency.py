@@ -62,8 +62,8 @@ def frequency_learn(target, weight, rates, shared, marks, sequence, sequence_sha
 
 
 @jit
-def frequency_rows(target, weight, learn, rates, shared, marks, sequence, sequence_shared, out, at):
-    """Predict each row into out[row, :, at:at + 3], and learn it if `learn`.
+def frequency_rows(target, weight, learn, known, rates, shared, marks, sequence, sequence_shared, out, at):
+    """Predict each row into out[row, :, at:at + 3], unless it is `known`, and learn it if `learn`.
 
     target : uint8[rows, labels]; weight : float64[rows]; out : float32[rows, labels, outputs]
     rates : float64[labels, 2, 2], slow and recent: weight of positives, of all; shared : float64[2, 2], over all labels
@@ -72,6 +72,7 @@ def frequency_rows(target, weight, learn, rates, shared, marks, sequence, sequen
     """
     n_labels = out.shape[1]
     for row in range(out.shape[0]):
-        frequency_predict(rates, shared, marks, sequence, sequence_shared, out[row], np.int64(at))
+        if not known:
+            frequency_predict(rates, shared, marks, sequence, sequence_shared, out[row], np.int64(at))
         if learn:
             frequency_learn(target[row, :n_labels], weight[row], rates, shared, marks, sequence, sequence_shared)

@@ -47,8 +47,8 @@ def linear_step(index, value, first, last, w, step):
 
 
 @jit
-def linear_rows(indptr, index, value, target, weight, shrink, learn, rates, base, weights, out, at):
-    """Predict each row into out[row, :, at + m] for each model m, and learn it if `learn`.
+def linear_rows(indptr, index, value, target, weight, shrink, learn, known, rates, base, weights, out, at):
+    """Predict each row into out[row, :, at + m] for each model m, unless it is `known`, and learn it if `learn`.
 
     s_l = base_l + W_l x,  W_l += rate * (y_l - 1 / (1 + exp(-s_l))) x
     indptr, index, value : the rows, of unit length; target : uint8[rows, labels]; weight : float64[rows]
@@ -57,15 +57,16 @@ def linear_rows(indptr, index, value, target, weight, shrink, learn, rates, base
     weights : float32[models, rows of weights + 1, labels or more]; out : float32[rows, labels, outputs]
     """
     n_labels = out.shape[1]
-    score = np.empty(padded(n_labels, weights.shape[2]), np.float32)
+    score = np.zeros(padded(n_labels, weights.shape[2]), np.float32)
     for row in range(out.shape[0]):
         first, last = indptr[row], indptr[row + 1]
         for m in range(rates.size):
             w = weights[m]
-            linear_score(index, value, first, last, w, score)
-            for label in range(n_labels):
-                s = float(score[label]) + (out[row, label, base] if base >= 0 else 0.0)
-                out[row, label, at + m] = bounded(s, MOST_ODDS)
+            if not known:
+                linear_score(index, value, first, last, w, score)
+                for label in range(n_labels):
+                    s = float(score[label]) + (out[row, label, base] if base >= 0 else 0.0)
+                    out[row, label, at + m] = bounded(s, MOST_ODDS)
             if not learn:
                 continue
             rate = rates[m] * min(weight[row], _MOST_WEIGHT) * shrink[row]

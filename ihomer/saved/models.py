@@ -39,7 +39,7 @@ _DRIFT_KEYS = ("event", "where", "what", "clusters_changed", "learners_replaced"
 
 def _encoder_state(encoder: Encoder) -> dict[str, Any]:
     """Return the state of an encoder; `version` and what follows from the names are left out."""
-    state = held(encoder, "max_features", "features", "_nominal", "_schema", "version")
+    state = held(encoder, "max_features", "features", "_nominal", "_schema", "_last", "version")
     return {**state, "features": vocabulary_state(encoder.features)}
 
 
