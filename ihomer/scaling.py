@@ -28,7 +28,7 @@ class FeatureScale:
         n_pairs = int(batch.x_indptr[stop] - batch.x_indptr[start])
         indptr, index = np.zeros(n_rows + 1, np.int64), np.empty(n_pairs, np.int32)
         scaled, raw = np.empty(n_pairs, np.float32), np.empty(n_pairs, np.float32)
-        shrink = np.empty((n_rows, 2), np.float32)
+        shrink = np.empty((2, n_rows), np.float32)
         widest = scale_rows(
             batch.x_indptr, batch.x_index, batch.x_value, start, stop, learn, self._sums, self._n_seen, indptr, index, scaled,
             raw, shrink,

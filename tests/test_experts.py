@@ -153,7 +153,7 @@ def slow_rows(rows, events):
         index = rows.feature[span].tolist()
         scaled = dict(zip(index, rows.scaled[span].tolist(), strict=True))
         raw = dict(zip(index, rows.raw[span].tolist(), strict=True))
-        found.append(Row(scaled, raw, event.y, event.unobserved, event.weight, *rows.shrink[i].tolist()))
+        found.append(Row(scaled, raw, event.y, event.unobserved, event.weight, *rows.shrink[:, i].tolist()))
     return found
 
 

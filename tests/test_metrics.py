@@ -1,6 +1,5 @@
-"""The scores against their slow twins, an independent scorer, scikit-learn and river's interface."""
+"""The scores against their slow twins, an independent scorer, and scikit-learn."""
 
-import copy
 import importlib.util
 import itertools
 import pickle
@@ -12,77 +11,15 @@ import scipy.sparse
 import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as st_numpy
-from river import base, datasets, evaluate, linear_model, metrics, multioutput, preprocessing, utils
 
 from ihomer.metrics import (
-    ExampleF1,
-    ExampleJaccard,
-    HammingLoss,
-    LogLoss,
-    MacroF1,
     MicroF1,
-    MultiLabelMetrics,
     PrecisionAtK,
     Scoreboard,
     SubsetAccuracy,
 )
 from tests.reference import metrics as slow
-
-LABEL_METRICS = [SubsetAccuracy, HammingLoss, ExampleF1, ExampleJaccard, MicroF1, MacroF1]
-KEYS = dict(
-    zip(
-        LABEL_METRICS,
-        ["subset_accuracy", "hamming_loss", "example_f1", "jaccard", "micro_f1", "macro_f1"],
-        strict=True,
-    )
-)
-
-untimed = settings(deadline=None)
-
-NAMES = st.sampled_from([list("abc"), [f"l{i}" for i in range(300)], ["é", "", " ", "\x00", "日本", "A'", "𝕏"]])
-CHANCES = st.one_of(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), st.floats(0.0, 1.0))
-WEIGHTS = st.one_of(st.sampled_from([1.0, 1.0, 2.0, 0.0, 1e16]), st.floats(1e-100, 10.0))
-
-
-@st.composite
-def events(draw, min_size=0):
-    """Events by name: label spaces small and large that grow, with unobserved labels and weights."""
-    labels = st.sampled_from(draw(NAMES))
-    chance = st.one_of(CHANCES, CHANCES.map(lambda p: {True: p, False: 1 - p}), st.just({}))
-    true = st.one_of(
-        st.sets(labels, max_size=6),
-        st.dictionaries(labels, st.sampled_from([True, False, None, 1, 0, float("nan")]), max_size=6),
-    )
-    predicted = st.one_of(
-        st.sets(labels, max_size=6),
-        st.dictionaries(labels, st.one_of(st.booleans(), st.none(), chance), max_size=6),
-    )
-    probabilities = st.one_of(st.none(), st.dictionaries(labels, chance, max_size=12))
-    return draw(st.lists(st.tuples(true, predicted, probabilities, WEIGHTS), min_size=min_size, max_size=25))
-
-
-def matrices(max_rows=12, max_labels=9):
-    shape = st.tuples(st.integers(0, max_rows), st.integers(0, max_labels))
-    return shape.flatmap(
-        lambda size: st.tuples(
-            st_numpy.arrays(np.float64, size, elements=st.sampled_from([0.0, 0.0, 1.0, np.nan])),
-            st_numpy.arrays(np.uint8, size, elements=st.integers(0, 1)),
-            st_numpy.arrays(np.float64, size, elements=CHANCES),
-            st_numpy.arrays(np.float64, size[0], elements=st.floats(1e-9, 4.0)),
-        )
-    )
-
-
-def approximately(expected):
-    return pytest.approx(expected, rel=1e-9, abs=1e-9)
-
-
-def filled(stream, **options):
-    board = Scoreboard(**options)
-    for true, predicted, probabilities, w in stream:
-        board.update(true, predicted, probabilities, w)
-    return board
+from tests.scoring_parts import approximately, events, filled, matrices, untimed
 
 
 @untimed
@@ -548,135 +485,6 @@ def test_unknown_scores_and_readings():
         board.scores("faded")
     with pytest.raises(ValueError, match="accuracy"):
         board.score("accuracy")
-
-
-@untimed
-@given(events())
-def test_metrics_are_the_scoreboard(stream):
-    for options in ({}, {"window": 4}, {"fading": 0.8}, {"labels": ("a", "q")}):
-        expected = slow.scores(stream, options.get("labels", ()), options.get("window"), options.get("fading"), ranks=(2,))
-        known = slow.known_labels(stream, options.get("labels", ()))
-        for metric_class, key in KEYS.items():
-            metric = metric_class(**options)
-            for true, predicted, _, w in stream:
-                metric.update(true, predicted, w)
-            if slow.known_labels([(t, p, None, w) for t, p, _, w in stream], options.get("labels", ())) == known:
-                assert metric.get() == approximately(expected[key])
-
-
-@untimed
-@given(events())
-def test_probability_metrics_are_the_scoreboard(stream):
-    stream = [(true, (), probabilities or {}, w) for true, _, probabilities, w in stream]
-    for options in ({}, {"window": 4}, {"fading": 0.8}):
-        expected = slow.scores(stream, (), options.get("window"), options.get("fading"), ranks=(2,))
-        for metric, key in (
-            (PrecisionAtK(2, **options), "precision_at_2"),
-            (LogLoss(**options), "log_loss"),
-        ):
-            for true, _, probabilities, w in stream:
-                metric.update(true, probabilities, w)
-            assert metric.get() == approximately(expected.get(key, 0.0))
-
-
-@pytest.mark.parametrize("make", [*LABEL_METRICS, PrecisionAtK, LogLoss])
-def test_river_interface(make):
-    metric = make()
-    assert not metric.works_with(linear_model.LogisticRegression())
-    assert metric.works_with(multioutput.PerOutputClassifier(linear_model.LogisticRegression()))
-    assert metric.works_with_weights
-    assert metric.requires_labels == (make not in (PrecisionAtK, LogLoss))
-    assert metric.bigger_is_better == (make not in (HammingLoss, LogLoss))
-    good, bad = make(), make()
-    good.update({"a": True, "b": False}, {"a": 0.9, "b": 0.2})
-    bad.update({"a": True, "b": False}, {"a": 0.2, "b": 0.9})
-    assert good.is_better_than(bad)
-    assert good > bad
-    assert repr(good) == str(good)
-    assert repr(good).startswith(make.__name__ + ": ")
-    first = good.get()
-    for twin in (pickle.loads(pickle.dumps(good)), copy.deepcopy(good)):
-        for _ in range(2):
-            twin.update({"b": True, "c": False}, {"b": 0.3, "c": 0.6})
-        assert good.get() == first
-        for _ in range(2):
-            good.update({"b": True, "c": False}, {"b": 0.3, "c": 0.6})
-        assert twin.get() == good.get() != first
-        for _ in range(2):
-            good.revert({"b": True, "c": False}, {"b": 0.3, "c": 0.6})
-        assert good.get() == approximately(first)
-        good = twin.clone()
-        good.update({"a": True, "b": False}, {"a": 0.9, "b": 0.2})
-    good.revert({"a": True, "b": False}, {"a": 0.9, "b": 0.2})
-    assert good.get() == 0.0
-    windowed = make(window=7, labels=["a"])
-    windowed.update({"b"}, {"b": 0.9})
-    fresh = windowed.clone()
-    assert (fresh.window, fresh.labels, fresh.get()) == (7, ["a"], 0.0)
-
-
-def test_river_rolling_equals_window():
-    labels = ["a", "b", "c"]
-    rolling = utils.Rolling(MacroF1, window_size=3, labels=labels)
-    windowed = MacroF1(window=3, labels=labels)
-    generator = random.Random(3)
-    for _ in range(50):
-        true, predicted = ({x: generator.random() < 0.5 for x in labels} for _ in range(2))
-        rolling.update(true, predicted)
-        windowed.update(true, predicted)
-        assert rolling.get() == windowed.get()
-
-
-def test_plus_makes_one_metric_of_many():
-    labels = SubsetAccuracy() + HammingLoss() + MicroF1()
-    assert isinstance(labels, metrics.base.Metrics)
-    assert labels.requires_labels
-    labels.update({"a": True, "b": True}, {"a": True, "b": False})
-    assert labels.get() == approximately([0.0, 0.5, 2 / 3])
-    assert repr(labels).count("\n") == 2
-    mixed = LogLoss() + MicroF1() + metrics.multioutput.ExactMatch()
-    assert isinstance(mixed, MultiLabelMetrics)
-    assert not mixed.requires_labels
-    mixed.update({"a": True, "b": False}, {"a": {True: 0.5, False: 0.5}, "b": {True: 0.25, False: 0.75}}, 2.0)
-    mixed.update({"a": True, "b": False}, {"a": {True: 0.5, False: 0.5}, "b": {True: 0.75, False: 0.25}})
-    mixed.revert({"a": True, "b": False}, {"a": {True: 0.5, False: 0.5}, "b": {True: 0.75, False: 0.25}})
-    assert mixed.get() == approximately([-np.log(0.5 * 0.75) / 2, 0.0, 0.0])
-    assert mixed.clone().get() == [0.0, 0.0, 0.0]
-    for left in (MicroF1(), labels):
-        with pytest.raises(ValueError, match="not compatible"):
-            left + metrics.MAE()
-
-
-@pytest.mark.parametrize(
-    "model",
-    [
-        multioutput.PerOutputClassifier(linear_model.LogisticRegression()),
-        multioutput.ClassifierChain(linear_model.LogisticRegression(), order=list(datasets.Yeast._LABELS)),
-    ],
-)
-def test_progressive_validation(model):
-    events = list(itertools.islice(datasets.Yeast(), 120))
-    pipeline = preprocessing.StandardScaler() | model
-    assert isinstance(pipeline, base.MultiLabelClassifier)
-    metric = evaluate.progressive_val_score(
-        events, copy.deepcopy(pipeline), SubsetAccuracy() + MicroF1() + HammingLoss(window=50)
-    )
-    stream = []
-    for x, y in events:
-        prediction = pipeline.predict_one(x)
-        if prediction:
-            stream.append((y, prediction, None, 1.0))
-        pipeline.learn_one(x, y)
-    total, window = slow.scores(stream), slow.scores(stream, window=50)
-    assert len(stream) >= 119
-    assert total["micro_f1"] > 0.3
-    assert metric.get() == approximately([total["subset_accuracy"], total["micro_f1"], window["hamming_loss"]])
-
-
-def test_progressive_validation_refuses_hard_labels_as_probabilities():
-    model = multioutput.PerOutputClassifier(linear_model.LogisticRegression())
-    with pytest.raises(ValueError, match="hard label"):
-        evaluate.progressive_val_score(itertools.islice(datasets.Yeast(), 3), model, LogLoss())
 
 
 def test_scoreboard_pickles_in_the_middle():

@@ -22,7 +22,7 @@ class Rows(NamedTuple):
     raw: NDArray[np.float32]  # value as given, the row of unit length
     target: NDArray[np.uint8]  # [rows, labels]; 0 negative, 1 positive, 2 unobserved
     weight: NDArray[np.float64]
-    shrink: NDArray[np.float32]  # [rows, 2]: learned from is the row times it, scaled and raw; see `scale_rows`
+    shrink: NDArray[np.float32]  # [2, rows]: learned from is the row times it, scaled and raw; see `scale_rows`
     widest: int  # most pairs of a row, and most labels of one that apply or were not observed
     most_labels: int
 

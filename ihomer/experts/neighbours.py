@@ -82,9 +82,9 @@ class Neighbours(Expert):
         if stop - start < len(rows.weight):
             part = slice(start, stop)
             indptr, target, weight = rows.indptr[start : stop + 1], rows.target[part], rows.weight[part]
-            rows, out = rows._replace(indptr=indptr, target=target, weight=weight, shrink=rows.shrink[part]), out[part]
+            rows, out = rows._replace(indptr=indptr, target=target, weight=weight, shrink=rows.shrink[:, part]), out[part]
         local_rows(
-            rows.indptr, rows.feature, rows.scaled, rows.target, rows.weight, rows.shrink[:, 0], learn, known, self._number,
+            rows.indptr, rows.feature, rows.scaled, rows.target, rows.weight, rows.shrink[0], learn, known, self._number,
             _WINDOW, self._ring, self._importance, self._entry, self._entry_value, self._link, self._head, self._present,
             self._column_of, self._columns, self._labels, self._gram, 0, self._products, out, at,
         )  # fmt: skip

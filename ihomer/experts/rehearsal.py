@@ -58,7 +58,7 @@ class Rehearsal(Expert):
         if learn:
             self._fit(rows)
         rehearsal_rows(
-            rows.indptr, rows.feature, rows.scaled, rows.target, rows.weight, rows.shrink[:, 0], learn, self._number, _WINDOW,
+            rows.indptr, rows.feature, rows.scaled, rows.target, rows.weight, rows.shrink[0], learn, self._number, _WINDOW,
             self._sizes, self._importance, self._entry, self._entry_value, self._labels, 0, self._weights[0],
             self._lower, self._lower_square, self._upper, self._upper_square, out, at,
         )  # fmt: skip

@@ -63,12 +63,14 @@ def bayes_learn(index, first, last, target, weight, counts, totals, rates):
         rates[label, 0] += share * weight
         rates[label, 1] += weight
         if rates[label, 1] > _LONG:
-            rates[label] *= 0.5
+            rates[label, 0] *= 0.5
+            rates[label, 1] *= 0.5
     for k in range(first, last):
         f = index[k] % n_rows
         if totals[f] > _LONG:
             totals[f] *= 0.5
-            counts[f] *= np.float32(0.5)
+            for label in range(counts.shape[1]):
+                counts[f, label] *= np.float32(0.5)
 
 
 @jit

@@ -38,3 +38,10 @@ def inner(function: Callable[..., Any]) -> Any:
     if os.environ.get("IHOMER_INNER_CALLS", "0") == "1":
         return jit(function)
     return _njit(no_cpython_wrapper=True, **_OPTIONS)(function)
+
+
+@inner
+def copy_first(source, target, n):
+    """Copy the first n values: an assignment between slices brings its error messages along, which take seconds to compile."""
+    for i in range(n):
+        target[i] = source[i]

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ihomer.kernels.common import inner, jit
+from ihomer.kernels.common import copy_first, inner, jit
 from ihomer.kernels.expected import (
     MOST_ACTIVE,
     active_labels,
@@ -146,13 +146,13 @@ def f1_worth(events):
 @inner
 def set_probability(chosen, n_active, active, odds, log_none, new, covered, members, table, hashes, posterior):
     """Return the probability of a set of active labels: from the seen labelsets, or as a new one of independent labels."""
-    size, log_p = 0, log_none
+    size, log_p = np.int64(0), log_none
     for j in range(n_active):
         if chosen[j]:
             members[size] = active[j]
             log_p += odds[active[j]]
             size += 1
-    found = find_set(set_hash(members, 0, size), table, hashes)
+    found = find_set(set_hash(members, np.int64(0), size), table, hashes)
     if found >= 0:
         return (1.0 - new) * posterior[found]
     return new * math.exp(min(log_p, 0.0)) / (1.0 - covered)
@@ -221,7 +221,7 @@ def balanced(
             continue
         i += 1
         tried += 1
-        size, w = 0, 0.0
+        size, w = np.int64(0), 0.0
         for j in range(n_active):
             size += chosen[j]
             w += value[j] * chosen[j]
@@ -230,15 +230,17 @@ def balanced(
         w += p_set + worth_of_f1 * e_f1
         if w > best_worth:
             best_worth = w
-            answer[:n_active] = chosen[:n_active]
-    chosen[:n_active] = answer[:n_active]
+            copy_first(chosen, answer, n_active)
+    copy_first(answer, chosen, n_active)
 
 
 @inner
 def note_thresholds(target, p, total, tally, events):
     """Count what each threshold would have answered, for all labels and for each: true positives, answered plus true."""
     events[N_EVENTS_FADED] = _KEEP * events[N_EVENTS_FADED] + 1.0
-    total[:N_THRESHOLDS] *= _KEEP
+    for k in range(N_THRESHOLDS):
+        total[k, TRUE] *= _KEEP
+        total[k, SIZE] *= _KEEP
     for label in range(target.size):
         if target[label] == UNOBSERVED:
             continue
@@ -288,7 +290,7 @@ def note_way(target, chosen, n_active, active, tally):
 def learn_labelset(target, odds, weight, new, first, second, header, table, hashes, signatures, ends, pool, stats, last_seen,
                    latest, likelihood, recency, posterior, live, n_live, factor, information, novelty, members):  # fmt: skip
     """Take the labelset of an event in; one with unobserved labels is not known and not taken."""
-    size = 0
+    size = np.int64(0)
     for label in range(target.size):
         if target[label] == UNOBSERVED:
             latest[header[N_EVENTS] % latest.size] = -1
@@ -297,7 +299,7 @@ def learn_labelset(target, odds, weight, new, first, second, header, table, hash
         if target[label] == POSITIVE:
             members[size] = label
             size += 1
-    h = set_hash(members, 0, size)
+    h = set_hash(members, np.int64(0), size)
     found = find_set(h, table, hashes)
     w = min(weight, 8.0)
     if found >= 0 and n_live > 0:
@@ -319,7 +321,7 @@ def keep_way(objective, learn, is_best, target, row, n_active, active, tally, ch
     if objective != MICRO_F1:
         return
     if is_best:
-        answer[:n_active] = chosen[:n_active]
+        copy_first(chosen, answer, n_active)
     if learn:
         note_way(target[row], chosen, n_active, active, tally)
 
@@ -379,7 +381,7 @@ def answer_row(
     if objective == MICRO_F1:
         if rule < N_THRESHOLDS:
             above(proba, n_active, active, _THRESHOLDS[rule], final_choice)
-        chosen[:n_active] = final_choice[:n_active]
+        copy_first(final_choice, chosen, n_active)
     for label in range(n_labels):
         answer[label] = proba[label] > 0.5 if objective == HAMMING else False
     if objective != HAMMING:

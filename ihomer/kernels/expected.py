@@ -5,7 +5,7 @@ The distribution enters through D[l, k] = P(label l applies, and k labels apply 
 
 import numpy as np
 
-from ihomer.kernels.common import inner
+from ihomer.kernels.common import copy_first, inner
 
 MOST_ACTIVE = 64  # labels that take part
 _LEAST_P = 0.001  # of a label that takes part, unless too many do
@@ -79,7 +79,7 @@ def add_independent(share, p, active, n_active, joint, counts, without):
     """Add `share` times the independent labels' part to D; return the probability that none applies, and the largest size
     worth looking at.
     """
-    count_distribution(p, active, n_active, -1, n_active, counts)
+    count_distribution(p, active, n_active, np.int64(-1), n_active, counts)
     largest, tail = n_active, 0.0
     while largest > 1 and tail + counts[largest] < _NEGLIGIBLE:
         tail += counts[largest]
@@ -139,5 +139,5 @@ def best_expected_f1(none, joint, n_active, largest, gain, trial, chosen):
             total += gain[at]
         if total > best:
             best, best_size = total, np.int64(size)
-            chosen[:n_active] = trial[:n_active]
+            copy_first(trial, chosen, n_active)
     return best_size

@@ -38,8 +38,9 @@ def frequency_predict(rates, shared, marks, sequence, sequence_shared, out, at):
 @inner
 def frequency_learn(target, weight, rates, shared, marks, sequence, sequence_shared):
     """Take one event in; see `frequency_rows`."""
-    shared[SLOW] *= _KEEP_SLOW
-    shared[RECENT] *= _KEEP_RECENT
+    for i in range(2):
+        shared[SLOW, i] *= _KEEP_SLOW
+        shared[RECENT, i] *= _KEEP_RECENT
     for label in range(target.size):
         k = context_of(marks[label])
         marks[label, 1] = marks[label, 0]
@@ -58,7 +59,8 @@ def frequency_learn(target, weight, rates, shared, marks, sequence, sequence_sha
         sequence_shared[k, 0] += positive
         sequence_shared[k, 1] += weight
         if sequence_shared[k, 1] > _MOST_SHARED:
-            sequence_shared[k] *= 0.5
+            sequence_shared[k, 0] *= 0.5
+            sequence_shared[k, 1] *= 0.5
 
 
 @jit

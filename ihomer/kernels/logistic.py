@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from ihomer.kernels.common import inner
+from ihomer.kernels.common import copy_first, inner
 from ihomer.kernels.random import poisson_one, uniform
 from ihomer.kernels.tree_state import NONE
 
@@ -27,7 +27,7 @@ def logistic_scores(t, slot, blocks, x_value, z):
 
     blocks : int64[k], the block of each feature of the event, NONE where the leaf has none
     """
-    z[:] = t.intercept[slot, : z.size]
+    copy_first(t.intercept[slot], z, z.size)
     for k in range(x_value.size):
         if blocks[k] != NONE and not math.isnan(x_value[k]):
             value = x_value[k]

@@ -42,7 +42,8 @@ def mix_row(inputs, group, weights, own, out):
     n = inputs.shape[1]
     both = weights.copy()
     for g in range(1, weights.shape[0]):
-        both[g] += weights[0]
+        for i in range(n + 1):
+            both[g, i] += weights[0, i]
     for label in range(out.size):
         w = both[group[label]]
         total = w[n] + own[label, n, 0]

@@ -161,7 +161,7 @@ def count_rows(
         cut = _count_pairs(taken, n, amount, cluster, keys, values, meta)
         if drift_delta > 0.0:
             _remember(taken, n, weight[row], ring_label, ring_row, ring_weight, meta)
-            if n > 1 and adwin_update(detector, 0, cut / pairs, drift_delta) > 0:
+            if n > 1 and adwin_update(detector, np.int64(0), cut / pairs, drift_delta) > 0:
                 meta[DRIFT] = 1
     return weight.size
 

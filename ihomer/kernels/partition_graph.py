@@ -214,9 +214,9 @@ def choose_sides(member, group, a, b, start, neighbour, energy, side, pull):
         pull[0, x] = pull[1, x] = 0.0
     size = np.zeros(2, np.int64)
     frontier = np.empty(member.size, INDEX)
-    n = _join(a, 0, g, group, side, size, start, neighbour, energy, pull, frontier, 0)
+    n = _join(a, np.int64(0), g, group, side, size, start, neighbour, energy, pull, frontier, np.int64(0))
     if side[b] < 0:
-        n = _join(b, 1, g, group, side, size, start, neighbour, energy, pull, frontier, n)
+        n = _join(b, np.int64(1), g, group, side, size, start, neighbour, energy, pull, frontier, n)
     begin, seed = 0, 0
     while size[0] + size[1] < member.size:
         end = n

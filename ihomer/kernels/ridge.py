@@ -61,7 +61,7 @@ def settle(hand, n_labels, covariance, weights, gains, scales, errors):
                 left[count, place], right[count, place] = -scales[step] * gains[step, place], gains[step, place]
             count += 1
         if count == 4 or (count > 0 and step == hand[WAITING] - 1):
-            add_products(covariance, used, used, left, right, 0)
+            add_products(covariance, used, used, left, right, np.int64(0))
             left[:] = 0.0
             count = 0
     if hand[NOISES] > 0:

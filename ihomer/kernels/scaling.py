@@ -66,7 +66,7 @@ def scale_rows(x_indptr, x_index, x_value, start, stop, learn, sums, n_seen, ind
     learned from is the row times `shrink`, which is of unit length with it. Return how many pairs the longest row has then.
 
     sums : float64[features, 3], of the present values: how many, sum, sum of squares; n_seen : float64[1], events
-    indptr : int64[rows + 1]; index : int32[pairs]; scaled_value, raw_value : float32[pairs]; shrink : float32[rows, 2], out
+    indptr : int64[rows + 1]; index : int32[pairs]; scaled_value, raw_value : float32[pairs]; shrink : float32[2, rows], out
     """
     used, most = 0, 0
     indptr[0] = 0
@@ -75,7 +75,7 @@ def scale_rows(x_indptr, x_index, x_value, start, stop, learn, sums, n_seen, ind
         widest = max(widest, x_indptr[row + 1] - x_indptr[row])
     is_new, wide_scaled, wide_raw = np.empty(widest, np.bool_), np.empty(widest), np.empty(widest)
     for row in range(start, stop):
-        size = 0
+        size = np.int64(0)
         seen = n_seen[0] + 1.0
         for k in range(x_indptr[row], x_indptr[row + 1]):
             value = x_value[k]
@@ -90,8 +90,8 @@ def scale_rows(x_indptr, x_index, x_value, start, stop, learn, sums, n_seen, ind
             wide_scaled[size] = scaled(value, count, total, square, seen)
             wide_raw[size] = value
             size += 1
-        shrink[row - start, 0] = to_unit_length(wide_scaled, is_new.copy(), 0, size)
-        shrink[row - start, 1] = to_unit_length(wide_raw, is_new, 0, size)
+        shrink[0, row - start] = to_unit_length(wide_scaled, is_new.copy(), np.int64(0), size)
+        shrink[1, row - start] = to_unit_length(wide_raw, is_new, np.int64(0), size)
         for k in range(size):
             scaled_value[used + k], raw_value[used + k] = wide_scaled[k], wide_raw[k]
         used += size
@@ -101,5 +101,7 @@ def scale_rows(x_indptr, x_index, x_value, start, stop, learn, sums, n_seen, ind
             n_seen[0] = seen
             if seen > _LONG:
                 n_seen[0] *= 0.5
-                sums[:] *= 0.5
+                for feature in range(sums.shape[0]):
+                    for i in range(sums.shape[1]):
+                        sums[feature, i] *= 0.5
     return most

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ihomer.kernels.blocks import find_block
-from ihomer.kernels.common import inner, jit
+from ihomer.kernels.common import copy_first, inner, jit
 from ihomer.kernels.logistic import logistic_predict, logistic_scores
 from ihomer.kernels.neighbours import neighbours_predict
 from ihomer.kernels.nodes import child_of, is_leaf, leaf_of, mean_loss
@@ -135,7 +135,7 @@ def combine_votes(t, voters, n_voters, out):
             for label in range(out.size):
                 out[label] += weight * voters.p[v, label]
     if n_votes == 1:
-        out[:] = voters.p[last]
+        copy_first(voters.p[last], out, out.size)
     elif n_votes > 1:
         for label in range(out.size):
             out[label] /= total

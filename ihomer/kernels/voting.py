@@ -91,7 +91,7 @@ def watch_answers(answer, y_indptr, y_index, u_indptr, u_index, start, detector,
                 both += answer[row, label] and mark[label] == 1
                 either += answer[row, label] or mark[label] == 1
         loss = 1.0 - both / either if either > 0 else 0.0
-        found = adwin_update(detector, 0, loss, delta)
+        found = adwin_update(detector, np.int64(0), loss, delta)
         if found != 0:
             verdict = found
     return verdict
