@@ -1,15 +1,18 @@
-"""`ihomer run` from file to file: a full disk, Ctrl-C, wrong options, a file of settings."""
+"""`ihomer run` from file to file: a full disk, Ctrl-C, wrong options, a file of settings, garbage collection."""
 
+import gc
 import json
 import resource
 import signal
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
 
 from benchmarks.live import events
+from streams.service import start_left_alone
 
 ROOT = Path(__file__).resolve().parents[1]
 IHOMER = [sys.executable, "-c", "from streams.cli import main; main()"]
@@ -118,3 +121,25 @@ def test_options_and_model_come_from_a_file_of_settings(stream, tmp_path):
     assert len((tmp_path / "out").read_text().splitlines()) == 60
     shown = subprocess.run([*IHOMER, "inspect", tmp_path / "run", "--json"], cwd=ROOT, capture_output=True, text=True)
     assert json.loads(shown.stdout)["model"]["class"] == "MLHATClassifier"
+
+
+class Ring:
+    """What only a garbage collector frees."""
+
+    def __init__(self):
+        self.itself = self
+
+
+def test_garbage_of_a_run_is_collected_and_what_was_there_before_is_left_alone():
+    def failing_run():
+        with start_left_alone():
+            assert gc.get_freeze_count() > 10_000
+            seen = weakref.ref(Ring())
+            gc.collect()
+            assert seen() is None
+            raise KeyError
+
+    assert gc.get_freeze_count() == 0
+    with pytest.raises(KeyError):
+        failing_run()
+    assert gc.get_freeze_count() == 0
