@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-__all__ = ["Broker", "jars", "missing_programs"]
+__all__ = ["Broker", "free_ports", "jars", "missing_programs"]
 
 POM = Path(__file__).resolve().parents[1] / "tests" / "kafka" / "pom.xml"
 # The end of a process shows in its pipe. The kernel's signal for it comes already when the thread ends that started the broker.
@@ -24,11 +24,11 @@ _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{more}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{more}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT{protocols}
 log.dirs={data}
 num.partitions=1
 auto.create.topics.enable=false
@@ -102,6 +102,8 @@ class Broker:
         Heap of the Java machine, as in `-Xmx`.
     settings
         More lines of server.properties.
+    more_listeners
+        Name -> port and security protocol, for listeners beside the open one.
 
     Attributes
     ----------
@@ -119,17 +121,27 @@ class Broker:
     >>> broker.close()  # doctest: +SKIP
     """
 
-    def __init__(self, memory: str = "512m", settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        memory: str = "512m",
+        settings: dict[str, str] | None = None,
+        more_listeners: dict[str, tuple[int, str]] | None = None,
+    ) -> None:
         self._memory = memory
         self._process: subprocess.Popen[bytes] | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="ihomer-kafka-"))
         self.log = self._folder / "broker.log"
-        port, controller = _free_ports(2)
+        port, controller = free_ports(2)
         self.address = f"127.0.0.1:{port}"
         self._port = port
         self._properties = self._folder / "server.properties"
-        text = _PROPERTIES.format(port=port, controller=controller, data=self._folder / "data")
+        others = more_listeners or {}
+        more = "".join(f",{name}://127.0.0.1:{its_port}" for name, (its_port, _) in others.items())
+        protocols = "".join(f",{name}:{protocol}" for name, (_, protocol) in others.items())
+        text = _PROPERTIES.format(
+            port=port, controller=controller, data=self._folder / "data", more=more, protocols=protocols
+        )
         self._properties.write_text(text + "".join(f"{name}={value}\n" for name, value in (settings or {}).items()))
         self._formatted = False
 
@@ -230,7 +242,8 @@ class Broker:
             process.wait()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return loopback ports that nothing listens on."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for one in sockets:

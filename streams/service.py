@@ -128,8 +128,8 @@ class StopSignals:
 def start_left_alone() -> Iterator[None]:
     """Leave all objects that there are at the start out of garbage collection, until the end.
 
-    Libraries bring a million objects, which stay. Each full collection would look through them, for up to a fifth of the time of
-    a live run.
+    Libraries bring a million objects, which stay. Each full collection would look through them, for up to a fifth of the time
+    of a live run.
     """
     gc.collect()
     gc.freeze()

@@ -33,6 +33,13 @@ def _without_broker(reason: str) -> None:
 
 
 @pytest.fixture(scope="session")
+def broker_or_skip() -> None:
+    """Nothing, where a broker can be started."""
+    if reason := missing_programs():
+        _without_broker(reason)
+
+
+@pytest.fixture(scope="session")
 def kafka() -> Iterator[str]:
     """HOST:PORT of a Kafka broker that lives as long as the tests; IHOMER_KAFKA names one that is running already."""
     if running := os.environ.get("IHOMER_KAFKA"):
@@ -45,9 +52,7 @@ def kafka() -> Iterator[str]:
 
 
 @pytest.fixture
-def own_broker() -> Iterator[Broker]:
+def own_broker(broker_or_skip: None) -> Iterator[Broker]:
     """A broker of one test's own, to be stopped and killed."""
-    if reason := missing_programs():
-        _without_broker(reason)
     with Broker() as broker:
         yield broker
