@@ -245,18 +245,18 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     How many sizes of answers are looked at for the best expected F1 is not to be seen from outside: the size of the answer
     and one more are counted.
     """
-    if len(b[0]) <= a[5] or (a[3] and a[7][N_EVENTS] == b[7][N_EVENTS]):  # nothing was done but to ask for room
+    if len(b[0]) <= a[6] or (a[4] and a[8][N_EVENTS] == b[8][N_EVENTS]):  # nothing was done but to ask for room
         return Count()
-    odds, target = a[0][0], a[1][0]
-    header, ends, pool, weights, tally = a[7], a[11], a[12], a[19], a[23]
-    posterior, live, found, proba, answer = b[27][2], b[28], b[29], b[30][0], b[31][0]
+    odds, target = a[0][0], a[2][0]
+    header, ends, pool, weights, tally = a[8], a[12], a[13], a[20], a[25]
+    posterior, live, found, proba, answer = b[29][2], b[30], b[31], b[32][0], b[33][0]
     labels, n_sets = len(odds), int(header[N_SETS])
     met = tally[:, 0, decoding.SIZE] > 0.0
     p = np.where(met, 1.0 / (1.0 + np.exp(-odds)), 0.0)
     active = active_of(p)
     near_sets, new = live[: int(found[0])], float(found[1])
     count = Count(2 * met.sum() + 2 * labels, met.sum() + labels, 9 * labels, 9 * labels)
-    count = count.plus(_weighing(ends, pool, active, n_sets, a[15], len(near_sets), labels))
+    count = count.plus(_weighing(ends, pool, active, n_sets, a[16], len(near_sets), labels))
     sizes = np.diff(ends)[near_sets]
     weighty = (1.0 - new) * posterior[near_sets] > 1e-6
     largest_seen = int(min(sizes[weighty].max(initial=1), len(active)))
@@ -267,7 +267,7 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     n_inputs = weights.shape[1] - 1
     final = Count((2 + _LOG_ODDS) * met.sum() + _PROBABILITY * labels, met.sum() + labels, 32 * labels + 16 * labels)
     count = count.plus(final)
-    if not a[3]:
+    if not a[4]:
         return count.plus(Count((1 + 3 * n_inputs) * labels))
     known = target[:labels] != UNOBSERVED
     curved = int((proba * (1.0 - proba) > _LEAST_CURVATURE)[known].sum())
@@ -323,21 +323,21 @@ def _joining(p: NDArray[np.float64], n_sets: int, n_members: int) -> tuple[Count
 
 
 def _answering(n_active: int, largest: int, tried: int, size: int) -> Count:
-    """Count the choice of an answer: 104 for each active label's worth over its 24 thresholds; 4 A k for the mass and for each
-    size the gains of the best expected F1; and for each answer tried 2 A, and 3 k for each of its labels.
+    """Count the choice of an answer: 5 for each of 24 thresholds and 8 bands; 105 for each active label's worth; 4 A k for the
+    mass and for each size the gains of the best expected F1; for each answer tried 2 A, and 3 k for each of its labels.
     """
     thresholds = decoding.N_THRESHOLDS
-    flops = 8 * (thresholds - 1) + 5 * thresholds + 4 + n_active * (4 * thresholds + 8)
+    flops = 8 * (thresholds - 1) + (5 + 5 * decoding.N_BANDS) * thresholds + 4 + n_active * (4 * thresholds + 9)
     flops += n_active * largest + (size + 2) * (3 * n_active * largest + 3)
     flops += tried * (2 * n_active + 3 * size * largest + size + 6)
     return Count(flops, tried, 16 * thresholds * n_active)
 
 
 def _noting(n_labels: int) -> Count:
-    """Count what the 24 thresholds would have answered, for each label that applied or might have: 10 each."""
+    """Count what the 24 thresholds would have answered, for each label that applied or might have: 13 each."""
     thresholds = decoding.N_THRESHOLDS
-    cells = 16 * thresholds * n_labels
-    return Count(2 * thresholds + 10 * thresholds * n_labels, 0, cells, cells)
+    cells = 16 * thresholds * (2 * n_labels + decoding.N_BANDS)
+    return Count(2 * thresholds * (1 + decoding.N_BANDS) + n_labels * (13 * thresholds + 1), 0, cells, cells)
 
 
 def _pairs(indptr: Any) -> int:

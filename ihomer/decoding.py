@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ihomer.experts.base import larger
-from ihomer.kernels.decoding import DONE, N_MET, N_TALLIES, N_THRESHOLDS, N_WAYS, decode_rows
+from ihomer.kernels.decoding import DONE, N_BANDS, N_MET, N_TALLIES, N_THRESHOLDS, N_WAYS, decode_rows
 from ihomer.kernels.labelsets import COUNT, KEEP_RECENT, LOOK_BACK, N_EVENTS, N_MEMBERS, N_SETS, N_WORDS, RECENT
 from ihomer.kernels.mixing import own_start, weights_start
 
@@ -66,6 +66,7 @@ class Decoder:
         self._weights, self._weights_information = weights_start(0, 2)
         self._own = own_start(0, 2)
         self._total = np.zeros((N_WAYS, 2))
+        self._bands = np.zeros((N_BANDS, N_THRESHOLDS, 2))
         self._tally = np.zeros((0, N_THRESHOLDS, 2))
         self._events = np.zeros(N_TALLIES)
         self._asked: Answers | None = None  # the last answer, if nothing was learned since: often it is learned next
@@ -91,9 +92,17 @@ class Decoder:
         return int(self._header[N_SETS])
 
     def run(
-        self, odds: NDArray[np.float64], target: NDArray[np.uint8], weight: NDArray[np.float64], learn: bool
+        self,
+        odds: NDArray[np.float64],
+        rate: NDArray[np.float32],
+        target: NDArray[np.uint8],
+        weight: NDArray[np.float64],
+        learn: bool,
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Return probabilities and answers, [rows, labels], for log-odds; learn each row in turn if `learn`."""
+        """Return probabilities and answers, [rows, labels], for log-odds; learn each row in turn if `learn`.
+
+        `rate` holds the log-odds of how often each label has applied, float32[rows, labels].
+        """
         n_labels = odds.shape[1]
         if n_labels > len(self._own):
             own = own_start(1 << (n_labels - 1).bit_length(), 2)
@@ -106,10 +115,10 @@ class Decoder:
         row, status = 0, None
         while status != DONE:
             row, status = decode_rows(
-                odds, target, weight, learn, known, row, self._objective, self._header, self._table, self._hashes,
+                odds, rate, target, weight, learn, known, row, self._objective, self._header, self._table, self._hashes,
                 self._signatures, self._ends, self._pool, self._stats, self._last_seen, self._latest, self._factor,
                 self._information, self._novelty, self._weights, self._weights_information, self._own, self._total,
-                self._tally[:n_labels], self._events, *now[1:],
+                self._bands, self._tally[:n_labels], self._events, *now[1:],
             )  # fmt: skip
             if status != DONE:
                 self._make_room(n_labels)

@@ -97,8 +97,9 @@ class Ensemble:
             out = self._run_experts(rows, tree, learn, self._outputs(rows, n_labels))
         if not learn and len(batch.weight) == 1:
             self._asked = Asked(batch.x_index, batch.x_value, tree, out)
-        odds = self.mixture.run(*self._inputs(out), rows.target, rows.weight, learn)
-        return self.decoder.run(odds, rows.target, rows.weight, learn)
+        inputs, rate = self._inputs(out)
+        odds = self.mixture.run(inputs, rate, rows.target, rows.weight, learn)
+        return self.decoder.run(odds, rate, rows.target, rows.weight, learn)
 
     def _outputs(self, rows: Rows, n_labels: int) -> Outputs:
         """Return room for the experts' log-odds, float32[rows, labels, outputs]."""

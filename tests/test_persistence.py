@@ -27,6 +27,7 @@ from ihomer.baselines import MajorityLabelset, PreviousLabelset
 from ihomer.kernels import adwin
 from ihomer.metrics import LogLoss, MacroF1, MicroF1, PrecisionAtK, Scoreboard
 from ihomer.persistence import KINDS, ModelFileError, load, pack, save, unpack, write_file
+from ihomer.saved.files import FORMAT
 
 TREE = MLHATClassifier(
     grace_period=20, delta=0.4, tau=3.0, young_weight=15, window=20, n_models=2, max_leaves=12, adwin_delta=0.9
@@ -375,8 +376,8 @@ def test_every_cut_and_every_altered_byte_is_seen() -> None:
 
 
 def test_a_newer_format_is_refused_by_its_number() -> None:
-    data = pack([1], KINDS).replace(b'"ihomer":"3 ', b'"ihomer":"4 ')
-    with pytest.raises(ModelFileError, match="format 4"):
+    data = pack([1], KINDS).replace(f'"ihomer":"{FORMAT} '.encode(), f'"ihomer":"{FORMAT + 1} '.encode())
+    with pytest.raises(ModelFileError, match=f"format {FORMAT + 1}"):
         unpack(file_damage.resealed(data), KINDS)
 
 

@@ -30,20 +30,23 @@ from ihomer.kernels.odds import POSITIVE, UNOBSERVED, bounded, log_odds, probabi
 HAMMING, SUBSET, EXAMPLE_F1, MICRO_F1, MACRO_F1, BALANCED = 0, 1, 2, 3, 4, 5
 DONE, FULL = 0, 1
 _KEEP = 0.999  # of the counts behind the thresholds, per event
+_KEEP_BAND = 0.9997  # of those of labels of about the same rate
 _KEEP_LABEL = 0.995  # of those of one label, per event that it applied to or might have
 _LEAST_CANDIDATE = 0.02  # posterior probability of a seen labelset that is tried as an answer
 _MOST_CANDIDATES = 20
 _NOVELTY_RATE = 0.3
-_SHRINK = 20.0  # labels applied or answered that the thresholds of all labels count for in a label's own
+_SHRINK_BAND = 20.0  # labels applied or answered that the thresholds of all labels count for in those of a band
+_SHRINK = 40.0  # and those of its band in a label's own
 N_THRESHOLDS = 24
 _THRESHOLDS = 0.03 + 0.025 * np.arange(N_THRESHOLDS)
+N_BANDS = 8  # of labels by the log-odds of their rate: above -1, above -2, ..., above -7 (one event in 1,100), and less
 # Ways to answer whose micro-F1 is followed: a threshold each, and three joint answers.
 BEST_F1, MOST_PROBABLE, BALANCE = N_THRESHOLDS, N_THRESHOLDS + 1, N_THRESHOLDS + 2
 N_WAYS = N_THRESHOLDS + 3
 # What the balanced answer weighs beside P(all right), which counts 1: expected example-F1, by `f1_worth`, and the gains in
 # micro-F1 and macro-F1.
-_F1_WORTH, _MOST_F1_WORTH = 3.9, 2.5
-_MICRO_WORTH, _MACRO_WORTH = 0.35, 0.15
+_F1_WORTH, _MOST_F1_WORTH = 3.6, 2.3
+_MICRO_WORTH, _MACRO_WORTH = 0.2, 0.6
 _START_EVENTS, _START_EXACT, _START_F1 = 50.0, 0.35, 0.62  # events that the scores of the start count for, and these
 TRUE, SIZE = 0, 1
 N_EVENTS_FADED, N_MET, EXACT, F1 = 0, 1, 2, 3
@@ -90,19 +93,33 @@ def best_way(total, n_ways):
 
 
 @inner
-def shared_f1(total):
-    """Return what the F1 of each threshold over all labels adds to a label's own, float64[thresholds]."""
-    result = np.empty(N_THRESHOLDS)
+def band_of(rate):
+    """Return the band of a label whose rate has these log-odds."""
+    return np.int64(min(max(-rate, 0.0), N_BANDS - 1.0))
+
+
+@inner
+def shared_f1(total, bands):
+    """Return what the F1 of each threshold in each band adds to a label's own, float64[bands, thresholds].
+
+    Rare labels are best answered at lower thresholds than common ones, and in a count of all labels the common ones prevail.
+    That of all labels counts for 20 of a band's own. bands : float64[bands, thresholds, 2], as `total`
+    """
+    result = np.empty((N_BANDS, N_THRESHOLDS))
     for k in range(N_THRESHOLDS):
-        result[k] = _SHRINK * f1_of(total[k])
+        of_all = _SHRINK_BAND * f1_of(total[k])
+        for band in range(N_BANDS):
+            tally = bands[band, k]
+            result[band, k] = _SHRINK * (2.0 * tally[TRUE] + of_all) / (tally[SIZE] + _SHRINK_BAND)
     return result
 
 
 @inner
 def best_threshold(shared, tally):
-    """Return a label's threshold of largest F1 so far, and that F1; that of all labels counts for 20 of its own.
+    """Return a label's threshold of largest F1 so far, and that F1; that of its band counts for 40 of its own.
 
-    shared : float64[thresholds], of `shared_f1`; tally : float64[thresholds, 2], true positives, and answered plus true
+    shared : float64[thresholds], of `shared_f1` for its band
+    tally : float64[thresholds, 2], true positives, and answered plus true
     """
     best, best_f1 = np.int64(0), -1.0
     for k in range(N_THRESHOLDS):
@@ -113,7 +130,7 @@ def best_threshold(shared, tally):
 
 
 @inner
-def label_worth(n_active, active, p, total, tally, events, value):
+def label_worth(n_active, active, p, rate, total, bands, tally, events, value):
     """Write what each active label adds to the worth of an answer: its gains in micro-F1 and macro-F1.
 
     Another label of probability p changes F1 = 2 TP / (answered + true) by (2 p - F1) / (answered + true), in the measure of
@@ -124,11 +141,11 @@ def label_worth(n_active, active, p, total, tally, events, value):
     half = f1_of(total[way]) / 2.0
     n = events[N_EVENTS_FADED] + 3.0
     scale = _MICRO_WORTH * 2.0 * n / (total[way, SIZE] + 6.0)
-    shared = shared_f1(total)
+    shared = shared_f1(total, bands)
     own_scale = _MACRO_WORTH * 2.0 * n / max(events[N_MET], 1.0)
     for j in range(n_active):
         label = active[j]
-        k, own = best_threshold(shared, tally[label])
+        k, own = best_threshold(shared[band_of(rate[label])], tally[label])
         value[j] = scale * (p[label] - half) + own_scale * (p[label] - own / 2.0) / (tally[label, k, SIZE] + 4.0)
 
 
@@ -136,7 +153,7 @@ def label_worth(n_active, active, p, total, tally, events, value):
 def f1_worth(events):
     """Return what one more expected example-F1 is worth in the balanced answer, in right labelsets.
 
-    min(3.9 A / F, 2.5), A and F the mean subset accuracy and example-F1 of the answers so far: a share of the one score is
+    min(3.6 A / F, 2.3), A and F the mean subset accuracy and example-F1 of the answers so far: a share of the one score is
     worth a share of the other, so that where hardly any labelset is right, each right one counts for much.
     """
     exact = events[EXACT] + _START_EVENTS * _START_EXACT
@@ -182,24 +199,24 @@ def above(p, n_active, active, least, chosen):
 
 
 @inner
-def above_own(p, n_active, active, total, tally, chosen):
+def above_own(p, n_active, active, rate, total, bands, tally, chosen):
     """Write the labels that are above their own threshold."""
-    shared = shared_f1(total)
+    shared = shared_f1(total, bands)
     for j in range(n_active):
-        k, _ = best_threshold(shared, tally[active[j]])
-        chosen[j] = p[active[j]] > _THRESHOLDS[k]
+        label = active[j]
+        k, _ = best_threshold(shared[band_of(rate[label])], tally[label])
+        chosen[j] = p[label] > _THRESHOLDS[k]
 
 
 @inner
 def balanced(
     best, live, n_live, none, joint, largest, p, n_active, active, odds, log_none, new, covered, ends, pool, members, table,
-    hashes,
-    posterior, place, total, tally, events, gain, trial, chosen,
+    hashes, posterior, place, rate, total, bands, tally, events, gain, trial, chosen,
 ):  # fmt: skip
     """Write the set of largest worth among the seen labelsets that are probable, and the best ones for each single score."""
     best_worth = -1e300
     answer, value = np.zeros(MOST_ACTIVE, np.uint8), np.empty(MOST_ACTIVE)
-    label_worth(n_active, active, p, total, tally, events, value)
+    label_worth(n_active, active, p, rate, total, bands, tally, events, value)
     worth_of_f1 = f1_worth(events)
     tried, i = 0, -3
     while i < n_live and tried < _MOST_CANDIDATES:
@@ -235,12 +252,15 @@ def balanced(
 
 
 @inner
-def note_thresholds(target, p, total, tally, events):
-    """Count what each threshold would have answered, for all labels and for each: true positives, answered plus true."""
+def note_thresholds(target, p, rate, total, bands, tally, events):
+    """Count what each threshold would have answered, for all labels, each band and each label: true positives, answered plus
+    true.
+    """
     events[N_EVENTS_FADED] = _KEEP * events[N_EVENTS_FADED] + 1.0
     for k in range(N_THRESHOLDS):
         total[k, TRUE] *= _KEEP
         total[k, SIZE] *= _KEEP
+    bands *= _KEEP_BAND
     for label in range(target.size):
         if target[label] == UNOBSERVED:
             continue
@@ -249,10 +269,13 @@ def note_thresholds(target, p, total, tally, events):
             continue
         if tally[label, 0, SIZE] == 0.0:
             events[N_MET] += 1.0
+        band = bands[band_of(rate[label])]
         for k in range(N_THRESHOLDS):
             said = 1.0 if p[label] > _THRESHOLDS[k] else 0.0
             total[k, TRUE] += said * y
             total[k, SIZE] += said + y
+            band[k, TRUE] += said * y
+            band[k, SIZE] += said + y
             t = tally[label, k]
             t[TRUE] = _KEEP_LABEL * t[TRUE] + said * y
             t[SIZE] = _KEEP_LABEL * t[SIZE] + said + y
@@ -329,7 +352,8 @@ def keep_way(objective, learn, is_best, target, row, n_active, active, tally, ch
 @inner
 def answer_row(
     q, target, row, learn, objective, header, table, hashes, signatures, ends, pool, stats, last_seen, latest, factor, novelty,
-    weights, own, total, tally, events, inputs, final, weights_of_sets, live, found, p, place, members, joint, proba, answer,
+    weights, own, rate, total, bands, tally, events, inputs, final, weights_of_sets, live, found, p, place, members, joint,
+    proba, answer,
 ):  # fmt: skip
     """Write the probabilities and the answer of a row, and what they were made from; see `decode_rows`."""
     n_labels = q.size
@@ -373,11 +397,11 @@ def answer_row(
     if objective in (BALANCED, MICRO_F1):
         balanced(
             best, live, n_live, none, joint, largest, proba, n_active, active, q, log_none, new, covered, ends, pool, members,
-            table, hashes, posterior, place, total, tally, events, gain, trial, chosen,
+            table, hashes, posterior, place, rate, total, bands, tally, events, gain, trial, chosen,
         )  # fmt: skip
         keep_way(objective, learn, rule == BALANCE, target, row, n_active, active, total[BALANCE], chosen, final_choice)
     if objective == MACRO_F1:
-        above_own(proba, n_active, active, total, tally, chosen)
+        above_own(proba, n_active, active, rate, total, bands, tally, chosen)
     if objective == MICRO_F1:
         if rule < N_THRESHOLDS:
             above(proba, n_active, active, _THRESHOLDS[rule], final_choice)
@@ -391,15 +415,17 @@ def answer_row(
 
 @jit
 def decode_rows(
-    odds, target, weight, learn, known, start, objective, header, table, hashes, signatures, ends, pool, stats, last_seen,
-    latest, factor, information, novelty, weights, weights_information, own, total, tally, events, inputs, final,
+    odds, rate, target, weight, learn, known, start, objective, header, table, hashes, signatures, ends, pool, stats, last_seen,
+    latest, factor, information, novelty, weights, weights_information, own, total, bands, tally, events, inputs, final,
     weights_of_sets, live, found, proba, answer,
 ):  # fmt: skip
     """Turn mixed log-odds, float64[rows, labels], into probabilities and answers, row by row from `start`; learn if `learn`.
 
     The labelset is one of those seen, P = (1 - r) P(S), or, with probability r, of independent labels. The marginals of that
     are mixed with the log-odds themselves, which gives `proba`, float64[rows, labels]; answer : uint8[rows, labels], out.
-    total : float64[ways, 2], tally : float64[labels, thresholds, 2], true positives, and answered plus true
+    rate : float32[rows, labels], log-odds of how often each label has applied
+    total : float64[ways, 2], bands : float64[bands, thresholds, 2], tally : float64[labels, thresholds, 2], true positives,
+    and answered plus true
     What an answer is made from, and what is learned with: inputs : float32[labels, 2]; final : float64[labels];
     weights_of_sets : float64[3, sets]; live : int32[sets]; found : float64[4]
     known : these, `proba` and `answer` already hold what a call without `learn` wrote for the one row, and nothing was learned
@@ -417,13 +443,13 @@ def decode_rows(
         if not known:
             answer_row(
                 odds[row], target, row, learn, objective, header, table, hashes, signatures, ends, pool, stats, last_seen,
-                latest, factor, novelty, weights, own, total, tally, events, inputs, final, weights_of_sets, live, found, p,
-                place, members, joint, proba[row], answer[row],
+                latest, factor, novelty, weights, own, rate[row], total, bands, tally, events, inputs, final, weights_of_sets,
+                live, found, p, place, members, joint, proba[row], answer[row],
             )  # fmt: skip
         if learn:
             t = target[row, :n_labels]
             mix_learn(inputs, final, t, ungrouped, weight[row], weights, weights_information, own, gradient, work)
-            note_thresholds(t, proba[row], total, tally, events)
+            note_thresholds(t, proba[row], rate[row], total, bands, tally, events)
             note_answer(t, answer[row], events)
             learn_labelset(
                 t, odds[row], weight[row], found[1], found[2], found[3], header, table, hashes, signatures, ends, pool, stats,

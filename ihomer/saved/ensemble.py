@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ihomer.decoding import Decoder
 from ihomer.ensemble import Ensemble
 from ihomer.experts import EXPERTS
-from ihomer.kernels.decoding import N_TALLIES, N_THRESHOLDS, N_WAYS
+from ihomer.kernels.decoding import N_BANDS, N_TALLIES, N_THRESHOLDS, N_WAYS
 from ihomer.kernels.labelsets import LOOK_BACK, N_EVENTS, N_MEMBERS, N_SETS, N_WORDS
 from ihomer.mixing import Mixture
 from ihomer.saved.experts import FILL, Room, expert_state
@@ -78,7 +78,7 @@ def _fill_decoder(decoder: Decoder, f: Fields, labels_in_use: NDArray[np.bool_],
     shapes = {
         "_factor": (3,), "_information": (3, 3), "_novelty": (3, 2), "_weights": (1, 3),
         "_weights_information": (1, 3, 3), "_total": (N_WAYS, 2), "_events": (N_TALLIES,), "_own": (room.width, 3, 2),
-        "_tally": (room.width, N_THRESHOLDS, 2),
+        "_bands": (N_BANDS, N_THRESHOLDS, 2), "_tally": (room.width, N_THRESHOLDS, 2),
     }  # fmt: skip
     for name, shape in shapes.items():
         setattr(decoder, name, f.array(name, np.float64, shape))

@@ -15,7 +15,7 @@ MOST_ACTIVE, LEAST_ACTIVE = 64, 0.001
 LOOK_BACK, KEEP_RECENT, LEAST_RECENT = 256, 0.98, 0.02
 THRESHOLDS = [0.03 + 0.025 * k for k in range(24)]
 OTHER_WAYS = ("example_f1", "subset", "balanced")  # of answering, beside the thresholds, that micro-F1 chooses from
-WORTH_OF_MICRO, WORTH_OF_MACRO = 0.35, 0.15
+WORTH_OF_MICRO, WORTH_OF_MACRO = 0.2, 0.6
 NEGATIVE, POSITIVE, UNOBSERVED = 0, 1, 2
 
 
@@ -215,12 +215,13 @@ def f1_of(tally):
 
 
 class Thresholds:
-    """Fading counts [true positives, answered plus true] of each threshold, for all labels and for each."""
+    """Fading counts [true positives, answered plus true] of each threshold: of all labels, of bands of rates, of each label."""
 
-    KEEP, KEEP_LABEL, SHRINK = 0.999, 0.995, 20.0
+    KEEP, KEEP_BAND, KEEP_LABEL, SHRINK_BAND, SHRINK = 0.999, 0.9997, 0.995, 20.0, 40.0
 
     def __init__(self):
         self.total = [[0.0, 0.0] for _ in THRESHOLDS]
+        self.of_band = {}
         self.own = {}
         self.n_events = 0.0
 
@@ -229,37 +230,53 @@ class Thresholds:
         f1 = [f1_of(t) for t in self.total]
         return f1.index(max(f1))
 
-    def best_of_label(self, label):
+    @staticmethod
+    def band(rate):
+        """Which of (-1, inf), (-2, -1], ..., (-inf, -7] the log-odds of a rate are in."""
+        return min(math.floor(max(-rate, 0.0)), 7)
+
+    def f1_of_band(self, rate):
+        """F1 of each threshold among labels of about the same rate."""
+        tallies = self.of_band.get(self.band(rate), [[0.0, 0.0] for _ in THRESHOLDS])
+        return [
+            (2.0 * own[0] + self.SHRINK_BAND * f1_of(of_all)) / (own[1] + self.SHRINK_BAND)
+            for own, of_all in zip(tallies, self.total, strict=True)
+        ]
+
+    def best_of_label(self, label, rate):
         """Number of a label's threshold of largest F1, and that F1."""
         tallies = self.own.get(label, [[0.0, 0.0] for _ in THRESHOLDS])
         f1 = [
-            (2.0 * own[0] + self.SHRINK * f1_of(of_all)) / (own[1] + self.SHRINK)
-            for own, of_all in zip(tallies, self.total, strict=True)
+            (2.0 * own[0] + self.SHRINK * shared) / (own[1] + self.SHRINK)
+            for own, shared in zip(tallies, self.f1_of_band(rate), strict=True)
         ]
         return f1.index(max(f1)), max(f1)
 
-    def value(self, label, p):
+    def value(self, label, p, rate):
         """What a label adds to the worth of an answer: the gain in micro-F1 and in its own F1, if p is its probability."""
         of_all = self.total[self.best()]
-        k, own_f1 = self.best_of_label(label)
+        k, own_f1 = self.best_of_label(label, rate)
         n = self.n_events + 3.0
         gain = 2.0 * n * (p - f1_of(of_all) / 2.0) / (of_all[1] + 6.0)
         own_gain = 2.0 * n / max(len(self.own), 1) * (p - own_f1 / 2.0) / (self.own[label][k][1] + 4.0)
         return WORTH_OF_MICRO * gain + WORTH_OF_MACRO * own_gain
 
-    def learn(self, target, proba):
+    def learn(self, target, proba, rate):
         """Count what each threshold would have answered."""
         self.n_events = self.KEEP * self.n_events + 1.0
         self.total = [[self.KEEP * t[0], self.KEEP * t[1]] for t in self.total]
+        self.of_band = {b: [[self.KEEP_BAND * x for x in t] for t in tallies] for b, tallies in self.of_band.items()}
         for label, (mark, p) in enumerate(zip(target, proba, strict=True)):
             y = float(mark == POSITIVE)
             if mark == UNOBSERVED or (not y and p <= THRESHOLDS[0]):
                 continue
             own = self.own.setdefault(label, [[0.0, 0.0] for _ in THRESHOLDS])
+            alike = self.of_band.setdefault(self.band(rate[label]), [[0.0, 0.0] for _ in THRESHOLDS])
             for k, threshold in enumerate(THRESHOLDS):
                 said = float(p > threshold)
                 own[k] = [self.KEEP_LABEL * own[k][0] + said * y, self.KEEP_LABEL * own[k][1] + said + y]
-                self.total[k] = [self.total[k][0] + said * y, self.total[k][1] + said + y]
+                for tallies in (self.total, alike):
+                    tallies[k] = [tallies[k][0] + said * y, tallies[k][1] + said + y]
 
 
 # Events -----------------------------------------------------------------------------------------------------------------
@@ -268,8 +285,8 @@ class Thresholds:
 class Event:
     """All that is known of one event before its labelset is."""
 
-    def __init__(self, decoder, q):
-        self.q = q
+    def __init__(self, decoder, q, rate):
+        self.q, self.rate = q, rate
         self.p = [sigmoid(x) if label in decoder.thresholds.own else 0.0 for label, x in enumerate(q)]
         self.log_none = sum(math.log(1.0 - p) for p in self.p)
         self.active = self._active()
@@ -324,9 +341,9 @@ class SlowDecoder:
         self.other_ways = {way: [0.0, 0.0] for way in OTHER_WAYS}
         self.right, self.f1 = 0.0, 0.0  # fading sums over the answers
 
-    def decode(self, q):
-        """The event of log-odds q, with its answer and lead."""
-        event = Event(self, q)
+    def decode(self, q, rate):
+        """The event of log-odds q, with its answer and lead; `rate` holds the log-odds of each label's rate."""
+        event = Event(self, q, rate)
         event.known = self.labelsets.sets
         event.answers = {}
         event.answer, event.lead = getattr(self, f"best_{self.objective}")(event)
@@ -339,7 +356,7 @@ class SlowDecoder:
         if self.objective == "micro_f1":
             self.note_ways(event, true, set(observed))
         self.mixing.learn([(x, event.inputs[x], event.odds[x], float(x in true), 0.0) for x in observed], weight)
-        self.thresholds.learn(target, event.proba)
+        self.thresholds.learn(target, event.proba, event.rate)
         whole = true if len(observed) == len(target) else None
         if whole is not None:
             size = len(event.answer) + len(true)
@@ -356,7 +373,7 @@ class SlowDecoder:
 
     def worth_of_f1(self):
         """What expected example-F1 counts for in the balanced answer, beside the probability that all is right."""
-        return min(3.9 * (self.right + 50.0 * 0.35) / (self.f1 + 50.0 * 0.62), 2.5)
+        return min(3.6 * (self.right + 50.0 * 0.35) / (self.f1 + 50.0 * 0.62), 2.3)
 
     # Answers, each with its lead
 
@@ -380,7 +397,7 @@ class SlowDecoder:
         """The set of largest worth among the best ones for single scores and the probable seen ones."""
         firsts = [self.best_example_f1(event), self.best_subset(event), self.best_threshold(event)]
         candidates = [answer for answer, _ in firsts] + [s for s, p in event.seen.items() if p > 0.02][:17]
-        value = {x: self.thresholds.value(x, event.proba[x]) for x in event.active}
+        value = {x: self.thresholds.value(x, event.proba[x], event.rate[x]) for x in event.active}
         worth = [
             (
                 s,
@@ -399,7 +416,7 @@ class SlowDecoder:
 
     def best_macro_f1(self, event):
         """All labels above their own thresholds."""
-        own = {x: THRESHOLDS[self.thresholds.best_of_label(x)[0]] for x in event.active}
+        own = {x: THRESHOLDS[self.thresholds.best_of_label(x, event.rate[x])[0]] for x in event.active}
         lead = min((abs(event.proba[x] - own[x]) for x in own), default=math.inf)
         return frozenset(x for x in own if event.proba[x] > own[x]), lead
 
