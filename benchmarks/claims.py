@@ -158,11 +158,12 @@ def drift() -> Iterator[Check]:
 
 
 def speed() -> Iterator[Check]:
-    """Events per second, in batches and one by one."""
+    """Events per second: in batches, one event at a time, and by two calls for each event."""
     found = result("speed")["events_per_second"]
     for name, bound in EVENTS_PER_SECOND.items():
         yield Check("events per second, batches", name, found[name]["default_many"], bound)
-        yield Check("events per second, one by one", name, found[name]["default_one_by_one"], bound / 2)
+        yield Check("events per second, one at a time", name, found[name]["default_one_at_a_time"], bound / 2)
+        yield Check("events per second, predict_one and learn_one", name, found[name]["default_one_by_one"], bound / 2)
 
 
 def checks() -> list[Check]:

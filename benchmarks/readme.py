@@ -107,15 +107,15 @@ def speed() -> str:
     """Return events per second of the default and of the paper's configuration, with ratios."""
     found = load("speed")["events_per_second"]
     columns = (
-        "default_many", "default_one_by_one", "default_many_over_river", "default_one_over_river", "paper_many",
-        "paper_one_by_one", "paper_many_over_published", "paper_one_over_published",
+        "default_many", "default_one_at_a_time", "default_one_by_one", "default_many_over_river", "default_one_over_river",
+        "paper_many", "paper_one_by_one", "paper_many_over_published", "paper_one_over_published",
     )  # fmt: skip
     rows = [
         [name, *[(f"{row[c]:,.1f}" if c.endswith("river") else f"{row[c]:,.0f}") if c in row else "" for c in columns]]
         for name, row in found.items()
     ]
-    head = ["set", "default, many", "one by one", "many / river", "one / river", "paper, many", "one by one"]
-    return table([*head, "many / published", "one / published"], rows)
+    head = ["set", "default, many", "one at a time", "one by one", "many / river", "one by one / river", "paper, many"]
+    return table([*head, "one by one", "many / published", "one by one / published"], rows)
 
 
 def starts() -> str:

@@ -90,6 +90,10 @@ def one_by_one(stream: Stream) -> list[PublicPath]:
             model.predict_one(x)
             model.learn_one(x, y)
 
+    def test_then_train(model: Any) -> None:
+        for x, y in zip(events, labelsets, strict=True):
+            model.test_then_train_one(x, y)
+
     def learn(model: Any) -> None:
         for x, y in zip(events, labelsets, strict=True):
             model.learn_one(x, y)
@@ -104,6 +108,7 @@ def one_by_one(stream: Stream) -> list[PublicPath]:
 
     return [
         PublicPath(TEST_THEN_TRAIN, both),
+        PublicPath("test_then_train_one", test_then_train),
         PublicPath("learn_one", learn),
         PublicPath("predict_one", ask("predict_one"), True),
         PublicPath("predict_proba_one", ask("predict_proba_one"), True),

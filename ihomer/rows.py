@@ -9,9 +9,19 @@ from river.utils import dataframe
 from scipy import sparse
 
 from ihomer.encoder import MAX_MAGNITUDE, Indices, Offsets, Values, labels_of
-from ihomer.vocabulary import in_name_order
+from ihomer.vocabulary import Vocabulary, in_name_order
 
-__all__ = ["Columns", "LabelRows", "feature_rows", "is_frame", "label_rows"]
+__all__ = [
+    "Columns",
+    "LabelRows",
+    "feature_rows",
+    "index_arrays",
+    "is_frame",
+    "label_rows",
+    "named_in_row",
+    "some_entries",
+    "with_indices",
+]
 
 
 class Columns(NamedTuple):
@@ -146,3 +156,44 @@ def label_rows(Y: Any, n_rows: int) -> LabelRows | list[Any]:
     if n_found != n_rows:
         raise ValueError(f"Y has {n_found} rows, X has {n_rows}")
     return rows
+
+
+def index_arrays(matrix: Any) -> tuple[NDArray[np.int64], Indices]:
+    """Return where the rows of a CSR array end, and its columns, as a batch holds them."""
+    return matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
+
+
+def with_indices(table: Columns, start: int, stop: int, vocabulary: Vocabulary) -> Any:
+    """Return some rows as a CSR array whose columns are vocabulary indices, ascending; unknown names are left out."""
+    index_of = np.array([vocabulary.get(name) for name in table.names], np.int32)
+    a, b = table.indptr[start], table.indptr[stop]
+    shape = (stop - start, max(vocabulary.size, 1))
+    index, value, indptr = index_of[table.column[a:b]], table.value[a:b], table.indptr[start : stop + 1] - a
+    known = index >= 0
+    if not known.all():
+        indptr = np.concatenate([[0], np.cumsum(known)])[indptr]
+        index, value = index[known], value[known]
+    matrix = sparse.csr_array((value, index, indptr), shape=shape)
+    matrix.sort_indices()
+    return matrix
+
+
+def some_entries(matrix: Any, keep: NDArray[np.bool_]) -> Any:
+    """Return a CSR array with some of the entries of another."""
+    indptr = np.concatenate([[0], np.cumsum(keep)])[matrix.indptr]
+    return sparse.csr_array((matrix.data[keep], matrix.indices[keep], indptr), shape=matrix.shape)
+
+
+def named_in_row(labels: Any, row: int) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
+    """Return the names of a row that apply, are not observed, and are named but negative."""
+    if not isinstance(labels, LabelRows):
+        return labels_of(labels[row])
+    table = labels.table
+    a, b = table.indptr[row], table.indptr[row + 1]
+    names, values = [table.names[c] for c in table.column[a:b].tolist()], table.value[a:b].tolist()
+    positive = [name for name, value in zip(names, values, strict=True) if value == 1.0]
+    unobserved = [name for name, value in zip(names, values, strict=True) if value != value]
+    if not labels.all_named:
+        return positive, unobserved, []
+    given = set(names)
+    return positive, unobserved, [name for name in table.names if name not in given]

@@ -169,6 +169,19 @@ def test_lists_are_learned_as_one_by_one(make):
         assert single.predict_proba_one(x) == many.predict_proba_one(x) == tested.predict_proba_one(x)
 
 
+def test_tested_and_trained_as_asked_and_then_learned(make):
+    """Also for the event that brings a label, and with what was asked about another event in between."""
+    both, apart = make(), make()
+    events = mixed_events(400)
+    for i, (x, y) in enumerate(events):
+        expected = apart.predict_one(x)
+        apart.learn_one(x, y, w=1.0 + i % 3)
+        if i % 5 == 0:
+            both.predict_one(events[i - 1][0])
+        assert both.test_then_train_one(x, y, w=1.0 + i % 3) == expected
+    assert both.predict_proba_one(events[0][0]) == apart.predict_proba_one(events[0][0])
+
+
 def matrix_events(n=300, seed=1):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, 12)) * (rng.random((n, 12)) < 0.5)
@@ -253,10 +266,11 @@ def test_bad_input_leaves_the_model_as_it_was(make, x, y, w):
     for good in mixed_events(60):
         model.learn_one(*good)
     before = state(model)
-    with pytest.raises((TypeError, ValueError)) as caught:
-        model.learn_one(x, y, w)
-    assert str(caught.value)
-    assert state(model) == before
+    for learn in (model.learn_one, model.test_then_train_one):
+        with pytest.raises((TypeError, ValueError)) as caught:
+            learn(x, y, w)
+        assert str(caught.value)
+        assert state(model) == before
 
 
 @pytest.mark.parametrize(

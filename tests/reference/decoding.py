@@ -144,7 +144,7 @@ class Labelsets:
         share = [log_none + f[s][0] for s in f]
         covered = clip(sum(math.exp(x) for x in share if x > -9.0), 1e-4, 1.0 - 1e-4)
         largest = max(score.values(), default=0.0)
-        p = {s: math.exp(score[s] - largest) for s in f if score[s] - largest > -13.0}
+        p = {s: math.exp(score[s] - largest) for s in f if score[s] - largest > -10.0}
         total = sum(p.values())
         return {s: p[s] / total for s in p}, covered
 
