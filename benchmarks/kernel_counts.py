@@ -63,17 +63,23 @@ def solve(n: int) -> Count:
 
 
 def linear(a: Arguments, b: Arguments) -> Count:
+    """Count the models of scaled values and of values as given; see `_models`."""
+    indptr, _, _, _, target, _, _, learn, known, rates, raw_rates, base, weights, raw_weights, out, _ = a
+    n, labels, observed = _pairs(indptr), out.shape[1], _observed(target, out.shape[1])
+    count = Count(read=4 * n + labels * (1 + 4 * (base >= 0)))
+    for w, models in ((weights, len(rates)), (raw_weights, len(raw_rates))):
+        count = count.plus(_models(n, labels, _padded(labels, w.shape[2]), models, observed, learn, known))
+    return count
+
+
+def _models(n: int, labels: int, width: int, models: int, observed: int, learn: bool, known: bool) -> Count:
     """Count M regressions of L labels on P pairs: 2 P L for W x and for the step each, and what is done for each label."""
-    indptr, _, _, target, _, _, learn, known, rates, base, weights, out, _ = a
-    n, labels, models = _pairs(indptr), out.shape[1], len(rates)
-    width = _padded(labels, weights.shape[2])
     flops, special = (0 if known else labels + width * (1 + 2 * n)), 0
     if learn:
-        flops += 2 + 3 * labels + width * (2 + 2 * n) + _observed(target, labels)
+        flops += 1 + 3 * labels + width * (2 + 2 * n) + observed
         special += labels
-    rows = (n + 1) * width * weights.itemsize * models
-    read = 8 * n + labels * (1 + 4 * (base >= 0)) + rows
-    return Count(models * flops, models * special, read, 4 * labels * models + rows * learn)
+    rows = 4 * (n + 1) * width * models
+    return Count(models * flops + learn, models * special, 4 * n + rows, 4 * labels * models + rows * learn)
 
 
 def rehearsed(a: Arguments, b: Arguments) -> Count:
@@ -285,8 +291,8 @@ def active_of(p: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _weighing(ends: Any, pool: Any, active: Any, n_sets: int, latest: Any, n_live: int, n_labels: int) -> Count:
-    """Count the weighing of all seen labelsets: a sum over the members of each that its signature, 64 bits for 64 labels, does
-    not rule out, 7 operations for each possible one, exp for each that lives.
+    """Count the weighing of all seen labelsets: a sum and a product over the members of each that its signature, 64 bits for 64
+    labels, does not rule out, 5 operations for each possible one, exp for each label that may apply and each set that lives.
     """
     is_active = np.zeros(n_labels, bool)
     is_active[active] = True
@@ -297,9 +303,9 @@ def _weighing(ends: Any, pool: Any, active: Any, n_sets: int, latest: Any, n_liv
     let_through, possible = (np.bincount(owner, ~good[members % len(good)], n_sets) == 0 for good in (has_bit, is_active))
     walked, n_possible = int(size[let_through].sum()), int((let_through & possible).sum())
     recent = len(np.unique(latest[latest >= 0]))
-    flops = 2 * recent + walked + 6 * n_possible + 2 * n_live
+    flops = 2 * recent + 2 * walked + 5 * n_possible + 2 * n_live
     read = 8 * n_sets * min(N_WORDS, (n_labels + 63) // 64) + 4 * walked + 16 * n_possible + 4 * LOOK_BACK + 16 * recent
-    return Count(flops, recent + n_possible + n_live, read, 8 * (2 * n_sets + n_possible) + 4 * n_sets)
+    return Count(flops, recent + 1 + len(active) + n_live, read, 8 * (2 * n_sets + n_possible) + 4 * n_sets)
 
 
 def _joining(p: NDArray[np.float64], n_sets: int, n_members: int) -> tuple[Count, int]:

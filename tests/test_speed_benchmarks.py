@@ -77,20 +77,22 @@ def test_operations_by_formula_are_those_that_the_kernels_do(tmp_path: Path) -> 
 
 
 def test_bytes_by_hand() -> None:
-    """Two pairs, three labels (two observed), one model whose weights have room for four labels."""
+    """Two pairs, three labels (two observed), a model of scaled values and one of given ones, with room for four labels."""
     indptr, index, value = np.array([0, 2]), np.array([0, 1], np.int32), np.ones(2, np.float32)
-    target, weight, shrink = np.array([[1, 0, 2]], np.uint8), np.ones(1), np.ones(1, np.float32)
-    weights, out = np.zeros((1, 3, 4), np.float32), np.zeros((1, 3, 1), np.float32)
-    arguments = (indptr, index, value, target, weight, shrink, True, False, np.ones(1), -1, weights, out, 0)
+    target, weight, shrink = np.array([[1, 0, 2]], np.uint8), np.ones(1), np.ones((2, 1), np.float32)
+    weights, out = np.zeros((1, 3, 4), np.float32), np.zeros((1, 3, 2), np.float32)
+    rates = np.ones(1)
+    rest = (rates, rates, -1, weights, weights, out, 0)
+    arguments = (indptr, index, value, value, target, weight, shrink, True, False, *rest)
     count = COUNTERS["linear_rows"](arguments, arguments)
-    pairs, rows = 2 * (4 + 4), 3 * 4 * 4  # rows of weights: two features and the constant, four places
+    pairs, rows = 2 * (4 + 4 + 4), 2 * 3 * 4 * 4  # rows of weights: two features and the constant, four places
     assert count.read == pairs + 3 + rows
-    assert count.written == 3 * 4 + rows
+    assert count.written == 2 * 3 * 4 + rows
     predicted, stepped = 3 + 4 * (1 + 2 * 2), 2 + 3 * (2 + 1) + 2 + 4 * (2 + 2 * 2)
-    assert count.flops == predicted + stepped
-    assert count.special == 3
-    known = (*arguments[:7], True, *arguments[8:])
-    assert COUNTERS["linear_rows"](known, known).flops == stepped
+    assert count.flops == 2 * (predicted + stepped)
+    assert count.special == 2 * 3
+    known = (*arguments[:8], True, *rest)
+    assert COUNTERS["linear_rows"](known, known).flops == 2 * stepped
 
 
 def test_the_count_of_a_system_is_that_of_its_loops() -> None:

@@ -27,12 +27,8 @@ class Linear(Expert):
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int, known: bool = False) -> None:
         linear_rows(
-            rows.indptr, rows.feature, rows.scaled, rows.target, rows.weight, rows.shrink[0], learn, known, _RATES, 0,
-            self._weights, out, at,
-        )  # fmt: skip
-        linear_rows(
-            rows.indptr, rows.feature, rows.raw, rows.target, rows.weight, rows.shrink[1], learn, known, _RAW_RATES, -1,
-            self._raw_weights, out, at + len(_RATES),
+            rows.indptr, rows.feature, rows.scaled, rows.raw, rows.target, rows.weight, rows.shrink, learn, known, _RATES,
+            _RAW_RATES, 0, self._weights, self._raw_weights, out, at,
         )  # fmt: skip
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:

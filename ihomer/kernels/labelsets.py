@@ -17,7 +17,8 @@ _FADED = KEEP_RECENT ** np.arange(2.0 * LOOK_BACK)
 _NEGLIGIBLE = -10.0  # log-probability, relative to the largest, of a labelset that is left out
 _LEAST_P = 1e-6  # of a labelset from which the weights of the factors are learned
 _IMPOSSIBLE = -1e9  # log-odds of a label of negligible probability
-_NOT_COVERED = -9.0  # log-probability of a labelset that does not count as covered
+_NOT_COVERED = math.exp(-9.0)  # probability of a labelset that does not count as covered
+_LEAST_LOG = -700.0  # of a probability that a float can hold
 N_FACTORS = 3
 N_WORDS = 4  # of the signature of a labelset
 
@@ -115,20 +116,25 @@ def weigh_sets(odds, log_none, header, signatures, ends, pool, stats, last_seen,
         if s >= 0 and recency[s] == nothing:
             recency[s] = math.log(stats[s, RECENT] * _FADED[min(now - last_seen[s], 2 * LOOK_BACK - 1)] + _LEAST_RECENT)
     posterior[:n_sets] = 0.0
-    term = np.empty(place.size)
+    none = math.exp(max(log_none, _LEAST_LOG))
+    term, ratio = np.empty(place.size), np.zeros(place.size)
     for label in range(place.size):
         term[label] = odds[label] if place[label] >= 0 else _IMPOSSIBLE
+        if place[label] >= 0:
+            ratio[label] = math.exp(odds[label])
     largest, covered, n_possible = -1e300, 0.0, np.int64(0)
     for i in range(sets_to_weigh(place, n_sets, signatures, live)):
         s = np.uint32(live[i])  # unsigned: never counted from the end of an array
-        total = 0.0
+        total, p = 0.0, none
         for k in range(ends[s], ends[s + 1]):
-            total += term[np.uint32(pool[k])]
+            label = np.uint32(pool[k])
+            total += term[label]
+            p *= ratio[label]
         if total < 0.5 * _IMPOSSIBLE:
             continue
         likelihood[s] = total
-        if total + log_none > _NOT_COVERED:
-            covered += math.exp(total + log_none)
+        if p > _NOT_COVERED:
+            covered += p
         posterior[s] = factor[0] * total + factor[1] * stats[s, LOG_COUNT] + factor[2] * recency[s]
         largest = max(largest, posterior[s])
         live[n_possible] = s

@@ -46,31 +46,52 @@ def linear_step(index, value, first, last, w, step):
             row[label] += x * step[label]
 
 
+@inner
+def models_row(index, value, first, last, mark, weight, learn, known, rates, base, weights, score, out, at):
+    """Predict a row into out[:, at + m] for each model m, unless it is `known`, and learn it if `learn`; see `linear_rows`.
+
+    weight : of the row, times what it is multiplied by before it is learned; score : float32[places], work space
+    """
+    for m in range(rates.size):
+        w = weights[m]
+        if not known:
+            linear_score(index, value, first, last, w, score)
+            for label in range(mark.size):
+                s = float(score[label]) + (out[label, base] if base >= 0 else 0.0)
+                out[label, at + m] = bounded(s, MOST_ODDS)
+        if not learn:
+            continue
+        rate = rates[m] * weight
+        for label in range(mark.size):
+            error = (mark[label] == POSITIVE) - probability(float(out[label, at + m]))
+            score[label] = 0.0 if mark[label] == UNOBSERVED else rate * error
+        linear_step(index, value, first, last, w, score)
+
+
 @jit
-def linear_rows(indptr, index, value, target, weight, shrink, learn, known, rates, base, weights, out, at):
-    """Predict each row into out[row, :, at + m] for each model m, unless it is `known`, and learn it if `learn`.
+def linear_rows(
+    indptr, index, scaled, raw, target, weight, shrink, learn, known, rates, raw_rates, base, weights, raw_weights, out, at
+):  # fmt: skip
+    """Predict each row into out[row, :, at + m] for each model m, unless it is `known`, and learn it if `learn`: first the
+    models of scaled values, which start from place `base` of `out`, then those of values as given, which start from nothing.
 
     s_l = base_l + W_l x,  W_l += rate * (y_l - 1 / (1 + exp(-s_l))) x
-    indptr, index, value : the rows, of unit length; target : uint8[rows, labels]; weight : float64[rows]
-    shrink : float32[rows], what the row is multiplied by before it is learned
-    rates : float64[models]; base : place of the log-odds in `out` that a model starts from, or -1
-    weights : float32[models, rows of weights + 1, labels or more]; out : float32[rows, labels, outputs]
+    indptr, index, scaled, raw : the rows, of unit length; target : uint8[rows, labels]; weight : float64[rows]
+    shrink : float32[2, rows], what a row, scaled and as given, is multiplied by before it is learned
+    rates, raw_rates : float64[models]; out : float32[rows, labels, outputs]
+    weights, raw_weights : float32[models, rows of weights + 1, labels or more]
     """
-    n_labels = out.shape[1]
+    n_labels, n_scaled = out.shape[1], rates.size
     score = np.zeros(padded(n_labels, weights.shape[2]), np.float32)
+    raw_score = np.zeros(padded(n_labels, raw_weights.shape[2]), np.float32)
     for row in range(out.shape[0]):
-        first, last = indptr[row], indptr[row + 1]
-        for m in range(rates.size):
-            w = weights[m]
-            if not known:
-                linear_score(index, value, first, last, w, score)
-                for label in range(n_labels):
-                    s = float(score[label]) + (out[row, label, base] if base >= 0 else 0.0)
-                    out[row, label, at + m] = bounded(s, MOST_ODDS)
-            if not learn:
-                continue
-            rate = rates[m] * min(weight[row], _MOST_WEIGHT) * shrink[row]
-            for label in range(n_labels):
-                error = (target[row, label] == POSITIVE) - probability(float(out[row, label, at + m]))
-                score[label] = 0.0 if target[row, label] == UNOBSERVED else rate * error
-            linear_step(index, value, first, last, w, score)
+        first, last, mark = indptr[row], indptr[row + 1], target[row, :n_labels]
+        own = min(weight[row], _MOST_WEIGHT)
+        models_row(
+            index, scaled, first, last, mark, own * shrink[0, row], learn, known, rates, np.int64(base), weights, score,
+            out[row], np.int64(at),
+        )  # fmt: skip
+        models_row(
+            index, raw, first, last, mark, own * shrink[1, row], learn, known, raw_rates, np.int64(-1), raw_weights, raw_score,
+            out[row], np.int64(at + n_scaled),
+        )  # fmt: skip
