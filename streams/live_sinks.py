@@ -1,5 +1,6 @@
 """Files and standard output as live sinks: JSON lines in transactions."""
 
+import abc
 import contextlib
 import fcntl
 import os
@@ -105,7 +106,27 @@ class _Open:
             raise RuntimeError("no transaction is open")
 
 
-class FileLiveSink:
+class _AtOnce(abc.ABC):
+    """A sink whose commit has gone through, or not, when it returns."""
+
+    @abc.abstractmethod
+    def commit(self, number: int, positions: Positions) -> None:
+        """Bring out all records since `begin`."""
+
+    def start_commit(self, number: int, positions: Positions) -> None:
+        """Do what `commit` does."""
+        self.commit(number, positions)
+
+    @property
+    def is_settled(self) -> bool:
+        """True: a commit that returns has gone through."""
+        return True
+
+    def settle(self) -> None:  # noqa: B027 - there is nothing to wait for
+        """Do nothing: a commit that returns has gone through."""
+
+
+class FileLiveSink(_AtOnce):
     """Predictions in a file of JSON lines, dead letters in another one, both in one transaction.
 
     A transaction is written behind the end of the last one, brought to the disk, and then its number and the lengths of
@@ -275,18 +296,6 @@ class FileLiveSink:
         if self._dead is not None:
             self._dead.clear()
 
-    def start_commit(self, number: int, positions: Positions) -> None:
-        """Do what `commit` does."""
-        self.commit(number, positions)
-
-    @property
-    def is_settled(self) -> bool:
-        """True: a commit that returns has gone through."""
-        return True
-
-    def settle(self) -> None:
-        """Do nothing: a commit that returns has gone through."""
-
     def committed(self) -> int | None:
         """Return the number of the last transaction in the files; None if there is none yet."""
         return self._number
@@ -305,7 +314,7 @@ class FileLiveSink:
             raise ValueError(f"{self.path}: the sink is closed")
 
 
-class StandardOutputSink:
+class StandardOutputSink(_AtOnce):
     """Predictions on standard output: at least once, for what is out cannot be taken back.
 
     Parameters
@@ -384,18 +393,6 @@ class StandardOutputSink:
         """Drop all records since `begin`, if there is a transaction."""
         self._transaction.is_open = False
         self._text, self._dead_text = bytearray(), bytearray()
-
-    def start_commit(self, number: int, positions: Positions) -> None:
-        """Do what `commit` does."""
-        self.commit(number, positions)
-
-    @property
-    def is_settled(self) -> bool:
-        """True: a commit that returns has gone through."""
-        return True
-
-    def settle(self) -> None:
-        """Do nothing: a commit that returns has gone through."""
 
     def committed(self) -> int | None:
         """Return None: nobody knows what has been read."""
