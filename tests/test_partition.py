@@ -1,7 +1,5 @@
-"""LabelPartition: planted groups found, whatever the names and the form of input; bounds, records, and nothing half done."""
+"""LabelPartition: planted groups found, whatever the names and the form of input; bounds, and records."""
 
-import copy
-import itertools
 import math
 import pickle
 import random
@@ -11,71 +9,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from river import base
 from scipy import sparse
 
 from ihomer.partition import Change, LabelPartition
+from tests.partition_parts import check_invariants, found, planted, replay, same_bits
 
 SIZES = [(2, 2, 2), (4, 4), (4,) * 10, (8,) * 5, (2, 3, 4, 5, 6, 7, 8), (3,) * 12, (8, 2, 2, 2, 8)]
-
-
-def planted(seed, sizes, n_events, share=0.7, noise=0.0, n_phases=1):
-    """Return (groups, events) of each phase: an event carries some labels of one group, the names in random order."""
-    rng = random.Random(seed)
-    names = [f"label {i}" for i in range(sum(sizes))]
-    phases = []
-    for _ in range(n_phases):
-        rng.shuffle(names)
-        cuts = np.cumsum([0, *sizes]).tolist()
-        groups = [names[a:b] for a, b in itertools.pairwise(cuts)]
-        events = []
-        for _ in range(n_events):
-            group = rng.choice(groups)
-            y = [name for name in group if rng.random() < share] or [rng.choice(group)]
-            if rng.random() < noise:
-                y = list({*y, rng.choice(names)})
-            rng.shuffle(y)
-            events.append(y)
-        phases.append(({frozenset(group) for group in groups}, events))
-    return phases
-
-
-def found(partition):
-    return {frozenset(names) for names in partition.clusters.values()}
-
-
-def check_invariants(partition):
-    """Each known label is in exactly one cluster; the tree's leaves, the index and the names agree."""
-    listed = [name for names in partition.clusters.values() for name in names]
-    assert len(listed) == len(partition.labels)
-    assert set(map(id, listed)) == set(map(id, partition.labels))
-    index = partition.cluster_index
-    assert index.dtype == np.int32
-    assert len(index) == partition.labels.size
-    for name, i in partition.labels.items():
-        assert index[i] == partition.cluster_of(name) >= 0
-    assert np.count_nonzero(index >= 0) == len(partition.labels)
-    leaves = [node for node, _ in partition._upkeep.tree.walk() if partition._upkeep.tree.is_leaf(node)]
-    assert sorted(leaves) == list(partition.clusters)
-
-
-def replay(changes):
-    """Rebuild the clusters, by label index, from the records alone."""
-    clusters = {}
-    for change in changes:
-        if change.kind == "born":
-            assert change.cluster not in clusters
-            clusters[change.cluster] = set(change.indices)
-        elif change.kind == "grown":
-            assert not clusters[change.cluster] & set(change.indices)
-            clusters[change.cluster] |= set(change.indices)
-        elif change.kind == "shrunk":
-            assert clusters[change.cluster] > set(change.indices)
-            clusters[change.cluster] -= set(change.indices)
-        else:
-            assert change.kind == "retired"
-            assert clusters.pop(change.cluster) == set(change.indices)
-    return clusters
 
 
 # Planted groups ------------------------------------------------------------------------------------------------------
@@ -229,15 +168,6 @@ def test_names_and_their_order_do_not_matter():
         tuple(name.removeprefix("a longer ") for name in names) for names in renamed.clusters.values()
     ]
     assert pickle.dumps(plain._counts) == pickle.dumps(shuffled._counts)
-
-
-def same_bits(a, b):
-    assert a.clusters == b.clusters
-    assert a.changes == b.changes
-    assert a.summary == b.summary
-    for name, array in vars(a._counts).items():
-        if isinstance(array, np.ndarray) and name != "_taken":
-            np.testing.assert_array_equal(array, getattr(b._counts, name), err_msg=name)
 
 
 @settings(max_examples=25, deadline=None)
@@ -451,191 +381,3 @@ def test_no_cut_leaves_less_than_the_least_size():
         partition = LabelPartition(min_cluster_size=least)
         partition.learn_many(events)
         assert min(len(names) for names in partition.clusters.values()) >= least
-
-
-# Contract ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "values"),
-    [
-        ("n_min", [0, -1, 2.5, "x", None, True]),
-        ("delta", [0, 1, 2.0, math.nan, "x", None]),
-        ("tau", [0, -1.0, math.nan, math.inf, "x", None]),
-        ("min_cluster_size", [0, -1, 1.5, "x"]),
-        ("max_cluster_size", [0, -1, 1.5, "x"]),
-        ("fading", [0.0, 1.1, -1.0, math.nan, "x", None]),
-        ("max_labels", [0, 7, 1.5, None, 2**31]),
-        ("max_pairs", [0, 63, 1.5, None]),
-        ("detect_drift", [0, "yes", None]),
-        ("split_test", ["other", None, 3]),
-        ("seed", [-1, 1.5, None]),
-    ],
-)
-def test_settings_are_checked_and_named(name, values):
-    for value in values:
-        with pytest.raises(ValueError, match=name):
-            LabelPartition(**{name: value})
-
-
-def test_the_bounds_of_cluster_sizes_must_leave_room():
-    with pytest.raises(ValueError, match="max_cluster_size"):
-        LabelPartition(min_cluster_size=4, max_cluster_size=6)
-    LabelPartition(min_cluster_size=4, max_cluster_size=7)
-
-
-@pytest.mark.parametrize(
-    ("y", "w", "error"),
-    [
-        ("abc", 1.0, TypeError),
-        (7, 1.0, TypeError),
-        (None, 1.0, TypeError),
-        ([["a"]], 1.0, TypeError),
-        ({"a": "yes"}, 1.0, TypeError),
-        ({"a": 0.5}, 1.0, TypeError),
-        ({"new"}, -1.0, ValueError),
-        ({"new"}, 0.0, ValueError),
-        ({"new"}, math.nan, ValueError),
-        ({"new"}, math.inf, ValueError),
-        ({"new"}, "1", TypeError),
-        ({"new"}, None, TypeError),
-    ],
-)
-def test_a_bad_event_changes_nothing(y, w, error):
-    partition = LabelPartition(n_min=3)
-    partition.learn_many([["a", "b"], ["c"], ["a", "d"]])
-    before = pickle.dumps(partition)
-    with pytest.raises(error):
-        partition.learn_one(y, w)
-    with pytest.raises(error):
-        partition.learn_many([["e"], y], [1.0, w])
-    assert pickle.dumps(partition) == before
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error"),
-    [
-        (("ab",), TypeError),
-        ((5,), TypeError),
-        ((iter([["a"]]),), TypeError),
-        (({"a": True},), TypeError),
-        ((np.array([[0.0, 2.0]]),), ValueError),
-        ((np.array(3),), ValueError),
-        ((np.array([["a"]]),), ValueError),
-        (([["a"], ["b"]], [1.0]), ValueError),
-        (([["a"], ["b"]], 2.0), ValueError),
-        (([["a"], ["b"]], [1.0, -2.0]), ValueError),
-        ((np.array([[0.0, 1.0]]), None, ["a"]), ValueError),
-        ((np.array([[0.0, 1.0]]), None, ["a", "a"]), ValueError),
-        (([["a"]], None, ["a"]), ValueError),
-    ],
-)
-def test_a_bad_batch_changes_nothing(arguments, error):
-    partition = LabelPartition()
-    before = pickle.dumps(partition)
-    with pytest.raises(error):
-        partition.learn_many(*arguments)
-    assert pickle.dumps(partition) == before
-
-
-def test_empty_batches_and_events():
-    partition = LabelPartition(n_min=1)
-    partition.learn_many([])
-    assert partition.clusters == {}
-    assert partition.changes == partition.rebuild() == []
-    assert partition.draw() == "digraph labels {\n  node [shape=box];\n}"
-    assert partition.draw("text") == ""
-    partition.learn_many([[], (), {}, set(), frozenset()])
-    assert partition.summary["n_events"] == 5
-    assert partition.clusters == {}
-    partition.learn_one(["a"])
-    assert partition.clusters == {0: ("a",)}
-    assert partition.draw("text") == "cluster 0: a"
-    with pytest.raises(KeyError, match="no label 'b'"):
-        partition.cluster_of("b")
-    with pytest.raises(KeyError):
-        partition.similarity("a", "b")
-    with pytest.raises(ValueError, match="form"):
-        partition.draw("picture")
-
-
-NAMES = st.one_of(
-    st.integers(),
-    st.text(max_size=3),
-    st.none(),
-    st.booleans(),
-    st.floats(),
-    st.tuples(st.integers(0, 3)),
-    st.binary(max_size=2),
-)
-LABEL_SETS = st.one_of(
-    st.sets(NAMES, max_size=8),
-    st.lists(NAMES, max_size=5),
-    st.dictionaries(NAMES, st.sampled_from([True, False, None])),
-    st.integers(1, 3000).map(range).map(list),
-)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(LABEL_SETS, max_size=30),
-    st.sampled_from([1, 2, 7]),
-    st.sampled_from([8, 20, 1000]),
-    st.sampled_from(["separation", "odac"]),
-    st.sampled_from([None, 1, 3]),
-)
-def test_each_label_is_in_exactly_one_cluster_after_every_event(rows, n_min, max_labels, split_test, most):
-    partition = LabelPartition(
-        n_min=n_min, delta=0.9, tau=5.0, max_labels=max_labels, max_pairs=64, split_test=split_test, max_cluster_size=most
-    )
-    for y in rows:
-        partition.learn_one(y)
-        check_invariants(partition)
-    partition.rebuild()
-    check_invariants(partition)
-    partition.draw()
-
-
-def test_rebuild_keeps_the_ids_of_clusters_that_stay():
-    ((groups, events),) = planted(1, (4, 5, 6), 2_000)
-    partition = LabelPartition(min_cluster_size=2)
-    partition.learn_many(events)
-    before = partition.clusters
-    assert partition.rebuild() == []
-    assert partition.clusters == before
-    assert found(partition) == groups
-    assert partition.learn_many(events) is None
-    assert partition.clusters == before
-
-
-def test_copies_go_on_alike():
-    first, second = planted(9, (3, 4, 5), 700, n_phases=2)
-    partition = LabelPartition(n_min=50, min_cluster_size=2, seed=4)
-    partition.learn_many(first[1])
-    copies = [pickle.loads(pickle.dumps(partition)), copy.deepcopy(partition)]
-    assert pickle.dumps(partition) == pickle.dumps(partition)
-    partition.learn_many(second[1])
-    for other in copies:
-        other.learn_many(second[1])
-        same_bits(partition, other)
-    clone = partition.clone()
-    assert isinstance(clone, base.Base)
-    assert clone.clusters == {}
-    assert clone._get_params() == partition._get_params()
-    assert "seed=4" in repr(partition)
-    clone.learn_many(first[1] + second[1])
-    same_bits(partition, clone)
-
-
-def test_drawing_names_every_cluster():
-    ((_, events),) = planted(1, (4, 20), 2_000)
-    partition = LabelPartition(min_cluster_size=2)
-    partition.learn_many([*events, ['a "quoted" \\ name\n']])
-    dot, text = partition.draw(), partition.draw(form="text")
-    assert dot.startswith("digraph")
-    assert dot.count("->") == 2
-    assert '\\"quoted\\" \\\\ name\\n' in dot
-    assert "(20 labels)" in text
-    for cluster in partition.clusters:
-        assert f"cluster {cluster}: " in text
-        assert f"  {cluster} [label=" in dot
