@@ -260,7 +260,9 @@ def note_thresholds(target, p, rate, total, bands, tally, events):
     for k in range(N_THRESHOLDS):
         total[k, TRUE] *= _KEEP
         total[k, SIZE] *= _KEEP
-    bands *= _KEEP_BAND
+        for band in range(N_BANDS):
+            bands[band, k, TRUE] *= _KEEP_BAND
+            bands[band, k, SIZE] *= _KEEP_BAND
     for label in range(target.size):
         if target[label] == UNOBSERVED:
             continue
@@ -269,13 +271,13 @@ def note_thresholds(target, p, rate, total, bands, tally, events):
             continue
         if tally[label, 0, SIZE] == 0.0:
             events[N_MET] += 1.0
-        band = bands[band_of(rate[label])]
+        alike = bands[band_of(rate[label])]
         for k in range(N_THRESHOLDS):
             said = 1.0 if p[label] > _THRESHOLDS[k] else 0.0
             total[k, TRUE] += said * y
             total[k, SIZE] += said + y
-            band[k, TRUE] += said * y
-            band[k, SIZE] += said + y
+            alike[k, TRUE] += said * y
+            alike[k, SIZE] += said + y
             t = tally[label, k]
             t[TRUE] = _KEEP_LABEL * t[TRUE] + said * y
             t[SIZE] = _KEEP_LABEL * t[SIZE] + said + y
