@@ -120,7 +120,8 @@ class Ensemble:
 
     def _inputs(self, out: Outputs) -> tuple[Outputs, Outputs]:
         """Return the log-odds that are mixed, float32[rows, labels, outputs], and those of the labels' rates."""
-        return np.ascontiguousarray(out[:, :, self._first :]), np.ascontiguousarray(out[:, :, 0])
+        mixed = out if self._first == 0 else np.ascontiguousarray(out[:, :, self._first :])
+        return mixed, np.ascontiguousarray(out[:, :, 0])
 
     def expert_odds(self, batch: Batch, n_labels: int, tree: NDArray[np.float64] | None) -> tuple[Outputs, Outputs]:
         """Return each expert's log-odds for the rows of a batch, float32[rows, labels, mixed outputs], and the rates'."""

@@ -29,7 +29,7 @@ __all__ = ["Answer", "Learned", "Prediction", "Proba", "StreamClassifier", "one_
 
 _CHUNK = 256  # rows that are encoded and learned at once: bounds the work space of a batch
 _NO_LABELS = np.zeros(0, np.int32)
-_NO_ENDS = np.zeros(2, np.int64)
+_ENDS = [np.array((0, n)) for n in range(257)]  # where a single row ends, by its length
 _ONE = np.ones(1)
 
 Proba = NDArray[np.float64]
@@ -360,7 +360,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         if not names:
             return _NO_LABELS
         get = self._labels.get
-        return np.array(sorted(index for index in map(get, names) if index >= 0), np.int32)
+        return np.array(sorted([index for index in map(get, names) if index >= 0]), np.int32)
 
     def _single(
         self, x: Any, encoded: tuple[Indices, Values, list[Hashable]], named: tuple[list[Hashable], ...], weight: float
@@ -551,7 +551,7 @@ def one_row(
 
 
 def _ends(row: Indices) -> NDArray[np.int64]:
-    return np.array((0, len(row))) if len(row) else _NO_ENDS
+    return _ENDS[len(row)] if len(row) < len(_ENDS) else np.array((0, len(row)))
 
 
 def _joined(rows: list[Batch]) -> Batch:
