@@ -179,10 +179,14 @@ class CheckpointFolder:
             If another process has taken over.
         """
         with self._locked():
-            owner = self.path / "owner"
-            if not owner.exists() or owner.read_text() != self._token:
-                raise Fenced(f"another process has taken over the run in {self.path}")
+            self.check_owner()
             yield
+
+    def check_owner(self) -> None:
+        """Raise `Fenced` if another process has taken over so far; unlike in `owned`, one may do so right after."""
+        owner = self.path / "owner"
+        if not owner.exists() or owner.read_text() != self._token:
+            raise Fenced(f"another process has taken over the run in {self.path}")
 
     def take_over(self) -> None:
         """Become the one process that may write; an older one is refused from now on."""

@@ -349,8 +349,10 @@ class LiveRun:
             if messages:
                 self._last_message = now
                 self._take(messages if left is None else messages[:left])
-            elif self._spans is None and (self.source.at_end or self._is_idle(now)):
-                return
+            elif self._spans is None:
+                if self.source.at_end or self._is_idle(now):
+                    return
+                self._look_for_a_newer_process()
             if self._spans is not None and self._is_commit_due(time.monotonic()):
                 self._commit()
             if self.sink.is_settled:
@@ -366,6 +368,12 @@ class LiveRun:
 
     def _is_idle(self, now: float) -> bool:
         return self.pace.idle_exit is not None and now - self._last_message >= self.pace.idle_exit
+
+    def _look_for_a_newer_process(self) -> None:
+        """Raise `Fenced` if one has taken over: with nothing to write, nobody else would tell."""
+        if self.folder is not None:
+            with suppress(OSError):  # a disk that fails for a while is told by what is written next
+                self.folder.check_owner()
 
     def _time_to_wait(self) -> float:
         if self._spans is None:

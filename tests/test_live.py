@@ -3,6 +3,7 @@
 import os
 import random
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -184,6 +185,28 @@ def test_the_older_of_two_processes_is_fenced_and_overwrites_nothing(tmp_path, m
     older._on_turn = take_over
     with pytest.raises(Fenced, match="another process"):
         older.run(lambda: False)
+    assert_as_undisturbed(newer, tmp_path, topic, ledger)
+
+
+def test_an_older_process_that_waits_for_messages_is_told_too(tmp_path, monkeypatch_sleep, monkeypatch):
+    topic, ledger = MemoryTopic(VALUES), Ledger()
+    older = live_run(tmp_path, topic, ledger, Fate(), seed=1, pace=replace(PACE, checkpoint_messages=1))
+    newer = live_run(tmp_path, topic, ledger, Fate(), seed=2)
+    turns = []
+
+    def take_over(run):
+        turns.append(run)
+        assert len(turns) < 2000, "it waits for ever"
+        if run._n_saved == len(topic) and newer.answering.n_read == 0:  # the older one has nothing left to write
+            with monkeypatch.context() as patch:
+                patch.setattr(MemoryLive, "at_end", True)
+                newer.run(lambda: False)
+
+    older._on_turn = take_over
+    monkeypatch.setattr(MemoryLive, "at_end", False)
+    with pytest.raises(Fenced, match="another process"):
+        older.run(lambda: False)
+    assert newer.n_transactions == 0
     assert_as_undisturbed(newer, tmp_path, topic, ledger)
 
 
