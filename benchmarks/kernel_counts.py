@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from ihomer.kernels import decoding, local, rehearsal, ridge
 from ihomer.kernels.expected import MOST_ACTIVE
 from ihomer.kernels.hidden import N_UNITS
-from ihomer.kernels.labelsets import LOOK_BACK, N_EVENTS, N_SETS, N_WORDS
+from ihomer.kernels.labelsets import LOOK_BACK, N_EVENTS, N_LATEST, N_SETS, N_WORDS
 from ihomer.kernels.odds import POSITIVE, UNOBSERVED
 from ihomer.kernels.random import uniform
 from ihomer.kernels.window import N_LABELS, N_POSITIVE
 
-__all__ = ["COUNTERS", "Count", "solve"]
+__all__ = ["COUNTERS", "Count", "solve", "solve_large"]
 
 Arguments = tuple[Any, ...]
 _PROBABILITY = 2  # operations of 1 / (1 + exp(-s)) beside exp
@@ -60,6 +60,16 @@ class Count(NamedTuple):
 def solve(n: int) -> Count:
     """Count Cholesky's method for n unknowns: n (n - 1) (n + 1) / 3 for the sums of G, n (n - 1) / 2 divisions, 2 n^2 after."""
     return Count((n - 1) * n * (n + 1) / 3 + n * (n - 1) / 2 + 2 * n * n, n)
+
+
+def solve_large(n: int) -> Count:
+    """Count the same by L D L', four columns at a time, for n unknowns and those that make n divisible by 4."""
+    padded = -(-n // 4) * 4
+    flops = n * n  # divisions by D, and products with L'
+    for k in range(0, padded, 4):
+        flops += sum(3 + 2 * (padded - row) for pivot in range(k, k + 4) for row in range(pivot + 1, k + 4))
+        flops += sum(12 + 8 * (padded - row) for row in range(k + 4, padded))
+    return Count(flops)
 
 
 def linear(a: Arguments, b: Arguments) -> Count:
@@ -216,10 +226,10 @@ def mixed(a: Arguments, b: Arguments) -> Count:
 
 def near(a: Arguments, b: Arguments) -> Count:
     """Count dot products with the N rows of the window, 2 N for a feature with a column, 2 for each row met over links for
-    another; two systems of 16 unknowns; and 24 operations for each label.
+    another; a system of up to 48 unknowns, with five operations for each of its cells; and 13 operations for each label.
     """
     indptr, index, _, _, _, _, learn, known, number, size, ring = a[:11]
-    present, column_of, products, out = a[16], a[17], b[22], a[23]
+    present, column_of, products, out = a[16], a[17], b[22], a[25]
     n, labels, kept = _pairs(indptr), out.shape[1], min(number, size)
     own = index[indptr[0] : indptr[1]]
     has_column = column_of[own] >= 0
@@ -232,17 +242,31 @@ def near(a: Arguments, b: Arguments) -> Count:
     flops += 2 * len(voters) + (len(voters) > 0) + _votes(ring, voters) + (4 + _LOG_ODDS) * labels
     special += labels
     rows, m = nearest[: local.N_NEAR], min(len(nearest), local.N_NEAR)
-    pairs, equations = m * (m + 1) // 2, solve(m)
-    for sharp in (False, True):
-        flops += 3 * m + 2 * sharp * (pairs + m) + equations.flops + _votes(ring, rows) + (3 + _LOG_ODDS) * labels
-        special += sharp * (pairs + m) + equations.special + labels
+    pairs = m * (m + 1) // 2
+    flops += 2 * _halvings(products[:kept], local.N_NEAR)
+    flops += 3 * m + 5 * (pairs + m) + solve_large(m).flops + _votes(ring, rows) + (3 + _LOG_ODDS) * labels
+    special += labels
     read += 4 * labels + 4 * kept + 4 * pairs + 8 * m + 4 * int(ring[rows, N_LABELS].sum())
-    count = Count(flops, special, read, 4 * local.N_OUTPUTS * labels + 4 * kept) if not known else Count()
+    count = Count(flops, special, read, 4 * local.N_OUTPUTS * labels + 4 * kept + 16 * m) if not known else Count()
     if not learn:
         return count
     stored = min(n, a[12].shape[1])
     with_column = int((column_of[own[:stored]] >= 0).sum())
     return count.plus(Count(stored + with_column + kept, 0, labels + 12 * n, 20 * stored + 4 * with_column + 4 * kept + 32))
+
+
+def _halvings(products: NDArray[np.float32], m: int) -> int:
+    """Return how often the span of the products is halved until m of them are above the middle, or the rest are equal."""
+    low, high = np.float32(0.0), max(np.float32(0.0), products.max(initial=np.float32(0.0)))
+    if (products > low).sum() <= m:
+        return 0
+    for halvings in range(1, 1000):
+        middle = np.float32(0.5) * (low + high)
+        above = int((products > middle).sum())
+        if middle <= low or middle >= high or above == m:
+            return halvings
+        low, high = (middle, high) if above > m else (low, middle)
+    raise AssertionError("a float has no thousand digits")
 
 
 def decoded(a: Arguments, b: Arguments) -> Count:
@@ -251,18 +275,19 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     How many sizes of answers are looked at for the best expected F1 is not to be seen from outside: the size of the answer
     and one more are counted.
     """
-    if len(b[0]) <= a[6] or (a[4] and a[8][N_EVENTS] == b[8][N_EVENTS]):  # nothing was done but to ask for room
+    if len(b[0]) <= a[8] or (a[6] and a[10][N_EVENTS] == b[10][N_EVENTS]):  # nothing was done but to ask for room
         return Count()
-    odds, target = a[0][0], a[2][0]
-    header, ends, pool, weights, tally = a[8], a[12], a[13], a[20], a[25]
-    posterior, live, found, proba, answer = b[29][2], b[30], b[31], b[32][0], b[33][0]
+    odds, target = a[0][0], a[4][0]
+    header, ends, pool, weights, tally = a[10], a[14], a[15], a[23], a[28]
+    posterior, live, found, proba, answer = b[32][decoding.POSTERIOR], b[33], b[34], b[35][0], b[36][0]
     labels, n_sets = len(odds), int(header[N_SETS])
     met = tally[:, 0, decoding.SIZE] > 0.0
     p = np.where(met, 1.0 / (1.0 + np.exp(-odds)), 0.0)
     active = active_of(p)
     near_sets, new = live[: int(found[0])], float(found[1])
     count = Count(2 * met.sum() + 2 * labels, met.sum() + labels, 9 * labels, 9 * labels)
-    count = count.plus(_weighing(ends, pool, active, n_sets, a[16], len(near_sets), labels))
+    count = count.plus(_weighing(ends, pool, active, n_sets, a[19], len(near_sets), labels))
+    count = count.plus(_lifting(a[2][0], n_sets, a[19], int(header[N_EVENTS]), b[32][decoding.LIFT]))
     sizes = np.diff(ends)[near_sets]
     weighty = (1.0 - new) * posterior[near_sets] > 1e-6
     largest_seen = int(min(sizes[weighty].max(initial=1), len(active)))
@@ -273,18 +298,18 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     n_inputs = weights.shape[1] - 1
     final = Count((2 + _LOG_ODDS) * met.sum() + _PROBABILITY * labels, met.sum() + labels, 32 * labels + 16 * labels)
     count = count.plus(final)
-    if not a[4]:
+    if not a[6]:
         return count.plus(Count((1 + 3 * n_inputs) * labels))
     known = target[:labels] != UNOBSERVED
     curved = int((proba * (1.0 - proba) > _LEAST_CURVATURE)[known].sum())
     noted = int((known & ((target[:labels] == POSITIVE) | (proba > decoding._THRESHOLDS[0]))).sum())
     count = count.plus(_mix(labels, n_inputs, 0, int(known.sum()), curved)).plus(_noting(noted))
-    return count.plus(Count(33 * len(near_sets) + 44, 5, labels + 24 * len(near_sets), 48 * labels + 64))
+    return count.plus(Count(45 * len(near_sets) + 85, 6, labels + 32 * len(near_sets), 48 * labels + 72))
 
 
 def active_of(p: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the labels that take part in a joint answer: those of p > 0.001, or above the bound that leaves 64."""
-    least = 0.001
+    """Return the labels that take part in a joint answer: those of p > 0.003, or above the bound that leaves 64."""
+    least = 0.003
     while (p > least).sum() > MOST_ACTIVE:
         least = 2.0 * least if least < 0.4 else 0.5 * (1.0 + least)
     return np.flatnonzero(p > least)
@@ -292,7 +317,7 @@ def active_of(p: NDArray[np.float64]) -> NDArray[np.int64]:
 
 def _weighing(ends: Any, pool: Any, active: Any, n_sets: int, latest: Any, n_live: int, n_labels: int) -> Count:
     """Count the weighing of all seen labelsets: a sum and a product over the members of each that its signature, 64 bits for 64
-    labels, does not rule out, 5 operations for each possible one, exp for each label that may apply and each set that lives.
+    labels, does not rule out, 7 operations for each possible one, exp for each label that may apply and each set that lives.
     """
     is_active = np.zeros(n_labels, bool)
     is_active[active] = True
@@ -303,9 +328,20 @@ def _weighing(ends: Any, pool: Any, active: Any, n_sets: int, latest: Any, n_liv
     let_through, possible = (np.bincount(owner, ~good[members % len(good)], n_sets) == 0 for good in (has_bit, is_active))
     walked, n_possible = int(size[let_through].sum()), int((let_through & possible).sum())
     recent = len(np.unique(latest[latest >= 0]))
-    flops = 2 * recent + 2 * walked + 5 * n_possible + 2 * n_live
-    read = 8 * n_sets * min(N_WORDS, (n_labels + 63) // 64) + 4 * walked + 16 * n_possible + 4 * LOOK_BACK + 16 * recent
+    flops = 2 * recent + 2 * walked + 7 * n_possible + 2 * n_live
+    read = 8 * n_sets * min(N_WORDS, (n_labels + 63) // 64) + 4 * walked + 24 * n_possible + 4 * LOOK_BACK + 16 * recent
     return Count(flops, recent + 1 + len(active) + n_live, read, 8 * (2 * n_sets + n_possible) + 4 * n_sets)
+
+
+def _lifting(alike: Any, n_sets: int, latest: Any, now: int, lift: Any) -> Count:
+    """Count how often each seen labelset occurs among events alike: 4 operations for each, 2 for each event, 7 and a logarithm
+    for each labelset that these have.
+    """
+    recent = alike[(alike >= max(now - N_LATEST, 0)) & (alike < now)]
+    sets = latest[recent % N_LATEST]
+    sets = sets[sets >= 0]
+    more = int((lift[np.unique(sets)] > 0.0).sum())
+    return Count(4 * n_sets + 2 * len(sets) + 7 * more, more, 8 * n_sets + 20 * len(alike), 8 * n_sets)
 
 
 def _joining(p: NDArray[np.float64], n_sets: int, n_members: int) -> tuple[Count, int]:

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ihomer.experts.base import larger
-from ihomer.kernels.decoding import DONE, N_BANDS, N_MET, N_TALLIES, N_THRESHOLDS, N_WAYS, decode_rows
-from ihomer.kernels.labelsets import COUNT, KEEP_RECENT, LOOK_BACK, N_EVENTS, N_MEMBERS, N_SETS, N_WORDS, RECENT
+from ihomer.experts.base import Alike, larger
+from ihomer.kernels.decoding import DONE, N_BANDS, N_MET, N_TALLIES, N_THRESHOLDS, N_WAYS, N_WEIGHTS, decode_rows
+from ihomer.kernels.labelsets import COUNT, KEEP_RECENT, N_EVENTS, N_LATEST, N_MEMBERS, N_SETS, N_WORDS, RECENT
 from ihomer.kernels.mixing import own_start, weights_start
 
 __all__ = ["OBJECTIVES", "Decoder"]
@@ -24,7 +24,7 @@ class Answers(NamedTuple):
     odds: NDArray[np.float64]  # [rows, labels]
     inputs: NDArray[np.float32]  # [labels, 2]
     final: NDArray[np.float64]
-    weights_of_sets: NDArray[np.float64]  # [3, sets]
+    weights_of_sets: NDArray[np.float64]  # [4, sets]
     live: NDArray[np.int32]
     found: NDArray[np.float64]
     proba: NDArray[np.float64]  # [rows, labels]
@@ -35,13 +35,13 @@ class Answers(NamedTuple):
         """Return room for the answers to log-odds."""
         n_labels = odds.shape[1]
         return cls(
-            odds, np.empty((n_labels, 2), np.float32), np.empty(n_labels), np.empty((3, room)), np.empty(room, np.int32),
-            np.empty(4), np.empty(odds.shape), np.empty(odds.shape, np.bool_),
+            odds, np.empty((n_labels, 2), np.float32), np.empty(n_labels), np.empty((N_WEIGHTS, room)),
+            np.empty(room, np.int32), np.empty(4), np.empty(odds.shape), np.empty(odds.shape, np.bool_),
         )  # fmt: skip
 
     def with_room(self, room: int) -> "Answers":
         """Return the same with room for another number of labelsets."""
-        return self._replace(weights_of_sets=np.empty((3, room)), live=np.empty(room, np.int32))
+        return self._replace(weights_of_sets=np.empty((N_WEIGHTS, room)), live=np.empty(room, np.int32))
 
 
 class Decoder:
@@ -59,10 +59,10 @@ class Decoder:
         self._objective = OBJECTIVES.index(objective)
         self._most = most_labelsets
         self._header = np.zeros(3, np.int64)
-        self._factor = np.array([1.0, 0.3, 0.1])
-        self._information = 20.0 * np.eye(3)
+        self._factor = np.array([1.0, 0.3, 0.1, 0.2])
+        self._information = 20.0 * np.eye(4)
         self._novelty = np.array([[-1.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
-        self._latest = np.full(LOOK_BACK, -1, np.int32)
+        self._latest = np.full(N_LATEST, -1, np.int32)
         self._weights, self._weights_information = weights_start(0, 2)
         self._own = own_start(0, 2)
         self._total = np.zeros((N_WAYS, 2))
@@ -83,6 +83,7 @@ class Decoder:
         self._ends = np.zeros(room + 1, np.int64)
         self._pool = np.zeros(4 * room, np.int32)
         self._stats = np.zeros((room, 3))
+        self._total_count = np.zeros(1)
         self._last_seen = np.zeros(room, np.int64)
         self._header[[N_SETS, N_MEMBERS]] = 0
 
@@ -98,10 +99,12 @@ class Decoder:
         target: NDArray[np.uint8],
         weight: NDArray[np.float64],
         learn: bool,
+        alike: Alike | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return probabilities and answers, [rows, labels], for log-odds; learn each row in turn if `learn`.
 
-        `rate` holds the log-odds of how often each label has applied, float32[rows, labels].
+        `rate` holds the log-odds of how often each label has applied, float32[rows, labels]; `alike` the past events like each
+        row, by their numbers as this decoder has learned them.
         """
         n_labels = odds.shape[1]
         if n_labels > len(self._own):
@@ -112,11 +115,13 @@ class Decoder:
         asked, self._asked = self._asked, None
         known = learn and self._objective != _MICRO_F1 and asked is not None and _same(asked.odds, odds)
         now = asked if known and asked is not None else Answers.to(odds, len(self._hashes))
+        near = Alike.to(len(odds), 0) if alike is None else alike
         row, status = 0, None
         while status != DONE:
             row, status = decode_rows(
-                odds, rate, target, weight, learn, known, row, self._objective, self._header, self._table, self._hashes,
-                self._signatures, self._ends, self._pool, self._stats, self._last_seen, self._latest, self._factor,
+                odds, rate, *near, target, weight, learn, known, row, self._objective, self._header, self._table, self._hashes,
+                self._signatures, self._ends, self._pool, self._stats, self._total_count, self._last_seen, self._latest,
+                self._factor,
                 self._information, self._novelty, self._weights, self._weights_information, self._own, self._total,
                 self._bands, self._tally[:n_labels], self._events, *now[1:],
             )  # fmt: skip
@@ -151,6 +156,7 @@ class Decoder:
         self._header[N_SETS], self._header[N_MEMBERS] = len(kept), used
         self._ends[1 : len(kept) + 1] = np.cumsum([len(m) for m in members])
         self._hashes[: len(kept)], self._stats[: len(kept)], self._last_seen[: len(kept)] = hashes[kept], stats, last_seen
+        self._total_count[0] = stats[:, COUNT].sum()
         self._signatures[:, : len(kept)] = signatures[:, kept]
         mask = len(self._table) - 1
         for number, h in enumerate(hashes[kept].tolist()):

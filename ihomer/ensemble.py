@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ihomer.decoding import Decoder
 from ihomer.encoder import Batch
 from ihomer.experts import EXPERTS, Expert
-from ihomer.experts.base import Outputs, Rows
+from ihomer.experts.base import Alike, Outputs, Rows
 from ihomer.mixing import Mixture
 from ihomer.scaling import FeatureScale
 
@@ -99,7 +99,11 @@ class Ensemble:
             self._asked = Asked(batch.x_index, batch.x_value, tree, out)
         inputs, rate = self._inputs(out)
         odds = self.mixture.run(inputs, rate, rows.target, rows.weight, learn)
-        return self.decoder.run(odds, rate, rows.target, rows.weight, learn)
+        return self.decoder.run(odds, rate, rows.target, rows.weight, learn, self._alike())
+
+    def _alike(self) -> Alike | None:
+        """Return the past events like the rows that were run last, if an expert has looked for such."""
+        return next((expert.alike for expert in self._experts if expert.alike is not None), None)
 
     def _outputs(self, rows: Rows, n_labels: int) -> Outputs:
         """Return room for the experts' log-odds, float32[rows, labels, outputs]."""

@@ -352,7 +352,10 @@ def test_chosen_neighbours_are_those_of_the_twin(kind, window, monkeypatch):
             if twin.gap <= NEAR_TIE:
                 continue
             ranked = sorted((n for n in products if products[n] > 0.0), key=lambda n: (-products[n], -n))
-            assert twin.nearest == ranked[:16]
+            assert twin.nearest == ranked[:48]
+            share = dict(zip(fast.expert.alike.number[i].tolist(), fast.expert.alike.share[i].tolist(), strict=True))
+            share.pop(-1, None)
+            assert share == pytest.approx(twin.share, abs=1e-4)
             asked = set(np.flatnonzero(out[i, :, 1] > out[i, :, 1].min() + 0.1).tolist())
             assert asked == set(ranked[:5]) or not ranked
             checked += 1

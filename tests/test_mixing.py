@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ihomer.kernels.common import jit
-from ihomer.kernels.linalg import solve_four, solve_positive
+from ihomer.kernels.linalg import solve_four, solve_large, solve_positive
 from ihomer.mixing import Mixture
 from tests.reference.mixing import SlowMixture
 
@@ -197,6 +197,32 @@ def solved(a, b, four, right, size):
     for g in range(4):
         solve_positive(a[g], b[g], size)
     solve_four(four, right, size)
+
+
+@jit
+def solved_large(a, b, size):
+    """Solve one large system."""
+    solve_large(a, b, size)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 5, 15, 16, 31, 46, 47, 48])
+def test_a_large_system_of_any_size(size):
+    """What lies below the diagonal and beyond the size plays no part."""
+    rng = np.random.default_rng(size)
+    roots = rng.normal(size=(size, size + 2))
+    a = roots @ roots.T + 0.1 * np.eye(size)
+    b = rng.normal(size=size)
+    matrix, right = np.full((48, 48), 1e30), np.full(48, 1e30)
+    matrix[:size, :size] = np.where(np.tri(size, k=-1, dtype=bool), 1e30, a)
+    right[:size] = b
+    solved_large(matrix, right, size)
+    np.testing.assert_allclose(right[:size], np.linalg.solve(a, b), rtol=1e-8, atol=1e-8)
+
+
+def test_a_large_system_that_is_hardly_positive_definite_stays_finite():
+    matrix, right = np.ones((48, 48)), np.ones(48)
+    solved_large(matrix, right, 46)
+    assert np.isfinite(right[:46]).all()
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 16, 18])

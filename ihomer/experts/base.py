@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MOST_WEIGHTS", "Expert", "Outputs", "Rows", "larger"]
+__all__ = ["MOST_WEIGHTS", "Alike", "Expert", "Outputs", "Rows", "larger"]
 
 MOST_WEIGHTS = 1 << 24  # of one model: where features times labels are more, features share rows of weights
 
@@ -27,6 +27,22 @@ class Rows(NamedTuple):
     most_labels: int
 
 
+class Alike(NamedTuple):
+    """Past events like some rows: the labels of event number[row, i] count share[row, i] in what is expected of the row's."""
+
+    number: NDArray[np.int64]  # [rows, most], counted from 0 as the events were learned; -1: none
+    share: NDArray[np.float64]  # [rows, most]; may be negative
+
+    @classmethod
+    def to(cls, n_rows: int, most: int) -> "Alike":
+        """Return room for so many events for each row."""
+        return cls(np.empty((n_rows, most), np.int64), np.empty((n_rows, most)))
+
+    def part(self, start: int, stop: int) -> "Alike":
+        """Return what belongs to some of the rows."""
+        return Alike(self.number[start:stop], self.share[start:stop])
+
+
 class Expert(abc.ABC):
     """One or more online learners that give log-odds for all labels.
 
@@ -35,6 +51,7 @@ class Expert(abc.ABC):
     """
 
     outputs: ClassVar[tuple[str, ...]]
+    alike: Alike | None = None  # past events like the rows of the last `run`, of an expert that looks for them
 
     @abc.abstractmethod
     def grow(self, n_labels: int, n_features: int) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ihomer.experts.base import Expert, Outputs, Rows, larger
-from ihomer.kernels.local import local_rows
+from ihomer.experts.base import Alike, Expert, Outputs, Rows, larger
+from ihomer.kernels.local import N_NEAR, local_rows
 from ihomer.kernels.window import MOST_PAIRS, N_LABELS, N_PAIRS, N_POSITIVE, fill_column
 
 __all__ = ["Neighbours"]
@@ -19,9 +19,9 @@ _LEAST_COMMON = 16
 
 
 class Neighbours(Expert):
-    """Votes of the nearest of the last 1,024 events, and local regressions among them, with two kernels."""
+    """Votes of the 5 nearest of the last 1,024 events, and a kernel ridge regression among the 48 nearest."""
 
-    outputs = ("5 neighbours", "local ridge", "local ridge, Gaussian")
+    outputs = ("5 neighbours", "local ridge")
 
     def __init__(self) -> None:
         self._number = 0
@@ -39,9 +39,10 @@ class Neighbours(Expert):
         self._columns = np.zeros((0, _WINDOW), np.float32)
         self._n_columns = 0
         self._products = np.zeros(_WINDOW, np.float32)  # of the last row with those of the window
+        self.alike: Alike | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_products": np.zeros(_WINDOW, np.float32)}
+        return {**self.__dict__, "_products": np.zeros(_WINDOW, np.float32), "alike": None}
 
     def grow(self, n_labels: int, n_features: int) -> None:
         self._head = larger(self._head, 0, n_features, -1)
@@ -65,8 +66,11 @@ class Neighbours(Expert):
         self._labels = larger(self._labels, 1, most)
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int, known: bool = False) -> None:
+        if not known:
+            self.alike = Alike.to(len(rows.weight), N_NEAR)
+        assert self.alike is not None
         if not learn:
-            self._run(rows, 0, len(rows.weight), False, False, out, at)
+            self._run(rows, 0, len(rows.weight), False, False, self.alike, out, at)
             return
         start = 0
         while start < len(rows.weight):
@@ -74,19 +78,22 @@ class Neighbours(Expert):
                 self._revise_columns()
             stop = min(start + _REVISED - self._number % _REVISED, len(rows.weight))
             self._fit(rows)
-            self._run(rows, start, stop, True, known, out, at)
+            self._run(rows, start, stop, True, known, self.alike, out, at)
             self._number += stop - start
             start = stop
 
-    def _run(self, rows: Rows, start: int, stop: int, learn: bool, known: bool, out: Outputs, at: int) -> None:
+    def _run(
+        self, rows: Rows, start: int, stop: int, learn: bool, known: bool, alike: Alike, out: Outputs, at: int
+    ) -> None:
         if stop - start < len(rows.weight):
             part = slice(start, stop)
             indptr, target, weight = rows.indptr[start : stop + 1], rows.target[part], rows.weight[part]
             rows, out = rows._replace(indptr=indptr, target=target, weight=weight, shrink=rows.shrink[:, part]), out[part]
+            alike = alike.part(start, stop)
         local_rows(
             rows.indptr, rows.feature, rows.scaled, rows.target, rows.weight, rows.shrink[0], learn, known, self._number,
             _WINDOW, self._ring, self._importance, self._entry, self._entry_value, self._link, self._head, self._present,
-            self._column_of, self._columns, self._labels, self._gram, 0, self._products, out, at,
+            self._column_of, self._columns, self._labels, self._gram, 0, self._products, *alike, out, at,
         )  # fmt: skip
 
     def _revise_columns(self) -> None:

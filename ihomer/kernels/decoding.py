@@ -23,6 +23,8 @@ from ihomer.kernels.labelsets import (
     learn_factors,
     set_hash,
     weigh_sets,
+    write_lift,
+    write_recency,
 )  # fmt: skip
 from ihomer.kernels.mixing import mix_learn, mix_row
 from ihomer.kernels.odds import POSITIVE, UNOBSERVED, bounded, log_odds, probability
@@ -51,6 +53,8 @@ _START_EVENTS, _START_EXACT, _START_F1 = 50.0, 0.35, 0.62  # events that the sco
 TRUE, SIZE = 0, 1
 N_EVENTS_FADED, N_MET, EXACT, F1 = 0, 1, 2, 3
 N_TALLIES = 4
+LIKELIHOOD, RECENCY, POSTERIOR, LIFT = 0, 1, 2, 3  # of the labelsets, for one event
+N_WEIGHTS = 4
 
 
 @inner
@@ -312,8 +316,8 @@ def note_way(target, chosen, n_active, active, tally):
 
 
 @inner
-def learn_labelset(target, odds, weight, new, first, second, header, table, hashes, signatures, ends, pool, stats, last_seen,
-                   latest, likelihood, recency, posterior, live, n_live, factor, information, novelty, members):  # fmt: skip
+def learn_labelset(target, odds, weight, new, first, second, header, table, hashes, signatures, ends, pool, stats, total_count,
+                   last_seen, latest, weights_of_sets, live, n_live, factor, information, novelty, members):  # fmt: skip
     """Take the labelset of an event in; one with unobserved labels is not known and not taken."""
     size = np.int64(0)
     for label in range(target.size):
@@ -331,12 +335,15 @@ def learn_labelset(target, odds, weight, new, first, second, header, table, hash
         likely = 0.0
         for k in range(size):
             likely += odds[members[k]]
-        learn_factors(found, likely, w, live, n_live, stats, likelihood, recency, posterior, factor, information)
+        learn_factors(
+            found, likely, w, live, n_live, stats, weights_of_sets[LIKELIHOOD], weights_of_sets[RECENCY], weights_of_sets[LIFT],
+            weights_of_sets[POSTERIOR], factor, information,
+        )  # fmt: skip
     if found < 0:
         found = add_set(h, members, size, header, table, hashes, signatures, ends, pool, stats, last_seen)
     if header[N_SETS] > 1:
         learn_novelty(w * ((1.0 if stats[found, 0] == 0.0 else 0.0) - new), first, second, novelty)
-    count_set(found, weight, header, stats, last_seen, latest)
+    count_set(found, weight, header, stats, total_count, last_seen, latest)
     header[N_EVENTS] += 1
 
 
@@ -353,26 +360,28 @@ def keep_way(objective, learn, is_best, target, row, n_active, active, tally, ch
 
 @inner
 def answer_row(
-    q, target, row, learn, objective, header, table, hashes, signatures, ends, pool, stats, last_seen, latest, factor, novelty,
-    weights, own, rate, total, bands, tally, events, inputs, final, weights_of_sets, live, found, p, place, members, joint,
-    proba, answer,
+    q, target, row, learn, objective, alike, alike_share, header, table, hashes, signatures, ends, pool, stats, total_count,
+    last_seen, latest, factor, novelty, weights, own, rate, total, bands, tally, events, inputs, final, weights_of_sets, live,
+    found, p, place, members, joint, proba, answer,
 ):  # fmt: skip
     """Write the probabilities and the answer of a row, and what they were made from; see `decode_rows`."""
     n_labels = q.size
     marginal, active = np.empty(n_labels), np.empty(MOST_ACTIVE, np.int64)
     counts, without, gain = np.empty(MOST_ACTIVE + 1), np.empty(MOST_ACTIVE + 1), np.empty(MOST_ACTIVE)
     trial, chosen, final_choice = np.zeros((3, MOST_ACTIVE), np.uint8)
-    likelihood, recency, posterior = weights_of_sets[0], weights_of_sets[1], weights_of_sets[2]
+    recency, lift, posterior = weights_of_sets[RECENCY], weights_of_sets[LIFT], weights_of_sets[POSTERIOR]
     log_none = 0.0
     for label in range(n_labels):
         # A label not met so far takes no part: the answer must not depend on whether its name is known already.
         p[label] = probability(q[label]) if tally[label, 0, SIZE] > 0.0 else 0.0
         log_none += math.log(1.0 - p[label])
     n_active = active_labels(p, active, place)
+    write_recency(header, stats, last_seen, latest, recency)
+    write_lift(alike, alike_share, header, stats, total_count, latest, lift)
     n_live, best, covered = weigh_sets(
-        q, log_none, header, signatures, ends, pool, stats, last_seen, latest, factor, place, likelihood, recency, posterior,
-        live,
-    )
+        q, log_none, header, signatures, ends, pool, stats, factor, place, weights_of_sets[LIKELIHOOD], recency, lift,
+        posterior, live,
+    )  # fmt: skip
     new, first, second = novelty_of(n_live, covered, posterior[best] if best >= 0 else 1.0, novelty)
     found[0], found[1], found[2], found[3] = n_live, new, first, second
     joint[:n_active, : n_active + 1] = 0.0
@@ -417,19 +426,20 @@ def answer_row(
 
 @jit
 def decode_rows(
-    odds, rate, target, weight, learn, known, start, objective, header, table, hashes, signatures, ends, pool, stats, last_seen,
-    latest, factor, information, novelty, weights, weights_information, own, total, bands, tally, events, inputs, final,
-    weights_of_sets, live, found, proba, answer,
+    odds, rate, alike, alike_share, target, weight, learn, known, start, objective, header, table, hashes, signatures, ends,
+    pool, stats, total_count, last_seen, latest, factor, information, novelty, weights, weights_information, own, total, bands,
+    tally, events, inputs, final, weights_of_sets, live, found, proba, answer,
 ):  # fmt: skip
     """Turn mixed log-odds, float64[rows, labels], into probabilities and answers, row by row from `start`; learn if `learn`.
 
     The labelset is one of those seen, P = (1 - r) P(S), or, with probability r, of independent labels. The marginals of that
     are mixed with the log-odds themselves, which gives `proba`, float64[rows, labels]; answer : uint8[rows, labels], out.
     rate : float32[rows, labels], log-odds of how often each label has applied
+    alike, alike_share : int64[rows, m], float64[rows, m], past events like each row, and what their labelsets count there
     total : float64[ways, 2], bands : float64[bands, thresholds, 2], tally : float64[labels, thresholds, 2], true positives,
     and answered plus true
     What an answer is made from, and what is learned with: inputs : float32[labels, 2]; final : float64[labels];
-    weights_of_sets : float64[3, sets]; live : int32[sets]; found : float64[4]
+    weights_of_sets : float64[4, sets]; live : int32[sets]; found : float64[4]
     known : these, `proba` and `answer` already hold what a call without `learn` wrote for the one row, and nothing was learned
     since. Not for micro-F1, which counts its ways to answer while it answers.
     Return (row, DONE), or (row, FULL) where there is no room for the labelset of that row.
@@ -444,9 +454,9 @@ def decode_rows(
             return row, FULL
         if not known:
             answer_row(
-                odds[row], target, row, learn, objective, header, table, hashes, signatures, ends, pool, stats, last_seen,
-                latest, factor, novelty, weights, own, rate[row], total, bands, tally, events, inputs, final, weights_of_sets,
-                live, found, p, place, members, joint, proba[row], answer[row],
+                odds[row], target, row, learn, objective, alike[row], alike_share[row], header, table, hashes, signatures, ends,
+                pool, stats, total_count, last_seen, latest, factor, novelty, weights, own, rate[row], total, bands, tally,
+                events, inputs, final, weights_of_sets, live, found, p, place, members, joint, proba[row], answer[row],
             )  # fmt: skip
         if learn:
             t = target[row, :n_labels]
@@ -455,8 +465,8 @@ def decode_rows(
             note_answer(t, answer[row], events)
             learn_labelset(
                 t, odds[row], weight[row], found[1], found[2], found[3], header, table, hashes, signatures, ends, pool, stats,
-                last_seen, latest, weights_of_sets[0], weights_of_sets[1], weights_of_sets[2], live, np.int64(found[0]), factor,
-                information, novelty, members,
+                total_count, last_seen, latest, weights_of_sets, live, np.int64(found[0]), factor, information, novelty,
+                members,
             )  # fmt: skip
             if header[N_SETS] == room:  # what is forgotten now is so for the next row, whether it is learned or not
                 return row + 1, FULL

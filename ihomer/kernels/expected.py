@@ -8,7 +8,7 @@ import numpy as np
 from ihomer.kernels.common import copy_first, inner
 
 MOST_ACTIVE = 64  # labels that take part
-_LEAST_P = 0.001  # of a label that takes part, unless too many do
+_LEAST_P = 0.003  # of a label that takes part, unless too many do
 _NEGLIGIBLE = 1e-4  # probability of larger labelsets, beyond which sizes are not looked at
 
 
@@ -16,7 +16,7 @@ _NEGLIGIBLE = 1e-4  # probability of larger labelsets, beyond which sizes are no
 def active_labels(p, active, place):
     """Write the labels that may apply to `active`, int64[64], and their places there to `place`, int64[labels], else -1.
 
-    Return how many. Where more than 64 have p > 0.001, the bound is doubled until no more do.
+    Return how many. Where more than 64 have p > 0.003, the bound is doubled until no more do.
     """
     least = _LEAST_P
     count = p.size

@@ -12,14 +12,16 @@ N_SETS, N_EVENTS, N_MEMBERS = 0, 1, 2
 COUNT, LOG_COUNT, RECENT = 0, 1, 2
 KEEP_RECENT = 0.98  # of a labelset's recent weight, per event
 LOOK_BACK = 256  # events after which a labelset has no recent weight
+N_LATEST = 1024  # events whose labelsets are known
 _LEAST_RECENT = 0.02
 _FADED = KEEP_RECENT ** np.arange(2.0 * LOOK_BACK)
 _NEGLIGIBLE = -10.0  # log-probability, relative to the largest, of a labelset that is left out
+_EVEN = 0.02  # of all events, added to how often a labelset has occurred before that is compared with its share
 _LEAST_P = 1e-6  # of a labelset from which the weights of the factors are learned
 _IMPOSSIBLE = -1e9  # log-odds of a label of negligible probability
 _NOT_COVERED = math.exp(-9.0)  # probability of a labelset that does not count as covered
 _LEAST_LOG = -700.0  # of a probability that a float can hold
-N_FACTORS = 3
+N_FACTORS = 4
 N_WORDS = 4  # of the signature of a labelset
 
 
@@ -97,24 +99,66 @@ def sets_to_weigh(place, n_sets, signatures, live):
 
 
 @inner
-def weigh_sets(odds, log_none, header, signatures, ends, pool, stats, last_seen, latest, factor, place, likelihood, recency,
-              posterior, live):  # fmt: skip
+def write_recency(header, stats, last_seen, latest, recency):
+    """Write log(recent n_S + 0.02) of each seen labelset to `recency`; see `weigh_sets`."""
+    n_sets, now = header[N_SETS], header[N_EVENTS]
+    nothing = math.log(_LEAST_RECENT)
+    recency[:n_sets] = nothing
+    for back in range(1, min(now, LOOK_BACK) + 1):
+        s = latest[(now - back) % N_LATEST]
+        if s >= 0 and recency[s] == nothing:
+            recency[s] = math.log(stats[s, RECENT] * _FADED[min(now - last_seen[s], 2 * LOOK_BACK - 1)] + _LEAST_RECENT)
+
+
+@inner
+def latest_set(number, now, latest):
+    """Return the labelset of an event by its number, -1 where it is not known or too long ago. latest : int32[1024]"""
+    return latest[number % N_LATEST] if number >= max(now - N_LATEST, 0) and number < now else np.int32(-1)
+
+
+@inner
+def write_lift(alike, alike_share, header, stats, total_count, latest, lift):
+    """Write how much more each seen labelset is expected among events like this one than in general, `lift` : float64[sets].
+
+    lift = x, or ln(1 + x) where x > 0; x = (v_S - t P_S) / (P_S + 0.02), v_S : summed shares of the events alike with labelset
+    S, if positive; t : those of all of them whose labelsets are known; P_S : share of S in all events
+    alike : int64[m], numbers of events, or -1; alike_share : float64[m]; total_count : float64[1], weight of all events
+    """
+    n_sets, now = header[N_SETS], header[N_EVENTS]
+    lift[:n_sets] = 0.0
+    known = 0.0
+    for i in range(alike.size):
+        s = latest_set(alike[i], now, latest)
+        if s >= 0:
+            lift[s] += alike_share[i]
+            known += alike_share[i]
+    total, known, n_near = total_count[0], max(known, 0.0), 0
+    near, near_lift = np.empty(alike.size, np.int32), np.empty(alike.size)
+    for i in range(alike.size):
+        s = latest_set(alike[i], now, latest)
+        if s >= 0 and lift[s] > 0.0:
+            x = (lift[s] * total - known * stats[s, COUNT]) / (stats[s, COUNT] + _EVEN * total)
+            near[n_near], near_lift[n_near] = s, math.log(1.0 + x) if x > 0.0 else x
+            n_near += 1
+            lift[s] = 0.0  # another event with this labelset finds it done
+    for s in range(n_sets):
+        lift[s] = -known * stats[s, COUNT] / (stats[s, COUNT] + _EVEN * total)
+    for i in range(n_near):
+        lift[near[i]] = near_lift[i]
+
+
+@inner
+def weigh_sets(odds, log_none, header, signatures, ends, pool, stats, factor, place, likelihood, recency, lift, posterior,
+               live):  # fmt: skip
     """Write the probability of each seen labelset S that may matter to `posterior`, and its number to `live`; return how many,
     the best, and how much of all the labels' independent probability the seen labelsets hold.
 
     Only labelsets of labels that may apply matter: place : int64[labels], -1 for a label of negligible probability.
-    log P(S) = a_1 sum over l in S of q_l + a_2 log n_S + a_3 log(recent n_S + 0.02) + constant
-    odds : float64[labels], q; live : int32[sets]; log_none : log-probability that no label applies; latest : int32[256],
-    labelsets of the last events or -1
-    factor : float64[3], a; likelihood, recency : float64[sets], the first and third factor, out
+    log P(S) = a_1 sum over l in S of q_l + a_2 log n_S + a_3 log(recent n_S + 0.02) + a_4 lift_S + constant
+    odds : float64[labels], q; live : int32[sets]; log_none : log-probability that no label applies
+    factor : float64[4], a; likelihood : float64[sets], the first factor, out; recency, lift : float64[sets], the last two
     """
-    n_sets, now = header[N_SETS], header[N_EVENTS]
-    nothing = math.log(_LEAST_RECENT)
-    recency[:n_sets] = nothing
-    for i in range(latest.size):
-        s = latest[i]
-        if s >= 0 and recency[s] == nothing:
-            recency[s] = math.log(stats[s, RECENT] * _FADED[min(now - last_seen[s], 2 * LOOK_BACK - 1)] + _LEAST_RECENT)
+    n_sets = header[N_SETS]
     posterior[:n_sets] = 0.0
     none = math.exp(max(log_none, _LEAST_LOG))
     term, ratio = np.empty(place.size), np.zeros(place.size)
@@ -135,7 +179,7 @@ def weigh_sets(odds, log_none, header, signatures, ends, pool, stats, last_seen,
         likelihood[s] = total
         if p > _NOT_COVERED:
             covered += p
-        posterior[s] = factor[0] * total + factor[1] * stats[s, LOG_COUNT] + factor[2] * recency[s]
+        posterior[s] = factor[0] * total + factor[1] * stats[s, LOG_COUNT] + factor[2] * recency[s] + factor[3] * lift[s]
         largest = max(largest, posterior[s])
         live[n_possible] = s
         n_possible += 1
@@ -157,10 +201,11 @@ def weigh_sets(odds, log_none, header, signatures, ends, pool, stats, last_seen,
 
 
 @inner
-def learn_factors(true_set, true_likelihood, weight, live, n_live, stats, likelihood, recency, posterior, factor, information):
+def learn_factors(true_set, true_likelihood, weight, live, n_live, stats, likelihood, recency, lift, posterior, factor,
+                  information):  # fmt: skip
     """Take a Newton step on the log-probability of the labelset that applied: a += I^-1 (f_true - mean f), a >= 0.
 
-    I += covariance of the factors under the posterior; information : float64[3, 3]
+    I += covariance of the factors under the posterior; information : float64[4, 4]
     """
     mean, step, square = np.zeros(N_FACTORS), np.zeros(N_FACTORS), np.zeros((N_FACTORS, N_FACTORS))
     for i in range(n_live):
@@ -170,21 +215,25 @@ def learn_factors(true_set, true_likelihood, weight, live, n_live, stats, likeli
             mean[0] += p * likelihood[s]
             mean[1] += p * stats[s, LOG_COUNT]
             mean[2] += p * recency[s]
-    a, b, c, d, e, f = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+            mean[3] += p * lift[s]
+    xx, yx, yy, zx, zy, zz, vx, vy, vz, vv = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(n_live):
         s = np.uint32(live[i])
         p = posterior[s]
         if p > _LEAST_P:
-            x, y, z = likelihood[s] - mean[0], stats[s, LOG_COUNT] - mean[1], recency[s] - mean[2]
-            px, py = p * x, p * y
-            a, b, c, d, e, f = a + px * x, b + px * y, c + py * y, d + px * z, e + py * z, f + p * z * z
-    square[0, 0], square[1, 0], square[1, 1], square[2, 0], square[2, 1], square[2, 2] = a, b, c, d, e, f
+            x, y, z, v = likelihood[s] - mean[0], stats[s, LOG_COUNT] - mean[1], recency[s] - mean[2], lift[s] - mean[3]
+            px, py, pz, pv = p * x, p * y, p * z, p * v
+            xx, yx, yy, zx, zy, zz = xx + px * x, yx + py * x, yy + py * y, zx + pz * x, zy + pz * y, zz + pz * z
+            vx, vy, vz, vv = vx + pv * x, vy + pv * y, vz + pv * z, vv + pv * v
+    square[0, 0], square[1, 0], square[1, 1], square[2, 0], square[2, 1], square[2, 2] = xx, yx, yy, zx, zy, zz
+    square[3, 0], square[3, 1], square[3, 2], square[3, 3] = vx, vy, vz, vv
     for k in range(N_FACTORS):
         for j in range(k + 1):
             information[k, j] += weight * square[k, j]
     step[0] = weight * (true_likelihood - mean[0])
     step[1] = weight * (stats[true_set, LOG_COUNT] - mean[1])
     step[2] = weight * (recency[true_set] - mean[2])
+    step[3] = weight * (lift[true_set] - mean[3])
     work = information.copy()
     solve_positive(work, step, N_FACTORS)
     for i in range(N_FACTORS):
@@ -192,12 +241,13 @@ def learn_factors(true_set, true_likelihood, weight, live, n_live, stats, likeli
 
 
 @inner
-def count_set(number, weight, header, stats, last_seen, latest):
+def count_set(number, weight, header, stats, total_count, last_seen, latest):
     """Take an event with a labelset into its counts."""
+    total_count[0] += weight
     now = header[N_EVENTS]
     s = stats[number]
     s[COUNT] += weight
     s[LOG_COUNT] = math.log(s[COUNT])
     s[RECENT] = s[RECENT] * KEEP_RECENT ** (now - last_seen[number]) + weight
     last_seen[number] = now
-    latest[now % LOOK_BACK] = number
+    latest[now % N_LATEST] = number

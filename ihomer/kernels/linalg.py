@@ -35,6 +35,49 @@ def solve_positive(a, b, size):
 
 
 @inner
+def eliminate(a, b, pivot, row, size):
+    """Take a multiple of one row of A x = b from another below it, so that the latter has 0 under the former's diagonal.
+
+    The multiple is kept there: it is what L holds.
+    """
+    share = a[pivot, row] / a[pivot, pivot]
+    for j in range(row, size):
+        a[row, j] -= share * a[pivot, j]
+    a[row, pivot] = share
+    b[row] -= share * b[pivot]
+
+
+@inner
+def solve_large(a, b, size):
+    """Solve A x = b for a symmetric positive definite A of ten rows and more: A = L D L', four columns of L at a time.
+
+    a : float64[n, n], n divisible by 4, upper triangle; overwritten by D on the diagonal, D L' above, L below
+    b : float64[n], overwritten by x; size : how much of both is used
+    """
+    padded = (size + 3) // 4 * 4
+    for i in range(size, padded):  # unknowns that are 0
+        a[: i + 1, i], b[i] = 0.0, 0.0
+        a[i, i] = 1.0
+    for k in range(0, padded, 4):
+        for pivot in range(k, k + 4):
+            a[pivot, pivot] = max(a[pivot, pivot], _LEAST_PIVOT)
+            for row in range(pivot + 1, k + 4):
+                eliminate(a, b, pivot, row, padded)
+        for i in range(k + 4, padded):
+            first, second = a[k, i] / a[k, k], a[k + 1, i] / a[k + 1, k + 1]
+            third, fourth = a[k + 2, i] / a[k + 2, k + 2], a[k + 3, i] / a[k + 3, k + 3]
+            for j in range(i, padded):
+                a[i, j] -= first * a[k, j] + second * a[k + 1, j] + third * a[k + 2, j] + fourth * a[k + 3, j]
+            a[i, k], a[i, k + 1], a[i, k + 2], a[i, k + 3] = first, second, third, fourth
+            b[i] -= first * b[k] + second * b[k + 1] + third * b[k + 2] + fourth * b[k + 3]
+    for k in range(size):
+        b[k] /= a[k, k]
+    for k in range(size - 1, -1, -1):
+        for i in range(k):
+            b[i] -= a[k, i] * b[k]
+
+
+@inner
 def solve_four(a, b, size):
     """Solve four systems as `solve_positive` does one, with the same bits, side by side: none waits for its own last term.
 

@@ -12,7 +12,6 @@ from ihomer.kernels.odds import NEGATIVE, POSITIVE
 
 WIDTH_BITS = 12
 MOST_PAIRS = 1 << WIDTH_BITS  # of a row that are kept
-_PIECE = 64  # rows looked through at once for such as may be among the nearest
 NUMBER, N_PAIRS, N_POSITIVE, N_LABELS = 0, 1, 2, 3
 
 
@@ -45,40 +44,68 @@ def shared_products(index, value, first, last, number, size, ring, entry, entry_
 
 
 @inner
+def bounds_of_nearest(products, n_slots, m):
+    """Return two bounds, low and high: at most m products are above `high`, and if it is not as low as `low`, all between the
+    two are equal, and more than m are above `low`. None is below 0.
+
+    By halving: to count what is above a number takes a fraction of the time in which the largest are kept in order.
+    """
+    low, high, count = np.float32(0.0), np.float32(0.0), 0
+    for slot in range(n_slots):
+        high = max(high, products[slot])
+        count += products[slot] > low
+    if count <= m:
+        return low, low
+    while True:
+        middle = np.float32(0.5) * (low + high)
+        if middle <= low or middle >= high:
+            return low, high
+        count = 0
+        for slot in range(n_slots):
+            count += products[slot] > middle
+        if count == m:
+            return middle, middle
+        if count > m:
+            low = middle
+        else:
+            high = middle
+
+
+@inner
 def slots_above(products, slot, n_rows, size, least, found):
-    """Write those of the `n_rows` slots before `slot` with a product above `least` to `found`; return how many, and the last
-    slot looked at. Without a branch: which they are cannot be foreseen.
+    """Write those of the `n_rows` slots before `slot` with a product above `least` to `found`, newest first; return how many.
+
+    Without a branch: which they are cannot be foreseen. found : int64[more than n_rows]
     """
     count = np.int64(0)
     for _ in range(n_rows):
         slot = slot - 1 if slot > 0 else size - 1
         found[count] = slot
         count += products[slot] > least
-    return count, slot
+    return count
 
 
 @inner
-def nearest_slots(products, slot, n_rows, size, best, similarity):
+def nearest_slots(products, slot, n_rows, size, candidates, best, similarity):
     """Write the rows of largest product, which must be positive, of the `n_rows` rows before `slot`; return how many.
 
-    best, similarity : int64[m], float64[m], out: largest first, on a tie newer first
+    Of equal ones the newer are taken. best, similarity : int64[m], float64[m], out, newest first; candidates : int64[more than
+    n_rows], work space
     """
-    m, found, least = best.size, np.int64(0), np.float32(0.0)
-    candidates = np.empty(_PIECE, np.int64)
-    for start in range(0, n_rows, _PIECE):
-        count, slot = slots_above(products, slot, min(_PIECE, n_rows - start), size, least, candidates)
-        for i in range(count):
-            p = products[candidates[i]]
-            if p <= least:
+    low, high = bounds_of_nearest(products, n_rows, best.size)
+    count = slots_above(products, slot, n_rows, size, low, candidates)
+    n_above = np.int64(0)
+    for i in range(count):
+        n_above += products[candidates[i]] > high
+    n_equal, found = best.size - n_above, np.int64(0)  # how many of the equal ones there is room for
+    for i in range(count):
+        p = products[candidates[i]]
+        if p <= high:
+            if n_equal == 0:
                 continue
-            place = min(found, m - 1)
-            while place > 0 and p > similarity[place - 1]:
-                similarity[place], best[place] = similarity[place - 1], best[place - 1]
-                place -= 1
-            similarity[place], best[place] = p, candidates[i]
-            found = min(found + 1, m)
-            if found == m:
-                least = np.float32(similarity[m - 1])
+            n_equal -= 1
+        best[found], similarity[found] = candidates[i], p
+        found += 1
     return found
 
 

@@ -9,7 +9,7 @@ from ihomer.decoding import Decoder
 from ihomer.ensemble import Ensemble
 from ihomer.experts import EXPERTS
 from ihomer.kernels.decoding import N_BANDS, N_TALLIES, N_THRESHOLDS, N_WAYS
-from ihomer.kernels.labelsets import LOOK_BACK, N_EVENTS, N_MEMBERS, N_SETS, N_WORDS
+from ihomer.kernels.labelsets import COUNT, N_EVENTS, N_FACTORS, N_LATEST, N_MEMBERS, N_SETS, N_WORDS
 from ihomer.mixing import Mixture
 from ihomer.saved.experts import FILL, Room, expert_state
 from ihomer.saved.fields import MOST, Fields, check_probes, held, next_power
@@ -76,7 +76,8 @@ def _fill_mixture(mixture: Mixture, f: Fields, room: Room) -> None:
 
 def _fill_decoder(decoder: Decoder, f: Fields, labels_in_use: NDArray[np.bool_], room: Room) -> None:
     shapes = {
-        "_factor": (3,), "_information": (3, 3), "_novelty": (3, 2), "_weights": (1, 3),
+        "_factor": (N_FACTORS,), "_information": (N_FACTORS, N_FACTORS), "_novelty": (3, 2), "_weights": (1, 3),
+        "_total_count": (1,),
         "_weights_information": (1, 3, 3), "_total": (N_WAYS, 2), "_events": (N_TALLIES,), "_own": (room.width, 3, 2),
         "_bands": (N_BANDS, N_THRESHOLDS, 2), "_tally": (room.width, N_THRESHOLDS, 2),
     }  # fmt: skip
@@ -91,9 +92,12 @@ def _fill_decoder(decoder: Decoder, f: Fields, labels_in_use: NDArray[np.bool_],
     decoder._ends = f.array("_ends", np.int64, (n_places + 1,), 0)
     decoder._pool = f.array("_pool", np.int32, (None,))
     decoder._stats = f.array("_stats", np.float64, (n_places, 3))
+    count = decoder._stats[: decoder.n_labelsets, COUNT]
+    f.require(bool((count > 0.0).all()), "a labelset has been seen less than never")
+    f.require(bool(np.isclose(decoder._total_count[0], count.sum(), rtol=1e-6)), "labelsets have another total than counts")
     now = int(decoder._header[N_EVENTS])
     decoder._last_seen = f.array("_last_seen", np.int64, (n_places,), 0, now)
-    decoder._latest = f.array("_latest", np.int32, (LOOK_BACK,), -1, decoder.n_labelsets - 1)
+    decoder._latest = f.array("_latest", np.int32, (N_LATEST,), -1, decoder.n_labelsets - 1)
     f.done()
     _check_labelsets(f, decoder, labels_in_use)
 

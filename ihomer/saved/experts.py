@@ -45,7 +45,7 @@ class Room(NamedTuple):
 
 def expert_state(expert: Expert) -> dict[str, Any]:
     """Return the state of an expert."""
-    return held(expert, "_products")
+    return held(expert, "_products", "alike")
 
 
 def _fill_frequency(expert: Frequency, f: Fields, room: Room) -> None:

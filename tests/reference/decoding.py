@@ -11,8 +11,9 @@ from itertools import chain, combinations
 from .mixing import SlowMixture, solve
 
 MOST_ODDS, MOST_INPUT = 12.0, 8.0
-MOST_ACTIVE, LEAST_ACTIVE = 64, 0.001
+MOST_ACTIVE, LEAST_ACTIVE = 64, 0.003
 LOOK_BACK, KEEP_RECENT, LEAST_RECENT = 256, 0.98, 0.02
+LATEST, EVEN = 1024, 0.02
 THRESHOLDS = [0.03 + 0.025 * k for k in range(24)]
 OTHER_WAYS = ("example_f1", "subset", "balanced")  # of answering, beside the thresholds, that micro-F1 chooses from
 WORTH_OF_MICRO, WORTH_OF_MACRO = 0.2, 0.6
@@ -126,20 +127,30 @@ class Labelsets:
         self.sets = {}
         self.most, self.room = most, min(64, most)
         self.n_events = 0
-        self.factor = [1.0, 0.3, 0.1]
-        self.information = symmetric(20.0, 3)
+        self.past = []  # the labelset of each event, None where it is not known
+        self.factor = [1.0, 0.3, 0.1, 0.2]
+        self.information = symmetric(20.0, 4)
         self.novelty, self.novelty_squares = [-1.0, 1.0, 0.0], [1.0, 1.0, 1.0]
 
-    def features(self, s, q):
-        """The three factors of log P(S) before weighing."""
+    def lift(self, s, alike):
+        """How much more S is expected among events alike, {number: share}, than among all."""
+        latest = {n: share for n, share in alike.items() if max(self.n_events - LATEST, 0) <= n < self.n_events}
+        known = [(self.past[n], share) for n, share in latest.items() if self.past[n] is not None]
+        of_all = self.sets[s].count / sum(seen.count for seen in self.sets.values())
+        of_alike = max(sum(share for t, share in known if t == s), 0.0)
+        x = (of_alike - max(sum(share for _, share in known), 0.0) * of_all) / (of_all + EVEN)
+        return math.log1p(x) if x > 0.0 else x
+
+    def features(self, s, q, alike):
+        """The four factors of log P(S) before weighing."""
         seen = self.sets[s]
         age = self.n_events - seen.last
         recent = seen.recent * KEEP_RECENT**age if age <= LOOK_BACK else 0.0
-        return sum(q[x] for x in sorted(s)), math.log(seen.count), math.log(recent + LEAST_RECENT)
+        return sum(q[x] for x in sorted(s)), math.log(seen.count), math.log(recent + LEAST_RECENT), self.lift(s, alike)
 
-    def weigh(self, q, active, log_none):
+    def weigh(self, q, active, log_none, alike):
         """P(S) of the sets of active labels, in the order in which they were met first, and the share that they cover."""
-        f = {s: self.features(s, q) for s in self.sets if s <= active}
+        f = {s: self.features(s, q, alike) for s in self.sets if s <= active}
         score = {s: sum(a * x for a, x in zip(self.factor, f[s], strict=True)) for s in f}
         share = [log_none + f[s][0] for s in f]
         covered = clip(sum(math.exp(x) for x in share if x > -9.0), 1e-4, 1.0 - 1e-4)
@@ -156,13 +167,13 @@ class Labelsets:
         odds = sum(b * x for b, x in zip(self.novelty, inputs, strict=True))
         return sigmoid(clip(odds, -12.0, 12.0)), inputs
 
-    def learn(self, s, q, weight, posterior, new, novelty_inputs):
+    def learn(self, s, q, alike, weight, posterior, new, novelty_inputs):
         """Take a labelset in; s is None where it is not known."""
         if s is not None:
             w = min(weight, 8.0)
             known = s in self.sets
             if known and posterior:
-                self.learn_factors(s, q, w, posterior)
+                self.learn_factors(s, q, alike, w, posterior)
             seen = self.sets.setdefault(s, Seen(self.n_events))
             if len(self.sets) > 1 and novelty_inputs:
                 for i, x in enumerate(novelty_inputs):
@@ -173,19 +184,20 @@ class Labelsets:
             seen.recent = seen.recent * KEEP_RECENT ** (self.n_events - seen.last) + weight
             seen.last = self.n_events
         self.n_events += 1
+        self.past.append(s)
         if len(self.sets) == self.room:
             self.make_room()
 
-    def learn_factors(self, true, q, w, posterior):
+    def learn_factors(self, true, q, alike, w, posterior):
         """Newton's step on log P(true set): a += I^-1 (f_true - mean f), I += covariance of f; a in [0, 4]."""
-        f = {s: self.features(s, q) for s in posterior if posterior[s] > 1e-6}
-        mean = [sum(posterior[s] * f[s][i] for s in f) for i in range(3)]
+        f = {s: self.features(s, q, alike) for s in posterior if posterior[s] > 1e-6}
+        mean = [sum(posterior[s] * f[s][i] for s in f) for i in range(4)]
         for s in f:
-            off = [f[s][i] - mean[i] for i in range(3)]
-            for i in range(3):
-                for j in range(3):
+            off = [f[s][i] - mean[i] for i in range(4)]
+            for i in range(4):
+                for j in range(4):
                     self.information[i][j] += w * posterior[s] * off[i] * off[j]
-        step = solve(self.information, [w * (x - m) for x, m in zip(self.features(true, q), mean, strict=True)])
+        step = solve(self.information, [w * (x - m) for x, m in zip(self.features(true, q, alike), mean, strict=True)])
         self.factor = [clip(a + b, 0.0, 4.0) for a, b in zip(self.factor, step, strict=True)]
 
     def make_room(self):
@@ -199,11 +211,16 @@ class Labelsets:
             return seen.count + seen.recent * KEEP_RECENT ** (self.n_events - seen.last), seen.last
 
         kept = {s for s, _ in sorted(self.sets.items(), key=worth, reverse=True)[: self.most // 2]}
-        self.sets = {s: seen for s, seen in self.sets.items() if s in kept}
+        self.keep({s: seen for s, seen in self.sets.items() if s in kept})
+
+    def keep(self, sets):
+        """Forget all other sets; which events had them is not known either from then on."""
+        self.sets = sets
+        self.past = [s if s in sets else None for s in self.past]
 
     def forget_labels(self, labels):
         """Drop the sets with one of the labels."""
-        self.sets = {s: seen for s, seen in self.sets.items() if not s & set(labels)}
+        self.keep({s: seen for s, seen in self.sets.items() if not s & set(labels)})
 
 
 # Thresholds -------------------------------------------------------------------------------------------------------------
@@ -285,12 +302,12 @@ class Thresholds:
 class Event:
     """All that is known of one event before its labelset is."""
 
-    def __init__(self, decoder, q, rate):
-        self.q, self.rate = q, rate
+    def __init__(self, decoder, q, rate, alike):
+        self.q, self.rate, self.alike = q, rate, alike
         self.p = [sigmoid(x) if label in decoder.thresholds.own else 0.0 for label, x in enumerate(q)]
         self.log_none = sum(math.log(1.0 - p) for p in self.p)
         self.active = self._active()
-        self.posterior, self.covered = decoder.labelsets.weigh(q, self.active, self.log_none)
+        self.posterior, self.covered = decoder.labelsets.weigh(q, self.active, self.log_none, alike)
         self.new, self.novelty_inputs = decoder.labelsets.novelty_of(self.posterior, self.covered)
         self.seen = {s: (1.0 - self.new) * p for s, p in self.posterior.items()}
         self._mix(decoder.mixing, decoder.thresholds.own)
@@ -341,9 +358,11 @@ class SlowDecoder:
         self.other_ways = {way: [0.0, 0.0] for way in OTHER_WAYS}
         self.right, self.f1 = 0.0, 0.0  # fading sums over the answers
 
-    def decode(self, q, rate):
-        """The event of log-odds q, with its answer and lead; `rate` holds the log-odds of each label's rate."""
-        event = Event(self, q, rate)
+    def decode(self, q, rate, alike):
+        """The event of log-odds q, with its answer and lead; `rate` holds the log-odds of each label's rate, `alike` what the
+        labels of past events count for it, {number: share}.
+        """
+        event = Event(self, q, rate, alike)
         event.known = self.labelsets.sets
         event.answers = {}
         event.answer, event.lead = getattr(self, f"best_{self.objective}")(event)
@@ -362,7 +381,7 @@ class SlowDecoder:
             size = len(event.answer) + len(true)
             self.right = 0.999 * self.right + (event.answer == true)
             self.f1 = 0.999 * self.f1 + (2.0 * len(event.answer & true) / size if size else 1.0)
-        self.labelsets.learn(whole, event.q, weight, event.posterior, event.new, event.novelty_inputs)
+        self.labelsets.learn(whole, event.q, event.alike, weight, event.posterior, event.new, event.novelty_inputs)
 
     def forget_labels(self, labels):
         """Start labels anew."""

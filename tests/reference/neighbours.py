@@ -17,7 +17,7 @@ class Past(NamedTuple):
 
 
 class SlowNeighbours:
-    """Votes of the nearest of the last events, and ridge regression among them; all products are computed each time."""
+    """Votes of the nearest of the last events, and kernel ridge regression among them; all products are computed each time."""
 
     def __init__(self, window=2048):
         self.window = window
@@ -25,6 +25,7 @@ class SlowNeighbours:
         self.number = 0
         self.gap = math.inf  # least difference, but for 0, between products whose order the last answer rests on
         self.nearest = []  # numbers of the events that the last answer rests on
+        self.share = {}  # what the labels of each counted in the regression
 
     def grow(self, n_labels, n_features):
         pass
@@ -37,13 +38,9 @@ class SlowNeighbours:
         self.gap = self.least_gap(
             {e.number: products[e.number] for e in self.events if row.scaled.keys() & e.row.scaled.keys()}, ranked
         )
-        near = [(e, products[e.number]) for e in ranked[:16]]
+        near = [(e, products[e.number]) for e in ranked[:48]]
         self.nearest = [e.number for e, _ in near]
-        answers = (
-            self.vote(near[:5], prior),
-            self.regress(near, prior, lambda k: k),
-            self.regress(near, prior, lambda k: math.exp(4.0 * (k - 1.0))),
-        )
+        answers = self.vote(near[:5], prior), self.regress(near, prior, lambda k: ((1.0 + k) / 2.0) ** 8)
         if learn:
             products = {number: row.shrink * p for number, p in products.items()}
             self.events = [*self.events, Past(self.number, shrunk(row), products)][-self.window :]
@@ -81,6 +78,7 @@ class SlowNeighbours:
                 matrix[i].append(kernel(1.0 if a is b else newer.products[older.number]))
             matrix[i][i] += 0.3 / a.row.weight
         share = solve(matrix, [kernel(similarity) for _, similarity in near])
+        self.share = {e.number: s for (e, _), s in zip(near, share, strict=True)}
         answer = []
         for label, rate in enumerate(prior):
             p = rate + sum(s * (self.carries(e, label, prior) - rate) for s, (e, _) in zip(share, near, strict=True))
