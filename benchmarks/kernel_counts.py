@@ -243,7 +243,7 @@ def near(a: Arguments, b: Arguments) -> Count:
     special += labels
     rows, m = nearest[: local.N_NEAR], min(len(nearest), local.N_NEAR)
     pairs = m * (m + 1) // 2
-    flops += 2 * _halvings(products[:kept], local.N_NEAR)
+    flops += 3 * _halvings(products[:kept], local.N_NEAR)
     flops += 3 * m + 5 * (pairs + m) + solve_large(m).flops + _votes(ring, rows) + (3 + _LOG_ODDS) * labels
     special += labels
     read += 4 * labels + 4 * kept + 4 * pairs + 8 * m + 4 * int(ring[rows, N_LABELS].sum())
@@ -261,7 +261,7 @@ def _halvings(products: NDArray[np.float32], m: int) -> int:
     if (products > low).sum() <= m:
         return 0
     for halvings in range(1, 1000):
-        middle = np.float32(0.5) * (low + high)
+        middle = np.float32(0.5) * low + np.float32(0.5) * high
         above = int((products > middle).sum())
         if middle <= low or middle >= high or above == m:
             return halvings

@@ -57,7 +57,7 @@ def bounds_of_nearest(products, n_slots, m):
     if count <= m:
         return low, low
     while True:
-        middle = np.float32(0.5) * (low + high)
+        middle = np.float32(0.5) * low + np.float32(0.5) * high
         if middle <= low or middle >= high:
             return low, high
         count = 0
