@@ -443,6 +443,18 @@ def test_hostile_streams(kind, objective):
         assert_sound(decoder, *decoder.run(-events[0], *events[1:], False))
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("rate", [np.nan, np.inf, -np.inf])
+def test_rates_that_are_no_numbers_write_nowhere(objective, rate):
+    """A file from a stranger may hold such; thresholds learned in the first and the last band are all that may change."""
+    decoder = Decoder(objective, 64)
+    odds, rates_given, target, weight = hostile("same odds", 5, 40)
+    rates_given[:] = rate
+    decoder.run(odds, rates_given, target, weight, True)
+    used = np.flatnonzero(decoder._bands.any(axis=(1, 2)))
+    assert used.tolist() == [7 if rate == -np.inf else 0]
+
+
 def test_no_events():
     decoder = Decoder("balanced", 64)
     proba, answer = decoder.run(np.empty((0, 4)), np.empty((0, 4), np.float32), np.empty((0, 4), np.uint8), np.empty(0), True)

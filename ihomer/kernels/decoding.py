@@ -98,8 +98,8 @@ def best_way(total, n_ways):
 
 @inner
 def band_of(rate):
-    """Return the band of a label whose rate has these log-odds."""
-    return np.int64(min(max(-rate, 0.0), N_BANDS - 1.0))
+    """Return the band of a label whose rate has these log-odds; one that is no number is in the first."""
+    return np.int64(min(-rate, N_BANDS - 1.0)) if rate < 0.0 else np.int64(0)
 
 
 @inner
