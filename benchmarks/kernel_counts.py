@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ihomer.kernels import decoding, local, rehearsal, ridge
+from ihomer.kernels import decoding, local, rehearsal, ridge, window
 from ihomer.kernels.expected import MOST_ACTIVE
 from ihomer.kernels.hidden import N_UNITS
-from ihomer.kernels.labelsets import LOOK_BACK, N_EVENTS, N_LATEST, N_SETS, N_WORDS
+from ihomer.kernels.labelsets import N_EVENTS, N_LATEST, N_SETS, N_WORDS
 from ihomer.kernels.odds import POSITIVE, UNOBSERVED
 from ihomer.kernels.random import uniform
 from ihomer.kernels.window import N_LABELS, N_POSITIVE
@@ -226,7 +226,7 @@ def mixed(a: Arguments, b: Arguments) -> Count:
 
 def near(a: Arguments, b: Arguments) -> Count:
     """Count dot products with the N rows of the window, 2 N for a feature with a column, 2 for each row met over links for
-    another; a system of up to 48 unknowns, with five operations for each of its cells; and 13 operations for each label.
+    another; a system of up to 32 unknowns, with six operations for each of its cells; and 13 operations for each label.
     """
     indptr, index, _, _, _, _, learn, known, number, size, ring = a[:11]
     present, column_of, products, out = a[16], a[17], b[22], a[25]
@@ -244,23 +244,34 @@ def near(a: Arguments, b: Arguments) -> Count:
     rows, m = nearest[: local.N_NEAR], min(len(nearest), local.N_NEAR)
     pairs = m * (m + 1) // 2
     flops += 3 * _halvings(products[:kept], local.N_NEAR)
-    flops += 3 * m + 5 * (pairs + m) + solve_large(m).flops + _votes(ring, rows) + (3 + _LOG_ODDS) * labels
+    flops += 3 * m + 6 * pairs + 5 * m + solve_large(m).flops + _votes(ring, rows) + (3 + _LOG_ODDS) * labels
     special += labels
-    read += 4 * labels + 4 * kept + 4 * pairs + 8 * m + 4 * int(ring[rows, N_LABELS].sum())
+    read += 4 * labels + 4 * kept + 2 * pairs + 8 * m + 4 * int(ring[rows, N_LABELS].sum())
     count = Count(flops, special, read, 4 * local.N_OUTPUTS * labels + 4 * kept + 16 * m) if not known else Count()
     if not learn:
         return count
     stored = min(n, a[12].shape[1])
     with_column = int((column_of[own[:stored]] >= 0).sum())
-    return count.plus(Count(stored + with_column + kept, 0, labels + 12 * n, 20 * stored + 4 * with_column + 4 * kept + 32))
+    return count.plus(Count(stored + with_column + 3 * kept, 0, labels + 12 * n, 20 * stored + 4 * with_column + 2 * kept + 32))
 
 
 def _halvings(products: NDArray[np.float32], m: int) -> int:
-    """Return how often the span of the products is halved until m of them are above the middle, or the rest are equal."""
+    """Return how often the span of the products is halved: until few more than m, but six times at most, and then until m of
+    those above are above the middle, or the rest are equal.
+    """
     low, high = np.float32(0.0), max(np.float32(0.0), products.max(initial=np.float32(0.0)))
+    coarse, top = 0, high
+    while coarse < window._HALVINGS:
+        coarse += 1
+        middle = np.float32(0.5) * low + np.float32(0.5) * high
+        above = int((products > middle).sum())
+        low, high = (middle, high) if above >= m else (low, middle)
+        if m <= above <= window._FEW * m:
+            break
     if (products > low).sum() <= m:
-        return 0
-    for halvings in range(1, 1000):
+        return coarse
+    high = top
+    for halvings in range(coarse + 1, 1000):
         middle = np.float32(0.5) * low + np.float32(0.5) * high
         above = int((products > middle).sum())
         if middle <= low or middle >= high or above == m:
@@ -286,7 +297,7 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     active = active_of(p)
     near_sets, new = live[: int(found[0])], float(found[1])
     count = Count(2 * met.sum() + 2 * labels, met.sum() + labels, 9 * labels, 9 * labels)
-    count = count.plus(_weighing(ends, pool, active, n_sets, a[19], len(near_sets), labels))
+    count = count.plus(_weighing(ends, pool, active, n_sets, len(near_sets), labels))
     count = count.plus(_lifting(a[2][0], n_sets, a[19], int(header[N_EVENTS]), b[32][decoding.LIFT]))
     sizes = np.diff(ends)[near_sets]
     weighty = (1.0 - new) * posterior[near_sets] > 1e-6
@@ -315,9 +326,9 @@ def active_of(p: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.flatnonzero(p > least)
 
 
-def _weighing(ends: Any, pool: Any, active: Any, n_sets: int, latest: Any, n_live: int, n_labels: int) -> Count:
+def _weighing(ends: Any, pool: Any, active: Any, n_sets: int, n_live: int, n_labels: int) -> Count:
     """Count the weighing of all seen labelsets: a sum and a product over the members of each that its signature, 64 bits for 64
-    labels, does not rule out, 7 operations for each possible one, exp for each label that may apply and each set that lives.
+    labels, does not rule out, 14 operations and ln for each possible one, exp for each label that may apply and each live set.
     """
     is_active = np.zeros(n_labels, bool)
     is_active[active] = True
@@ -327,21 +338,20 @@ def _weighing(ends: Any, pool: Any, active: Any, n_sets: int, latest: Any, n_liv
     has_bit[active % len(has_bit)] = True
     let_through, possible = (np.bincount(owner, ~good[members % len(good)], n_sets) == 0 for good in (has_bit, is_active))
     walked, n_possible = int(size[let_through].sum()), int((let_through & possible).sum())
-    recent = len(np.unique(latest[latest >= 0]))
-    flops = 2 * recent + 2 * walked + 7 * n_possible + 2 * n_live
-    read = 8 * n_sets * min(N_WORDS, (n_labels + 63) // 64) + 4 * walked + 24 * n_possible + 4 * LOOK_BACK + 16 * recent
-    return Count(flops, recent + 1 + len(active) + n_live, read, 8 * (2 * n_sets + n_possible) + 4 * n_sets)
+    flops = 2 * walked + 14 * n_possible + 2 * n_live
+    read = 8 * n_sets * min(N_WORDS, (n_labels + 63) // 64) + 4 * walked + 48 * n_possible
+    return Count(flops, n_possible + 1 + len(active) + n_live, read, 8 * (n_sets + 3 * n_possible) + 4 * n_sets)
 
 
 def _lifting(alike: Any, n_sets: int, latest: Any, now: int, lift: Any) -> Count:
-    """Count how often each seen labelset occurs among events alike: 4 operations for each, 2 for each event, 7 and a logarithm
-    for each labelset that these have.
+    """Count how often seen labelsets occur among events alike: 2 operations for each event, 7 and a logarithm for each labelset
+    that these have.
     """
     recent = alike[(alike >= max(now - N_LATEST, 0)) & (alike < now)]
     sets = latest[recent % N_LATEST]
     sets = sets[sets >= 0]
     more = int((lift[np.unique(sets)] > 0.0).sum())
-    return Count(4 * n_sets + 2 * len(sets) + 7 * more, more, 8 * n_sets + 20 * len(alike), 8 * n_sets)
+    return Count(2 * len(sets) + 7 * more, more, 20 * len(alike), 16 * n_sets)
 
 
 def _joining(p: NDArray[np.float64], n_sets: int, n_members: int) -> tuple[Count, int]:

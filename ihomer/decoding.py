@@ -36,7 +36,7 @@ class Answers(NamedTuple):
         n_labels = odds.shape[1]
         return cls(
             odds, np.empty((n_labels, 2), np.float32), np.empty(n_labels), np.empty((N_WEIGHTS, room)),
-            np.empty(room, np.int32), np.empty(4), np.empty(odds.shape), np.empty(odds.shape, np.bool_),
+            np.empty(room, np.int32), np.empty(5), np.empty(odds.shape), np.empty(odds.shape, np.bool_),
         )  # fmt: skip
 
     def with_room(self, room: int) -> "Answers":

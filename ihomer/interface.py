@@ -8,14 +8,15 @@ from typing import Any, NamedTuple, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from river import base
-from river.utils import dataframe
 from scipy import sparse
 
 from ihomer.encoder import Batch, Encoder, Indices, Values, checked_weight, labels_of
 from ihomer.rows import (
     Columns,
+    FoundLabels,
     LabelRows,
     feature_rows,
+    frame_like,
     index_arrays,
     is_frame,
     label_rows,
@@ -276,9 +277,13 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         The arguments are those of `learn_many`. The answer is of the kind of `Y`: a data frame of bools, a bool array, a
         sparse bool matrix, or a list of sets.
         """
-        predicted: list[list[Hashable]] = []
-        self._run_many(X, Y, w, lambda learned, _: predicted.extend(self._names(learned.answer)))
-        return self._like_labels(predicted, Y)
+        if not (sparse.issparse(Y) or isinstance(Y, np.ndarray) or is_frame(Y)):
+            predicted: list[list[Hashable]] = []
+            self._run_many(X, Y, w, lambda learned, _: predicted.extend(self._names(learned.answer)))
+            return [set(names) for names in predicted]
+        found = FoundLabels(list(Y.columns) if is_frame(Y) else list(range(Y.shape[1])))
+        self._run_many(X, Y, w, lambda learned, _: found.add(learned.answer, self._labels))
+        return found.like(Y)
 
     def answer_many(self, X: Any, Y: Any, k: int, w: Any = None) -> list[Prediction]:
         """Learn many events in turn; return all that can be said of each before it was learned.
@@ -510,36 +515,13 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         names = self.labels
         answer: NDArray[Any] = columns[:, [self._labels.get(name) for name in names]]
         if is_frame(X):
-            return _frame(answer, names, X)
+            return frame_like(answer, names, X)
         if names and all(type(name) is int and name >= 0 for name in names):
             numbers = np.array(names, np.int64)
             spread = np.zeros((len(answer), 1 + numbers.max()), answer.dtype)
             spread[:, numbers] = answer
             return spread
         return answer
-
-    def _like_labels(self, predicted: list[list[Hashable]], Y: Any) -> Any:
-        """Return label sets in the form of `Y`."""
-        is_sparse: bool = sparse.issparse(Y)
-        if not (is_sparse or isinstance(Y, np.ndarray) or is_frame(Y)):
-            return [set(names) for names in predicted]
-        names: list[Hashable] = list(Y.columns) if is_frame(Y) else list(range(Y.shape[1]))
-        column = {name: i for i, name in enumerate(names)}
-        pairs = [(row, column[name]) for row, found in enumerate(predicted) for name in found if name in column]
-        rows, columns = np.array(pairs, np.int64).reshape(-1, 2).T
-        if is_sparse:
-            return sparse.csr_array((np.ones(len(rows), np.bool_), (rows, columns)), shape=Y.shape)
-        answer = np.zeros((len(predicted), len(names)), np.bool_)
-        answer[rows, columns] = True
-        if is_frame(Y):
-            return _frame(answer, names, Y)
-        return answer
-
-
-def _frame(answer: NDArray[Any], names: list[Hashable], like: Any) -> Any:
-    """Return the columns of an array as a data frame of the kind of `like`."""
-    columns = {name: answer[:, i] for i, name in enumerate(names)}
-    return dataframe.to_native_frame(columns, like=dataframe.into_frame(like))
 
 
 def one_row(

@@ -13,8 +13,10 @@ from ihomer.vocabulary import Vocabulary, in_name_order
 
 __all__ = [
     "Columns",
+    "FoundLabels",
     "LabelRows",
     "feature_rows",
+    "frame_like",
     "index_arrays",
     "is_frame",
     "label_rows",
@@ -197,3 +199,40 @@ def named_in_row(labels: Any, row: int) -> tuple[list[Hashable], list[Hashable],
         return positive, unobserved, []
     given = set(names)
     return positive, unobserved, [name for name in table.names if name not in given]
+
+
+class FoundLabels:
+    """Answers to rows in turn, as entries of a matrix with named columns."""
+
+    def __init__(self, names: list[Hashable]) -> None:
+        self._names = names
+        self._column = {name: i for i, name in enumerate(names)}
+        self._n_rows = 0
+        self._rows: list[NDArray[np.int64]] = []
+        self._columns: list[NDArray[np.int64]] = []
+
+    def add(self, answer: NDArray[np.bool_], labels: Vocabulary) -> None:
+        """Take in the answers to some rows, bool[rows, labels]; what has no column is left out."""
+        rows, indices = np.nonzero(answer)
+        used, place = np.unique(indices, return_inverse=True)
+        columns = np.array([self._column.get(labels.name(i), -1) for i in used.tolist()], np.int64)[place]
+        self._rows.append(self._n_rows + rows[columns >= 0])
+        self._columns.append(columns[columns >= 0])
+        self._n_rows += len(answer)
+
+    def like(self, Y: Any) -> Any:
+        """Return all of it in the form of a matrix or frame."""
+        nothing = np.zeros(0, np.int64)
+        rows, columns = (np.concatenate([nothing, *parts]) for parts in (self._rows, self._columns))
+        is_sparse: bool = sparse.issparse(Y)
+        if is_sparse:
+            return sparse.csr_array((np.ones(len(rows), np.bool_), (rows, columns)), shape=Y.shape)
+        answer = np.zeros((self._n_rows, len(self._names)), np.bool_)
+        answer[rows, columns] = True
+        return frame_like(answer, self._names, Y) if is_frame(Y) else answer
+
+
+def frame_like(answer: NDArray[Any], names: list[Hashable], like: Any) -> Any:
+    """Return the columns of an array as a data frame of the kind of `like`."""
+    columns = {name: answer[:, i] for i, name in enumerate(names)}
+    return dataframe.to_native_frame(columns, like=dataframe.into_frame(like))

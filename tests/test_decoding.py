@@ -53,7 +53,7 @@ def alike_to(at):
     """Past events like event number `at`, and what their labels count: some too old, some yet to come, most of them neither."""
     rng = random.Random(at)
     numbers = {number for number in rng.sample(range(-3, 12), 5) if number < at}
-    numbers |= {at - 1 - back for back in rng.sample(range(-2, 40), 6)} | {at - 1024, at - 1025}
+    numbers |= {at - 1 - back for back in rng.sample(range(-2, 40), 6)} | {at - 2048, at - 2049}
     return {number: rng.gauss(0.12, 0.12) for number in sorted(numbers) if number >= 0}
 
 

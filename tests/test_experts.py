@@ -37,7 +37,8 @@ TWINS = {
 }
 # Largest difference of log-odds. float32 has 24 bits: a log-odds of up to 12 is written with an error of 5e-7. States of
 # float32 add up such errors over hundreds of events; where log-odds are taken of a sum near 0.002, they are 500 times larger.
-TOLERANCE = {"frequency": 2e-6, "neighbours": 5e-4, "linear": 2e-4, "rehearsal": 2e-4, "ridge": 5e-3, "bayes": 2e-4}
+# A product of two neighbours that lies between two of the numbers it is kept as is rounded to either.
+TOLERANCE = {"frequency": 2e-6, "neighbours": 5e-3, "linear": 2e-4, "rehearsal": 2e-4, "ridge": 5e-3, "bayes": 2e-4}
 NEAR_TIE = 2e-6  # products of float32 vectors of unit length that are closer than that may change their order
 KINDS = ("sparse", "dense", "binary", "missing", "mixed")
 
@@ -352,10 +353,10 @@ def test_chosen_neighbours_are_those_of_the_twin(kind, window, monkeypatch):
             if twin.gap <= NEAR_TIE:
                 continue
             ranked = sorted((n for n in products if products[n] > 0.0), key=lambda n: (-products[n], -n))
-            assert twin.nearest == ranked[:48]
+            assert twin.nearest == ranked[:32]
             share = dict(zip(fast.expert.alike.number[i].tolist(), fast.expert.alike.share[i].tolist(), strict=True))
             share.pop(-1, None)
-            assert share == pytest.approx(twin.share, abs=1e-4)
+            assert share == pytest.approx(twin.share, abs=3e-4)
             asked = set(np.flatnonzero(out[i, :, 1] > out[i, :, 1].min() + 0.1).tolist())
             assert asked == set(ranked[:5]) or not ranked
             checked += 1

@@ -10,9 +10,9 @@ from ihomer.kernels.window import nearest_slots
 
 
 @jit
-def nearest(products, slot, n_rows, size, candidates, best, similarity):
+def nearest(products, slot, n_rows, size, candidates, near, best, similarity):
     """Choose by the kernel that only kernels call."""
-    return nearest_slots(products, slot, n_rows, size, candidates, best, similarity)
+    return nearest_slots(products, slot, n_rows, size, candidates, near, best, similarity)
 
 
 def by_sorting(products, slot, n_rows, size, m):
@@ -25,7 +25,8 @@ def by_sorting(products, slot, n_rows, size, m):
 def check(products, slot, n_rows, m):
     size = len(products)
     best, similarity = np.full(m, -1), np.full(m, np.nan)
-    found = nearest(products, slot, n_rows, size, np.empty(size + 1, np.int64), best, similarity)
+    space = np.empty(size + 1, np.int64), np.empty(size + 1, np.float32)
+    found = nearest(products, slot, n_rows, size, *space, best, similarity)
     expected = by_sorting(products.tolist(), slot, n_rows, size, m)
     assert best[:found].tolist() == expected
     assert similarity[:found].tolist() == products[expected].tolist()
@@ -59,5 +60,5 @@ def test_the_nearest_of_a_ring_that_fills(n_rows):
 def test_thousands_of_rows_in_which_most_are_equal():
     rng = np.random.default_rng(1)
     for distinct in (1, 2, 3, 10, 1000):
-        products = (rng.integers(0, distinct + 1, 1024) / np.float32(distinct)).astype(np.float32)
-        check(products, 500, 1024, 48)
+        products = (rng.integers(0, distinct + 1, 2048) / np.float32(distinct)).astype(np.float32)
+        check(products, 500, 2048, 32)

@@ -11,15 +11,15 @@ from ihomer.kernels.window import MOST_PAIRS, N_LABELS, N_PAIRS, N_POSITIVE, fil
 
 __all__ = ["Neighbours"]
 
-_WINDOW = 1024
+_WINDOW = 2048
 _MOST_LABELS = 1024  # of an event that are kept
 _REVISED = 64  # events between two looks at which features are common
-_COMMON = 32  # a feature in more than a 32nd of the rows gets a column, and loses it below a quarter of that
+_COMMON = 64  # a feature in more than a 64th of the rows gets a column, and loses it below a quarter of that
 _LEAST_COMMON = 16
 
 
 class Neighbours(Expert):
-    """Votes of the 5 nearest of the last 1,024 events, and a kernel ridge regression among the 48 nearest."""
+    """Votes of the 5 nearest of the last 2,048 events, and a kernel ridge regression among the 32 nearest."""
 
     outputs = ("5 neighbours", "local ridge")
 
@@ -31,7 +31,7 @@ class Neighbours(Expert):
         self._entry_value = np.zeros((0, 0), np.float32)
         self._link = np.zeros((0, 0), np.int32)
         self._labels = np.zeros((0, 0), np.int32)
-        self._gram = np.zeros((0, 0), np.float32)
+        self._gram = np.zeros((0, 0), np.int16)
         self._head = np.full(0, -1, np.int32)
         self._present = np.zeros(0, np.int32)
         self._column_of = np.full(0, -1, np.int32)

@@ -21,10 +21,10 @@ from ihomer.kernels.labelsets import (
     count_set,
     find_set,
     learn_factors,
+    lift_of_near,
     set_hash,
     weigh_sets,
-    write_lift,
-    write_recency,
+    write_factors,
 )  # fmt: skip
 from ihomer.kernels.mixing import mix_learn, mix_row
 from ihomer.kernels.odds import POSITIVE, UNOBSERVED, bounded, log_odds, probability
@@ -316,8 +316,9 @@ def note_way(target, chosen, n_active, active, tally):
 
 
 @inner
-def learn_labelset(target, odds, weight, new, first, second, header, table, hashes, signatures, ends, pool, stats, total_count,
-                   last_seen, latest, weights_of_sets, live, n_live, factor, information, novelty, members):  # fmt: skip
+def learn_labelset(target, odds, weight, new, first, second, known, header, table, hashes, signatures, ends, pool, stats,
+                   total_count, last_seen, latest, weights_of_sets, live, n_live, factor, information, novelty,
+                   members):  # fmt: skip
     """Take the labelset of an event in; one with unobserved labels is not known and not taken."""
     size = np.int64(0)
     for label in range(target.size):
@@ -332,6 +333,9 @@ def learn_labelset(target, odds, weight, new, first, second, header, table, hash
     found = find_set(h, table, hashes)
     w = min(weight, 8.0)
     if found >= 0 and n_live > 0:
+        write_factors(
+            found, known, header, stats, total_count, last_seen, weights_of_sets[RECENCY], weights_of_sets[LIFT]
+        )  # fmt: skip
         likely = 0.0
         for k in range(size):
             likely += odds[members[k]]
@@ -376,14 +380,13 @@ def answer_row(
         p[label] = probability(q[label]) if tally[label, 0, SIZE] > 0.0 else 0.0
         log_none += math.log(1.0 - p[label])
     n_active = active_labels(p, active, place)
-    write_recency(header, stats, last_seen, latest, recency)
-    write_lift(alike, alike_share, header, stats, total_count, latest, lift)
+    known = lift_of_near(alike, alike_share, header, stats, total_count, latest, lift)
     n_live, best, covered = weigh_sets(
-        q, log_none, header, signatures, ends, pool, stats, factor, place, weights_of_sets[LIKELIHOOD], recency, lift,
-        posterior, live,
+        q, log_none, known, header, signatures, ends, pool, stats, total_count, last_seen, factor, place,
+        weights_of_sets[LIKELIHOOD], recency, lift, posterior, live,
     )  # fmt: skip
     new, first, second = novelty_of(n_live, covered, posterior[best] if best >= 0 else 1.0, novelty)
-    found[0], found[1], found[2], found[3] = n_live, new, first, second
+    found[0], found[1], found[2], found[3], found[4] = n_live, new, first, second, known
     joint[:n_active, : n_active + 1] = 0.0
     marginal[:] = 0.0
     none, largest = add_seen(1.0 - new, live, n_live, ends, pool, posterior, place, n_active, joint, marginal)
@@ -439,7 +442,7 @@ def decode_rows(
     total : float64[ways, 2], bands : float64[bands, thresholds, 2], tally : float64[labels, thresholds, 2], true positives,
     and answered plus true
     What an answer is made from, and what is learned with: inputs : float32[labels, 2]; final : float64[labels];
-    weights_of_sets : float64[4, sets]; live : int32[sets]; found : float64[4]
+    weights_of_sets : float64[4, sets]; live : int32[sets]; found : float64[5]
     known : these, `proba` and `answer` already hold what a call without `learn` wrote for the one row, and nothing was learned
     since. Not for micro-F1, which counts its ways to answer while it answers.
     Return (row, DONE), or (row, FULL) where there is no room for the labelset of that row.
@@ -464,9 +467,9 @@ def decode_rows(
             note_thresholds(t, proba[row], rate[row], total, bands, tally, events)
             note_answer(t, answer[row], events)
             learn_labelset(
-                t, odds[row], weight[row], found[1], found[2], found[3], header, table, hashes, signatures, ends, pool, stats,
-                total_count, last_seen, latest, weights_of_sets, live, np.int64(found[0]), factor, information, novelty,
-                members,
+                t, odds[row], weight[row], found[1], found[2], found[3], found[4], header, table, hashes, signatures, ends,
+                pool, stats, total_count, last_seen, latest, weights_of_sets, live, np.int64(found[0]), factor, information,
+                novelty, members,
             )  # fmt: skip
             if header[N_SETS] == room:  # what is forgotten now is so for the next row, whether it is learned or not
                 return row + 1, FULL

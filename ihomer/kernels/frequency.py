@@ -3,7 +3,7 @@
 import numpy as np
 
 from ihomer.kernels.common import inner, jit
-from ihomer.kernels.odds import POSITIVE, UNOBSERVED, log_odds
+from ihomer.kernels.odds import POSITIVE, UNOBSERVED, single_log_odds
 
 _KEEP_SLOW, _KEEP_RECENT, _KEEP_SEQUENCE = 0.9999, 0.95, 0.995  # per event
 _PRIOR = 2.0  # events that the shared rate counts for
@@ -28,11 +28,11 @@ def frequency_predict(rates, shared, marks, sequence, sequence_shared, out, at):
         for speed in range(2):
             base = min(max((shared[speed, 0] + 0.02) / (shared[speed, 1] + 1.0), 0.001), 0.5)
             r = rates[label, speed]
-            out[label, at + speed] = log_odds((r[0] + _PRIOR * base) / (r[1] + _PRIOR), _LEAST)
+            out[label, at + speed] = single_log_odds((r[0] + _PRIOR * base) / (r[1] + _PRIOR), _LEAST)
         k = context_of(marks[label])
         base = sequence_shared[k, 0] / sequence_shared[k, 1]
         c = sequence[label, k]
-        out[label, at + 2] = log_odds((c[0] + _PRIOR * base) / (c[1] + _PRIOR), _LEAST)
+        out[label, at + 2] = single_log_odds((c[0] + _PRIOR * base) / (c[1] + _PRIOR), _LEAST)
 
 
 @inner

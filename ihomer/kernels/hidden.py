@@ -112,7 +112,7 @@ def hidden_step(index, value, first, last, mark, base, weight, lower, lower_squa
     mark : uint8[labels]; lower_square : float64[rows + 1], upper_square : float64[units + 1]; back : float32[units]
     """
     for label in range(mark.size):
-        error = (mark[label] == POSITIVE) - probability(bounded(float(score[label]) + base[label], MOST_ODDS))
+        error = (mark[label] == POSITIVE) - probability(np.float32(bounded(float(score[label]) + base[label], MOST_ODDS)))
         score[label] = 0.0 if mark[label] == UNOBSERVED else weight * error
     for j in range(N_UNITS):
         row, total = upper[j], np.float32(0.0)

@@ -12,11 +12,12 @@ N_SETS, N_EVENTS, N_MEMBERS = 0, 1, 2
 COUNT, LOG_COUNT, RECENT = 0, 1, 2
 KEEP_RECENT = 0.98  # of a labelset's recent weight, per event
 LOOK_BACK = 256  # events after which a labelset has no recent weight
-N_LATEST = 1024  # events whose labelsets are known
+N_LATEST = 2048  # events whose labelsets are known
 _LEAST_RECENT = 0.02
-_FADED = KEEP_RECENT ** np.arange(2.0 * LOOK_BACK)
+_FADED = KEEP_RECENT ** np.arange(LOOK_BACK + 1.0)
 _NEGLIGIBLE = -10.0  # log-probability, relative to the largest, of a labelset that is left out
 _EVEN = 0.02  # of all events, added to how often a labelset has occurred before that is compared with its share
+_NOT_NEAR = 1e300  # in place of a lift
 _LEAST_P = 1e-6  # of a labelset from which the weights of the factors are learned
 _IMPOSSIBLE = -1e9  # log-odds of a label of negligible probability
 _NOT_COVERED = math.exp(-9.0)  # probability of a labelset that does not count as covered
@@ -99,64 +100,72 @@ def sets_to_weigh(place, n_sets, signatures, live):
 
 
 @inner
-def write_recency(header, stats, last_seen, latest, recency):
-    """Write log(recent n_S + 0.02) of each seen labelset to `recency`; see `weigh_sets`."""
-    n_sets, now = header[N_SETS], header[N_EVENTS]
-    nothing = math.log(_LEAST_RECENT)
-    recency[:n_sets] = nothing
-    for back in range(1, min(now, LOOK_BACK) + 1):
-        s = latest[(now - back) % N_LATEST]
-        if s >= 0 and recency[s] == nothing:
-            recency[s] = math.log(stats[s, RECENT] * _FADED[min(now - last_seen[s], 2 * LOOK_BACK - 1)] + _LEAST_RECENT)
-
-
-@inner
 def latest_set(number, now, latest):
-    """Return the labelset of an event by its number, -1 where it is not known or too long ago. latest : int32[1024]"""
+    """Return the labelset of an event by its number, -1 where it is not known or too long ago. latest : int32[2048]"""
     return latest[number % N_LATEST] if number >= max(now - N_LATEST, 0) and number < now else np.int32(-1)
 
 
 @inner
-def write_lift(alike, alike_share, header, stats, total_count, latest, lift):
-    """Write how much more each seen labelset is expected among events like this one than in general, `lift` : float64[sets].
+def lift_of(shares, known, count, total):
+    """Return how much more a labelset is expected among events like this one than in general.
 
-    lift = x, or ln(1 + x) where x > 0; x = (v_S - t P_S) / (P_S + 0.02), v_S : summed shares of the events alike with labelset
-    S, if positive; t : those of all of them whose labelsets are known; P_S : share of S in all events
+    lift = x, or ln(1 + x) where x > 0; x = (v - t n / N) / (n / N + 0.02), v : `shares`, summed of the events alike that have
+    it; t : `known`, of all whose labelsets are known; n : its count in all events, N : `total`, of all labelsets
+    """
+    x = (shares * total - known * count) / (count + _EVEN * total)
+    return math.log(1.0 + x) if x > 0.0 else x
+
+
+@inner
+def lift_of_near(alike, alike_share, header, stats, total_count, latest, lift):
+    """Write the lift of each labelset with a positive sum of shares to `lift`, float64[sets], and 1e300 for the others; return
+    the sum of all shares, at least 0.
+
     alike : int64[m], numbers of events, or -1; alike_share : float64[m]; total_count : float64[1], weight of all events
     """
     n_sets, now = header[N_SETS], header[N_EVENTS]
     lift[:n_sets] = 0.0
-    known = 0.0
+    known, n_near = 0.0, 0
+    near, near_lift = np.empty(alike.size, np.int32), np.empty(alike.size)
     for i in range(alike.size):
         s = latest_set(alike[i], now, latest)
         if s >= 0:
             lift[s] += alike_share[i]
             known += alike_share[i]
-    total, known, n_near = total_count[0], max(known, 0.0), 0
-    near, near_lift = np.empty(alike.size, np.int32), np.empty(alike.size)
+    known = max(known, 0.0)
     for i in range(alike.size):
         s = latest_set(alike[i], now, latest)
         if s >= 0 and lift[s] > 0.0:
-            x = (lift[s] * total - known * stats[s, COUNT]) / (stats[s, COUNT] + _EVEN * total)
-            near[n_near], near_lift[n_near] = s, math.log(1.0 + x) if x > 0.0 else x
+            near[n_near], near_lift[n_near] = s, lift_of(lift[s], known, stats[s, COUNT], total_count[0])
             n_near += 1
             lift[s] = 0.0  # another event with this labelset finds it done
-    for s in range(n_sets):
-        lift[s] = -known * stats[s, COUNT] / (stats[s, COUNT] + _EVEN * total)
+    lift[:n_sets] = _NOT_NEAR
     for i in range(n_near):
         lift[near[i]] = near_lift[i]
+    return known
 
 
 @inner
-def weigh_sets(odds, log_none, header, signatures, ends, pool, stats, factor, place, likelihood, recency, lift, posterior,
-               live):  # fmt: skip
+def write_factors(s, known, header, stats, total_count, last_seen, recency, lift):
+    """Write what weighs in a labelset beside its labels: log(recent n_S + 0.02), and its lift if that is not written yet."""
+    age = header[N_EVENTS] - last_seen[s]
+    recent = stats[s, RECENT] * _FADED[age] if age <= LOOK_BACK else 0.0
+    recency[s] = math.log(recent + _LEAST_RECENT)
+    if lift[s] == _NOT_NEAR:
+        lift[s] = lift_of(0.0, known, stats[s, COUNT], total_count[0])
+
+
+@inner
+def weigh_sets(odds, log_none, known, header, signatures, ends, pool, stats, total_count, last_seen, factor, place, likelihood,
+               recency, lift, posterior, live):  # fmt: skip
     """Write the probability of each seen labelset S that may matter to `posterior`, and its number to `live`; return how many,
     the best, and how much of all the labels' independent probability the seen labelsets hold.
 
     Only labelsets of labels that may apply matter: place : int64[labels], -1 for a label of negligible probability.
     log P(S) = a_1 sum over l in S of q_l + a_2 log n_S + a_3 log(recent n_S + 0.02) + a_4 lift_S + constant
     odds : float64[labels], q; live : int32[sets]; log_none : log-probability that no label applies
-    factor : float64[4], a; likelihood : float64[sets], the first factor, out; recency, lift : float64[sets], the last two
+    factor : float64[4], a; likelihood, recency, lift : float64[sets], the first factor and the last two, out where they matter
+    known : what `lift_of_near` returned, which has written to `lift`
     """
     n_sets = header[N_SETS]
     posterior[:n_sets] = 0.0
@@ -179,6 +188,7 @@ def weigh_sets(odds, log_none, header, signatures, ends, pool, stats, factor, pl
         likelihood[s] = total
         if p > _NOT_COVERED:
             covered += p
+        write_factors(s, known, header, stats, total_count, last_seen, recency, lift)
         posterior[s] = factor[0] * total + factor[1] * stats[s, LOG_COUNT] + factor[2] * recency[s] + factor[3] * lift[s]
         largest = max(largest, posterior[s])
         live[n_possible] = s

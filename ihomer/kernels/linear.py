@@ -63,7 +63,7 @@ def models_row(index, value, first, last, mark, weight, learn, known, rates, bas
             continue
         rate = rates[m] * weight
         for label in range(mark.size):
-            error = (mark[label] == POSITIVE) - probability(float(out[label, at + m]))
+            error = (mark[label] == POSITIVE) - probability(out[label, at + m])
             score[label] = 0.0 if mark[label] == UNOBSERVED else rate * error
         linear_step(index, value, first, last, w, score)
 

@@ -1,14 +1,17 @@
 """What the nearest of the last events say: votes of neighbours, and kernel ridge regression among them alone."""
 
+import math
+
 import numpy as np
 
 from ihomer.kernels.common import inner, jit
 from ihomer.kernels.linalg import solve_large
-from ihomer.kernels.odds import LEAST_P, log_odds, probability
+from ihomer.kernels.odds import LEAST_P, probability, single_log_odds
 from ihomer.kernels.window import N_LABELS, N_POSITIVE, NUMBER, insert_row, nearest_slots, shared_products
 
 N_VOTERS = 5
-N_NEAR = 48  # rows of the local regression
+N_NEAR = 32  # rows of the local regression
+_UNITS = 32767.0  # of a dot product as it is kept
 _RIDGE = 0.3
 _LEAST_SIMILARITY = 1e-3
 N_OUTPUTS = 2
@@ -57,7 +60,13 @@ def vote(voters, n_voters, best, similarity, ring, labels, importance, prior, vo
         add_votes(slot, share, ring, labels, prior, votes)
     mean = total / n_voters if n_voters > 0 else 1.0
     for label in range(votes.size):
-        out[label, at] = log_odds((votes[label] + mean * prior[label]) / (total + mean), 1e-5)
+        out[label, at] = single_log_odds((votes[label] + mean * prior[label]) / (total + mean), 1e-5)
+
+
+@inner
+def in_units(z):
+    """Return a dot product of rows of unit length as one of 65,535 whole numbers."""
+    return np.int16(math.floor(min(max(_UNITS * z, -_UNITS), _UNITS) + 0.5))
 
 
 @inner
@@ -74,13 +83,13 @@ def local_ridge(best, similarity, found, gram, ring, labels, importance, prior, 
     """Write the log-odds of p = r + k' (K + R)^-1 (Y - r), K and k : `power` of the dot products among the neighbours, newest
     first, and with the event.
 
-    R : diagonal, 0.3 / weight of the row; gram : float32[slots, slots], dot products of each row with the older ones
-    share : float64[found], k' (K + R)^-1, out; a : float64[48, 48], work space
+    R : diagonal, 0.3 / weight of the row; gram : int16[slots, slots], dot products of each row with the older ones, times 32767
+    share : float64[found], k' (K + R)^-1, out; a : float64[32, 32], work space
     """
     for i in range(found):
         row = gram[best[i]]
         for j in range(i, found):
-            a[i, j] = power(row[best[j]])
+            a[i, j] = power(row[best[j]] * (1.0 / _UNITS))
         a[i, i] += _RIDGE / importance[best[i]]
         share[i] = power(similarity[i])
     solve_large(a, share, found)
@@ -90,19 +99,19 @@ def local_ridge(best, similarity, found, gram, ring, labels, importance, prior, 
         total += share[i]
         add_votes(best[i], share[i], ring, labels, prior, votes)
     for label in range(votes.size):
-        out[label, at] = log_odds(prior[label] * (1.0 - total) + votes[label], LEAST_P)
+        out[label, at] = single_log_odds(prior[label] * (1.0 - total) + votes[label], LEAST_P)
 
 
 @inner
 def local_predict(
     index, value, first, last, n, size, ring, importance, entry, entry_value, link, head, column_of, columns, labels, gram,
-    base, products, candidates, voters, best, similarity, share, votes, prior, a, alike, alike_share, out, at,
+    base, products, candidates, near, voters, best, similarity, share, votes, prior, a, alike, alike_share, out, at,
 ):  # fmt: skip
     """Write the two log-odds of each label to out[:, at:at + 2], and the neighbours to `alike`; see `local_rows`."""
     for label in range(votes.size):
-        prior[label] = min(max(probability(float(out[label, base])), 1e-4), 0.9)
+        prior[label] = min(max(probability(out[label, base]), 1e-4), 0.9)
     shared_products(index, value, first, last, n, size, ring, entry, entry_value, link, head, column_of, columns, products)
-    found = nearest_slots(products, n % size, min(n, size), size, candidates, best, similarity)
+    found = nearest_slots(products, n % size, min(n, size), size, candidates, near, best, similarity)
     n_voters = choose_voters(similarity, found, voters)
     vote(voters, n_voters, best, similarity, ring, labels, importance, prior, votes, out, np.int64(at))
     local_ridge(best, similarity, found, gram, ring, labels, importance, prior, a, share, votes, out, np.int64(at + 1))
@@ -118,10 +127,10 @@ def local_rows(
 ):  # fmt: skip
     """Predict each row into out[row, :, at:at + 2], and put it in the window if `learn`.
 
-    Outputs: 5 neighbours of the window, local regression among 48
+    Outputs: 5 neighbours of the window, local regression among 32
     number : of the first row; importance : float64[slots], weights of the events; base : place of the rate in `out`
     products : float32[size or more], of the last row with those of the window, out
-    alike, alike_share : int64[rows, 48], float64[rows, 48], numbers of the rows of the regression, -1 where there are fewer,
+    alike, alike_share : int64[rows, 32], float64[rows, 32], numbers of the rows of the regression, -1 where there are fewer,
     and the weights of their labels there, out
     known : these, `products` and `out` already hold what a call without `learn` wrote for the one row, and nothing was learned
     since
@@ -130,14 +139,14 @@ def local_rows(
     n_labels = out.shape[1]
     best, similarity, share = np.empty(N_NEAR, np.int64), np.empty(N_NEAR), np.empty(N_NEAR)
     votes, prior, a = np.empty(n_labels), np.empty(n_labels), np.empty((N_NEAR, N_NEAR))
-    candidates, voters = np.empty(size + 1, np.int64), np.empty(N_VOTERS, np.int64)
+    candidates, near, voters = np.empty(size + 1, np.int64), np.empty(size + 1, np.float32), np.empty(N_VOTERS, np.int64)
     for row in range(out.shape[0]):
         first, last = indptr[row], indptr[row + 1]
         n = number + row if learn else np.int64(number)
         if not known:
             local_predict(
                 index, value, first, last, n, size, ring, importance, entry, entry_value, link, head, column_of, columns,
-                labels, gram, base, products, candidates, voters, best, similarity, share, votes, prior, a, alike[row],
+                labels, gram, base, products, candidates, near, voters, best, similarity, share, votes, prior, a, alike[row],
                 alike_share[row], out[row], np.int64(at),
             )  # fmt: skip
         if learn:
@@ -149,5 +158,5 @@ def local_rows(
             )  # fmt: skip
             importance[slot] = weight[row]
             for other in range(min(n, size)):
-                gram[slot, other] = shrink[row] * products[other]
-            gram[slot, slot] = 1.0 if last > first else 0.0
+                gram[slot, other] = in_units(shrink[row] * products[other])
+            gram[slot, slot] = in_units(1.0 if last > first else 0.0)

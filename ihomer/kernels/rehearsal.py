@@ -38,7 +38,7 @@ def gradient_step(index, value, first, last, mark, base, rate, w, score):
     mark : uint8[labels]
     """
     for label in range(mark.size):
-        error = (mark[label] == POSITIVE) - probability(bounded(float(score[label]) + base[label], MOST_ODDS))
+        error = (mark[label] == POSITIVE) - probability(np.float32(bounded(float(score[label]) + base[label], MOST_ODDS)))
         score[label] = 0.0 if mark[label] == UNOBSERVED else rate * error
     linear_step(index, value, first, last, w, score)
 

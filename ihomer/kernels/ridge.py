@@ -3,7 +3,7 @@
 import numpy as np
 
 from ihomer.kernels.common import inner, jit
-from ihomer.kernels.odds import LEAST_P, MOST_ODDS, POSITIVE, UNOBSERVED, bounded, log_odds, probability
+from ihomer.kernels.odds import LEAST_P, MOST_ODDS, POSITIVE, UNOBSERVED, bounded, probability, single_log_odds
 
 RIDGE = 0.3  # penalty on the squared weights
 _BIAS = np.float32(0.3)  # value of the constant feature, which has place 0
@@ -190,7 +190,7 @@ def ridge_rows(
         size = pairs_with_places(index, value, first, last, place_of, places, values)
         ridge_scores(places, values, size, n_labels, weights, hand[WAITING], gains, errors, score)
         for label in range(n_labels):
-            out[row, label, at] = log_odds(float(score[label]), LEAST_P)
+            out[row, label, at] = single_log_odds(float(score[label]), LEAST_P)
             out[row, label, at + 1] = bounded(float(score[second + label]) + out[row, label, base], MOST_ODDS)
         if not learn:
             continue
@@ -211,7 +211,7 @@ def ridge_rows(
             if target[row, label] != UNOBSERVED:
                 y = 1.0 if target[row, label] == POSITIVE else 0.0
                 error[label] = step * (y - score[label])
-                error[second + label] = step * (_LOGISTIC * (y - probability(float(out[row, label, at + 1]))))
+                error[second + label] = step * (_LOGISTIC * (y - probability(out[row, label, at + 1])))
         hand[N_LEARNED] += 1
         times = 1
         if quadratic < _SMALL:

@@ -13,6 +13,7 @@ from ihomer.kernels.odds import NEGATIVE, POSITIVE
 WIDTH_BITS = 12
 MOST_PAIRS = 1 << WIDTH_BITS  # of a row that are kept
 NUMBER, N_PAIRS, N_POSITIVE, N_LABELS = 0, 1, 2, 3
+_HALVINGS, _FEW = 6, 4  # until so many times the rows looked for are above a bound
 
 
 @inner
@@ -44,16 +45,37 @@ def shared_products(index, value, first, last, number, size, ring, entry, entry_
 
 
 @inner
-def bounds_of_nearest(products, n_slots, m):
-    """Return two bounds, low and high: at most m products are above `high`, and if it is not as low as `low`, all between the
-    two are equal, and more than m are above `low`. None is below 0.
+def coarse_bound(products, n_slots, m):
+    """Return a bound that at least m products are above, or 0 if not so many are positive; mostly not many more are.
 
-    By halving: to count what is above a number takes a fraction of the time in which the largest are kept in order.
+    By halving, without a branch for each product: to count what is above a number takes a fraction of the time in which the
+    largest are kept in order.
     """
-    low, high, count = np.float32(0.0), np.float32(0.0), 0
+    low, high = np.float32(0.0), np.float32(0.0)
     for slot in range(n_slots):
         high = max(high, products[slot])
-        count += products[slot] > low
+    for _ in range(_HALVINGS):
+        middle, count = np.float32(0.5) * low + np.float32(0.5) * high, 0
+        for slot in range(n_slots):
+            count += products[slot] > middle
+        if count >= m:
+            low = middle
+            if count <= _FEW * m:
+                break
+        else:
+            high = middle
+    return low
+
+
+@inner
+def bounds_of_nearest(products, n, m, low):
+    """Return two bounds, low and high: at most m of n products are above `high`, and if it is not as low as `low`, all between
+    the two are equal, and more than m are above `low`. None is below the `low` given.
+    """
+    high, count = low, 0
+    for i in range(n):
+        high = max(high, products[i])
+        count += products[i] > low
     if count <= m:
         return low, low
     while True:
@@ -61,8 +83,8 @@ def bounds_of_nearest(products, n_slots, m):
         if middle <= low or middle >= high:
             return low, high
         count = 0
-        for slot in range(n_slots):
-            count += products[slot] > middle
+        for i in range(n):
+            count += products[i] > middle
         if count == m:
             return middle, middle
         if count > m:
@@ -86,25 +108,29 @@ def slots_above(products, slot, n_rows, size, least, found):
 
 
 @inner
-def nearest_slots(products, slot, n_rows, size, candidates, best, similarity):
+def nearest_slots(products, slot, n_rows, size, candidates, near, best, similarity):
     """Write the rows of largest product, which must be positive, of the `n_rows` rows before `slot`; return how many.
 
-    Of equal ones the newer are taken. best, similarity : int64[m], float64[m], out, newest first; candidates : int64[more than
-    n_rows], work space
+    Of equal ones the newer are taken. best, similarity : int64[m], float64[m], out, newest first; candidates, near : int64[more
+    than n_rows], float32[more than n_rows], work space
     """
-    low, high = bounds_of_nearest(products, n_rows, best.size)
+    low = coarse_bound(products, n_rows, best.size)
     count = slots_above(products, slot, n_rows, size, low, candidates)
+    for i in range(count):
+        near[i] = products[candidates[i]]
+    low, high = bounds_of_nearest(near, count, best.size, low)
     n_above = np.int64(0)
     for i in range(count):
-        n_above += products[candidates[i]] > high
+        n_above += near[i] > high
     n_equal, found = best.size - n_above, np.int64(0)  # how many of the equal ones there is room for
     for i in range(count):
-        p = products[candidates[i]]
-        if p <= high:
+        if near[i] <= low:
+            continue
+        if near[i] <= high:
             if n_equal == 0:
                 continue
             n_equal -= 1
-        best[found], similarity[found] = candidates[i], p
+        best[found], similarity[found] = candidates[i], near[i]
         found += 1
     return found
 

@@ -118,7 +118,7 @@ def _fill_neighbours(expert: Neighbours, f: Fields, room: Room) -> None:
     expert._labels = f.array("_labels", np.int32, (n_slots, None))
     most = expert._labels.shape[1]
     f.require(most == next_power(most) <= MOST_NEAR_LABELS, "_labels has an impossible width")
-    expert._gram = f.array("_gram", np.float32, (n_slots, n_slots))
+    expert._gram = f.array("_gram", np.int16, (n_slots, n_slots))
     expert._head = f.array("_head", np.int32, (n_features,))
     expert._present = f.array("_present", np.int32, (n_features,))
     _check_ring(f, expert, number, room)

@@ -24,13 +24,13 @@ from ihomer.saved.values import Kinds, ModelFileError, Reader, Writer
 
 __all__ = ["FORMAT", "pack", "read_file", "unpack", "write_file"]
 
-FORMAT = 5  # rises whenever older readers could not make sense of a file
+FORMAT = 6  # rises whenever older readers could not make sense of a file
 _PREFIX = b'{"__metadata__":{"ihomer":"'
 _START = re.compile(rb"(\d{1,9}) ([0-9a-f]{64}) ")
 _NO_DIGEST = b"0" * 64
 _TENSORS = {
     "BOOL": np.bool_, "U8": np.uint8, "I8": np.int8, "I32": np.int32, "U32": np.uint32, "I64": np.int64, "U64": np.uint64,
-    "F32": np.float32, "F64": np.float64,
+    "I16": np.int16, "F32": np.float32, "F64": np.float64,
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ __all__ = ["Kinds", "ModelFileError", "Part", "Reader", "Writer", "is_name"]
 
 _MOST_DEPTH = 60
 _PLAIN_INT = 1 << 63
-_ARRAYS = ("bool", "uint8", "int8", "int32", "uint32", "int64", "uint64", "float32", "float64")
+_ARRAYS = ("bool", "uint8", "int8", "int16", "int32", "uint32", "int64", "uint64", "float32", "float64")
 _NUMBERS = {name: np.dtype(name) for name in (*_ARRAYS, "int16", "uint16", "float16")}
 _DTYPES = frozenset(np.dtype(name) for name in _ARRAYS)
 _NAME_TYPES = (str, int, float, bool, bytes, type(None), np.generic)

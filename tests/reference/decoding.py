@@ -13,7 +13,7 @@ from .mixing import SlowMixture, solve
 MOST_ODDS, MOST_INPUT = 12.0, 8.0
 MOST_ACTIVE, LEAST_ACTIVE = 64, 0.003
 LOOK_BACK, KEEP_RECENT, LEAST_RECENT = 256, 0.98, 0.02
-LATEST, EVEN = 1024, 0.02
+LATEST, EVEN = 2048, 0.02
 THRESHOLDS = [0.03 + 0.025 * k for k in range(24)]
 OTHER_WAYS = ("example_f1", "subset", "balanced")  # of answering, beside the thresholds, that micro-F1 chooses from
 WORTH_OF_MICRO, WORTH_OF_MACRO = 0.2, 0.6

@@ -16,6 +16,11 @@ class Past(NamedTuple):
     products: dict
 
 
+def in_units(z):
+    """A dot product as it is kept, one of 65,535 numbers."""
+    return math.floor(32767.0 * clamp(z, -1.0, 1.0) + 0.5) / 32767.0
+
+
 class SlowNeighbours:
     """Votes of the nearest of the last events, and kernel ridge regression among them; all products are computed each time."""
 
@@ -38,11 +43,11 @@ class SlowNeighbours:
         self.gap = self.least_gap(
             {e.number: products[e.number] for e in self.events if row.scaled.keys() & e.row.scaled.keys()}, ranked
         )
-        near = [(e, products[e.number]) for e in ranked[:48]]
+        near = [(e, products[e.number]) for e in ranked[:32]]
         self.nearest = [e.number for e, _ in near]
         answers = self.vote(near[:5], prior), self.regress(near, prior, lambda k: ((1.0 + k) / 2.0) ** 8)
         if learn:
-            products = {number: row.shrink * p for number, p in products.items()}
+            products = {number: in_units(row.shrink * p) for number, p in products.items()}
             self.events = [*self.events, Past(self.number, shrunk(row), products)][-self.window :]
             self.number += 1
         return [list(odds) for odds in zip(*answers, strict=True)]
