@@ -116,8 +116,8 @@ class CountingArrays:
 
 
 def counting(value: Any) -> Any:
-    """Return floats as counting numbers, arrays and all."""
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+    """Return floats as counting numbers, arrays and all, and the products that are kept as whole numbers."""
+    if isinstance(value, np.ndarray) and (value.dtype.kind == "f" or value.dtype == np.int16):
         found = np.empty(value.shape, object)
         for at, number in np.ndenumerate(value):
             found[at] = Counted(number)
