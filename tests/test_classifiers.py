@@ -224,6 +224,23 @@ def test_sparse_matrices_are_learned_as_sets(make):
     assert np.array_equal(model.predict_proba_many(sparse.csr_array(X)), single.predict_proba_many(X))
 
 
+def test_answers_have_the_columns_that_were_asked_for(make):
+    """What the model knows beside them is left out, whatever their order."""
+    X, Y = matrix_events()
+    X[100, :5] = 3.0
+    for form in (lambda Y: Y, pd.DataFrame, sparse.csr_array):
+        whole, part = make(), make()
+        for model in (whole, part):
+            model.learn_many(X[:100], Y[:100])
+        answer = whole.test_then_train_many(X[100:101], form(Y[100:101]))
+        some = pd.DataFrame(Y[100:101, [3, 1]], columns=[3, 1]) if form is pd.DataFrame else form(Y[100:101, :2])
+        fewer = part.test_then_train_many(X[100:101], some)
+        assert fewer.shape == (1, 2)
+        expected, found = (np.asarray(a.todense() if sparse.issparse(a) else a)[0].tolist() for a in (answer, fewer))
+        assert any(found)
+        assert found == ([expected[3], expected[1]] if form is pd.DataFrame else expected[:2])
+
+
 def test_weights(make):
     events = mixed_events(150)
     weights = [0.5 + (i % 4) for i in range(150)]
