@@ -24,7 +24,7 @@ from river import datasets
 from benchmarks import file_damage, fuzz_files
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
 from ihomer.baselines import MajorityLabelset, PreviousLabelset
-from ihomer.kernels import adwin
+from ihomer.kernels import adwin, partition_counts
 from ihomer.metrics import LogLoss, MacroF1, MicroF1, PrecisionAtK, Scoreboard
 from ihomer.persistence import KINDS, ModelFileError, load, pack, save, unpack, write_file
 from ihomer.saved.files import FORMAT
@@ -107,11 +107,17 @@ def test_an_empty_model_and_one_without_labels() -> None:
             assert pack(again, KINDS) == pack(learned(model, fuzz_files.events(30, 8)), KINDS)
 
 
-@pytest.mark.parametrize("name", ["default", "one tree"])
+@pytest.mark.parametrize("name", ["default", "trees", "one tree"])
 def test_counters_at_their_end_and_sums_beyond_all_bounds_are_no_end(name: str) -> None:
     model = learned(MODELS[name](), fuzz_files.events(150, 8))
     model.n_learned = 2**53 - 3
-    detector = model._detector if isinstance(model, IHOMERClassifier) else model._learner.state.detector
+    if isinstance(model, IHOMERClassifier):
+        detector, trees = model._detector, [member.learner for member in model._members]
+        model.partition._counts.meta[[partition_counts.EVENTS, partition_counts.WORK]] = 2**53 - 3
+    else:
+        detector, trees = model._learner.state.detector, [model._learner]
+    for tree in trees:
+        tree.state.header[0]["n_events"] = 2**53 - 3
     detector[:, [adwin.TOTAL, adwin.VARIANCE]] = math.inf, math.nan
     for seed in range(3):
         model = learned(unpack(pack(model, KINDS), KINDS), fuzz_files.events(40, seed))

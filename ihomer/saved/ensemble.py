@@ -12,7 +12,7 @@ from ihomer.kernels.decoding import N_BANDS, N_TALLIES, N_THRESHOLDS, N_WAYS
 from ihomer.kernels.labelsets import COUNT, N_EVENTS, N_FACTORS, N_LATEST, N_MEMBERS, N_SETS, N_WORDS
 from ihomer.mixing import Mixture
 from ihomer.saved.experts import FILL, Room, expert_state
-from ihomer.saved.fields import MOST, Fields, check_probes, held, next_power
+from ihomer.saved.fields import Fields, check_probes, held, next_power
 from ihomer.saved.tree import mixed
 
 __all__ = ["ensemble_state", "fill_ensemble"]
@@ -83,7 +83,7 @@ def _fill_decoder(decoder: Decoder, f: Fields, labels_in_use: NDArray[np.bool_],
     }  # fmt: skip
     for name, shape in shapes.items():
         setattr(decoder, name, f.array(name, np.float64, shape))
-    decoder._header = f.array("_header", np.int64, (3,), 0, MOST)
+    decoder._header = f.counters("_header", (3,))
     decoder._hashes = f.array("_hashes", np.uint64, (None,))
     most, n_places, least = int(decoder._most), len(decoder._hashes), min(64, int(decoder._most))
     doubled = least * max(1, next_power(-(-n_places // least)))
@@ -96,7 +96,8 @@ def _fill_decoder(decoder: Decoder, f: Fields, labels_in_use: NDArray[np.bool_],
     f.require(bool((count > 0.0).all()), "a labelset has been seen less than never")
     f.require(bool(np.isclose(decoder._total_count[0], count.sum(), rtol=1e-6)), "labelsets have another total than counts")
     now = int(decoder._header[N_EVENTS])
-    decoder._last_seen = f.array("_last_seen", np.int64, (n_places,), 0, now)
+    decoder._last_seen = f.counters("_last_seen", (n_places,))
+    f.require(bool((decoder._last_seen <= now).all()), "a labelset was seen after the last event")
     decoder._latest = f.array("_latest", np.int32, (N_LATEST,), -1, decoder.n_labelsets - 1)
     f.done()
     _check_labelsets(f, decoder, labels_in_use)

@@ -19,7 +19,7 @@ from ihomer.experts.ridge import _MOST_PLACES, Ridge
 from ihomer.kernels.hidden import N_UNITS, START
 from ihomer.kernels.ridge import AT_ONCE, WAITING
 from ihomer.kernels.window import MOST_PAIRS, N_LABELS, N_PAIRS, N_POSITIVE, NUMBER, WIDTH_BITS
-from ihomer.saved.fields import MOST, Fields, held, next_power
+from ihomer.saved.fields import Fields, held, next_power
 
 __all__ = ["FILL", "Room", "expert_state"]
 
@@ -72,7 +72,7 @@ def _fill_linear(expert: Linear, f: Fields, room: Room) -> None:
 
 
 def _fill_rehearsal(expert: Rehearsal, f: Fields, room: Room) -> None:
-    expert._number = f.whole("_number")
+    expert._number = f.counter("_number")
     n_slots = next_power(min(expert._number, PAST))
     expert._sizes = f.array("_sizes", np.int64, (n_slots, 3), 0)
     expert._importance = f.array("_importance", np.float64, (n_slots,))
@@ -164,7 +164,7 @@ def _fill_ridge(expert: Ridge, f: Fields, room: Room) -> None:
     expert._place_of = f.array("_place_of", np.int32, (n_features,), -1, places - 1)
     expert._counts = f.array("_counts", np.float64, (n_features,))
     expert._holder = f.array("_holder", np.int32, (places,), -1, n_features - 1)
-    expert._hand = f.array("_hand", np.int64, (5,), 0, MOST)
+    expert._hand = f.counters("_hand", (5,))
     expert._covariance = f.array("_covariance", np.float32, (places, places))
     expert._weights = f.array("_weights", np.float32, (places, 2, room.width))
     expert._gains = f.array("_gains", np.float32, (AT_ONCE, places))

@@ -117,6 +117,18 @@ class Fields:
         self.require(bool(np.isfinite(value).all()), f"{name} has values that are not finite")
         return value
 
+    def counters(self, name: str, shape: Shape) -> NDArray[np.int64]:
+        """Return an array of counters, int64; those beyond their end start there again.
+
+        A model that was loaded with counters at their end has counted on when it is saved: what it saves must load as well.
+        """
+        value: NDArray[np.int64] = np.minimum(self.array(name, np.int64, shape, 0, 2 * MOST), MOST)
+        return value
+
+    def counter(self, name: str) -> int:
+        """Return a single counter."""
+        return min(self.whole(name, 0, 2 * MOST), MOST)
+
     def whole(self, name: str, least: int = 0, most: int = MOST) -> int:
         """Return a whole number within bounds."""
         value = self.take(name)

@@ -50,8 +50,9 @@ def _fill_encoder(encoder: Encoder, f: Fields) -> int:
     room = max(_LEAST_FEATURES, next_power(features.size))
     f.require(len(features) <= encoder.max_features, "there are more features than max_features")
     encoder.kind = f.array("kind", np.uint8, (room,), 0, 1)
-    encoder._n_learned = f.whole("_n_learned")
-    encoder._last_seen = f.array("_last_seen", np.int64, (room,), 0, encoder._n_learned)
+    encoder._n_learned = f.counter("_n_learned")
+    encoder._last_seen = f.counters("_last_seen", (room,))
+    f.require(bool((encoder._last_seen <= encoder._n_learned).all()), "a feature was seen after the last event")
     encoder.n_forgotten = f.whole("n_forgotten", 0, ENDLESS)
     f.done()
     for key, index in features.items():
@@ -63,9 +64,8 @@ def _fill_encoder(encoder: Encoder, f: Fields) -> int:
 
 
 def _model_state(model: StreamClassifier) -> dict[str, Any]:
-    """Return what all classifiers have. The number of events stays where a file's counters end."""
-    n_learned = min(model.n_learned, MOST)
-    return {"settings": settings_of(model), "n_learned": n_learned, "encoder": _encoder_state(model._encoder)}
+    """Return what all classifiers have."""
+    return {"settings": settings_of(model), "n_learned": model.n_learned, "encoder": _encoder_state(model._encoder)}
 
 
 def _in_use(vocabulary: Vocabulary) -> NDArray[np.bool_]:
@@ -79,7 +79,7 @@ def tree_state(model: MLHATClassifier) -> dict[str, Any]:
     return {
         **_model_state(model),
         "labels": vocabulary_state(model._vocabulary),
-        "last_applied": np.minimum(model._last_applied, MOST),
+        "last_applied": model._last_applied,
         "tree": learner_state(model._learner),
     }
 
@@ -92,12 +92,12 @@ def tree_of(state: Any) -> MLHATClassifier:
     stored = state["tree"]["arrays"]["row_size"].shape[1]
     fields.require(settings["window"] == stored, "the windows of the leaves are not those of the settings")
     model: MLHATClassifier = made(MLHATClassifier, settings)
-    model.n_learned = fields.whole("n_learned")
+    model.n_learned = fields.counter("n_learned")
     n_features = _fill_encoder(model._encoder, fields.nested("encoder"))
     fill_vocabulary(model._vocabulary, fields.nested("labels"))
     used = _in_use(model._vocabulary)
     fields.require(len(model._vocabulary) <= model.max_labels, "there are more labels than max_labels")
-    model._last_applied = fields.array("last_applied", np.int64, (None,), 0, MOST)
+    model._last_applied = fields.counters("last_applied", (None,))
     fields.require(len(used) <= len(model._last_applied) <= 2 * len(used), "last_applied has an impossible length")
     fill_learner(model._learner, fields.nested("tree"), used, n_features)
     fields.require(len(model._learner.label_id) == len(model._vocabulary), "the tree has other labels than the model")
@@ -125,7 +125,7 @@ def classifier_of(state: Any) -> IHOMERClassifier:
     """Return a classifier with a state from a file."""
     fields = Fields(state, "the classifier")
     model: IHOMERClassifier = made(IHOMERClassifier, fields.take("settings"))
-    model.n_learned = fields.whole("n_learned")
+    model.n_learned = fields.counter("n_learned")
     n_features = _fill_encoder(model._encoder, fields.nested("encoder"))
     _take_same(fields, model, "partition", "partition", LabelPartition)
     _take_same(fields, model, "trees", "_tree", MLHATClassifier)
@@ -160,7 +160,7 @@ def _is_drift(drift: Any) -> bool:
     numbers = (drift["event"], drift["clusters_changed"])
     replaced = drift["learners_replaced"]
     words = drift["where"] == "global" and drift["what"] == "loss rose"
-    return words and type(replaced) is list and all(type(n) is int and abs(n) <= MOST for n in (*numbers, *replaced))
+    return words and type(replaced) is list and all(type(n) is int and abs(n) <= 2 * MOST for n in (*numbers, *replaced))
 
 
 def _member_state(member: Member) -> dict[str, Any]:

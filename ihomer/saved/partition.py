@@ -83,18 +83,18 @@ def labels_in_use(partition: LabelPartition) -> NDArray[np.bool_]:
 def _fill_counts(counts: PairCounts, f: Fields, n_labels: int) -> None:
     most, room = len(counts._taken), max(_LEAST_LABELS, next_power(n_labels))
     counts.label_count = f.finite("label_count", (room,), 0.0)
-    counts.last_seen = f.array("last_seen", np.int64, (room,), 0, MOST)
+    counts.last_seen = f.counters("last_seen", (room,))
     counts.size_count = f.finite("size_count", (most + 1,), 0.0)
     counts.keys = f.array("keys", np.int64, (None,))
     counts.values = f.finite("values", counts.keys.shape, 0.0)
     # Places of labels that the ring has not reached yet hold 0.
     counts.ring_label = f.array("ring_label", np.int32, counts.ring_label.shape, kernels.FORGOTTEN, max(0, n_labels - 1))
-    counts.ring_row = f.array("ring_row", np.int64, counts.ring_row.shape, 0, MOST)
+    counts.ring_row = f.counters("ring_row", counts.ring_row.shape)
     f.require(counts.ring_row[:, 1].max() <= most, "a label set in the ring is too long")
     counts.ring_weight = f.finite("ring_weight", counts.ring_weight.shape, 0.0)
     counts.detector = f.array("detector", np.float64, counts.detector.shape)
     check_detectors(f, counts.detector)
-    counts.meta = f.array("meta", np.int64, counts.meta.shape, 0, MOST)
+    counts.meta = f.counters("meta", counts.meta.shape)
     counts.scale = f.array("scale", np.float64, (1,), kernels.TINY_SCALE, 1.0)
     counts.n_dropped = f.whole("n_dropped", 0, ENDLESS)
     f.done()
@@ -158,7 +158,7 @@ def _is_tuple(value: Any, size: int, kind: type) -> bool:
 
 
 def _is_numbers(value: Any) -> bool:
-    return type(value) is tuple and all(type(part) is int and abs(part) <= MOST for part in value)
+    return type(value) is tuple and all(type(part) is int and abs(part) <= 2 * MOST for part in value)
 
 
 def _fill_changes(log: ChangeLog, f: Fields) -> None:

@@ -23,7 +23,7 @@ def _tally_state(tally: Tally) -> dict[str, Any]:
 
 
 def _fill_tally(tally: Tally, f: Fields) -> None:
-    tally.n_events, tally.n_ranked = f.whole("n_events"), f.whole("n_ranked")
+    tally.n_events, tally.n_ranked = f.counter("n_events"), f.counter("n_ranked")
     for name in SUMS:
         value = f.take(name)
         f.require(isinstance(value, float), f"{name} is no number")
@@ -33,7 +33,7 @@ def _fill_tally(tally: Tally, f: Fields) -> None:
         setattr(tally, name, f.array(name, np.float64, (None,)))
     f.require(len(tally.shared_by_sum) > 0 and len(tally.shared_by_union) > 0, "there are no sums by size")
     f.require(len(tally.per_label) % CELLS == 0, "a label has no three cells")
-    tally._touches = f.array("_touches", np.int64, tally.per_label.shape, 0, MOST)
+    tally._touches = f.counters("_touches", tally.per_label.shape)
     f.done()
 
 
@@ -113,7 +113,7 @@ def _board_of(state: Any) -> Scoreboard:
     board: Scoreboard = made(Scoreboard, {"labels": None, **settings})
     fill_vocabulary(board.vocabulary, fields.nested("labels"))
     board._n_declared = fields.whole("n_declared")
-    named = fields.array("times_named", np.int64, (None, 2), 0, MOST)
+    named = fields.counters("times_named", (None, 2))
     board._times_named = dict(named.tolist())
     fields.require(len(board._times_named) == len(named), "a label's count stands twice")
     board._by_index = fields.flag("by_index")

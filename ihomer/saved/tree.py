@@ -101,12 +101,13 @@ def _arrays(a: Fields, settings: NDArray[Any]) -> TreeState:
 def _check_counters(a: Fields, t: TreeState) -> None:
     h, settings = t.header[0], t.settings[0]
     for name in ("n_events", "n_splits", "n_switched", "n_dropped", "n_detected", "n_notes"):
-        a.require(0 <= h[name] <= MOST, f"{name} is impossible")
+        a.require(0 <= h[name] <= 2 * MOST, f"{name} is impossible")
+        h[name] = min(h[name], MOST)
     # A path of that depth has had a leaf beside each of its nodes: work space is bounded by what the file holds.
     a.require(0 <= h["deepest"] <= min(settings["max_depth"], len(t.slots) - 1), "the tree is too deep")
     kept = t.notes[: min(int(h["n_notes"]), NOTES)]
     known = (kept["what"] >= 0) & (kept["what"] < _KINDS)
-    a.require(bool(known.all() and (np.abs(kept["event"]) <= MOST).all()), "a note tells of something unknown")
+    a.require(bool(known.all() and (np.abs(kept["event"]) <= 2 * MOST).all()), "a note tells of something unknown")
 
 
 def _check_nodes(a: Fields, t: TreeState, n_features: int) -> None:
