@@ -36,7 +36,7 @@ def log_odds(p, least):
 
 @inner
 def single_log_odds(p, least):
-    """Return the same as an expert gives it: a float32, of whose logarithm this costs half the time."""
+    """Return the same as a float32, as experts give it: its logarithm takes half the time."""
     p = min(max(p, least), 1.0 - least)
     return math.log(np.float32(p / (1.0 - p)))
 

@@ -11,6 +11,7 @@ from ihomer.saved.values import ModelFileError, is_name
 from ihomer.vocabulary import Vocabulary
 
 __all__ = [
+    "BEYOND",
     "ENDLESS",
     "MOST",
     "Fields",
@@ -27,6 +28,7 @@ __all__ = [
 
 ENDLESS = 1 << 100  # of counters that no kernel sees
 MOST = 1 << 53  # of counters: none comes near, and sums with them do not overflow
+BEYOND = 2 * MOST  # what a counter that was at its end in a file may have come to when it is saved again
 
 Shape = tuple[int | None, ...]
 
@@ -122,12 +124,12 @@ class Fields:
 
         A model that was loaded with counters at their end has counted on when it is saved: what it saves must load as well.
         """
-        value: NDArray[np.int64] = np.minimum(self.array(name, np.int64, shape, 0, 2 * MOST), MOST)
+        value: NDArray[np.int64] = np.minimum(self.array(name, np.int64, shape, 0, BEYOND), MOST)
         return value
 
     def counter(self, name: str) -> int:
         """Return a single counter."""
-        return min(self.whole(name, 0, 2 * MOST), MOST)
+        return min(self.whole(name, 0, BEYOND), MOST)
 
     def whole(self, name: str, least: int = 0, most: int = MOST) -> int:
         """Return a whole number within bounds."""

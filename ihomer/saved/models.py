@@ -15,8 +15,8 @@ from ihomer.partition import LabelPartition
 from ihomer.replay import Replay
 from ihomer.saved.ensemble import ensemble_state, fill_ensemble
 from ihomer.saved.fields import (
+    BEYOND,
     ENDLESS,
-    MOST,
     Fields,
     check_detectors,
     fill_vocabulary,
@@ -160,7 +160,7 @@ def _is_drift(drift: Any) -> bool:
     numbers = (drift["event"], drift["clusters_changed"])
     replaced = drift["learners_replaced"]
     words = drift["where"] == "global" and drift["what"] == "loss rose"
-    return words and type(replaced) is list and all(type(n) is int and abs(n) <= 2 * MOST for n in (*numbers, *replaced))
+    return words and type(replaced) is list and all(type(n) is int and abs(n) <= BEYOND for n in (*numbers, *replaced))
 
 
 def _member_state(member: Member) -> dict[str, Any]:

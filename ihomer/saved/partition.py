@@ -13,8 +13,8 @@ from ihomer.pair_counts import PairCounts
 from ihomer.partition import LabelPartition
 from ihomer.partition_changes import MOST_LABELS, MOST_RECORDS, Change, ChangeLog, PartitionDrift
 from ihomer.saved.fields import (
+    BEYOND,
     ENDLESS,
-    MOST,
     Fields,
     check_detectors,
     check_probes,
@@ -158,7 +158,7 @@ def _is_tuple(value: Any, size: int, kind: type) -> bool:
 
 
 def _is_numbers(value: Any) -> bool:
-    return type(value) is tuple and all(type(part) is int and abs(part) <= 2 * MOST for part in value)
+    return type(value) is tuple and all(type(part) is int and abs(part) <= BEYOND for part in value)
 
 
 def _fill_changes(log: ChangeLog, f: Fields) -> None:

@@ -9,7 +9,7 @@ from ihomer.kernels import tree_state
 from ihomer.kernels.adwin import adwin_arrays
 from ihomer.kernels.tree_state import MAX_LABELSETS, NONE, NOTES, TreeState
 from ihomer.learner import TreeLearner
-from ihomer.saved.fields import MOST, Fields, check_detectors, check_list, check_probes, next_power
+from ihomer.saved.fields import BEYOND, MOST, Fields, check_detectors, check_list, check_probes, next_power
 
 __all__ = ["RECORDS", "fill_learner", "learner_state", "mixed"]
 
@@ -101,13 +101,13 @@ def _arrays(a: Fields, settings: NDArray[Any]) -> TreeState:
 def _check_counters(a: Fields, t: TreeState) -> None:
     h, settings = t.header[0], t.settings[0]
     for name in ("n_events", "n_splits", "n_switched", "n_dropped", "n_detected", "n_notes"):
-        a.require(0 <= h[name] <= 2 * MOST, f"{name} is impossible")
+        a.require(0 <= h[name] <= BEYOND, f"{name} is impossible")
         h[name] = min(h[name], MOST)
     # A path of that depth has had a leaf beside each of its nodes: work space is bounded by what the file holds.
     a.require(0 <= h["deepest"] <= min(settings["max_depth"], len(t.slots) - 1), "the tree is too deep")
     kept = t.notes[: min(int(h["n_notes"]), NOTES)]
     known = (kept["what"] >= 0) & (kept["what"] < _KINDS)
-    a.require(bool(known.all() and (np.abs(kept["event"]) <= 2 * MOST).all()), "a note tells of something unknown")
+    a.require(bool(known.all() and (np.abs(kept["event"]) <= BEYOND).all()), "a note tells of something unknown")
 
 
 def _check_nodes(a: Fields, t: TreeState, n_features: int) -> None:
