@@ -57,8 +57,8 @@ class IHOMERClassifier(StreamClassifier):
         The settings of the clusters' trees: an `MLHATClassifier`; None for one that starts alternates on drift. Its
         `max_features`, `max_labels` and `seed` are not used.
     global_drift
-        Watch the loss of the whole model with ADWIN; when it rises, the mixture is open to other weights, the partition is
-        built anew and clusters whose loss has risen get new trees.
+        Watch the loss of the whole model with ADWIN; when it rises, the mixture is open to other weights, past events from
+        before the change count less, the partition is built anew and clusters whose loss has risen get new trees.
     drift_delta
         ADWIN's risk of a false alarm there.
     max_ancestors
@@ -330,13 +330,14 @@ class IHOMERClassifier(StreamClassifier):
 
     def _answer_drift(self, event: int) -> None:
         """The loss of the model has risen: build the partition anew, and replace the learners that have become worse."""
+        since = adwin_width(self._detector, 0)
         if self._ensemble is not None:
-            self._ensemble.mixture.doubt()
+            self._ensemble.doubt(since)
         changes = self.partition.rebuild()
         drifted = [member for member in self._members if member.is_primary and member.has_drifted]
         for member in drifted:
             member.is_primary = False
-        self._rearrange(min(self.replay, adwin_width(self._detector, 0)))
+        self._rearrange(min(self.replay, since))
         self._drifts.append(
             {
                 "event": event,

@@ -133,6 +133,13 @@ class Ensemble:
         rows = self._scale.rows(batch, 0, len(batch.weight), n_labels, False)
         return self._inputs(self._run_experts(rows, tree, False, self._outputs(rows, n_labels)))
 
+    def doubt(self, recent: int) -> None:
+        """Be open to other weights, and believe less in past events but for the last `recent` ones: something has changed."""
+        self._asked = None
+        self.mixture.doubt()
+        for expert in self._experts:
+            expert.doubt(recent)
+
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         """Start labels anew whose indices are given to others."""
         self._asked = None

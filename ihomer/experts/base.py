@@ -6,8 +6,9 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MOST_WEIGHTS", "Alike", "Expert", "Outputs", "Rows", "larger"]
+__all__ = ["DOUBT", "MOST_WEIGHTS", "Alike", "Expert", "Outputs", "Rows", "larger"]
 
+DOUBT = 0.3  # of its weight is left to a past event that is doubted
 MOST_WEIGHTS = 1 << 24  # of one model: where features times labels are more, features share rows of weights
 
 Outputs = NDArray[np.float32]
@@ -63,6 +64,12 @@ class Expert(abc.ABC):
 
         `out` is float32[rows, labels, outputs of all experts]; place 0 holds the log-odds of the label's rate. With `known`
         there is one row, which is learned: `out` is that of the last call, which only asked about it.
+        """
+
+    def doubt(self, recent: int) -> None:  # noqa: B027
+        """Believe less in past events that are kept, but for the last `recent` ones: something has changed before these.
+
+        Nothing to do for an expert that keeps none.
         """
 
     @abc.abstractmethod

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ihomer.experts.base import Alike, Expert, Outputs, Rows, larger
+from ihomer.experts.base import DOUBT, Alike, Expert, Outputs, Rows, larger
 from ihomer.kernels.local import N_NEAR, local_rows
-from ihomer.kernels.window import MOST_PAIRS, N_LABELS, N_PAIRS, N_POSITIVE, fill_column
+from ihomer.kernels.window import MOST_PAIRS, N_LABELS, N_PAIRS, N_POSITIVE, NUMBER, fill_column
 
 __all__ = ["Neighbours"]
 
@@ -28,15 +28,15 @@ class Neighbours(Expert):
         self._ring = np.full((0, 4), -1)
         self._importance = np.zeros(0)
         self._entry = np.zeros((0, 0), np.int32)
-        self._entry_value = np.zeros((0, 0), np.float32)
+        self._entry_value = np.zeros((0, 0), np.int16)
         self._link = np.zeros((0, 0), np.int32)
         self._labels = np.zeros((0, 0), np.int32)
-        self._gram = np.zeros((0, 0), np.int16)
+        self._gram = np.zeros((0, 0), np.uint8)
         self._head = np.full(0, -1, np.int32)
         self._present = np.zeros(0, np.int32)
         self._column_of = np.full(0, -1, np.int32)
         self._holder = np.zeros(0, np.int32)
-        self._columns = np.zeros((0, _WINDOW), np.float32)
+        self._columns = np.zeros((0, _WINDOW), np.int16)
         self._n_columns = 0
         self._products = np.zeros(_WINDOW, np.float32)  # of the last row with those of the window
         self.alike: Alike | None = None
@@ -105,10 +105,21 @@ class Neighbours(Expert):
         for feature in np.flatnonzero((self._present > common) & (self._column_of < 0)).tolist():
             self._columns = larger(self._columns, 0, self._n_columns + 1)
             self._holder = larger(self._holder, 0, self._n_columns + 1)
-            column = self._columns[self._n_columns]
-            fill_column(feature, _WINDOW, self._ring, self._entry_value, self._link, self._head, column)
+            self._fill_column(self._n_columns, feature)
             self._column_of[feature], self._holder[self._n_columns] = self._n_columns, feature
             self._n_columns += 1
+
+    def _fill_column(self, column: int, feature: int) -> None:
+        fill_column(feature, _WINDOW, self._ring, self._entry_value, self._link, self._head, self._columns[column])
+
+    def fill_columns(self, room: int) -> None:
+        """Fill the columns that features hold, of so many that there is room for: they follow from the rows."""
+        self._columns = np.zeros((room, _WINDOW), np.int16)
+        for column, feature in enumerate(self._holder[: self._n_columns].tolist()):
+            self._fill_column(column, feature)
+
+    def doubt(self, recent: int) -> None:
+        self._importance[self._ring[:, NUMBER] < self._number - recent] *= DOUBT
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         for slot, (_, _, n_positive, n_labels) in enumerate(self._ring.tolist()):

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ihomer.experts.base import Expert, Outputs, Rows, larger, weight_rows
+from ihomer.experts.base import DOUBT, Expert, Outputs, Rows, larger, weight_rows
 from ihomer.experts.linear import fitted
 from ihomer.kernels.hidden import N_UNITS, START
 from ihomer.kernels.rehearsal import N_LABELS, N_PAIRS, N_POSITIVE, rehearsal_rows
@@ -64,6 +64,10 @@ class Rehearsal(Expert):
         )  # fmt: skip
         if learn:
             self._number += len(rows.weight)
+
+    def doubt(self, recent: int) -> None:
+        age = (self._number - 1 - np.arange(len(self._importance))) % _WINDOW  # of the event in each slot
+        self._importance[age >= recent] *= DOUBT
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         self._weights[:, :, labels] = 0.0

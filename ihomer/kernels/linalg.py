@@ -48,11 +48,12 @@ def eliminate(a, b, pivot, row, size):
 
 
 @inner
-def solve_large(a, b, size):
+def solve_large(a, b, size, least):
     """Solve A x = b for a symmetric positive definite A of ten rows and more: A = L D L', four columns of L at a time.
 
     a : float64[n, n], n divisible by 4, upper triangle; overwritten by D on the diagonal, D L' above, L below
-    b : float64[n], overwritten by x; size : how much of both is used
+    b : float64[n], overwritten by x; size : how much of both is used; least : no eigenvalue of A is below it, and so nothing on
+    the diagonal of D but by rounding
     """
     padded = (size + 3) // 4 * 4
     for i in range(size, padded):  # unknowns that are 0
@@ -60,7 +61,7 @@ def solve_large(a, b, size):
         a[i, i] = 1.0
     for k in range(0, padded, 4):
         for pivot in range(k, k + 4):
-            a[pivot, pivot] = max(a[pivot, pivot], _LEAST_PIVOT)
+            a[pivot, pivot] = max(a[pivot, pivot], least)
             for row in range(pivot + 1, k + 4):
                 eliminate(a, b, pivot, row, padded)
         for i in range(k + 4, padded):

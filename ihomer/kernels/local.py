@@ -1,7 +1,5 @@
 """What the nearest of the last events say: votes of neighbours, and kernel ridge regression among them alone."""
 
-import math
-
 import numpy as np
 
 from ihomer.kernels.common import inner, jit
@@ -11,8 +9,9 @@ from ihomer.kernels.window import N_LABELS, N_POSITIVE, NUMBER, insert_row, near
 
 N_VOTERS = 5
 N_NEAR = 32  # rows of the local regression
-_UNITS = 32767.0  # of a dot product as it is kept
+_UNITS = np.float32(255.0)  # of the kernel of two rows as it is kept
 _RIDGE = 0.3
+_MOST_WEIGHT = 8.0  # of a row: the ridge of a heavier one would be lost in the rounding of what is kept
 _LEAST_SIMILARITY = 1e-3
 N_OUTPUTS = 2
 
@@ -64,18 +63,18 @@ def vote(voters, n_voters, best, similarity, ring, labels, importance, prior, vo
 
 
 @inner
-def in_units(z):
-    """Return a dot product of rows of unit length as one of 65,535 whole numbers."""
-    return np.int16(math.floor(min(max(_UNITS * z, -_UNITS), _UNITS) + 0.5))
-
-
-@inner
 def power(z):
     """Return the kernel ((1 + z) / 2)^8 of a dot product: near 1 it falls as exp(4 (z - 1)) does."""
-    z = 0.5 + 0.5 * z
+    z = np.float32(0.5) + np.float32(0.5) * z
     z *= z
     z *= z
     return z * z
+
+
+@inner
+def in_steps(k):
+    """Return a number from 0 to 1 as one of 256 steps: the nearest one."""
+    return np.uint8(min(_UNITS * k, _UNITS) + np.float32(0.5))
 
 
 @inner
@@ -83,16 +82,17 @@ def local_ridge(best, similarity, found, gram, ring, labels, importance, prior, 
     """Write the log-odds of p = r + k' (K + R)^-1 (Y - r), K and k : `power` of the dot products among the neighbours, newest
     first, and with the event.
 
-    R : diagonal, 0.3 / weight of the row; gram : int16[slots, slots], dot products of each row with the older ones, times 32767
+    R : diagonal, 0.3 / weight of the row, of 8 at most
+    gram : uint8[slots, slots], `power` of the dot products of each row with the older ones, times 255
     share : float64[found], k' (K + R)^-1, out; a : float64[32, 32], work space
     """
     for i in range(found):
         row = gram[best[i]]
         for j in range(i, found):
-            a[i, j] = power(row[best[j]] * (1.0 / _UNITS))
-        a[i, i] += _RIDGE / importance[best[i]]
+            a[i, j] = row[best[j]] * (1.0 / _UNITS)
+        a[i, i] += _RIDGE / min(importance[best[i]], _MOST_WEIGHT)
         share[i] = power(similarity[i])
-    solve_large(a, share, found)
+    solve_large(a, share, found, _RIDGE / _MOST_WEIGHT)
     total = 0.0
     votes[:] = 0.0
     for i in range(found):
@@ -158,5 +158,5 @@ def local_rows(
             )  # fmt: skip
             importance[slot] = weight[row]
             for other in range(min(n, size)):
-                gram[slot, other] = in_units(shrink[row] * products[other])
-            gram[slot, slot] = in_units(1.0 if last > first else 0.0)
+                gram[slot, other] = in_steps(power(shrink[row] * products[other]))
+            gram[slot, slot] = in_steps(np.float32(1.0))

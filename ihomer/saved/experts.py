@@ -18,7 +18,7 @@ from ihomer.experts.rehearsal import _WINDOW as PAST
 from ihomer.experts.ridge import _MOST_PLACES, Ridge
 from ihomer.kernels.hidden import N_UNITS, START
 from ihomer.kernels.ridge import AT_ONCE, WAITING
-from ihomer.kernels.window import MOST_PAIRS, N_LABELS, N_PAIRS, N_POSITIVE, NUMBER, WIDTH_BITS
+from ihomer.kernels.window import MOST_PAIRS, N_LABELS, N_PAIRS, N_POSITIVE, NUMBER, UNITS, WIDTH_BITS
 from ihomer.saved.fields import Fields, held, next_power
 
 __all__ = ["FILL", "Room", "expert_state"]
@@ -45,7 +45,7 @@ class Room(NamedTuple):
 
 def expert_state(expert: Expert) -> dict[str, Any]:
     """Return the state of an expert."""
-    return held(expert, "_products", "alike")
+    return held(expert, "_products", "_columns", "alike")
 
 
 def _fill_frequency(expert: Frequency, f: Fields, room: Room) -> None:
@@ -113,12 +113,12 @@ def _fill_neighbours(expert: Neighbours, f: Fields, room: Room) -> None:
     expert._entry = f.array("_entry", np.int32, (n_slots, None))
     width = expert._entry.shape[1]
     f.require(width == next_power(width) <= MOST_PAIRS, "_entry has an impossible width")
-    expert._entry_value = f.array("_entry_value", np.float32, (n_slots, width), -_MOST_VALUE, _MOST_VALUE)
+    expert._entry_value = f.array("_entry_value", np.int16, (n_slots, width), -UNITS, UNITS)
     expert._link = f.array("_link", np.int32, (n_slots, width))
     expert._labels = f.array("_labels", np.int32, (n_slots, None))
     most = expert._labels.shape[1]
     f.require(most == next_power(most) <= MOST_NEAR_LABELS, "_labels has an impossible width")
-    expert._gram = f.array("_gram", np.int16, (n_slots, n_slots))
+    expert._gram = f.array("_gram", np.uint8, (n_slots, n_slots))
     expert._head = f.array("_head", np.int32, (n_features,))
     expert._present = f.array("_present", np.int32, (n_features,))
     _check_ring(f, expert, number, room)
@@ -145,17 +145,17 @@ def _check_ring(f: Fields, expert: Neighbours, number: int, room: Room) -> None:
 
 
 def _fill_columns(f: Fields, expert: Neighbours, n_features: int) -> None:
-    """Take in the columns of common features: each has one holder, which knows it."""
+    """Fill the columns of common features anew: each has one holder, which knows it."""
     expert._column_of = f.array("_column_of", np.int32, (n_features,), -1)
     expert._holder = f.array("_holder", np.int32, (None,))
     room = len(expert._holder)
     f.require(room == next_power(room) <= max(n_features, 1), "_holder has an impossible length")
-    expert._columns = f.array("_columns", np.float32, (room, _WINDOW))
     n_columns = expert._n_columns = f.whole("_n_columns", 0, room)
     holder = expert._holder[:n_columns]
     f.require(bool(((holder >= 0) & (holder < n_features)).all()), "a column is held by an unknown feature")
     f.require(bool((expert._column_of[holder] == np.arange(n_columns)).all()), "a column is not its holder's")
     f.require(int((expert._column_of >= 0).sum()) == n_columns, "a feature has a column that is another one's")
+    expert.fill_columns(room)
 
 
 def _fill_ridge(expert: Ridge, f: Fields, room: Room) -> None:

@@ -5,9 +5,9 @@ are as good as each other, the last digits of a sum decide, and the twins may di
 """
 
 import math
-import struct
 from itertools import chain, combinations
 
+from .experts import single
 from .mixing import SlowMixture, solve
 
 MOST_ODDS, MOST_INPUT = 12.0, 8.0
@@ -34,11 +34,6 @@ def logit(p, least):
     """Log-odds of a probability, which is kept off 0 and 1."""
     p = clip(p, least, 1.0 - least)
     return math.log(p / (1.0 - p))
-
-
-def single(x):
-    """The nearest number of 32 bits."""
-    return struct.unpack("f", struct.pack("f", x))[0]
 
 
 def subsets(items):

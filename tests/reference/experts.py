@@ -27,6 +27,11 @@ def sigmoid(z):
     return 1.0 / (1.0 + math.exp(-z))
 
 
+def single(x):
+    """The nearest number of 32 bits. Of a sum or a product of two such numbers it is what the machine gives for them."""
+    return unpack("f", pack("f", x))[0]
+
+
 def clamp(value, least, most):
     return min(max(value, least), most)
 
@@ -97,7 +102,7 @@ def unit(x, new):
 
 def shrunk(row):
     """The row as it is learned from, in float32 as it is kept: products that are equal there must be equal here."""
-    return row._replace(scaled={f: unpack("f", pack("f", row.shrink * v))[0] for f, v in row.scaled.items()})
+    return row._replace(scaled={f: single(row.shrink * v) for f, v in row.scaled.items()})
 
 
 class SlowFrequency:
@@ -310,7 +315,7 @@ class SlowRehearsal:
             return result
         self.descend(row, base, row.shrink)
         self.hidden.descend(row, base, row.shrink)
-        row = shrunk(row)
+        row = shrunk(row)._replace(weight=min(row.weight, 8.0))
         if len(self.slots) < self.window:
             self.slots.append(row)
         else:
@@ -330,6 +335,12 @@ class SlowRehearsal:
             error = (label in row.positive) - sigmoid(clamp(self.score(row.scaled, label) + start, -MOST_ODDS, MOST_ODDS))
             for f, v in [(CONSTANT, BIAS), *row.scaled.items()]:
                 self.weights[f, label] = self.weights.get((f, label), 0.0) + rate * min(row.weight, 8.0) * error * v
+
+    def doubt(self, recent):
+        """Events older than the last `recent` ones count 0.3 of what they did."""
+        for number in range(max(self.number - self.window, 0), self.number - recent):
+            row = self.slots[number % self.window]
+            self.slots[number % self.window] = row._replace(weight=0.3 * row.weight)
 
     def forget_labels(self, labels):
         self.weights = {key: w for key, w in self.weights.items() if key[1] not in labels}
