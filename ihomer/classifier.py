@@ -89,7 +89,7 @@ class IHOMERClassifier(StreamClassifier):
     ...     score.update(y, model.predict_one(x))
     ...     model.learn_one(x, y)
     >>> score
-    MicroF1: 62.77%
+    MicroF1: 62.92%
     """
 
     def __init__(
@@ -394,7 +394,8 @@ class IHOMERClassifier(StreamClassifier):
 
     @property
     def expert_weights(self) -> dict[str, float]:
-        """Weights that the experts' log-odds have in the mixture: the mean of those for rare, less rare and common labels.
+        """Weights that the experts' log-odds have in the mixture: the mean of those for rare, less rare and common labels, by
+        how much has been learned from each.
 
         A label's own corrections come on top.
         Weights can be negative and need not sum to 1. Empty where nothing is mixed, as with the experts ``("tree",)``.

@@ -63,7 +63,7 @@ class Decoder:
         self._information = 20.0 * np.eye(4)
         self._novelty = np.array([[-1.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
         self._latest = np.full(N_LATEST, -1, np.int32)
-        self._weights, self._weights_information = weights_start(0, 2)
+        self._weights, self._weights_information = weights_start(0, (1.0, 1.0))
         self._own = own_start(0, 2)
         self._total = np.zeros((N_WAYS, 2))
         self._bands = np.zeros((N_BANDS, N_THRESHOLDS, 2))

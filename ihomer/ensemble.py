@@ -16,6 +16,7 @@ __all__ = ["Ensemble"]
 
 _MOST_OUTPUTS = 4_000_000  # log-odds held at once
 _LEAST_P = 0.002  # of a tree, whose 0 and 1 mean little
+_TREE_START = 0.05  # what the trees weigh in the mixture at first; see `Expert.start`
 
 
 class Asked(NamedTuple):
@@ -51,11 +52,15 @@ class Ensemble:
         # The label's rate is the start of the others, so its expert is always there, if not always mixed in.
         self._experts: list[Expert] = [make() for name, make in EXPERTS.items() if name in names or name == "frequency"]
         self.outputs = [output for expert in self._experts for output in expert.outputs]
+        start = [weight for expert in self._experts for weight in expert.start]
         self._first = 0 if "frequency" in names else len(self._experts[0].outputs)
         self.takes_tree = "tree" in names
         if self.takes_tree:
             self.outputs.append("tree")
-        self.mixture = Mixture(len(self.outputs) - self._first, fixed=mixing == "mean")
+            start.append(_TREE_START)
+        if mixing == "mean":
+            start = [1.0] * len(start)
+        self.mixture = Mixture(start[self._first :], fixed=mixing == "mean")
         self.decoder = Decoder(objective, most_labelsets)
         self._scale = FeatureScale()
         self._room = (0, 0)  # labels and features that there is room for

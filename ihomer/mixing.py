@@ -1,5 +1,7 @@
 """The mixture of the experts' log-odds."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,17 +20,17 @@ class Mixture:
 
     Parameters
     ----------
-    n_inputs
-        How many log-odds are mixed for each label.
+    start
+        What each of the log-odds of a label weighs at first, in comparison with the others.
     fixed
-        Keep equal weights.
+        Keep these weights.
     """
 
-    def __init__(self, n_inputs: int, fixed: bool = False) -> None:
+    def __init__(self, start: Sequence[float], fixed: bool = False) -> None:
         self.fixed = fixed
-        self._n_inputs = n_inputs
-        self._weights, self._information = weights_start(N_GROUPS, n_inputs)
-        self._own = own_start(0, n_inputs)
+        self._n_inputs = len(start)
+        self._weights, self._information = weights_start(N_GROUPS, start)
+        self._own = own_start(0, len(start))
 
     def run(
         self,
@@ -53,8 +55,10 @@ class Mixture:
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        """The weights of the inputs, the mean of those of the groups of labels."""
-        result: NDArray[np.float64] = self._weights[0, :-1] + self._weights[1:, :-1].mean(axis=0)
+        """The weights of the inputs: the mean of those of the groups of labels, by the information that each has given."""
+        given = np.trace(self._information[1:, :-1, :-1], axis1=1, axis2=2)
+        share = given / given.sum() if given.sum() > 0.0 else np.full(N_GROUPS, 1.0 / N_GROUPS)
+        result: NDArray[np.float64] = self._weights[0, :-1] + share @ self._weights[1:, :-1]
         return result
 
     def weights_of(self, label: int, rate: float) -> NDArray[np.float64]:

@@ -53,7 +53,8 @@ def check(fast, twin, n_labels):
 @pytest.mark.parametrize("n_inputs", [1, 2, 7])
 def test_mixture_equals_its_twin(n_inputs, seed):
     rng = np.random.default_rng([seed, n_inputs])
-    fast, twin = Mixture(n_inputs), SlowMixture(n_inputs)
+    start = rng.uniform(0.1, 3.0, n_inputs).tolist()
+    fast, twin = Mixture(start), SlowMixture(n_inputs, start=start)
     for n_labels in (2, 2, 3, 3, 6, 6):
         inputs, rate, target, weight = random_inputs(rng, int(rng.integers(1, 60)), n_labels, n_inputs)
         for learn in (False, True):
@@ -89,7 +90,7 @@ def test_small_streams(drawn):
     rate = np.array([r for _, r, _, _ in drawn], np.float32)
     target = np.array([marks for _, _, marks, _ in drawn], np.uint8)
     weight = np.array([w for _, _, _, w in drawn])
-    fast, twin = Mixture(2), SlowMixture(2)
+    fast, twin = Mixture([1.0] * 2), SlowMixture(2)
     odds = fast.run(inputs, rate, target, weight, True)
     np.testing.assert_allclose(odds, slow_run(twin, inputs, rate, target, weight, True), rtol=0.0, atol=CLOSE)
     check(fast, twin, 2)
@@ -98,11 +99,11 @@ def test_small_streams(drawn):
 def test_chunks_change_no_bit():
     rng = np.random.default_rng(5)
     inputs, rate, target, weight = random_inputs(rng, 300, 5, 4)
-    whole = Mixture(4)
+    whole = Mixture([1.0] * 4)
     expected = whole.run(inputs, rate, target, weight, True).tobytes()
     for most in (1, 40):
         sizes = random.Random(most)
-        parts, start, answers = Mixture(4), 0, []
+        parts, start, answers = Mixture([1.0] * 4), 0, []
         while start < 300:
             stop = start + sizes.randint(1, most)
             answers.append(parts.run(inputs[start:stop], rate[start:stop], target[start:stop], weight[start:stop], True))
@@ -114,7 +115,7 @@ def test_chunks_change_no_bit():
 def test_asking_changes_no_bit_and_equal_weights_stay():
     rng = np.random.default_rng(6)
     inputs, rate, target, weight = random_inputs(rng, 100, 5, 4)
-    mixture, fixed = Mixture(4), Mixture(4, fixed=True)
+    mixture, fixed = Mixture([1.0] * 4), Mixture([1.0] * 4, fixed=True)
     mixture.run(inputs, rate, target, weight, True)
     before = bits(mixture)
     first = mixture.run(inputs, rate, target, weight, False)
@@ -139,7 +140,7 @@ def test_a_random_expert_beside_a_perfect_one_costs_little(noise):
     truth = rng.normal(-1.0, 2.0, (4000, 5)).clip(-8.0, 8.0)
     target = (rng.random(truth.shape) < 1.0 / (1.0 + np.exp(-truth))).astype(np.uint8)
     inputs = np.stack([truth, rng.normal(0.0, noise, truth.shape)], axis=2).astype(np.float32)
-    odds = Mixture(2).run(inputs, no_rate(target), target, np.ones(len(truth)), True)
+    odds = Mixture([1.0] * 2).run(inputs, no_rate(target), target, np.ones(len(truth)), True)
     assert log_loss(odds[:200], target[:200]) > log_loss(truth[:200], target[:200])
     assert log_loss(odds, target) < 1.02 * log_loss(truth, target)
 
@@ -151,7 +152,7 @@ def test_a_label_may_trust_another_expert():
     target = (rng.random(truth.shape) < 1.0 / (1.0 + np.exp(-truth))).astype(np.uint8)
     inputs = np.stack([truth, rng.normal(0.0, 2.0, truth.shape)], axis=2).astype(np.float32)
     inputs[:, 1] = inputs[:, 1, ::-1]
-    mixture = Mixture(2)
+    mixture = Mixture([1.0] * 2)
     mixture.run(inputs, no_rate(target), target, np.ones(len(truth)), True)
     first, second = mixture.weights_of(0, 0.0), mixture.weights_of(1, 0.0)
     assert first[0] > first[1]
@@ -161,7 +162,7 @@ def test_a_label_may_trust_another_expert():
 def test_doubt_makes_the_weights_move():
     rng = np.random.default_rng(9)
     inputs, rate, target, weight = random_inputs(rng, 1000, 4, 3)
-    sure, unsure = Mixture(3), Mixture(3)
+    sure, unsure = Mixture([1.0] * 3), Mixture([1.0] * 3)
     for mixture in (sure, unsure):
         mixture.run(inputs, rate, target, weight, True)
     unsure.doubt()
@@ -181,9 +182,9 @@ def test_a_group_of_labels_may_trust_another_expert_and_a_constant_is_learned():
     common = np.array([True, True, False, False])
     inputs = np.stack([np.where(common, truth, noise), np.where(common, noise, truth + 1.0)], axis=2).astype(np.float32)
     rate = np.tile(np.array([0.0, 0.0, -5.0, -5.0], np.float32), (len(truth), 1))
-    mixture = Mixture(2)
+    mixture = Mixture([1.0] * 2)
     odds = mixture.run(inputs, rate, target, np.ones(len(truth)), True)
-    blind = Mixture(2).run(inputs, no_rate(target), target, np.ones(len(truth)), True)
+    blind = Mixture([1.0] * 2).run(inputs, no_rate(target), target, np.ones(len(truth)), True)
     first, second = mixture.weights_of(0, 0.0), mixture.weights_of(2, -5.0)
     assert first[0] > 0.8 > 0.2 > first[1]
     assert second[1] > 0.8 > 0.2 > second[0]

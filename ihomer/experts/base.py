@@ -47,11 +47,13 @@ class Alike(NamedTuple):
 class Expert(abc.ABC):
     """One or more online learners that give log-odds for all labels.
 
-    A subclass names its outputs, and brings `grow`, `run`, `forget_labels` and `forget_features`. It is used once it stands
-    in `ihomer.experts.EXPERTS`.
+    A subclass names its outputs, says what they weigh at first, which is about what such an output has come to weigh on streams
+    of many kinds (`python -m benchmarks.expert_weights`), and brings `grow`, `run`, `forget_labels` and `forget_features`. It
+    is used once it stands in `ihomer.experts.EXPERTS`.
     """
 
     outputs: ClassVar[tuple[str, ...]]
+    start: ClassVar[tuple[float, ...]]  # what each output weighs in the mixture at first, beside those of other experts
     alike: Alike | None = None  # past events like the rows of the last `run`, of an expert that looks for them
 
     @abc.abstractmethod

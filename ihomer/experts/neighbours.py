@@ -22,6 +22,7 @@ class Neighbours(Expert):
     """Votes of the 5 nearest of the last 2,048 events, and a kernel ridge regression among the 32 nearest."""
 
     outputs = ("5 neighbours", "local ridge")
+    start = (0.1, 0.25)
 
     def __init__(self) -> None:
         self._number = 0

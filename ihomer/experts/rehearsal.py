@@ -19,6 +19,7 @@ class Rehearsal(Expert):
     """Logistic regression, and a layer of hidden units, that go over past events again: they get more out of few."""
 
     outputs = ("linear, rehearsing", "hidden layer, rehearsing")
+    start = (0.05, 0.2)
 
     def __init__(self) -> None:
         self._number = 0

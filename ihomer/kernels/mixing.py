@@ -142,10 +142,13 @@ def mix_rows(inputs, rate, target, weight, learn, weights, information, own, out
             )
 
 
-def weights_start(n_groups, n_inputs):
-    """Return equal weights of the inputs, none of the constant, none of the groups; and the information on them."""
+def weights_start(n_groups, start):
+    """Return weights of the inputs in the ratio of `start`, their sum 1, none of the constant, none of the groups; and the
+    information on them.
+    """
+    n_inputs = len(start)
     weights = np.zeros((1 + n_groups, n_inputs + 1))
-    weights[0, :n_inputs] = 1.0 / n_inputs
+    weights[0, :n_inputs] = np.array(start) / sum(start)
     return weights, np.zeros((1 + n_groups, n_inputs + 1, n_inputs + 1))
 
 

@@ -39,10 +39,11 @@ class SlowMixture:
 
     KEEP, STRENGTH, RATE, LEAST_CURVATURE, OWN_START = 0.9998, 150.0, 0.002, 1e-4, 0.1
 
-    def __init__(self, n_inputs, grouped=True):
+    def __init__(self, n_inputs, grouped=True, start=None):
         self.n = n_inputs + 1
         self.grouped = grouped
-        self.shared = [1.0 / n_inputs] * n_inputs + [0.0]
+        start = start or [1.0] * n_inputs
+        self.shared = [w / sum(start) for w in start] + [0.0]
         self.of_group = {g: [0.0] * self.n for g in ("rare", "uncommon", "common") if grouped}
         self.seen = {g: zeros(self.n) for g in self.of_group or ("all",)}  # information, by group
         self.own = {}  # label -> by input: deviation, summed squared gradients
