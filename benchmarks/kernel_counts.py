@@ -226,7 +226,7 @@ def mixed(a: Arguments, b: Arguments) -> Count:
 
 def near(a: Arguments, b: Arguments) -> Count:
     """Count dot products with the N rows of the window, 2 N for a feature with a column, 2 for each row met over links for
-    another; a system of up to 32 unknowns, with six operations for each of its cells; and 13 operations for each label.
+    another; a system of up to 32 unknowns; 13 operations for each label; and 8 for the kernel with each row, once learned.
     """
     indptr, index, _, _, _, _, learn, known, number, size, ring = a[:11]
     present, column_of, products, out = a[16], a[17], b[22], a[25]
@@ -234,7 +234,7 @@ def near(a: Arguments, b: Arguments) -> Count:
     own = index[indptr[0] : indptr[1]]
     has_column = column_of[own] >= 0
     columns, walked = int(has_column.sum()), int(present[own[~has_column]].sum())
-    flops, special, read = 2 * labels + 2 * (columns * kept + walked), labels, 16 * n + 4 * columns * kept + 16 * walked
+    flops, special, read = 2 * labels + n + 2 * (columns * kept + walked), labels, 16 * n + 2 * columns * kept + 14 * walked
     order = (int(number) - 1 - np.arange(kept)) % size
     order = order[products[order] > 0.0]
     nearest = order[np.argsort(-products[order], kind="stable")]
@@ -244,15 +244,15 @@ def near(a: Arguments, b: Arguments) -> Count:
     rows, m = nearest[: local.N_NEAR], min(len(nearest), local.N_NEAR)
     pairs = m * (m + 1) // 2
     flops += 3 * _halvings(products[:kept], local.N_NEAR)
-    flops += 3 * m + 6 * pairs + 5 * m + solve_large(m).flops + _votes(ring, rows) + (3 + _LOG_ODDS) * labels
+    flops += 3 * m + pairs + 5 * m + solve_large(m).flops + _votes(ring, rows) + (3 + _LOG_ODDS) * labels
     special += labels
-    read += 4 * labels + 4 * kept + 2 * pairs + 8 * m + 4 * int(ring[rows, N_LABELS].sum())
+    read += 4 * labels + 4 * kept + pairs + 8 * m + 4 * int(ring[rows, N_LABELS].sum())
     count = Count(flops, special, read, 4 * local.N_OUTPUTS * labels + 4 * kept + 16 * m) if not known else Count()
     if not learn:
         return count
     stored = min(n, a[12].shape[1])
     with_column = int((column_of[own[:stored]] >= 0).sum())
-    return count.plus(Count(stored + with_column + 3 * kept, 0, labels + 12 * n, 20 * stored + 4 * with_column + 2 * kept + 32))
+    return count.plus(Count(3 * stored + 8 * kept, 0, labels + 12 * n, 18 * stored + 2 * with_column + kept + 32))
 
 
 def _halvings(products: NDArray[np.float32], m: int) -> int:
@@ -315,6 +315,8 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     curved = int((proba * (1.0 - proba) > _LEAST_CURVATURE)[known].sum())
     noted = int((known & ((target[:labels] == POSITIVE) | (proba > decoding._THRESHOLDS[0]))).sum())
     count = count.plus(_mix(labels, n_inputs, 0, int(known.sum()), curved)).plus(_noting(noted))
+    if not known.all():  # the labelset is not learned
+        return count
     return count.plus(Count(45 * len(near_sets) + 85, 6, labels + 32 * len(near_sets), 48 * labels + 72))
 
 

@@ -116,8 +116,9 @@ class CountingArrays:
 
 
 def counting(value: Any) -> Any:
-    """Return floats as counting numbers, arrays and all, and the products that are kept as whole numbers."""
-    if isinstance(value, np.ndarray) and (value.dtype.kind == "f" or value.dtype == np.int16):
+    """Return floats as counting numbers, arrays and all, and the values and kernels that are kept as whole numbers."""
+    is_kernel = isinstance(value, np.ndarray) and value.dtype == np.uint8 and 1 < len(value) == value.shape[-1]
+    if is_kernel or (isinstance(value, np.ndarray) and (value.dtype.kind == "f" or value.dtype == np.int16)):
         found = np.empty(value.shape, object)
         for at, number in np.ndenumerate(value):
             found[at] = Counted(number)
