@@ -155,6 +155,28 @@ def test_rows_that_outweigh_the_rounding_of_their_products():
         assert abs(share.sum()) < 2.0
 
 
+@pytest.mark.usefixtures("small_window")
+@pytest.mark.parametrize("name", ["neighbours", "rehearsal"])
+def test_what_lies_behind_a_stored_event_plays_no_part(name):
+    """A model file may hold anything there."""
+    events = random_stream("sparse", 1, 150)
+    clean, spoiled = Fast(name), Fast(name)
+    answers = []
+    for fast in (clean, spoiled):
+        for e in events[:60]:
+            fast.run([e])
+        expert = fast.expert
+        sizes = expert._ring[:, 1:] if name == "neighbours" else expert._sizes
+        if fast is spoiled:
+            for stored, size in ((expert._entry, sizes[:, 0]), (expert._labels, sizes[:, 2])):
+                behind = np.arange(stored.shape[1]) >= size[:, None]
+                stored[behind] = np.random.default_rng(0).integers(-(2**31), 2**31, behind.sum())
+        expert.forget_features(np.isin(np.arange(128), [1, 3, 8, 21]))
+        expert.forget_labels(np.array([1], np.int32))
+        answers.append([fast.run([e])[1].tobytes() for e in events[60:]])
+    assert answers[0] == answers[1]
+
+
 SMALL_EVENTS = st.lists(
     st.tuples(
         st.dictionaries(st.integers(0, 5), st.sampled_from([None, 1.0, -2.0, 0.3, 1e3]), max_size=4),

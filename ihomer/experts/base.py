@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DOUBT", "MOST_WEIGHTS", "Alike", "Expert", "Outputs", "Rows", "larger"]
+__all__ = ["DOUBT", "MOST_WEIGHTS", "Alike", "Expert", "Outputs", "Rows", "close_gaps", "drop_labels", "larger"]
 
 DOUBT = 0.3  # of its weight is left to a past event that is doubted
 MOST_WEIGHTS = 1 << 24  # of one model: where features times labels are more, features share rows of weights
@@ -95,6 +95,29 @@ def larger(array: NDArray[Any], axis: int, size: int, fill: float = 0.0) -> NDAr
     result = np.full(shape, fill, array.dtype)
     result[tuple(slice(0, n) for n in array.shape)] = array
     return result
+
+
+def close_gaps(dropped: NDArray[np.bool_], *arrays: NDArray[Any]) -> None:
+    """Move what is dropped of each row of some arrays, in place, behind the rest of the row, whose order stays.
+
+    dropped : bool[rows, places], as the arrays
+    """
+    rows = np.flatnonzero(dropped.any(axis=1))
+    order = np.argsort(dropped[rows], axis=1, kind="stable")
+    for array in arrays:
+        array[rows] = np.take_along_axis(array[rows], order, axis=1)
+
+
+def drop_labels(stored: NDArray[np.int32], n_positive: NDArray[np.int64], n_labels: NDArray[np.int64], gone: Any) -> None:
+    """Drop the labels `gone` from those stored with events, in place.
+
+    stored : int32[events, most]; n_positive, n_labels : int64[events], how many of the first ones apply, how many there are
+    """
+    place = np.arange(stored.shape[1])
+    dropped = (place < n_labels[:, None]) & np.isin(stored, gone)
+    n_positive -= (dropped & (place < n_positive[:, None])).sum(axis=1)
+    n_labels -= dropped.sum(axis=1)
+    close_gaps(dropped, stored)
 
 
 def weight_rows(n_labels: int, n_features: int) -> int:

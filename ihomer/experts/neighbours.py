@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ihomer.experts.base import DOUBT, Alike, Expert, Outputs, Rows, larger
+from ihomer.experts.base import DOUBT, Alike, Expert, Outputs, Rows, drop_labels, larger
 from ihomer.kernels.local import N_NEAR, local_rows
 from ihomer.kernels.window import MOST_PAIRS, N_LABELS, N_PAIRS, N_POSITIVE, NUMBER, fill_column
 
@@ -123,20 +123,12 @@ class Neighbours(Expert):
         self._importance[self._ring[:, NUMBER] < self._number - recent] *= DOUBT
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
-        for slot, (_, _, n_positive, n_labels) in enumerate(self._ring.tolist()):
-            if n_labels <= 0:
-                continue
-            kept = ~np.isin(self._labels[slot, :n_labels], labels)
-            self._labels[slot, : kept.sum()] = self._labels[slot, :n_labels][kept]
-            self._ring[slot, N_POSITIVE] = kept[:n_positive].sum()
-            self._ring[slot, N_LABELS] = kept.sum()
+        drop_labels(self._labels, self._ring[:, N_POSITIVE], self._ring[:, N_LABELS], labels)
 
     def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         """Cut the rows' links to features; what these rows have in common with each other stays as it was."""
-        for slot, n_pairs in enumerate(self._ring[:, N_PAIRS].tolist()):
-            if n_pairs > 0:
-                features = self._entry[slot, :n_pairs]
-                features[forgotten[features] & (features >= 0)] = -1
+        stored = (np.arange(self._entry.shape[1]) < self._ring[:, N_PAIRS, None]) & (self._entry >= 0)
+        self._entry[stored & forgotten[np.where(stored, self._entry, 0)]] = -1
         gone = forgotten[: len(self._head)]
         size = len(gone)
         self._head[:size][gone] = -1

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ihomer.experts.base import DOUBT, Expert, Outputs, Rows, larger, weight_rows
+from ihomer.experts.base import DOUBT, Expert, Outputs, Rows, close_gaps, drop_labels, larger, weight_rows
 from ihomer.experts.linear import fitted
 from ihomer.kernels.hidden import N_UNITS, START
 from ihomer.kernels.rehearsal import N_LABELS, N_PAIRS, N_POSITIVE, rehearsal_rows
@@ -73,20 +73,14 @@ class Rehearsal(Expert):
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         self._weights[:, :, labels] = 0.0
         self._upper[:, labels] = 0.0
-        for slot, (_, n_positive, n_labels) in enumerate(self._sizes.tolist()):
-            kept = ~np.isin(self._labels[slot, :n_labels], labels)
-            self._labels[slot, : kept.sum()] = self._labels[slot, :n_labels][kept]
-            self._sizes[slot, [N_POSITIVE, N_LABELS]] = kept[:n_positive].sum(), kept.sum()
+        drop_labels(self._labels, self._sizes[:, N_POSITIVE], self._sizes[:, N_LABELS], labels)
 
     def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         gone = np.flatnonzero(forgotten)
         self._weights[:, gone[gone < self._weights.shape[1] - 1]] = 0.0
         asleep = gone[gone < len(self._lower) - 1]
         self._lower[asleep], self._lower_square[asleep] = 0.0, 0.0
-        for slot, n_pairs in enumerate(self._sizes[:, N_PAIRS].tolist()):
-            kept = ~forgotten[self._entry[slot, :n_pairs]]
-            count = int(kept.sum())
-            if count < n_pairs:
-                self._entry[slot, :count] = self._entry[slot, :n_pairs][kept]
-                self._entry_value[slot, :count] = self._entry_value[slot, :n_pairs][kept]
-                self._sizes[slot, N_PAIRS] = count
+        stored = np.arange(self._entry.shape[1]) < self._sizes[:, N_PAIRS, None]
+        dropped = stored & forgotten[np.where(stored, self._entry, 0)]
+        self._sizes[:, N_PAIRS] -= dropped.sum(axis=1)
+        close_gaps(dropped, self._entry, self._entry_value)
