@@ -2,7 +2,7 @@
 
     python -m benchmarks.expert_weights --write    # and write results/expert_weights.json
 
-The weights that a new model starts from (`Expert.start`) are the means over the sets, rounded; the sums of single sets differ.
+The weights that a new model starts from (`Expert.start`) are near the means over the sets, none below .02.
 """
 
 import sys
