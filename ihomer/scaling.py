@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from ihomer.encoder import Batch
 from ihomer.experts.base import Rows, larger
 from ihomer.kernels.odds import mark_targets
-from ihomer.kernels.scaling import scale_rows
+from ihomer.kernels.scaling import list_usual, scale_rows
 
 __all__ = ["FeatureScale"]
 
@@ -15,23 +15,23 @@ class FeatureScale:
     """Running mean and spread of each feature: what linear models and distances are shown is on one scale."""
 
     def __init__(self) -> None:
-        self._sums = np.zeros((0, 3))
+        self._sums = np.zeros((0, 4))
         self._n_seen = np.zeros(1)
+        self._usual = np.zeros(0, np.int32)
+        self._n_usual = np.zeros(1, np.int64)
 
     def grow(self, n_features: int) -> None:
         """Make room for features."""
         self._sums = larger(self._sums, 0, n_features)
+        self._usual = larger(self._usual, 0, n_features)
 
     def rows(self, batch: Batch, start: int, stop: int, n_labels: int, learn: bool) -> Rows:
         """Return some rows of a batch as experts see them, each scaled with itself taken in; keep it so if `learn`."""
         n_rows = stop - start
-        n_pairs = int(batch.x_indptr[stop] - batch.x_indptr[start])
-        indptr, index = np.zeros(n_rows + 1, np.int64), np.empty(n_pairs, np.int32)
-        scaled, raw = np.empty(n_pairs, np.float32), np.empty(n_pairs, np.float32)
         shrink = np.empty((2, n_rows), np.float32)
-        widest = scale_rows(
-            batch.x_indptr, batch.x_index, batch.x_value, start, stop, learn, self._sums, self._n_seen, indptr, index, scaled,
-            raw, shrink,
+        indptr, feature, is_present, scaled, raw, widest = scale_rows(
+            batch.x_indptr, batch.x_index, batch.x_value, start, stop, learn, self._sums, self._n_seen, self._usual,
+            self._n_usual, shrink,
         )  # fmt: skip
         most_labels = 0
         if learn:
@@ -39,13 +39,16 @@ class FeatureScale:
             most_labels = mark_targets(batch.y_indptr, batch.y_index, batch.u_indptr, batch.u_index, start, target)
         else:
             target = np.zeros((n_rows, n_labels), np.uint8)
-        used = int(indptr[-1])  # missing values are left out
-        if used < n_pairs:
-            index, scaled, raw = index[:used], scaled[:used], raw[:used]
         weight = batch.weight if n_rows == len(batch.weight) else batch.weight[start:stop]
-        return Rows(indptr, index, scaled, raw, target, weight, shrink, widest, most_labels)
+        return Rows(indptr, feature, is_present, scaled, raw, target, weight, shrink, widest, most_labels)
 
     def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         """Start features anew, bool[features]."""
         size = min(len(forgotten), len(self._sums))
         self._sums[:size][forgotten[:size]] = 0.0
+        self.find_usual()
+
+    def find_usual(self) -> None:
+        """Find out from the sums which features are usual."""
+        self._usual = np.zeros(len(self._sums), np.int32)
+        self._n_usual[0] = list_usual(self._sums, self._n_seen[0], self._usual)

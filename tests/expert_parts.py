@@ -31,7 +31,7 @@ TWINS = {
 # Largest difference of log-odds. float32 has 24 bits: a log-odds of up to 12 is written with an error of 5e-7. States of
 # float32 add up such errors over hundreds of events; where log-odds are taken of a sum near 0.002, they are 500 times larger.
 TOLERANCE = {"frequency": 2e-6, "neighbours": 5e-3, "linear": 2e-4, "rehearsal": 2e-4, "ridge": 5e-3, "bayes": 2e-4}
-KINDS = ("sparse", "dense", "binary", "missing", "mixed")
+KINDS = ("sparse", "dense", "binary", "missing", "outliers", "mixed")
 
 
 class Event(NamedTuple):
@@ -56,6 +56,8 @@ def features_of(kind, rng, part):
     x = {f: rng.gauss(10.0 * f - 20.0, 0.1 + f * f) for f in range(6 if part < 0.3 else 9)}
     if kind == "missing":
         x = {f: None if rng.random() < 0.3 else v for f, v in x.items()}
+    if kind == "outliers":
+        x = {f: v * 1e4 if rng.random() < 0.03 else v for f, v in x.items()}
     if kind == "mixed":
         x |= {f: 1.0 for f in range(9, 20 + shift) if rng.random() < 0.2}
         x = {f: v for f, v in x.items() if rng.random() < 0.9}
@@ -85,8 +87,8 @@ def batch_of(events):
             np.array([item for row in rows for item in row], dtype),
         )
 
-    x_indptr, x_index = flat([list(e.x) for e in events], np.int32)
-    _, x_value = flat([[math.nan if v is None else v for v in e.x.values()] for e in events], np.float64)
+    x_indptr, x_index = flat([sorted(e.x) for e in events], np.int32)
+    _, x_value = flat([[math.nan if v is None else v for _, v in sorted(e.x.items())] for e in events], np.float64)
     weight = np.array([e.weight for e in events])
     labels = [
         flat([sorted(part) for part in parts], np.int32) for parts in zip(*((e.y, e.unobserved) for e in events), strict=True)
@@ -145,7 +147,8 @@ def slow_rows(rows, events):
         index = rows.feature[span].tolist()
         scaled = dict(zip(index, rows.scaled[span].tolist(), strict=True))
         raw = dict(zip(index, rows.raw[span].tolist(), strict=True))
-        found.append(Row(scaled, raw, event.y, event.unobserved, event.weight, *rows.shrink[:, i].tolist()))
+        absent = frozenset(f for f, present in zip(index, rows.is_present[span].tolist(), strict=True) if not present)
+        found.append(Row(scaled, raw, event.y, event.unobserved, event.weight, *rows.shrink[:, i].tolist(), absent))
     return found
 
 

@@ -18,7 +18,8 @@ class Rows(NamedTuple):
     """Events as experts see them: row r has the pairs feature[indptr[r]:indptr[r + 1]] with their values."""
 
     indptr: NDArray[np.int64]
-    feature: NDArray[np.int32]
+    feature: NDArray[np.int32]  # ascending in a row
+    is_present: NDArray[np.bool_]  # else it is a feature that nearly all events have: it is 0, which is not its mean
     scaled: NDArray[np.float32]  # value on the scale of its feature, the row of unit length
     raw: NDArray[np.float32]  # value as given, the row of unit length
     target: NDArray[np.uint8]  # [rows, labels]; 0 negative, 1 positive, 2 unobserved

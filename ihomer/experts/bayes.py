@@ -49,8 +49,9 @@ class Bayes(Expert):
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int, known: bool = False) -> None:
         bayes_rows(
-            rows.indptr, rows.feature, rows.target, rows.weight, learn, known, self._counts, self._totals, self._rates, out, at
-        )
+            rows.indptr, rows.feature, rows.is_present, rows.target, rows.weight, learn, known, self._counts, self._totals,
+            self._rates, out, at,
+        )  # fmt: skip
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         self._start(labels.astype(np.int64))

@@ -14,7 +14,7 @@ _LONG = 20_000.0  # events with a feature after which its counts are halved
 
 
 @inner
-def bayes_predict(index, first, last, counts, totals, rates, product, prior, out, at):
+def bayes_predict(index, counts, totals, rates, product, prior, out, at):
     """Write ln(r / (1 - r)) + sum over features f of ln(o_f (1 - r) / r),  o_f = (n_fl + 2 r) / (n_f - n_fl + 2 (1 - r)).
 
     r : rate of the label; n_f, n_fl : weight of the events with the feature, of those with the label too
@@ -22,7 +22,7 @@ def bayes_predict(index, first, last, counts, totals, rates, product, prior, out
     """
     n_rows = counts.shape[0]
     n_known = 0
-    for k in range(first, last):
+    for k in range(index.size):
         n_known += totals[index[k] % n_rows] > 0.0
     for label in range(out.shape[0]):
         r = (rates[label, 0] + 0.5) / (rates[label, 1] + 1.0)
@@ -30,7 +30,7 @@ def bayes_predict(index, first, last, counts, totals, rates, product, prior, out
         prior[label, 0], prior[label, 1] = _STRENGTH * r, _STRENGTH * (1.0 - r)
         out[label, at] = (1.0 - n_known) * math.log(r / (1.0 - r))
     done = 0
-    for k in range(first, last):
+    for k in range(index.size):
         f = index[k] % n_rows
         n, with_label = totals[f], counts[f]
         if n == 0.0:
@@ -48,24 +48,24 @@ def bayes_predict(index, first, last, counts, totals, rates, product, prior, out
 
 
 @inner
-def bayes_learn(index, first, last, target, weight, counts, totals, rates):
+def bayes_learn(index, target, weight, counts, totals, rates):
     """Take one event in; an unobserved label counts as its rate says."""
     n_rows = counts.shape[0]
-    for k in range(first, last):
+    for k in range(index.size):
         totals[index[k] % n_rows] += weight
     for label in range(target.size):
         share = 1.0 if target[label] == POSITIVE else 0.0
         if target[label] == UNOBSERVED:
             share = (rates[label, 0] + 0.5) / (rates[label, 1] + 1.0)
         if share > 0.0:
-            for k in range(first, last):
+            for k in range(index.size):
                 counts[index[k] % n_rows, label] += share * weight
         rates[label, 0] += share * weight
         rates[label, 1] += weight
         if rates[label, 1] > _LONG:
             rates[label, 0] *= 0.5
             rates[label, 1] *= 0.5
-    for k in range(first, last):
+    for k in range(index.size):
         f = index[k] % n_rows
         if totals[f] > _LONG:
             totals[f] *= 0.5
@@ -74,16 +74,23 @@ def bayes_learn(index, first, last, target, weight, counts, totals, rates):
 
 
 @jit
-def bayes_rows(indptr, index, target, weight, learn, known, counts, totals, rates, out, at):
+def bayes_rows(indptr, index, is_present, target, weight, learn, known, counts, totals, rates, out, at):
     """Predict each row into out[row, :, at], unless it is `known`, and learn it if `learn`.
 
+    is_present : bool[pairs], whether an event has the feature of a pair
     counts : float32[rows of counts, labels or more]; totals : float64[rows of counts]; rates : float64[labels or more, 2]
     """
     n_labels = out.shape[1]
-    product, prior = np.empty(n_labels), np.empty((n_labels, 2))
+    longest = 0
     for row in range(out.shape[0]):
-        first, last = indptr[row], indptr[row + 1]
+        longest = max(longest, indptr[row + 1] - indptr[row])
+    product, prior, present = np.empty(n_labels), np.empty((n_labels, 2)), np.empty(longest, np.int32)
+    for row in range(out.shape[0]):
+        size = np.int64(0)
+        for k in range(indptr[row], indptr[row + 1]):
+            present[size] = index[k]
+            size += is_present[k]
         if not known:
-            bayes_predict(index, first, last, counts, totals, rates, product, prior, out[row], np.int64(at))
+            bayes_predict(present[:size], counts, totals, rates, product, prior, out[row], np.int64(at))
         if learn:
-            bayes_learn(index, first, last, target[row, :n_labels], weight[row], counts, totals, rates)
+            bayes_learn(present[:size], target[row, :n_labels], weight[row], counts, totals, rates)

@@ -184,9 +184,6 @@ def ridge_rows(
     second = score.size // 2
     for row in range(out.shape[0]):
         first, last = indptr[row], indptr[row + 1]
-        if learn:
-            place_features(index, first, last, counts, place_of, holder, hand, n_labels, covariance, weights, gains, scales,
-                           errors)  # fmt: skip
         size = pairs_with_places(index, value, first, last, place_of, places, values)
         ridge_scores(places, values, size, n_labels, weights, hand[WAITING], gains, errors, score)
         for label in range(n_labels):
@@ -194,7 +191,8 @@ def ridge_rows(
             out[row, label, at + 1] = bounded(float(score[second + label]) + out[row, label, base], MOST_ODDS)
         if not learn:
             continue
-        used = hand[USED]
+        place_features(index, first, last, counts, place_of, holder, hand, n_labels, covariance, weights, gains, scales, errors)
+        size, used = pairs_with_places(index, value, first, last, place_of, places, values), hand[USED]
         for k in range(1, size):
             values[k] *= shrink[row]
         gain = gains[hand[WAITING]]

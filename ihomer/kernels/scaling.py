@@ -4,50 +4,94 @@ import math
 
 import numpy as np
 
-from ihomer.kernels.common import inner, jit
+from ihomer.kernels.common import copy_first, inner, jit
 
-_USUAL = 0.9  # a feature present in more than this share of the events is centred
-_MOST = 5.0  # standard deviations
+_USUAL = 0.75  # a feature present in more than this share of the events is centred, and is 0 before that where it is absent
+_LATE = 5.0  # events before a feature's first one in which it counts as absent; before them it did not exist
+_MOST = 5.0  # standard deviations from the mean is the largest value on the scale
+_FAR = 20.0  # standard deviations from the mean, from which a value counts in the sums as one at `_MOST`
+_LEAST_COUNT = 10.0  # values from which the sums tell what is far
 _LONG = 50_000.0  # events after which the sums are halved: the scale follows the stream
-COUNT, TOTAL, SQUARE = 0, 1, 2
+COUNT, TOTAL, SQUARE, MISSING = 0, 1, 2, 3
 
 
 @inner
-def scaled(value, count, total, square, n_seen):
-    """Return a value on its feature's scale: (v - mean) / sd if nearly always present, else v / root mean square."""
-    mean = total / count
-    mean_square = square / count
-    variance = mean_square - mean * mean
-    if count > _USUAL * n_seen and variance > 1e-9 * mean_square:
-        result = (value - mean) / math.sqrt(variance)
-    elif mean_square > 0.0:
-        result = value / math.sqrt(mean_square)
-    else:
-        result = 0.0
-    return min(max(result, -_MOST), _MOST)
+def is_usual(count, n_events):
+    """Tell whether a feature is nearly always present."""
+    return count > max(_USUAL * n_events, 0.0)
+
+
+@jit
+def list_usual(sums, n_seen, usual):
+    """Write the usual features to `usual`, int32[features], ascending; return how many. sums : float64[features, 4]"""
+    count = 0
+    for feature in range(sums.shape[0]):
+        if is_usual(sums[feature, COUNT], n_seen - sums[feature, MISSING]):
+            usual[count] = feature
+            count += 1
+    return count
 
 
 @inner
-def to_unit_length(values, is_new, first, last):
-    """Divide values[first:last] by the Euclidean norm of those that are not new; return that norm over the norm of all.
+def scale_of(count, total, square, n_events):
+    """Return mean and standard deviation of a usual feature, else 0 and the root mean square of its values where present.
+
+    n_events : in which the feature existed and was not missing
+    """
+    if is_usual(count, n_events):
+        mean, mean_square = total / n_events, square / n_events
+        variance = mean_square - mean * mean
+        if variance > 1e-9 * mean_square:
+            return mean, math.sqrt(variance)
+    return 0.0, math.sqrt(square / count)
+
+
+@inner
+def on_scale(value, mean, spread):
+    """Return (value - mean) / spread, at most 5 in magnitude."""
+    return min(max((value - mean) / spread, -_MOST), _MOST) if spread > 0.0 else 0.0
+
+
+@inner
+def take_in(value, sums, seen, learn):
+    """Return mean and spread of a feature with one more value, which goes to its `sums`, float64[4], if `learn`.
+
+    A value far out, such as a sensor gives when it fails, counts no more than one that is just rare: else the next thousand
+    events would all look the same beside it.
+    """
+    missing = max(sums[MISSING], seen - 1.0 - _LATE) if sums[COUNT] == 0.0 else sums[MISSING]
+    n_events = seen - missing
+    if sums[COUNT] >= _LEAST_COUNT:
+        mean, spread = scale_of(sums[COUNT], sums[TOTAL], sums[SQUARE], n_events - 1.0)
+        if abs(value - mean) > _FAR * spread:
+            value = min(max(value, mean - _MOST * spread), mean + _MOST * spread)
+    count, total, square = sums[COUNT] + 1.0, sums[TOTAL] + value, sums[SQUARE] + value * value
+    if learn:
+        sums[COUNT], sums[TOTAL], sums[SQUARE], sums[MISSING] = count, total, square, missing
+    return scale_of(count, total, square, n_events)
+
+
+@inner
+def to_unit_length(values, is_new, size):
+    """Divide values[:size] by the Euclidean norm of those that are not new; return that norm over the norm of all.
 
     What is new is cut to [-1, 1] after the division. Where there is nothing else, nothing counts as new.
     """
     square, largest = 0.0, 0.0
-    for k in range(first, last):
+    for k in range(size):
         if not is_new[k]:
             largest = max(largest, abs(values[k]))
     if largest == 0.0:
-        for k in range(first, last):
+        for k in range(size):
             is_new[k] = False
             largest = max(largest, abs(values[k]))
     if largest > 0.0:
-        for k in range(first, last):
+        for k in range(size):
             if not is_new[k]:
                 square += (values[k] / largest) ** 2
     norm = largest * math.sqrt(square) if square > 0.0 else 1.0
     known, total = 0.0, 0.0
-    for k in range(first, last):
+    for k in range(size):
         values[k] = values[k] / norm
         if is_new[k]:
             values[k] = min(max(values[k], -1.0), 1.0)
@@ -57,51 +101,101 @@ def to_unit_length(values, is_new, first, last):
     return math.sqrt(known / total) if total > 0.0 else 1.0
 
 
-@jit
-def scale_rows(x_indptr, x_index, x_value, start, stop, learn, sums, n_seen, indptr, index, scaled_value, raw_value, shrink):
-    """Write rows without their missing values, each row scaled feature by feature, and as given, both at unit length.
+@inner
+def scale_row(x_index, x_value, first, last, learn, sums, seen, usual, n_usual, index, is_new, is_present, scaled, raw,
+              renewed):  # fmt: skip
+    """Write the pairs of one row, index ascending, and what is usual after it to `renewed`; return how many of each.
 
-    A row is scaled with itself taken into the sums; without `learn` they are left as they were. A feature that no event had
-    before takes no part in the length, so that an answer does not depend on whether its name is known already; what is
-    learned from is the row times `shrink`, which is of unit length with it. Return how many pairs the longest row has then.
-
-    sums : float64[features, 3], of the present values: how many, sum, sum of squares; n_seen : float64[1], events
-    indptr : int64[rows + 1]; index : int32[pairs]; scaled_value, raw_value : float32[pairs]; shrink : float32[2, rows], out
+    The row and the usual features are gone through side by side. is_new, is_present : bool[pairs], out; scaled, raw :
+    float64[pairs], out
     """
-    used, most = 0, 0
-    indptr[0] = 0
-    widest = 0
-    for row in range(start, stop):
-        widest = max(widest, x_indptr[row + 1] - x_indptr[row])
-    is_new, wide_scaled, wide_raw = np.empty(widest, np.bool_), np.empty(widest), np.empty(widest)
-    for row in range(start, stop):
-        size = np.int64(0)
-        seen = n_seen[0] + 1.0
-        for k in range(x_indptr[row], x_indptr[row + 1]):
-            value = x_value[k]
-            if math.isnan(value):
-                continue
-            s = sums[x_index[k]]
-            count, total, square = s[COUNT] + 1.0, s[TOTAL] + value, s[SQUARE] + value * value
-            is_new[size] = s[COUNT] == 0.0
+    size, n_renewed, k, u = np.int64(0), np.int64(0), first, np.int64(0)
+    while k < last or u < n_usual:
+        is_present[size] = k < last and (u == n_usual or x_index[k] <= usual[u])
+        f = x_index[k] if is_present[size] else usual[u]
+        u += u < n_usual and usual[u] == f
+        raw[size], is_new[size] = 0.0, False
+        s, is_missing = sums[f], False
+        if is_present[size]:
+            raw[size], is_new[size] = x_value[k], s[COUNT] == 0.0
+            is_missing = math.isnan(x_value[k])
+            k += 1
+        if is_missing:
             if learn:
-                s[COUNT], s[TOTAL], s[SQUARE] = count, total, square
-            index[used + size] = x_index[k]
-            wide_scaled[size] = scaled(value, count, total, square, seen)
-            wide_raw[size] = value
+                s[MISSING] += 1.0
+        elif is_present[size]:
+            mean, spread = take_in(raw[size], s, seen, learn)
+        else:
+            mean, spread = scale_of(s[COUNT], s[TOTAL], s[SQUARE], seen - s[MISSING])
+        if is_usual(s[COUNT], seen - s[MISSING]):
+            renewed[n_renewed] = f
+            n_renewed += 1
+        if not is_missing and (is_present[size] or mean != 0.0):
+            index[size], scaled[size] = f, on_scale(raw[size], mean, spread)
             size += 1
-        shrink[0, row - start] = to_unit_length(wide_scaled, is_new.copy(), np.int64(0), size)
-        shrink[1, row - start] = to_unit_length(wide_raw, is_new, np.int64(0), size)
+    return size, n_renewed
+
+
+@inner
+def with_room(array, used, room):
+    """Return an array with at least so much room: itself, or a longer copy of what is used."""
+    if room <= array.size:
+        return array
+    longer = np.empty(max(room, 2 * array.size), array.dtype)
+    longer[:used] = array[:used]
+    return longer
+
+
+@inner
+def halve(sums, n_seen):
+    """Halve all counts and sums."""
+    n_seen[0] *= 0.5
+    for feature in range(sums.shape[0]):
+        for i in range(sums.shape[1]):
+            sums[feature, i] *= 0.5
+
+
+@jit
+def scale_rows(x_indptr, x_index, x_value, start, stop, learn, sums, n_seen, usual, n_usual, shrink):
+    """Return rows with each feature on its scale, and as given, both at unit length.
+
+    Missing values are left out. An absent feature is 0; where that is not 0 on its scale, since it is usual and so centred, it
+    gets a pair too. A row is scaled with itself taken into the sums; without `learn` they are left as they were. A feature
+    that no event had before takes no part in the length, so that an answer does not depend on whether its name is known
+    already; what is learned from is the row times `shrink`, which is of unit length with it.
+
+    sums : float64[features, 4], of the present values how many, sum and sum of squares; and how many were missing, or before
+    the feature existed; n_seen : float64[1], events; usual : int32[features], usual features, ascending; n_usual : int64[1]
+    shrink : float32[2, rows], scaled and raw, out
+    Return indptr, int64[rows + 1], feature, int32[pairs], is_present, bool[pairs], scaled and raw, float32[pairs], and how
+    many pairs the longest row has.
+    """
+    n_rows, used, most = stop - start, np.int64(0), np.int64(0)
+    room = x_indptr[stop] - x_indptr[start] + n_rows * n_usual[0]
+    indptr, index, is_present = np.zeros(n_rows + 1, np.int64), np.empty(room, np.int32), np.empty(room, np.bool_)
+    scaled, raw = np.empty(room, np.float32), np.empty(room, np.float32)
+    renewed, is_new = np.empty(0, np.int32), np.empty(0, np.bool_)
+    wide_scaled, wide_raw = np.empty(0), np.empty(0)
+    for row in range(start, stop):
+        first, last, seen = x_indptr[row], x_indptr[row + 1], n_seen[0] + 1.0
+        width = last - first + n_usual[0]
+        index, is_present = with_room(index, used, used + width), with_room(is_present, used, used + width)
+        scaled, raw = with_room(scaled, used, used + width), with_room(raw, used, used + width)
+        renewed, is_new = with_room(renewed, 0, width), with_room(is_new, 0, width)
+        wide_scaled, wide_raw = with_room(wide_scaled, 0, width), with_room(wide_raw, 0, width)
+        size, n_renewed = scale_row(
+            x_index, x_value, first, last, learn, sums, seen, usual, n_usual[0], index[used:], is_new, is_present[used:],
+            wide_scaled, wide_raw, renewed,
+        )  # fmt: skip
+        shrink[0, row - start] = to_unit_length(wide_scaled, is_new.copy(), size)
+        shrink[1, row - start] = to_unit_length(wide_raw, is_new, size)
         for k in range(size):
-            scaled_value[used + k], raw_value[used + k] = wide_scaled[k], wide_raw[k]
-        used += size
-        most = max(most, size)
+            scaled[used + k], raw[used + k] = wide_scaled[k], wide_raw[k]
+        used, most = used + size, max(most, size)
         indptr[row - start + 1] = used
         if learn:
-            n_seen[0] = seen
+            copy_first(renewed, usual, n_renewed)
+            n_usual[0], n_seen[0] = n_renewed, seen
             if seen > _LONG:
-                n_seen[0] *= 0.5
-                for feature in range(sums.shape[0]):
-                    for i in range(sums.shape[1]):
-                        sums[feature, i] *= 0.5
-    return most
+                halve(sums, n_seen)
+    return indptr, index[:used], is_present[:used], scaled[:used], raw[:used], most

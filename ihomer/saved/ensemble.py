@@ -26,7 +26,7 @@ def ensemble_state(ensemble: Ensemble) -> dict[str, Any]:
         "experts": {_NAMES[type(expert)]: expert_state(expert) for expert in ensemble._experts},
         "mixture": held(ensemble.mixture, "fixed", "_n_inputs"),
         "decoder": held(ensemble.decoder, "_objective", "_most", "_asked", "_signatures"),
-        "scale": held(ensemble._scale),
+        "scale": held(ensemble._scale, "_usual", "_n_usual"),
         "room": ensemble._room,
     }
 
@@ -58,9 +58,10 @@ def fill_ensemble(ensemble: Ensemble, fields: Fields, labels_in_use: NDArray[np.
         f.done()
     experts.done()
     scale = fields.nested("scale")
-    ensemble._scale._sums = scale.finite("_sums", (next_power(room.features), 3))
-    scale.require(bool((ensemble._scale._sums[:, [0, 2]] >= 0.0).all()), "a feature has been seen less than never")
+    ensemble._scale._sums = scale.finite("_sums", (next_power(room.features), 4))
+    scale.require(bool((ensemble._scale._sums[:, [0, 2, 3]] >= 0.0).all()), "a feature has been seen less than never")
     ensemble._scale._n_seen = scale.finite("_n_seen", (1,), 0.0)
+    ensemble._scale.find_usual()
     scale.done()
     _fill_mixture(ensemble.mixture, fields.nested("mixture"), room)
     _fill_decoder(ensemble.decoder, fields.nested("decoder"), labels_in_use, room)

@@ -21,6 +21,7 @@ class Row(NamedTuple):
     weight: float
     shrink: float = 1.0  # what is learned from is the row times it, scaled
     raw_shrink: float = 1.0  # and raw
+    absent: frozenset = frozenset()  # features of the pairs that the event itself does not have
 
 
 def sigmoid(z):
@@ -47,11 +48,11 @@ def dot(x, z):
 
 
 class SlowScale:
-    """Running mean and spread of each feature, of the values that are present."""
+    """Running mean and spread of each feature, of the values that are not missing."""
 
     def __init__(self, long=50_000.0):
         self.long = long
-        self.sums = {}  # feature -> count, sum, sum of squares
+        self.sums = {}  # feature -> how many values, their sum, sum of squares, how many were missing
         self.n_seen = 0.0
 
     def row(self, x, learn):
@@ -59,31 +60,47 @@ class SlowScale:
         new, and by what each is to be multiplied to be so with them; None stands for missing.
         """
         seen = self.n_seen + 1.0
-        present = {f: v for f, v in x.items() if v is not None}
-        sums = {}
-        new = {f for f in present if f not in self.sums}
-        for f, v in present.items():
-            count, total, square = self.sums.get(f, (0.0, 0.0, 0.0))
-            sums[f] = (count + 1.0, total + v, square + v * v)
-        scaled = {f: self.on_scale(v, seen, *sums[f]) for f, v in present.items()}
+        kept = self.sums if learn else dict(self.sums)
+        new = {f for f, v in x.items() if v is not None and self.sums.get(f, (0.0,))[0] == 0.0}
+        usual = {f for f, (count, _, _, missing) in kept.items() if count > max(0.75 * (seen - 1.0 - missing), 0.0)}
+        scaled, raw = {}, {}
+        for f in sorted({*x, *usual}):
+            count, total, square, missing = kept.get(f, (0.0, 0.0, 0.0, 0.0))
+            v = x.get(f, 0.0)
+            if v is None:
+                kept[f] = count, total, square, missing + 1.0
+                continue
+            if f in x:
+                if count == 0.0:
+                    missing = max(missing, seen - 6.0)
+                taken = v
+                if count >= 10.0:
+                    mean, spread = self.scale(count, total, square, seen - missing - 1.0)
+                    if abs(v - mean) > 20.0 * spread:
+                        taken = clamp(v, mean - 5.0 * spread, mean + 5.0 * spread)
+                count, total, square = count + 1.0, total + taken, square + taken * taken
+                kept[f] = count, total, square, missing
+            mean, spread = self.scale(count, total, square, seen - missing)
+            if f in x or mean != 0.0:
+                scaled[f], raw[f] = clamp((v - mean) / spread, -5.0, 5.0) if spread > 0.0 else 0.0, v
         if learn:
-            self.sums.update(sums)
             self.n_seen = seen
             if seen > self.long:
                 self.n_seen /= 2.0
                 self.sums = {f: tuple(s / 2.0 for s in sums) for f, sums in self.sums.items()}
         scaled, shrink = unit(scaled, new)
-        raw, raw_shrink = unit(present, new)
+        raw, raw_shrink = unit(raw, new)
         return scaled, raw, shrink, raw_shrink
 
     @staticmethod
-    def on_scale(value, seen, count, total, square):
-        mean = total / count
-        mean_square = square / count
-        variance = mean_square - mean * mean
-        if count > 0.9 * seen and variance > 1e-9 * mean_square:
-            return clamp((value - mean) / math.sqrt(variance), -5.0, 5.0)
-        return clamp(value / math.sqrt(mean_square), -5.0, 5.0) if mean_square > 0.0 else 0.0
+    def scale(count, total, square, n_events):
+        """Mean and standard deviation of a feature that is nearly always there; 0 and the root mean square of another."""
+        if count > max(0.75 * n_events, 0.0):
+            mean = total / n_events
+            variance = square / n_events - mean * mean
+            if variance > 1e-9 * (square / n_events):
+                return mean, math.sqrt(variance)
+        return 0.0, math.sqrt(square / count)
 
     def forget_features(self, features):
         for f in features:
@@ -388,7 +405,7 @@ class SlowBayes:
         self.n_rows = n_rows
 
     def step(self, row, base, learn):
-        features = [f % self.n_rows for f in row.scaled]
+        features = [f % self.n_rows for f in row.scaled if f not in row.absent]
         result = []
         for label in range(len(base)):
             r = self.rate(label)
@@ -487,9 +504,7 @@ class SlowRidge:
             self.place_of[f], self.holder[place] = place, f
 
     def step(self, row, base, learn):
-        if learn:
-            self.give_places(row.scaled)
-        x = {0: BIAS} | {self.place_of[f]: v for f, v in row.scaled.items() if f in self.place_of}
+        x = self.placed(row)
         scores = [
             [sum(v * w.get((place, label), 0.0) for place, v in x.items()) for label in range(len(base))] for w in self.weights
         ]
@@ -503,8 +518,14 @@ class SlowRidge:
                 y = float(label in row.positive)
                 seen = label not in row.unobserved
                 errors.append([seen * (y - scores[0][label]), seen * 6.0 * (y - sigmoid(result[label][1]))])
-            self.learn({place: v * (1.0 if place == 0 else row.shrink) for place, v in x.items()}, row.weight, errors)
+            self.give_places(row.scaled)
+            x = {place: v * (1.0 if place == 0 else row.shrink) for place, v in self.placed(row).items()}
+            self.learn(x, row.weight, errors)
         return result
+
+    def placed(self, row):
+        """The row by the places of its features."""
+        return {0: BIAS} | {self.place_of[f]: v for f, v in row.scaled.items() if f in self.place_of}
 
     def learn(self, x, weight, errors):
         places = range(len(self.holder))
