@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import file_damage
-from benchmarks.kernel_digest import digest_of_kernels
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
+from ihomer.kernels.common import SOURCES
 from ihomer.metrics import Scoreboard
 from ihomer.persistence import KINDS, ModelFileError, pack, unpack
 
@@ -225,7 +225,7 @@ def main() -> None:
     if not arguments.unchecked and os.environ.get("NUMBA_BOUNDSCHECK") != "1":
         # Numba reads this when it is imported, and its cache does not tell code with checks from code without.
         cache = Path(os.environ.get("NUMBA_CACHE_DIR", Path(__file__).resolve().parents[1] / ".numba_cache"))
-        folder = cache / f"checked-{digest_of_kernels()}"
+        folder = cache / f"checked-{SOURCES}"
         environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(folder)}
         os.execve(sys.executable, [sys.executable, "-m", "benchmarks.fuzz_files", *sys.argv[1:]], environment)
     result = run(arguments.files, arguments.seed, arguments.keep, 60.0 * arguments.minutes)

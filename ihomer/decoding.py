@@ -100,11 +100,13 @@ class Decoder:
         weight: NDArray[np.float64],
         learn: bool,
         alike: Alike | None = None,
+        known: bool = False,
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return probabilities and answers, [rows, labels], for log-odds; learn each row in turn if `learn`.
 
         `rate` holds the log-odds of how often each label has applied, float32[rows, labels]; `alike` the past events like each
-        row, by their numbers as this decoder has learned them.
+        row, by their numbers as this decoder has learned them. With `known` there is one row, the last that was asked
+        about, and nothing has changed since.
         """
         n_labels = odds.shape[1]
         if n_labels > len(self._own):
@@ -113,7 +115,7 @@ class Decoder:
             self._own = own
         self._tally = larger(self._tally, 0, n_labels)
         asked, self._asked = self._asked, None
-        known = learn and self._objective != _MICRO_F1 and asked is not None and _same(asked.odds, odds)
+        known = known and learn and self._objective != _MICRO_F1 and asked is not None and _same(asked.odds, odds)
         now = asked if known and asked is not None else Answers.to(odds, len(self._hashes))
         near = Alike.to(len(odds), 0) if alike is None else alike
         row, status = 0, None

@@ -96,15 +96,14 @@ class Ensemble:
         """
         rows = self._scale.rows(batch, start, stop, n_labels, learn)
         asked, self._asked = self._asked, None
-        if learn and asked is not None and len(batch.weight) == 1 and asked.is_about(batch, tree, n_labels):
-            out = self._run_experts(rows, tree, True, asked.out, known=True)
-        else:
-            out = self._run_experts(rows, tree, learn, self._outputs(rows, n_labels))
+        known = learn and asked is not None and len(batch.weight) == 1 and asked.is_about(batch, tree, n_labels)
+        out = asked.out if known and asked is not None else self._outputs(rows, n_labels)
+        self._run_experts(rows, tree, learn, out, known)
         if not learn and len(batch.weight) == 1:
             self._asked = Asked(batch.x_index, batch.x_value, tree, out)
         inputs, rate = self._inputs(out)
         odds = self.mixture.run(inputs, rate, rows.target, rows.weight, learn)
-        return self.decoder.run(odds, rate, rows.target, rows.weight, learn, self._alike())
+        return self.decoder.run(odds, rate, rows.target, rows.weight, learn, self._alike(), known)
 
     def _alike(self) -> Alike | None:
         """Return the past events like the rows that were run last, if an expert has looked for such."""

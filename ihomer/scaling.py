@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from ihomer.encoder import Batch
 from ihomer.experts.base import Rows, larger
 from ihomer.kernels.odds import mark_targets
-from ihomer.kernels.scaling import list_usual, scale_rows
+from ihomer.kernels.scaling import N_SUMS, list_usual, scale_rows
 
 __all__ = ["FeatureScale"]
 
@@ -15,7 +15,7 @@ class FeatureScale:
     """Running mean and spread of each feature: what linear models and distances are shown is on one scale."""
 
     def __init__(self) -> None:
-        self._sums = np.zeros((0, 4))
+        self._sums = np.zeros((0, N_SUMS))
         self._n_seen = np.zeros(1)
         self._usual = np.zeros(0, np.int32)
         self._n_usual = np.zeros(1, np.int64)

@@ -1,4 +1,4 @@
-"""Test set-up: a compile cache named by what the kernels say, and the folder of real data sets where there is one."""
+"""Test set-up: a place for compiled kernels, and the folder of real data sets where there is one."""
 
 import os
 from collections.abc import Iterator
@@ -7,13 +7,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.kafka_broker import Broker, missing_programs
-from benchmarks.kernel_digest import digest_of_kernels
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-# Numba's cache does not see edits of callees in other files; a directory named by all sources does.
-os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".numba_cache" / digest_of_kernels()))
+os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".numba_cache"))  # not beside the sources
 
 
 @pytest.fixture(scope="session")

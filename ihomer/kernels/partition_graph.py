@@ -2,9 +2,9 @@
 
 `count` float64[labels] says how often each label occurred. The graph is in CSR form: neighbours of label x are
 `neighbour[start[x]:start[x + 1]]`, int32, ascending; `together` float64 says how often x and each of them occurred together,
-`energy` float64 is the square of their similarity shrunk by the evidence,
+`energy` float64 is the square of their similarity beyond chance, shrunk by the evidence: with N the weight of all events,
 
-    e_xy = (n_xy / (n_x + n_y - n_xy + ln(1 / delta)))^2.
+    e_xy = (max(0, n_xy - n_x n_y / N) / (n_x + n_y - n_xy + ln(1 / delta)))^2.
 
 A sum of energies is dominated by a label's nearest neighbours; the many weak links of chance hardly count in it.
 `group` int32[labels] tells labels apart: the labels of group g are the cluster being tested. `member` int32[m] lists them,
@@ -157,7 +157,8 @@ def pivots(member, group, rank, weight, count, start, neighbour, together, log_t
     """Return (a, b, d, n) of two labels that lie far apart: their d, and the number of events that inform it.
 
     The pair has the largest d_ab - sqrt(log_term / (2 min(weight_a, weight_b))), which with log_term 0 is the largest
-    d_ab. Among equal ones it is the pair whose second label comes first in `member`, which is ordered by `weight`.
+    d_ab. Of equal ones, pairs without an edge come first, of which it is the one whose second label comes first in `member`,
+    which is ordered by `weight`; of pairs with an edge it is one whose first label comes first.
     weight float64[labels]; rank int32[labels] is overwritten with the place of each label in `member`.
     """
     for r in range(member.size):

@@ -11,8 +11,11 @@ _LATE = 5.0  # events before a feature's first one in which it counts as absent;
 _MOST = 5.0  # standard deviations from the mean is the largest value on the scale
 _FAR = 20.0  # standard deviations from the mean, from which a value counts in the sums as one at `_MOST`
 _LEAST_COUNT = 10.0  # values from which the sums tell what is far
+_BLOCK = 25.0  # values after which it is asked whether the feature has another scale by now
 _LONG = 50_000.0  # events after which the sums are halved: the scale follows the stream
-COUNT, TOTAL, SQUARE, MISSING = 0, 1, 2, 3
+COUNT, TOTAL, SQUARE, MISSING = 0, 1, 2, 3  # of a feature: values, their sum and sum of squares; events without one
+BLOCK_COUNT, BLOCK_TOTAL, BLOCK_SQUARE, BLOCK_FAR = 4, 5, 6, 7  # the first three of the block being filled; how many far out
+N_SUMS = 8
 
 
 @inner
@@ -23,7 +26,7 @@ def is_usual(count, n_events):
 
 @jit
 def list_usual(sums, n_seen, usual):
-    """Write the usual features to `usual`, int32[features], ascending; return how many. sums : float64[features, 4]"""
+    """Write the usual features to `usual`, int32[features], ascending; return how many. sums : float64[features, 8]"""
     count = 0
     for feature in range(sums.shape[0]):
         if is_usual(sums[feature, COUNT], n_seen - sums[feature, MISSING]):
@@ -53,21 +56,46 @@ def on_scale(value, mean, spread):
 
 
 @inner
+def note_value(value, is_far, seen, sums):
+    """Count a value in its block; where the block is full and on another scale, the sums go on from the block alone.
+
+    That is where most of its values are far out (the feature is given in another unit), or all are within a twentieth of the
+    spread so far (which has come from one of the first values being far out, or from another unit).
+    """
+    sums[BLOCK_COUNT] += 1.0
+    sums[BLOCK_TOTAL] += value
+    sums[BLOCK_SQUARE] += value * value
+    sums[BLOCK_FAR] += is_far
+    if sums[BLOCK_COUNT] < _BLOCK:
+        return
+    n_events = seen - sums[MISSING]
+    n_late = sums[BLOCK_COUNT] * n_events / sums[COUNT]
+    _, spread = scale_of(sums[COUNT], sums[TOTAL], sums[SQUARE], n_events)
+    _, late = scale_of(sums[BLOCK_COUNT], sums[BLOCK_TOTAL], sums[BLOCK_SQUARE], n_late)
+    if 2.0 * sums[BLOCK_FAR] > sums[BLOCK_COUNT] or (sums[BLOCK_FAR] == 0.0 and 0.0 < _FAR * late < spread):
+        sums[COUNT], sums[TOTAL], sums[SQUARE] = sums[BLOCK_COUNT], sums[BLOCK_TOTAL], sums[BLOCK_SQUARE]
+        sums[MISSING] = seen - n_late
+    sums[BLOCK_COUNT:] = 0.0
+
+
+@inner
 def take_in(value, sums, seen, learn):
-    """Return mean and spread of a feature with one more value, which goes to its `sums`, float64[4], if `learn`.
+    """Return mean and spread of a feature with one more value, which goes to its `sums`, float64[8], if `learn`.
 
     A value far out, such as a sensor gives when it fails, counts no more than one that is just rare: else the next thousand
     events would all look the same beside it.
     """
     missing = max(sums[MISSING], seen - 1.0 - _LATE) if sums[COUNT] == 0.0 else sums[MISSING]
-    n_events = seen - missing
+    n_events, kept, is_far = seen - missing, value, False
     if sums[COUNT] >= _LEAST_COUNT:
         mean, spread = scale_of(sums[COUNT], sums[TOTAL], sums[SQUARE], n_events - 1.0)
-        if abs(value - mean) > _FAR * spread:
-            value = min(max(value, mean - _MOST * spread), mean + _MOST * spread)
-    count, total, square = sums[COUNT] + 1.0, sums[TOTAL] + value, sums[SQUARE] + value * value
+        is_far = abs(value - mean) > _FAR * spread
+        if is_far:
+            kept = min(max(value, mean - _MOST * spread), mean + _MOST * spread)
+    count, total, square = sums[COUNT] + 1.0, sums[TOTAL] + kept, sums[SQUARE] + kept * kept
     if learn:
         sums[COUNT], sums[TOTAL], sums[SQUARE], sums[MISSING] = count, total, square, missing
+        note_value(value, is_far, seen, sums)
     return scale_of(count, total, square, n_events)
 
 
@@ -148,10 +176,10 @@ def with_room(array, used, room):
 
 @inner
 def halve(sums, n_seen):
-    """Halve all counts and sums."""
+    """Halve all counts and sums but those of the blocks."""
     n_seen[0] *= 0.5
     for feature in range(sums.shape[0]):
-        for i in range(sums.shape[1]):
+        for i in range(BLOCK_COUNT):
             sums[feature, i] *= 0.5
 
 
@@ -164,8 +192,8 @@ def scale_rows(x_indptr, x_index, x_value, start, stop, learn, sums, n_seen, usu
     that no event had before takes no part in the length, so that an answer does not depend on whether its name is known
     already; what is learned from is the row times `shrink`, which is of unit length with it.
 
-    sums : float64[features, 4], of the present values how many, sum and sum of squares; and how many were missing, or before
-    the feature existed; n_seen : float64[1], events; usual : int32[features], usual features, ascending; n_usual : int64[1]
+    sums : float64[features, 8], see above; n_seen : float64[1], events
+    usual : int32[features], features that nearly all events have, ascending; n_usual : int64[1]
     shrink : float32[2, rows], scaled and raw, out
     Return indptr, int64[rows + 1], feature, int32[pairs], is_present, bool[pairs], scaled and raw, float32[pairs], and how
     many pairs the longest row has.

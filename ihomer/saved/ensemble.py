@@ -9,7 +9,9 @@ from ihomer.decoding import Decoder
 from ihomer.ensemble import Ensemble
 from ihomer.experts import EXPERTS
 from ihomer.kernels.decoding import N_BANDS, N_TALLIES, N_THRESHOLDS, N_WAYS
-from ihomer.kernels.labelsets import COUNT, N_EVENTS, N_FACTORS, N_LATEST, N_MEMBERS, N_SETS, N_WORDS
+from ihomer.kernels.labelsets import COUNT as SET_COUNT
+from ihomer.kernels.labelsets import N_EVENTS, N_FACTORS, N_LATEST, N_MEMBERS, N_SETS, N_WORDS
+from ihomer.kernels.scaling import BLOCK_COUNT, BLOCK_FAR, BLOCK_SQUARE, COUNT, MISSING, N_SUMS, SQUARE
 from ihomer.mixing import Mixture
 from ihomer.saved.experts import FILL, Room, expert_state
 from ihomer.saved.fields import Fields, check_probes, held, next_power
@@ -58,8 +60,9 @@ def fill_ensemble(ensemble: Ensemble, fields: Fields, labels_in_use: NDArray[np.
         f.done()
     experts.done()
     scale = fields.nested("scale")
-    ensemble._scale._sums = scale.finite("_sums", (next_power(room.features), 4))
-    scale.require(bool((ensemble._scale._sums[:, [0, 2, 3]] >= 0.0).all()), "a feature has been seen less than never")
+    ensemble._scale._sums = scale.finite("_sums", (next_power(room.features), N_SUMS))
+    counts = ensemble._scale._sums[:, [COUNT, SQUARE, MISSING, BLOCK_COUNT, BLOCK_SQUARE, BLOCK_FAR]]
+    scale.require(bool((counts >= 0.0).all()), "a feature has been seen less than never")
     ensemble._scale._n_seen = scale.finite("_n_seen", (1,), 0.0)
     ensemble._scale.find_usual()
     scale.done()
@@ -93,7 +96,7 @@ def _fill_decoder(decoder: Decoder, f: Fields, labels_in_use: NDArray[np.bool_],
     decoder._ends = f.array("_ends", np.int64, (n_places + 1,), 0)
     decoder._pool = f.array("_pool", np.int32, (None,))
     decoder._stats = f.array("_stats", np.float64, (n_places, 3))
-    count = decoder._stats[: decoder.n_labelsets, COUNT]
+    count = decoder._stats[: decoder.n_labelsets, SET_COUNT]
     f.require(bool((count > 0.0).all()), "a labelset has been seen less than never")
     f.require(bool(np.isclose(decoder._total_count[0], count.sum(), rtol=1e-6)), "labelsets have another total than counts")
     now = int(decoder._header[N_EVENTS])

@@ -53,6 +53,7 @@ class SlowScale:
     def __init__(self, long=50_000.0):
         self.long = long
         self.sums = {}  # feature -> how many values, their sum, sum of squares, how many were missing
+        self.blocks = {}  # feature -> its last values, fewer than 25, and whether each was far out
         self.n_seen = 0.0
 
     def row(self, x, learn):
@@ -73,13 +74,16 @@ class SlowScale:
             if f in x:
                 if count == 0.0:
                     missing = max(missing, seen - 6.0)
-                taken = v
+                taken, far = v, False
                 if count >= 10.0:
                     mean, spread = self.scale(count, total, square, seen - missing - 1.0)
-                    if abs(v - mean) > 20.0 * spread:
+                    far = abs(v - mean) > 20.0 * spread
+                    if far:
                         taken = clamp(v, mean - 5.0 * spread, mean + 5.0 * spread)
                 count, total, square = count + 1.0, total + taken, square + taken * taken
                 kept[f] = count, total, square, missing
+                if learn:
+                    self.note(f, v, far, seen)
             mean, spread = self.scale(count, total, square, seen - missing)
             if f in x or mean != 0.0:
                 scaled[f], raw[f] = clamp((v - mean) / spread, -5.0, 5.0) if spread > 0.0 else 0.0, v
@@ -91,6 +95,21 @@ class SlowScale:
         scaled, shrink = unit(scaled, new)
         raw, raw_shrink = unit(raw, new)
         return scaled, raw, shrink, raw_shrink
+
+    def note(self, f, v, far, seen):
+        """Go on from the last 25 values alone if these are on another scale."""
+        block = self.blocks.setdefault(f, [])
+        block.append((v, far))
+        if len(block) < 25:
+            return
+        count, total, square, missing = self.sums[f]
+        n_events = 25.0 * (seen - missing) / count
+        late = 25.0, sum(v for v, _ in block), sum(v * v for v, _ in block)
+        n_far = sum(far for _, far in block)
+        spread, spread_late = self.scale(count, total, square, seen - missing)[1], self.scale(*late, n_events)[1]
+        if n_far > 12 or (n_far == 0 and 0.0 < 20.0 * spread_late < spread):
+            self.sums[f] = *late, seen - n_events
+        block.clear()
 
     @staticmethod
     def scale(count, total, square, n_events):
@@ -105,6 +124,7 @@ class SlowScale:
     def forget_features(self, features):
         for f in features:
             self.sums.pop(f, None)
+            self.blocks.pop(f, None)
 
 
 def unit(x, new):
