@@ -57,7 +57,7 @@ def features_of(kind, rng, part):
     if kind == "missing":
         x = {f: None if rng.random() < 0.3 else v for f, v in x.items()}
     if kind == "outliers":
-        x = {f: v * 1e4 if rng.random() < 0.03 else v for f, v in x.items()}
+        x = {f: v * 1e4 if rng.random() < 0.04 else v for f, v in x.items()}
     if kind == "mixed":
         x |= {f: 1.0 for f in range(9, 20 + shift) if rng.random() < 0.2}
         x = {f: v for f, v in x.items() if rng.random() < 0.9}

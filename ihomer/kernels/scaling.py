@@ -6,7 +6,7 @@ import numpy as np
 
 from ihomer.kernels.common import copy_first, inner, jit
 
-_USUAL = 0.75  # a feature present in more than this share of the events is centred, and is 0 before that where it is absent
+_USUAL = 0.75  # a feature in more than this share of the events is centred; where it is absent, it is 0 before that
 _LATE = 5.0  # events before a feature's first one in which it counts as absent; before them it did not exist
 _MOST = 5.0  # standard deviations from the mean is the largest value on the scale
 _FAR = 20.0  # standard deviations from the mean, from which a value counts in the sums as one at `_MOST`
@@ -19,33 +19,34 @@ N_SUMS = 8
 
 
 @inner
-def is_usual(count, n_events):
-    """Tell whether a feature is nearly always present."""
-    return count > max(_USUAL * n_events, 0.0)
+def is_usual(count, total, square, n_events):
+    """Tell whether a feature is nearly always present, with values that differ.
+
+    One whose values are all the same, such as a word that an event has or not, says by its presence alone what it says.
+    n_events : in which the feature existed and was not missing
+    """
+    mean = total / count
+    return count > max(_USUAL * n_events, 0.0) and square / count - mean * mean > 1e-9 * square / count
 
 
 @jit
 def list_usual(sums, n_seen, usual):
     """Write the usual features to `usual`, int32[features], ascending; return how many. sums : float64[features, 8]"""
-    count = 0
+    found = 0
     for feature in range(sums.shape[0]):
-        if is_usual(sums[feature, COUNT], n_seen - sums[feature, MISSING]):
-            usual[count] = feature
-            count += 1
-    return count
+        s = sums[feature]
+        if is_usual(s[COUNT], s[TOTAL], s[SQUARE], n_seen - s[MISSING]):
+            usual[found] = feature
+            found += 1
+    return found
 
 
 @inner
 def scale_of(count, total, square, n_events):
-    """Return mean and standard deviation of a usual feature, else 0 and the root mean square of its values where present.
-
-    n_events : in which the feature existed and was not missing
-    """
-    if is_usual(count, n_events):
-        mean, mean_square = total / n_events, square / n_events
-        variance = mean_square - mean * mean
-        if variance > 1e-9 * mean_square:
-            return mean, math.sqrt(variance)
+    """Return mean and standard deviation of a usual feature, else 0 and the root mean square of its values where present."""
+    if is_usual(count, total, square, n_events):
+        mean = total / n_events
+        return mean, math.sqrt(max(square / n_events - mean * mean, 0.0))
     return 0.0, math.sqrt(square / count)
 
 
@@ -155,7 +156,7 @@ def scale_row(x_index, x_value, first, last, learn, sums, seen, usual, n_usual, 
             mean, spread = take_in(raw[size], s, seen, learn)
         else:
             mean, spread = scale_of(s[COUNT], s[TOTAL], s[SQUARE], seen - s[MISSING])
-        if is_usual(s[COUNT], seen - s[MISSING]):
+        if is_usual(s[COUNT], s[TOTAL], s[SQUARE], seen - s[MISSING]):
             renewed[n_renewed] = f
             n_renewed += 1
         if not is_missing and (is_present[size] or mean != 0.0):

@@ -19,6 +19,7 @@ from ihomer.saved.tree import mixed
 
 __all__ = ["ensemble_state", "fill_ensemble"]
 
+_ROUNDING = 1e-6  # of counts that have been halved again and again
 _NAMES = {cls: name for name, cls in EXPERTS.items()}
 
 
@@ -64,6 +65,9 @@ def fill_ensemble(ensemble: Ensemble, fields: Fields, labels_in_use: NDArray[np.
     counts = ensemble._scale._sums[:, [COUNT, SQUARE, MISSING, BLOCK_COUNT, BLOCK_SQUARE, BLOCK_FAR]]
     scale.require(bool((counts >= 0.0).all()), "a feature has been seen less than never")
     ensemble._scale._n_seen = scale.finite("_n_seen", (1,), 0.0)
+    n_known = ensemble._scale._sums[:, COUNT] + ensemble._scale._sums[:, MISSING]
+    most = ensemble._scale._n_seen * (1.0 + _ROUNDING) + _ROUNDING
+    scale.require(bool((n_known <= most).all()), "a feature has been seen more often than there were events")
     ensemble._scale.find_usual()
     scale.done()
     _fill_mixture(ensemble.mixture, fields.nested("mixture"), room)

@@ -63,7 +63,7 @@ class SlowScale:
         seen = self.n_seen + 1.0
         kept = self.sums if learn else dict(self.sums)
         new = {f for f, v in x.items() if v is not None and self.sums.get(f, (0.0,))[0] == 0.0}
-        usual = {f for f, (count, _, _, missing) in kept.items() if count > max(0.75 * (seen - 1.0 - missing), 0.0)}
+        usual = {f for f, (*sums, missing) in kept.items() if self.is_usual(*sums, seen - 1.0 - missing)}
         scaled, raw = {}, {}
         for f in sorted({*x, *usual}):
             count, total, square, missing = kept.get(f, (0.0, 0.0, 0.0, 0.0))
@@ -112,13 +112,16 @@ class SlowScale:
         block.clear()
 
     @staticmethod
-    def scale(count, total, square, n_events):
-        """Mean and standard deviation of a feature that is nearly always there; 0 and the root mean square of another."""
-        if count > max(0.75 * n_events, 0.0):
+    def is_usual(count, total, square, n_events):
+        """Whether nearly all events have it, with values that differ."""
+        differ = count > 0.0 and square / count - (total / count) ** 2 > 1e-9 * square / count
+        return differ and count > max(0.75 * n_events, 0.0)
+
+    def scale(self, count, total, square, n_events):
+        """Mean and standard deviation of a usual feature; 0 and the root mean square of another."""
+        if self.is_usual(count, total, square, n_events):
             mean = total / n_events
-            variance = square / n_events - mean * mean
-            if variance > 1e-9 * (square / n_events):
-                return mean, math.sqrt(variance)
+            return mean, math.sqrt(square / n_events - mean * mean)
         return 0.0, math.sqrt(square / count)
 
     def forget_features(self, features):
