@@ -150,7 +150,7 @@ def first_events() -> Iterator[Check]:
 
 
 def drift() -> Iterator[Check]:
-    """Streams of ten on which the default recovers faster than each single expert: all but one at least."""
+    """Streams of ten on which the default recovers faster than each single expert: more than half at least."""
     for other, text in result("drift")["default_faster_than"].items():
         if other.endswith("alone"):
             faster, _, streams = text.partition(" of ")

@@ -1,19 +1,20 @@
-"""Puts the numbers of benchmarks/results into README.md, between <!-- NAME --> and <!-- /NAME -->.
+"""Puts the numbers of benchmarks/results into README.md and benchmarks/README.md, between <!-- NAME --> and <!-- /NAME -->.
 
 python -m benchmarks.readme
 """
 
 import re
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from benchmarks import growth, roofline, speed_paths
+from benchmarks import dirty, growth, roofline, speed_paths
 from benchmarks.drifts.readme_block import drift_kinds
 from benchmarks.readme_live import LIVE_BLOCKS
 from benchmarks.readme_parts import load, table
 from benchmarks.report.readme_block import all_cells, compare, orders, partitioning
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+PAGES = (Path(__file__).resolve().parents[1] / "README.md", Path(__file__).resolve().parent / "README.md")
 MODELS = ("previous labelset", "majority labelset", "paper", "default")
 NAMES = ("subset_accuracy", "example_f1", "micro_f1", "macro_f1")
 
@@ -140,8 +141,8 @@ def drift() -> str:
     found = load("drift")
     rows = []
     for name in (name for name in found["sudden"][0] if name != "seed"):
-        after = sorted(row[name]["recovered_after"] or float("inf") for row in found["sudden"])
-        middle = after[len(after) // 2]
+        after = [row[name]["recovered_after"] or float("inf") for row in found["sudden"]]
+        middle = median(after)
         rows.append(
             [
                 name,
@@ -175,21 +176,28 @@ BLOCKS = {
     "scores": scores, "objectives": objectives, "shuffled": shuffled, "further": further, "claims": claims,
     "ablation": ablation, "calibration": calibration, "debug": debug, "speed": speed, "starts": starts, "drift": drift,
     "clusters": clusters, "compare": compare, "all-cells": all_cells, "partitioning": partitioning, "orders": orders,
-    "drift-kinds": drift_kinds, "paths": paths, "compile": speed_paths.compile_block, "growth": growth.growth_block,
+    "drift-kinds": drift_kinds, "dirty": dirty.dirty_block,
+    "paths": paths, "compile": speed_paths.compile_block, "growth": growth.growth_block,
     "roofline": roofline.roofline_block, **LIVE_BLOCKS,
 }  # fmt: skip
 
 
-def filled(text: str) -> str:
-    """Return the README with its blocks made anew."""
+def filled(pages: list[str]) -> list[str]:
+    """Return pages with their blocks made anew; each block stands on one of them, once."""
     for name, make in BLOCKS.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        n_found = sum(len(pattern.findall(text)) for text in pages)
+        if n_found != 1:
+            raise ValueError(f"the pages have {n_found} blocks named {name}")
         body = make()
-        text, n = pattern.subn(lambda match, body=body: match.group(1) + body + "\n" + match.group(2), text)  # type: ignore[misc]
-        if n != 1:
-            raise ValueError(f"README.md has {n} blocks named {name}")
-    return text
+        pages = [pattern.sub(lambda match, body=body: match.group(1) + body + "\n" + match.group(2), text) for text in pages]  # type: ignore[misc]
+    return pages
+
+
+def main() -> None:
+    for path, text in zip(PAGES, filled([path.read_text() for path in PAGES]), strict=True):
+        path.write_text(text)
 
 
 if __name__ == "__main__":
-    README.write_text(filled(README.read_text()))
+    main()

@@ -1,5 +1,6 @@
 """What every learner must beat: repeating the last label set, and the most frequent one."""
 
+import numbers
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -16,15 +17,25 @@ Labelset: TypeAlias = tuple[Hashable, ...]
 def _read_labels(y: Any) -> dict[Hashable, bool | None]:
     """Return label -> True, False, or None for "not observed"."""
     if isinstance(y, Mapping):
-        return {label: None if value is None or value != value else bool(value) for label, value in y.items()}
+        return {label: _truth(label, value) for label, value in y.items()}
     if isinstance(y, str | bytes) or not hasattr(y, "__iter__"):
         raise ValueError(f"y must be a dictionary, or a set or sequence of labels, not {y!r}")
     return dict.fromkeys(y, True)
 
 
-def _check_weight(w: float) -> None:
-    if not 0.0 <= w < np.inf:
+def _truth(label: Hashable, value: Any) -> bool | None:
+    if value is None or (isinstance(value, numbers.Real) and value != value):
+        return None
+    if not isinstance(value, np.bool_ | numbers.Real) or value not in (0, 1):
+        raise ValueError(f"y[{label!r}] must be True, False or None, not {value!r}")
+    return bool(value)
+
+
+def _checked_weight(w: Any) -> float:
+    weight = float(w) if isinstance(w, numbers.Real) else np.nan
+    if not 0.0 <= weight < np.inf:
         raise ValueError(f"w must be a finite weight, not below 0, but is {w!r}")
+    return weight
 
 
 class _LabelsetBaseline(base.MultiLabelClassifier):
@@ -116,7 +127,7 @@ class PreviousLabelset(_LabelsetBaseline):
             If `y` or `w` is none of these.
         """
         labels = _read_labels(y)
-        _check_weight(w)
+        w = _checked_weight(w)
         if w == 0:
             return
         answer = self._answer
@@ -197,7 +208,7 @@ class MajorityLabelset(_LabelsetBaseline):
             If `y` or `w` is none of these.
         """
         labels = _read_labels(y)
-        _check_weight(w)
+        w = _checked_weight(w)
         if w == 0:
             return
         for label in labels:

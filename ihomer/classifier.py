@@ -41,7 +41,8 @@ class IHOMERClassifier(StreamClassifier):
     ----------
     objective
         What the answers are to be best in: ``"hamming"``, ``"subset"`` (accuracy), ``"example_f1"``, ``"micro_f1"``,
-        ``"macro_f1"``; or ``"balanced"``, for all of these at once. Probabilities do not depend on it.
+        ``"macro_f1"``; or ``"balanced"``, for all of these at once. Probabilities depend on it only where `global_drift`, which
+        watches the answers, sees a drift.
     experts
         Which experts are mixed: some of ``"frequency"``, ``"neighbours"``, ``"linear"``, ``"rehearsal"`` (a linear model and a
         layer of hidden units that go over past events again), ``"ridge"``, ``"bayes"``, ``"tree"``.
@@ -68,7 +69,7 @@ class IHOMERClassifier(StreamClassifier):
     max_features
         Bound on the number of feature names (and nominal values); the eighth learned longest ago makes room.
     seed
-        Seed of all random numbers.
+        Seed of the random numbers of the trees; nothing else depends on it.
 
     Raises
     ------
@@ -127,6 +128,10 @@ class IHOMERClassifier(StreamClassifier):
         settings.whole("max_ancestors", max_ancestors, 0, 100)
         settings.whole("replay", replay, 0, 1_000_000)
         settings.whole("seed", seed, 0, 2**63 - 1)
+        if clustering is not None and not isinstance(clustering, LabelPartition):
+            raise ValueError(f"clustering must be a LabelPartition or None, not {clustering!r}")
+        if tree is not None and not isinstance(tree, MLHATClassifier):
+            raise ValueError(f"tree must be an MLHATClassifier or None, not {tree!r}")
         self._start(settings.whole("max_features", max_features, 2))
         self.partition: LabelPartition = LabelPartition() if clustering is None else clustering.clone()
         self._tree = MLHATClassifier(alternate_on="drift") if tree is None else tree.clone()
@@ -300,7 +305,7 @@ class IHOMERClassifier(StreamClassifier):
         if stop - start < len(weight):
             first, last = ends[start], ends[stop]
             ends, index, weight = ends[start : stop + 1] - first, index[first:last], weight[start:stop]
-        changes = self.partition.learn_rows(ends, index, weight)
+        changes = self.partition._learn(ends, index, weight)
         if verdict > 0 and self.global_drift:
             self._answer_drift(self.n_learned + stop)
         elif changes:
@@ -363,7 +368,10 @@ class IHOMERClassifier(StreamClassifier):
 
     @property
     def summary(self) -> dict[str, int]:
-        """Sizes, and counts of what happened: events, labels, features, clusters, learners, leaves, drifts."""
+        """Sizes, and counts of what happened: events, labels, features, clusters, learners, leaves, drifts.
+
+        Of the global drifts the last 1,000 are counted.
+        """
         inside = [member.learner.summary() for member in self._members]
         return {
             "n_learned": self.n_learned,
@@ -375,7 +383,7 @@ class IHOMERClassifier(StreamClassifier):
             "n_splits": sum(tree["n_splits"] for tree in inside),
             "n_partition_changes": self.partition.version,
             "n_drifts_global": sum(drift["where"] == "global" for drift in self._drifts),
-            "n_drifts_partition": len(self.partition.drifts),
+            "n_drifts_partition": self.partition._n_drifts,
             "n_drifts_local": sum(tree["n_drifts"] for tree in inside),
         }
 
@@ -449,10 +457,10 @@ class IHOMERClassifier(StreamClassifier):
 
 def _checked(experts: Any) -> tuple[str, ...]:
     """Return names of experts, without repetition, or raise."""
+    for name in experts if isinstance(experts, tuple) else ():
+        settings.one_of("experts", name, _EXPERTS)
     if not isinstance(experts, tuple) or not experts or len(set(experts)) < len(experts):
         raise ValueError(f"experts must be a tuple of different names out of {', '.join(map(repr, _EXPERTS))}, not {experts!r}")
-    for name in experts:
-        settings.one_of("experts", name, _EXPERTS)
     return experts
 
 

@@ -13,7 +13,7 @@ from ihomer.pair_counts import PairCounts
 
 __all__ = ["ClusterUpkeep", "DriftSeen"]
 
-ROUND_SHARE = 4  # a round of tests waits until counting has cost this share of what the round will cost,
+ROUND_SHARE = 4  # a round of tests waits until counting has cost one part in so many of what the round will cost,
 LABEL_COST, CLUSTER_COST = 8, 500  # in slots of the table of pairs, which cost 1
 CLEARLY_MORE = 1.1  # by which a labelset size must lead to become the new usual size
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ihomer.kernels.encoding import MAX_MAGNITUDE, pack
 from ihomer.vocabulary import Vocabulary, in_name_order
 
-__all__ = ["MAX_MAGNITUDE", "Batch", "Encoder", "checked_weight", "is_nominal", "labels_of"]
+__all__ = ["MAX_MAGNITUDE", "Batch", "Encoder", "as_dict", "checked_weight", "is_nominal", "labels_of"]
 
-MAX_WEIGHT = 1e9  # of an event
+MIN_WEIGHT, MAX_WEIGHT = 1e-100, 1e9  # of an event; scores cannot count less
 
 _FEW = 8  # below that many features looking up each name is faster
 _PLAIN = frozenset((float, int, bool))
@@ -46,15 +46,33 @@ def is_nominal(key: Hashable) -> bool:
 
 
 def checked_weight(w: Any) -> float:
-    """Return the weight of an event as a float; ValueError unless 0 < w <= 1e9."""
-    if type(w) is float and 0.0 < w <= MAX_WEIGHT:
+    """Return the weight of an event as a float; ValueError unless it is from 1e-100 to 1e9."""
+    if type(w) is float and MIN_WEIGHT <= w <= MAX_WEIGHT:
         return w
-    if isinstance(w, bool | np.bool_) or not isinstance(w, numbers.Real | np.number):
+    if isinstance(w, bool | np.bool_) or not isinstance(w, numbers.Real):
         raise TypeError(f"w must be a number, not {type(w).__name__}")
-    weight = float(w)
-    if not 0.0 < weight <= MAX_WEIGHT:
-        raise ValueError(f"w must be greater than 0 and at most {MAX_WEIGHT:g}, not {w!r}")
+    try:
+        weight = float(w)
+    except OverflowError:
+        weight = math.inf
+    if not MIN_WEIGHT <= weight <= MAX_WEIGHT:
+        raise ValueError(f"w must be from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}, not {w!r}")
     return weight
+
+
+def as_dict(x: Any) -> dict[Hashable, Any]:
+    """Return a mapping as a dictionary; one that is none is read once, so that what it says does not change on the way.
+
+    Raises
+    ------
+    TypeError
+        If it is no mapping.
+    """
+    if type(x) is dict:
+        return x
+    if not isinstance(x, Mapping):
+        raise TypeError(f"x must be a dictionary of features, not {type(x).__name__}")
+    return dict(x.items())
 
 
 def labels_of(y: Any) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
@@ -76,7 +94,7 @@ def labels_of(y: Any) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
         positive: list[Hashable] = []
         unobserved: list[Hashable] = []
         negative: list[Hashable] = []
-        for name, applies in y.items():
+        for name, applies in (y if type(y) is dict else dict(y.items())).items():
             if applies is None:
                 unobserved.append(name)
             elif isinstance(applies, bool | np.bool_ | numbers.Integral) and applies in (0, 1):
@@ -196,13 +214,11 @@ class Encoder:
 
     def _look_up(self, x: Mapping[Hashable, Any]) -> tuple[list[tuple[int, float]], list[Hashable]]:
         """Return the pairs of index and value that are not 0, and the keys that have no index yet."""
-        if not isinstance(x, Mapping):
-            raise TypeError(f"x must be a dictionary of features, not {type(x).__name__}")
         get = self.features.get
         pairs: list[tuple[int, float]] = []
         new: list[Hashable] = []
         new_nominal: list[tuple[Hashable, str]] = []
-        for name, value in x.items():
+        for name, value in as_dict(x).items():
             if isinstance(value, str):
                 index = self._nominal.get(name, {}).get(value, -1)
                 if index < 0:

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from river import base
 from scipy import sparse
 
-from ihomer.encoder import Batch, Encoder, Indices, Values, checked_weight, labels_of
+from ihomer import settings
+from ihomer.encoder import Batch, Encoder, Indices, Values, as_dict, checked_weight, labels_of
 from ihomer.rows import (
     Columns,
     FoundLabels,
     LabelRows,
+    column_names,
     feature_rows,
     frame_like,
     index_arrays,
@@ -29,6 +31,7 @@ from ihomer.vocabulary import Vocabulary, in_name_order
 __all__ = ["Answer", "Learned", "Prediction", "Proba", "StreamClassifier", "one_row"]
 
 _CHUNK = 256  # rows that are encoded and learned at once: bounds the work space of a batch
+_MOST_COLUMNS = 2**20  # of an array whose column j is label j
 _NO_LABELS = np.zeros(0, np.int32)
 _ENDS = [np.array((0, n)) for n in range(257)]  # where a single row ends, by its length
 _ONE = np.ones(1)
@@ -180,7 +183,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         y
             The labels that apply, as a set, list or tuple; or a dictionary label -> bool, None for one not observed.
         w
-            Weight of the event, greater than 0.
+            Weight of the event, from 1e-100 to 1e9.
 
         Raises
         ------
@@ -191,8 +194,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
 
     def _learn_event(self, x: Mapping[Hashable, Any], y: Any, w: float) -> tuple[Learned, frozenset[Hashable]]:
         """Learn one event; return what was predicted for it before, and the labels that it brought."""
-        weight = checked_weight(w)
-        named = labels_of(y)
+        weight, named, x = checked_weight(w), labels_of(y), as_dict(x)
         encoded = self._encoder.check(x)
         brought = self._make_known(named)
         learned = self._learn(self._single(x, encoded, named, weight))
@@ -211,6 +213,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         -------
         dict
             For each label known before, whether it was predicted. One that has had to make room for a label of `y` is left out.
+            Where trees take part, a feature name that the event brings has its say already, or has made others forgotten.
 
         Raises
         ------
@@ -233,7 +236,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
 
     def predict_set_one(self, x: Mapping[Hashable, Any]) -> set[Hashable]:
         """Return the predicted labels."""
-        return {self._labels.name(i) for i in np.flatnonzero(self._predict_row(x)[1]).tolist()}
+        return {self._labels.name(i) for i in np.flatnonzero(self._named(self._predict_row(x)[1])).tolist()}
 
     def predict_topk_one(self, x: Mapping[Hashable, Any], k: int) -> list[tuple[Hashable, float]]:
         """Return the k most probable labels with their probabilities; ties in name order.
@@ -241,10 +244,9 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         Raises
         ------
         ValueError
-            If `k` is less than 1.
+            If `k` is no whole number of at least 1.
         """
-        if k < 1:
-            raise ValueError(f"k must be at least 1, not {k}")
+        settings.whole("k", k, 1)
         p = self._predict_row(x)[0].tolist()
         rank = {name: i for i, name in enumerate(self.labels)}
         ranked = sorted(self._labels.items(), key=lambda item: (-p[item[1]], rank[item[0]]))
@@ -255,6 +257,9 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
     def learn_many(self, X: Any, Y: Any, w: Any = None) -> None:
         """Learn many events in turn, with the same result as one by one.
 
+        Of the feature names that one event brings, in any form, those beyond half of `max_features` in name order are left out
+        of it.
+
         Parameters
         ----------
         X
@@ -262,7 +267,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         Y
             The same forms with 0/1 entries (nan: not observed), or a list of label sets.
         w
-            Weights of the events, one number each; None for 1.
+            Weights of the events, one number from 1e-100 to 1e9 each; None for 1.
 
         Raises
         ------
@@ -281,8 +286,8 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
             predicted: list[list[Hashable]] = []
             self._run_many(X, Y, w, lambda learned, _: predicted.extend(self._names(learned.answer)))
             return [set(names) for names in predicted]
-        found = FoundLabels(list(Y.columns) if is_frame(Y) else list(range(Y.shape[1])))
-        self._run_many(X, Y, w, lambda learned, _: found.add(learned.answer, self._labels))
+        found = FoundLabels(column_names(Y) if is_frame(Y) else list(range(Y.shape[-1] if Y.ndim else 0)))
+        self._run_many(X, Y, w, lambda learned, _: found.add(self._named(learned.answer), self._labels))
         return found.like(Y)
 
     def answer_many(self, X: Any, Y: Any, k: int, w: Any = None) -> list[Prediction]:
@@ -298,10 +303,9 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         Raises
         ------
         TypeError, ValueError
-            As `learn_many`, and if `k` is negative.
+            As `learn_many`, and if `k` is no whole number of at least 0. The model is then as it was before.
         """
-        if k < 0:
-            raise ValueError(f"k must be at least 0, not {k}")
+        settings.whole("k", k, 0)
         found: list[Prediction] = []
         n_before = self.n_learned
 
@@ -316,21 +320,21 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
 
     def foresee_many(self, X: Any, k: int) -> list[Prediction]:
         """Return what `answer_many` does, for events that are not learned."""
-        if k < 0:
-            raise ValueError(f"k must be at least 0, not {k}")
+        settings.whole("k", k, 0)
         p, answer = self._predict_rows(X)
         tops = self._tops(p, k, frozenset())
         pairs = zip(self._names(answer), tops, strict=True)
         return [Prediction(names, top, self.n_learned, self._version) for names, top in pairs]
 
     def predict_many(self, X: Any) -> Any:
-        """Return predictions for many events: a frame for a frame, a bool array for a matrix, else a list of sets.
+        """Return predictions for many events: a frame for a frame, a bool array for a matrix, a list of sets for a list.
 
-        Columns are the known labels in name order; where all labels are whole numbers, column j of an array is label j.
+        Columns are the known labels in name order; where all labels are whole numbers from 0 to 1,048,575, column j of an
+        array is label j.
         """
         answer = self._predict_rows(X)[1]
         if isinstance(X, list | tuple):
-            return [{self._labels.name(i) for i in np.flatnonzero(row).tolist()} for row in answer]
+            return [set(names) for names in self._names(answer)]
         return self._like_features(answer, X)
 
     def predict_proba_many(self, X: Any) -> Any:
@@ -370,12 +374,12 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
     def _single(
         self, x: Any, encoded: tuple[Indices, Values, list[Hashable]], named: tuple[list[Hashable], ...], weight: float
     ) -> Batch:
-        """Return one event that is about to be learned, giving indices to its new feature names."""
+        """Return one event that is about to be learned, giving indices to as many new feature names as it may bring."""
         encoder = self._encoder
         index, value, new = encoded
         if new:
             encoder.protect(index)
-            new = new[: encoder.max_features // 2]
+            new = new[: self._most_new]
             if encoder.surplus(len(new)):
                 self._forget_features(encoder.forget_oldest(encoder.surplus(len(new))))
             encoder.add(new)
@@ -389,9 +393,17 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         if len(self._dense) < len(self._encoder.kind):
             self._dense = np.zeros(len(self._encoder.kind))
 
+    def _named(self, answer: Answer) -> Answer:
+        """Return an answer, bool[..., labels], without the indices of labels that have been forgotten."""
+        if len(self._labels) == self._labels.size:
+            return answer
+        in_use = np.zeros(self._labels.size, np.bool_)
+        in_use[[index for _, index in self._labels.items()]] = True
+        return answer & in_use
+
     def _names(self, answer: Answer) -> list[list[Hashable]]:
         """Return the labels of each row of an answer."""
-        row_of, indices = np.nonzero(answer)
+        row_of, indices = np.nonzero(self._named(answer))
         names = [self._labels.name(i) for i in indices.tolist()]
         ends = np.searchsorted(row_of, np.arange(1, len(answer) + 1)).tolist()
         return [names[a:b] for a, b in zip([0, *ends], ends, strict=False)]
@@ -442,6 +454,8 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         learned = self._learn(batch)
         learned.version[0] = version
         self.n_learned += len(batch.weight)
+        if brought:  # `predict_one` would not have known them
+            learned.answer[0, self._label_indices(list(brought))] = False
         collect(learned, brought)
 
     def _run_columns(
@@ -451,7 +465,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         named = named_in_row(labels, start)
         version = self._version
         brought = self._make_known(named)
-        stop = self._before_new_label(labels.table, start + 1, stop)
+        stop = self._before_new_label(labels, start + 1, stop)
         new = self._new_columns(features, start, stop)
         if new is None:
             x = features.as_dicts(start, start + 1)[0]
@@ -460,9 +474,12 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         self._run_batch([self._encode_columns(features, labels.table, weights, start, stop, new)], version, brought, collect)
         return stop
 
-    def _before_new_label(self, table: Columns, start: int, stop: int) -> int:
+    def _before_new_label(self, labels: LabelRows, start: int, stop: int) -> int:
         """Return the first row from `start` on with a label that is not known yet, at most `stop`."""
+        table = labels.table
         unknown = np.array([name not in self._labels for name in table.names], np.bool_)
+        if labels.all_named and unknown.any():
+            return start
         a, b = table.indptr[start], table.indptr[stop]
         entries = np.flatnonzero(unknown[table.column[a:b]])
         if not len(entries):
@@ -472,15 +489,24 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
     def _new_columns(self, features: Columns, start: int, stop: int) -> list[Hashable] | None:
         """Return the names that some rows bring, in order of appearance; None if the rows must go one at a time.
 
-        That is where a name would push out an older one, or a value is missing for a name that is not known yet.
+        That is where a name would push out an older one, a row brings more names than one event may, or a value is missing for
+        a name that is not known yet.
         """
         unknown = np.array([name not in self._encoder.features for name in features.names], np.bool_)
         a, b = features.indptr[start], features.indptr[stop]
         missing = np.isnan(features.value[a:b])
         if missing.any() and (self._encoder.has_nominal or unknown[features.column[a:b][missing]].any()):
             return None
-        new = [features.names[c] for c in features.in_order_of_appearance(start, stop, unknown)]
+        brought = features.by_first_row(start, stop, unknown)
+        if max(map(len, brought), default=0) > self._most_new:
+            return None
+        new = [name for names in brought for name in names]
         return None if self._encoder.surplus(len(new)) else new
+
+    @property
+    def _most_new(self) -> int:
+        """How many feature names one event may bring."""
+        return self._encoder.max_features // 2
 
     def _encode_columns(
         self, features: Columns, table: Columns, weights: Values, start: int, stop: int, new: list[Hashable]
@@ -516,12 +542,17 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         answer: NDArray[Any] = columns[:, [self._labels.get(name) for name in names]]
         if is_frame(X):
             return frame_like(answer, names, X)
-        if names and all(type(name) is int and name >= 0 for name in names):
+        if names and all(map(_is_column, names)):
             numbers = np.array(names, np.int64)
             spread = np.zeros((len(answer), 1 + numbers.max()), answer.dtype)
             spread[:, numbers] = answer
             return spread
         return answer
+
+
+def _is_column(label: Hashable) -> bool:
+    """Tell whether a label can be the number of a column."""
+    return isinstance(label, int | np.integer) and not isinstance(label, bool) and bool(0 <= label < _MOST_COLUMNS)
 
 
 def one_row(

@@ -11,7 +11,7 @@ from ihomer.pair_counts import PairCounts
 
 __all__ = ["Cut", "CutRules", "LabelGraph"]
 
-MOST_CUT = 0.5  # energy across a cut, as a share of the energy inside either side
+MOST_CUT = 0.5  # energy across a cut, as a share of the energy inside either side, where each link counts from both ends
 HOLD = 0.8  # energy with its own cluster that keeps a label there, as a share of that with another one
 
 Members = NDArray[np.int32]

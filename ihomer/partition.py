@@ -11,7 +11,7 @@ from river import base
 
 from ihomer import settings
 from ihomer.cluster_upkeep import ClusterUpkeep
-from ihomer.encoder import checked_weight, labels_of
+from ihomer.encoder import MAX_WEIGHT, MIN_WEIGHT, checked_weight, labels_of
 from ihomer.label_graph import CutRules
 from ihomer.label_tree import LabelNode
 from ihomer.pair_counts import PairCounts
@@ -42,7 +42,7 @@ class LabelPartition(base.Base):
 
     - its pivots, two frequent labels with many links of which few or none lead from one to the other, were seen often enough:
       :math:`\sqrt{\ln(1 / \delta) / (2 n)} < \tau`, n the weight of events that carry either;
-    - on both sides, the energy across the cut is less than half of that inside; and
+    - on both sides, the energy across the cut is less than that of the links inside; and
     - the difference, in units of similarity, exceeds Bernstein's bound at risk `delta`.
 
     In between, a cluster whose labels are drawn more to another one than to each other joins it, and a label that is clearly
@@ -66,7 +66,7 @@ class LabelPartition(base.Base):
     fading
         Factor by which all counts shrink with each event; 1: never.
     max_labels
-        Bound on the number of labels. When it is reached, the eighth named longest ago is forgotten.
+        Bound on the number of labels. When it is reached, the eighth that applied, or was new, longest ago is forgotten.
     max_pairs
         Bound on the number of label pairs that are counted. When it is reached, the quarter that occurred least is dropped.
     detect_drift
@@ -196,7 +196,7 @@ class LabelPartition(base.Base):
             The labels that apply, as a set, list or tuple; or a dictionary label -> bool. A label with False is known from
             then on; one with None was not observed and is left out.
         w
-            Weight of the event, greater than 0 and at most 1e9.
+            Weight of the event, from 1e-100 to 1e9.
 
         Raises
         ------
@@ -217,7 +217,7 @@ class LabelPartition(base.Base):
             A list of what `learn_one` takes; or a 0/1 matrix (nan: not observed), as data frame, NumPy array or SciPy sparse
             matrix, of which the last names only the labels that apply.
         w
-            Weights of the events, one number each; None for 1.
+            Weights of the events, one number from 1e-100 to 1e9 each; None for 1.
         names
             Label names of the columns of a matrix; None for those of the data frame, or 0, 1, ...
 
@@ -284,7 +284,7 @@ class LabelPartition(base.Base):
         Parameters
         ----------
         names
-            Names without an index, in name order. Beyond `max_labels` of them the rest is left out.
+            The names, in name order; known ones are ignored. Beyond `max_labels` new ones the rest is left out.
         positive
             All labels that apply to the event, known or new.
 
@@ -294,7 +294,9 @@ class LabelPartition(base.Base):
             What happened to clusters, those included that lost labels which had to be forgotten: their indices are free, or
             belong to new names already.
         """
-        names = list(names)[: self.max_labels]
+        names = [name for name in dict.fromkeys(names) if name not in self.labels][: self.max_labels]
+        if not names:
+            return []
         self._counts.touch(self._indices(positive))
         changes = self._make_room(len(names))
         known = self._indices(positive)
@@ -320,7 +322,7 @@ class LabelPartition(base.Base):
         return np.array(found, np.int32)
 
     def _make_room(self, n_new: int) -> list[Change]:
-        """Forget the labels named longest ago, an eighth of all or more, if `n_new` would be too many."""
+        """Forget the labels that applied, or were new, longest ago, an eighth or more, if `n_new` would be too many."""
         surplus = len(self.labels) + n_new - self.max_labels
         if surplus <= 0:
             return []
@@ -343,7 +345,7 @@ class LabelPartition(base.Base):
         indptr, index
             int64[rows + 1], int32[:]: row r carries the labels index[indptr[r]:indptr[r + 1]], ascending, each once.
         weight
-            float64[rows], greater than 0; at most `rows_to_check` rows.
+            float64[rows], from 1e-100 to 1e9; at most `rows_to_check` rows.
 
         Returns
         -------
@@ -353,13 +355,15 @@ class LabelPartition(base.Base):
         Raises
         ------
         ValueError
-            If the rows reach beyond the next test.
+            If an argument is not of that form, or the rows reach beyond the next test. The partition is then as it was before.
         """
+        _check_rows(indptr, index, weight, self.cluster_index)
         if len(weight) > self.rows_to_check:
             raise ValueError(f"learn_rows takes at most {self.rows_to_check} rows now, not {len(weight)}")
         return self._learn(indptr, index, weight)
 
     def _learn(self, indptr: NDArray[np.int64], index: Indices, weight: NDArray[np.float64]) -> list[Change]:
+        """Do what `learn_rows` does, with arguments that are known to be right."""
         self._counts.count(indptr, index, weight, self._upkeep.cluster)
         if not self._splits or not self._upkeep.is_due:
             return []
@@ -467,6 +471,24 @@ def _checked_weights(w: Any, n_rows: int) -> list[float]:
     if len(weights) != n_rows or np.ndim(w) != 1:
         raise ValueError(f"w must be a list of {n_rows} numbers, one for each row")
     return weights
+
+
+def _check_rows(indptr: Any, index: Any, weight: Any, cluster: Indices) -> None:
+    """Check rows of label indices; `cluster`: the cluster of each label, -1 where there is none."""
+    for name, array, dtype in (("indptr", indptr, np.int64), ("index", index, np.int32), ("weight", weight, np.float64)):
+        if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype != dtype:
+            raise ValueError(f"{name} must be a one-dimensional array of {np.dtype(dtype)}")
+    ends = len(indptr) == len(weight) + 1 and indptr[0] == 0 and indptr[-1] == len(index) and bool((np.diff(indptr) >= 0).all())
+    if not ends:
+        raise ValueError(f"indptr must rise from 0 to {len(index)} in {len(weight)} steps")
+    if not bool(((index >= 0) & (index < len(cluster))).all()) or bool((cluster[index] < 0).any()):
+        raise ValueError("index must hold indices of known labels")
+    starts = np.zeros(len(index) + 1, np.bool_)
+    starts[indptr] = True
+    if not bool((starts[1:-1] | (np.diff(index) > 0)).all()):
+        raise ValueError("the indices of each row must ascend")
+    if not bool(((weight >= MIN_WEIGHT) & (weight <= MAX_WEIGHT)).all()):
+        raise ValueError(f"every weight must be from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}")
 
 
 def _renamed(rows: LabelRows | list[Any], names: Sequence[Hashable]) -> LabelRows:

@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 from river.utils import dataframe
 from scipy import sparse
 
-from ihomer.encoder import MAX_MAGNITUDE, Indices, Offsets, Values, labels_of
+from ihomer.encoder import MAX_MAGNITUDE, Indices, Offsets, Values, as_dict, labels_of
 from ihomer.vocabulary import Vocabulary, in_name_order
 
 __all__ = [
     "Columns",
     "FoundLabels",
     "LabelRows",
+    "column_names",
     "feature_rows",
     "frame_like",
     "index_arrays",
@@ -48,17 +49,17 @@ class Columns(NamedTuple):
             rows.append(dict(zip(names, self.value[a:b].tolist(), strict=True)))
         return rows
 
-    def in_order_of_appearance(self, start: int, stop: int, columns: NDArray[np.bool_]) -> list[int]:
-        """Return those of `columns`, bool[columns], that have an entry in some rows: by first row, then by name."""
+    def by_first_row(self, start: int, stop: int, columns: NDArray[np.bool_]) -> list[list[Hashable]]:
+        """Return the names of those of `columns`, bool[columns], that have an entry in some rows: one list, in name order, for
+        each row that has the first entry of some."""
         a, b = self.indptr[start], self.indptr[stop]
         entries = np.flatnonzero(columns[self.column[a:b]])
-        if not len(entries):
-            return []
         found, first = np.unique(self.column[a:b][entries], return_index=True)
-        row = np.searchsorted(self.indptr, a + entries[first], side="right")
-        rank = {name: i for i, name in enumerate(in_name_order(self.names[c] for c in found.tolist()))}
-        order = sorted(range(len(found)), key=lambda i: (int(row[i]), rank[self.names[found[i]]]))
-        return [int(found[i]) for i in order]
+        row_of = np.searchsorted(self.indptr, a + entries[first], side="right")
+        brought: dict[int, list[Hashable]] = {}
+        for row, column in zip(row_of.tolist(), found.tolist(), strict=True):
+            brought.setdefault(row, []).append(self.names[column])
+        return [in_name_order(brought[row]) for row in sorted(brought)]
 
 
 class LabelRows(NamedTuple):
@@ -77,8 +78,15 @@ def is_frame(X: Any) -> bool:
     return True
 
 
+def column_names(frame: Any) -> list[Hashable]:
+    """Return the names of the columns of a data frame of any kind; those of pandas need not be strings."""
+    found = dataframe.into_frame(frame)
+    return list(frame.columns) if found.implementation.is_pandas_like() else list(found.columns)
+
+
 def _from_csr(matrix: Any, names: list[Hashable]) -> Columns:
     csr = sparse.csr_array(matrix, dtype=np.float64, copy=True)
+    csr.check_format(full_check=True)
     csr.sum_duplicates()
     csr.eliminate_zeros()
     return Columns(names, csr.indptr.astype(np.int64), csr.indices.astype(np.int32), csr.data)
@@ -94,17 +102,27 @@ def _from_dense(matrix: NDArray[Any], names: list[Hashable]) -> Columns:
 def _numeric_columns(X: Any, what: str) -> Columns | None:
     """Return a matrix or frame as columns; None for a frame with columns that are not numbers."""
     is_sparse: bool = sparse.issparse(X)
-    if is_sparse:
-        return _from_csr(X, list(range(X.shape[1])))
-    if isinstance(X, np.ndarray):
+    if is_sparse or isinstance(X, np.ndarray):
         if X.ndim != 2 or X.dtype.kind not in "fiub":
-            raise ValueError(f"{what} must be a two-dimensional array of numbers, not {X.ndim}-d of {X.dtype}")
-        return _from_dense(X.astype(np.float64), list(range(X.shape[1])))
+            raise ValueError(f"{what} must be a two-dimensional matrix of numbers, not {X.ndim}-d of {X.dtype}")
+        names: list[Hashable] = list(range(X.shape[1]))
+        if is_sparse:
+            return _from_csr(X, names)
+        values = np.ma.filled(X.astype(np.float64), np.nan)  # what is masked is missing, or not observed
+        return _from_dense(np.asarray(values), names)
     frame = dataframe.into_frame(X)
     if not all(dtype.is_numeric() or str(dtype) == "Boolean" for dtype in frame.schema.values()):
         return None
-    names = list(X.columns) if frame.implementation.is_pandas_like() else list(frame.columns)
-    return _from_dense(dataframe.to_numpy(frame), names)
+    return _from_dense(dataframe.to_numpy(frame), column_names(X))
+
+
+def _mixed_rows(X: Any) -> list[Mapping[Hashable, Any]]:
+    """Return the rows of a frame as dictionaries; what pandas calls missing, in whatever way, is None."""
+    frame = dataframe.into_frame(X)
+    if frame.implementation.is_pandas_like():
+        frame = dataframe.into_frame(X.astype(object).where(X.notna(), None))
+    names = column_names(X)
+    return [dict(zip(names, row, strict=True)) for row in frame.iter_rows()]
 
 
 def feature_rows(X: Any) -> Columns | list[Mapping[Hashable, Any]]:
@@ -118,14 +136,12 @@ def feature_rows(X: Any) -> Columns | list[Mapping[Hashable, Any]]:
     if sparse.issparse(X) or isinstance(X, np.ndarray) or is_frame(X):
         columns = _numeric_columns(X, "X")
         if columns is None:
-            frame = dataframe.into_frame(X)
-            names = list(X.columns) if frame.implementation.is_pandas_like() else list(frame.columns)
-            return [dict(zip(names, row, strict=True)) for row in frame.iter_rows()]
+            return _mixed_rows(X)
         if (np.abs(columns.value) > MAX_MAGNITUDE).any():
             raise ValueError(f"every value in X must be finite and at most {MAX_MAGNITUDE:g} in magnitude")
         return columns
     if isinstance(X, Sequence) and not isinstance(X, str | bytes):
-        return list(X)
+        return [as_dict(x) for x in X]
     raise TypeError(f"X must be a data frame, a matrix or a list of dictionaries, not {type(X).__name__}")
 
 
@@ -149,7 +165,7 @@ def label_rows(Y: Any, n_rows: int) -> LabelRows | list[Any]:
         rows: LabelRows | list[Any] = LabelRows(table, not sparse.issparse(Y))
         n_found = table.n_rows
     elif isinstance(Y, Sequence) and not isinstance(Y, str | bytes):
-        rows = list(Y)
+        rows = [dict(y.items()) if isinstance(y, Mapping) else y for y in Y]
         for y in rows:
             labels_of(y)
         n_found = len(rows)

@@ -25,12 +25,11 @@ def positive(name: str, value: Any, most: float = math.inf) -> float:
     return float(value)
 
 
-def fraction(name: str, value: Any, closed: bool = False) -> float:
-    """Return a number between 0 and 1, both excluded, or both included if `closed`."""
+def fraction(name: str, value: Any) -> float:
+    """Return a number between 0 and 1, both excluded."""
     good = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not good or not (0.0 <= value <= 1.0 if closed else 0.0 < value < 1.0):
-        limits = "from 0 to 1" if closed else "between 0 and 1"
-        raise ValueError(f"{name} must be a number {limits}, not {value!r}")
+    if not good or not 0.0 < value < 1.0:
+        raise ValueError(f"{name} must be a number between 0 and 1, not {value!r}")
     return float(value)
 
 

@@ -188,7 +188,9 @@ class MLHATClassifier(StreamClassifier):
         return self._vocabulary
 
     def _admit(self, new: list[Hashable], positive: list[Hashable]) -> None:
-        new = new[: max(1, self.max_labels)]
+        new = new[: self.max_labels]
+        applying = [i for i in map(self._vocabulary.get, positive) if i >= 0]
+        self._last_applied[applying] = self.n_learned + 1
         surplus = len(self._vocabulary) + len(new) - self.max_labels
         if surplus > 0:
             in_use = np.sort(np.fromiter((i for _, i in self._vocabulary.items()), np.int32, len(self._vocabulary)))

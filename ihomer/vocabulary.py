@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Hashable, Iterable, Iterator
 from itertools import repeat
+from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +14,40 @@ __all__ = ["Vocabulary", "in_name_order"]
 def in_name_order(names: Iterable[Hashable]) -> list[Hashable]:
     """Sort names so that the order in which a dictionary or set yields them never matters.
 
-    Names that cannot be compared with each other are ordered by type, then by their text.
+    Strings, bytes, numbers (but nan) and tuples of these stand in their natural order where all can be compared with each
+    other; other names are ordered by type, then by their text.
     """
     names = list(names)
-    try:
+    if set(map(type, names)) == {str}:
         return sorted(names)  # type: ignore[type-var]
+    try:
+        return sorted(names, key=_comparable)
     except TypeError:
-        return sorted(names, key=lambda name: (type(name).__qualname__, repr(name)))
+        return sorted(names, key=_type_and_text)
+
+
+def _comparable(name: Any) -> Any:
+    """Return what stands for a name in the natural order; TypeError for one that is not totally ordered, as sets are not."""
+    if isinstance(name, np.generic):
+        name = name.item()
+    if isinstance(name, str | bytes) or (isinstance(name, Real) and name == name):
+        return name
+    if isinstance(name, tuple):
+        return tuple(map(_comparable, name))
+    raise TypeError(f"a {type(name).__name__} is not totally ordered")
+
+
+def _type_and_text(name: Hashable) -> tuple[str, str]:
+    return type(name).__qualname__, _text(name)
+
+
+def _text(name: Hashable) -> str:
+    """Return the text of a name, in which the elements of sets stand in an order of their own."""
+    if isinstance(name, frozenset):
+        return f"frozenset({{{', '.join(_text(element) for element in sorted(name, key=_type_and_text))}}})"
+    if isinstance(name, tuple):
+        return f"({', '.join(map(_text, name))})"
+    return repr(name)
 
 
 class Vocabulary:

@@ -71,31 +71,36 @@ def read_all(server: str, topic: str) -> list[Message]:
 
 
 def run_and_kill(
-    arguments: list[str], n_kills: int, seed: int, between: Callable[[int], object] = lambda life: None
+    arguments: list[str], n_kills: int, seed: int, during: Callable[[int], object] = lambda n_lives: None
 ) -> Lives:
-    """Start `ihomer run` again and again, each time killed: by the clock, or at a step that matters; then let it end."""
+    """Start `ihomer run` again and again, each time killed: by the clock, or at a step that matters.
+
+    `during` is called while each process runs, with how many there were before it.
+    """
     rng = random.Random(seed)
     lives = Lives()
     while lives.n_kills < n_kills:
-        between(lives.n_kills)
         at_step = rng.random() < 0.5
         start = [sys.executable, "-m", "tests.dying_run", str(rng.randint(1, 30) if at_step else 0)]
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
         life = subprocess.Popen([*start, *arguments], cwd=_ROOT, text=True, **quiet)
+        during(lives.n_kills + lives.came_to_end)
+        killed_by_time = False
         try:
             # By the clock: some die while they start, some while they learn again, most in the midst of work.
             life.wait(12.0 if at_step else rng.uniform(0.5, 5.0))
         except subprocess.TimeoutExpired:
             life.kill()
+            killed_by_time = True
         _, told = life.communicate()
         if life.returncode != -signal.SIGKILL:
             lives.came_to_end += 1
             if life.returncode != 0:
                 lives.errors.append(told[-2000:])
-        elif at_step:
-            lives.killed_at_step += 1
-        else:
+        elif killed_by_time:
             lives.killed_by_time += 1
+        else:
+            lives.killed_at_step += 1
     return lives
 
 

@@ -102,7 +102,8 @@ def test_weight_zero_is_not_learned(make):
 @BOTH
 @pytest.mark.parametrize(
     ("y", "w", "word"),
-    [("ab", 1.0, "y must"), (None, 1.0, "y must"), ({"a"}, -1.0, "w must"), ({"a"}, float("nan"), "w must")],
+    [("ab", 1.0, "y must"), (None, 1.0, "y must"), ({"a"}, -1.0, "w must"), ({"a"}, float("nan"), "w must")]
+    + [({"a": value}, 1.0, "True, False or None") for value in (0.1, "no", 2, [], 1j, object())],
 )
 def test_malformed_events_change_nothing(make, y, w, word):
     model = make()

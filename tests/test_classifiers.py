@@ -271,6 +271,11 @@ def test_weights(make):
         ({"new": 1.0}, {"p": "yes"}, 1.0),
         ({"new": 1.0}, {"p": 0.5}, 1.0),
         ({"new": 1.0}, {"brand new"}, 0.0),
+        ({"new": 1.0}, {"brand new"}, 9e-101),
+        ({"new": 1.0}, {"brand new"}, 1.1e9),
+        ({"new": 1.0}, {"brand new"}, 10**400),
+        ({"new": 1.0}, {"brand new"}, np.complex128(1 + 2j)),
+        ({"new": 1.0}, {"brand new"}, np.float16(0)),
         ({"new": 1.0}, {"brand new"}, -1.0),
         ({"new": 1.0}, {"brand new"}, math.nan),
         ({"new": 1.0}, {"brand new"}, math.inf),
@@ -341,11 +346,57 @@ def test_a_bad_batch_leaves_the_model_as_it_was(make, X, Y):
         (IHOMERClassifier, {"replay": 0.5}),
         (IHOMERClassifier, {"max_features": None}),
         (IHOMERClassifier, {"seed": 1.5}),
+        (IHOMERClassifier, {"clustering": 5}),
+        (IHOMERClassifier, {"clustering": MLHATClassifier()}),
+        (IHOMERClassifier, {"tree": 5}),
+        (IHOMERClassifier, {"tree": LabelPartition()}),
+        (IHOMERClassifier, {"experts": ("linear", [])}),
+        (IHOMERClassifier, {"experts": ("linear", "linear")}),
+        (IHOMERClassifier, {"experts": ()}),
+        (IHOMERClassifier, {"experts": "linear"}),
     ],
 )
 def test_a_setting_out_of_range_is_named(cls, options):
     with pytest.raises(ValueError, match=next(iter(options))):
         cls(**options)
+
+
+@pytest.mark.parametrize("k", [1.5, "2", None, True, -1])
+def test_a_number_of_labels_that_is_none_leaves_the_model_as_it_was(make, k):
+    model = make()
+    model.learn_one({"a": 1.0}, {"p"})
+    before = state(model)
+    for ask in (
+        lambda: model.answer_many([{"b": 1.0}], [{"q"}], k),
+        lambda: model.foresee_many([{"a": 1.0}], k),
+        lambda: model.predict_topk_one({"a": 1.0}, k),
+    ):
+        with pytest.raises(ValueError, match="k must be a whole number"):
+            ask()
+    assert state(model) == before
+    with pytest.raises(ValueError, match="at least 1"):
+        model.predict_topk_one({"a": 1.0}, 0)
+    assert len(model.predict_topk_one({"a": 1.0}, np.int64(3))) == 1
+
+
+def test_the_least_and_the_largest_weight(make):
+    model = make()
+    model.learn_one({"a": 1.0}, {"p"}, w=1e-100)
+    model.learn_one({"a": 1.0}, {"p"}, w=np.float32(1e9))
+    assert model.n_learned == 2
+
+
+def test_a_label_that_applies_now_makes_no_room_for_another():
+    model = MLHATClassifier(max_labels=2)
+    model.learn_many([{"x": 1.0}] * 3, [{"a"}, {"b"}, {"a", "c"}])
+    assert model.labels == ["a", "c"]
+
+
+def test_drifts_of_the_partition_are_counted_truly():
+    """Also those that are no longer told."""
+    model = IHOMERClassifier(experts=("frequency",), clustering=LabelPartition(n_min=1))
+    model.partition._n_drifts = 1234
+    assert model.summary["n_drifts_partition"] == model.partition.summary["n_drifts"] == 1234
 
 
 def test_looking_inside(make):

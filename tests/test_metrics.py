@@ -86,6 +86,8 @@ def test_revert_of_odd_weights_leaves_no_residue():
 def test_a_window_is_the_same_bit_for_bit_however_events_come(cases, window, weights):
     by_matrices, one_by_one = Scoreboard(window=window), Scoreboard(window=window)
     for (true, predicted, _, _), is_batch, is_pickled in cases:
+        for board in (by_matrices, one_by_one):
+            board.update_many(true[:0], predicted[:0])  # which names all columns
         n, n_labels = true.shape
         w = np.resize(weights, n)
         step = max(n, 1) if is_batch else 1
@@ -96,8 +98,6 @@ def test_a_window_is_the_same_bit_for_bit_however_events_come(cases, window, wei
             if n_labels == 0 or len(unobserved) < n_labels:
                 positive, chosen = np.flatnonzero(true[row] == 1), np.flatnonzero(predicted[row])
                 one_by_one.update_indices(positive, chosen, unobserved=unobserved, w=w[row])
-        for board in (by_matrices, one_by_one):
-            board.update_many(true[:0], predicted[:0])  # which names all columns
         if is_pickled:
             by_matrices = pickle.loads(pickle.dumps(by_matrices))
         assert by_matrices.scores("window") == one_by_one.scores("window")
@@ -113,14 +113,13 @@ def test_matrices_equal_single_events(case, window, fading, data):
     single = Scoreboard(labels=n_labels, window=window, fading=fading)
     for row in range(n):
         unobserved = np.flatnonzero(np.isnan(true[row]))
-        if n_labels == 0 or len(unobserved) < n_labels:
-            single.update_indices(
-                np.flatnonzero(true[row] == 1),
-                np.flatnonzero(predicted[row]),
-                probabilities[row],
-                unobserved,
-                weights[row],
-            )
+        single.update_indices(
+            np.flatnonzero(true[row] == 1),
+            np.flatnonzero(predicted[row]),
+            probabilities[row],
+            unobserved,
+            weights[row],
+        )
     many = Scoreboard(window=window, fading=fading)
     for start, stop in itertools.pairwise([0, *cuts, n]):
         part = slice(start, stop)
@@ -339,6 +338,16 @@ def test_unobserved_labels_count_nowhere():
     assert board.score("macro_f1") == 0.5
 
 
+def test_an_event_of_which_nothing_is_observed_counts_nowhere_in_any_form():
+    boards = [Scoreboard(labels=2, window=3) for _ in range(2)] + [Scoreboard(["a", "b"], window=3)]
+    boards[0].update_indices([], [0], unobserved=[0, 1])
+    boards[1].update_many(np.full((1, 2), np.nan), np.array([[1, 0]]))
+    boards[2].update({"a": None, "b": None}, {"a"})
+    for board in boards:
+        assert set(board.scores().values()) == set(board.scores("window").values()) == {0.0}
+        assert board._readings["total"].tally().n_events == 0
+
+
 def test_ties_and_zeros_in_the_ranking():
     tied = {"d": 0.5, "a": 0.5, "c": 0.5, "b": 0.9}
     for label, hit in [("b", 1.0), ("a", 0.0)]:
@@ -470,8 +479,11 @@ def test_names_and_indices_do_not_mix_unnoticed():
 
 
 def test_revert_refuses_what_it_cannot_do():
+    board = Scoreboard(["b"])
+    before = pickle.dumps(board)
     with pytest.raises(ValueError, match="no event is left"):
-        Scoreboard().revert({"a"}, {"a"})
+        board.revert({"a"}, {"a"}, {"c": 0.5})
+    assert pickle.dumps(board) == before
     for options in ({"window": 3}, {"fading": 0.5}):
         metric = MicroF1(**options)
         metric.update({"a": True}, {"a": True})

@@ -96,6 +96,72 @@ def test_a_bad_batch_changes_nothing(arguments, error):
     assert pickle.dumps(partition) == before
 
 
+GOOD_ROWS = {"indptr": np.array([0, 2, 3]), "index": np.array([0, 1, 0], np.int32), "weight": np.ones(2)}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"indptr": [0, 2, 3]}, "indptr must be"),
+        ({"indptr": np.array([0, 2, 3], np.int32)}, "indptr must be"),
+        ({"indptr": np.array([[0, 2, 3]])}, "indptr must be"),
+        ({"indptr": np.array([0, 3])}, "rise"),
+        ({"indptr": np.zeros(0, np.int64), "weight": np.ones(0)}, "rise"),
+        ({"indptr": np.array([1, 2, 3])}, "rise"),
+        ({"indptr": np.array([0, 2, 4])}, "rise"),
+        ({"indptr": np.array([0, 4, 3])}, "rise"),
+        ({"indptr": np.array([0, -1, 3])}, "rise"),
+        ({"index": np.array([0, 1, 0])}, "index must be"),
+        ({"index": np.array([0, 1, 4], np.int32)}, "known labels"),
+        ({"index": np.array([0, 1, -1], np.int32)}, "known labels"),
+        ({"index": np.array([1, 0, 0], np.int32)}, "ascend"),
+        ({"index": np.array([0, 0, 1], np.int32)}, "ascend"),
+        ({"weight": np.ones(2, np.float32)}, "weight must be"),
+        ({"weight": np.ones(3)}, "rise"),
+        ({"weight": np.array([1.0, 0.0])}, "weight must be from"),
+        ({"weight": np.array([1.0, math.nan])}, "weight must be from"),
+        ({"weight": np.array([1.0, 2e9])}, "weight must be from"),
+    ],
+)
+def test_bad_rows_of_indices_change_nothing(wrong, message):
+    partition = LabelPartition(n_min=10)
+    partition.learn_one(["a", "b"])
+    before = pickle.dumps(partition)
+    with pytest.raises(ValueError, match=message):
+        partition.learn_rows(**{**GOOD_ROWS, **wrong})
+    assert pickle.dumps(partition) == before
+    partition.learn_rows(**GOOD_ROWS)
+    partition.learn_rows(np.array([0, 0, 0]), np.zeros(0, np.int32), np.ones(2))
+    partition.learn_rows(np.zeros(1, np.int64), np.zeros(0, np.int32), np.ones(0))
+    assert partition.n_events == 5
+
+
+def test_rows_of_forgotten_labels_are_refused():
+    partition = LabelPartition(max_labels=8)
+    partition.learn_many([[i] for i in range(8)])
+    partition.add_labels(["a", "b"], ["a"])
+    partition.add_labels(["c"], [])
+    free = sorted(set(range(partition.labels.size)) - {i for _, i in partition.labels.items()})
+    for index in free:
+        with pytest.raises(ValueError, match="known labels"):
+            partition.learn_rows(np.array([0, 1]), np.array([index], np.int32), np.ones(1))
+
+
+def test_labels_that_are_known_or_named_twice_are_ignored():
+    partition = LabelPartition(n_min=2)
+    before = pickle.dumps(partition)
+    assert partition.add_labels([], []) == []
+    assert pickle.dumps(partition) == before
+    partition.add_labels(["a", "b", "a"], ["a"])
+    assert partition.clusters == {0: ("a", "b")}
+    before = pickle.dumps(partition)
+    assert partition.add_labels(["b", "a"], ["a"]) == []
+    assert pickle.dumps(partition) == before
+    (change,) = partition.add_labels(["a", "c", "c"], ["a"])
+    assert change.labels == ("c",)
+    check_invariants(partition)
+
+
 def test_empty_batches_and_events():
     partition = LabelPartition(n_min=1)
     partition.learn_many([])

@@ -131,6 +131,37 @@ def test_plus_makes_one_metric_of_many():
             left + metrics.MAE()
 
 
+def test_metrics_that_are_updated_together_count_an_event_all_or_none():
+    fine = {"a": True, "b": False}, {"a": 0.75, "b": 0.25}
+    both, windowed = MicroF1() + LogLoss(), MicroF1() + HammingLoss(window=3)
+    foreign = SubsetAccuracy() + metrics.multioutput.ExactMatch()
+    for several in (both, windowed):
+        several.update(*fine)
+    foreign.update({"a": True}, {"a": True})
+    before = [pickle.dumps(several) for several in (both, windowed)]
+    with pytest.raises(ValueError, match="hard label"):
+        both.update({"a": True}, {"a": True})
+    with pytest.raises(ValueError, match="totals"):
+        windowed.revert(*fine)
+    foreign = foreign + Refusing()
+    with pytest.raises(KeyError):
+        foreign.update({"a": True}, {"a": False})
+    with pytest.raises(KeyError):
+        foreign.revert({"a": True}, {"a": True})
+    del foreign[-1]
+    assert foreign.get() == [1.0, 1.0]
+    assert [pickle.dumps(several) for several in (both, windowed)] == before
+
+
+class Refusing(metrics.multioutput.ExactMatch):
+    """A metric that is not of this package, and takes no event."""
+
+    def update(self, y_true, y_pred, w=1.0):
+        raise KeyError
+
+    revert = update
+
+
 @pytest.mark.parametrize(
     "model",
     [

@@ -1,6 +1,7 @@
 """What README.md shows of the drift kinds; `benchmarks.readme` puts it there."""
 
 from collections.abc import Iterable
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -62,8 +63,8 @@ def _delays(rows: list[dict[str, Any]]) -> str:
     delays = [delay for row in rows if "detections" in row for delay in row["detections"]["any"]["delays"]]
     if not delays:
         return "–"
-    known = sorted(delay for delay in delays if delay is not None)
-    middle = f", {known[(len(known) - 1) // 2]:,}" if known else ""
+    known = [delay for delay in delays if delay is not None]
+    middle = f", {median(known):,.0f}" if known else ""
     return f"{len(known)} of {len(delays)}{middle}"
 
 

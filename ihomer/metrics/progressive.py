@@ -7,7 +7,7 @@ from river.metrics.base import Metrics
 from river.metrics.multioutput.base import MultiOutputClassificationMetric
 
 from ihomer.metrics.outcomes import labels_above_half
-from ihomer.metrics.scoreboard import Reading, Scoreboard
+from ihomer.metrics.scoreboard import NamedEvent, Reading, Scoreboard
 
 __all__ = [
     "ExampleF1",
@@ -47,14 +47,27 @@ class MultiLabelMetrics(Metrics):
     """
 
     def update(self, y_true: Any, y_pred: Any, w: float = 1.0) -> None:
-        """Update every metric."""
-        for metric, prediction in self._predictions(y_pred):
-            metric.update(y_true, prediction, w)
+        """Update every metric, or none if one of them refuses the event."""
+        self._count(y_true, y_pred, w, undo=False)
 
     def revert(self, y_true: Any, y_pred: Any, w: float = 1.0) -> None:
-        """Revert every metric."""
-        for metric, prediction in self._predictions(y_pred):
-            metric.revert(y_true, prediction, w)
+        """Revert every metric, or none if one of them refuses."""
+        self._count(y_true, y_pred, w, undo=True)
+
+    def _count(self, y_true: Any, y_pred: Any, w: float, undo: bool) -> None:
+        """Check an event for the metrics of this package, count it in those of river, which check nothing before, then here."""
+        predictions = self._predictions(y_pred)
+        own = [(metric._board, metric._checked(y_true, p, w, undo)) for metric, p in predictions if _is_own(metric)]
+        others = [(metric, prediction) for metric, prediction in predictions if not _is_own(metric)]
+        for done, (metric, prediction) in enumerate(others):
+            try:
+                _count_one(metric, y_true, prediction, w, undo)
+            except Exception:
+                for earlier, its_prediction in others[:done]:
+                    _count_one(earlier, y_true, its_prediction, w, not undo)
+                raise
+        for board, event in own:
+            board.count(event, undo)
 
     def __add__(self, other: Any) -> "MultiLabelMetrics":
         if not isinstance(other, MultiOutputClassificationMetric):
@@ -68,6 +81,14 @@ class MultiLabelMetrics(Metrics):
             chosen = set(labels_above_half(y_pred))
             labels = {label: label in chosen for label in y_pred}
         return [(metric, labels if metric.requires_labels else y_pred) for metric in self]
+
+
+def _is_own(metric: Any) -> bool:
+    return isinstance(metric, MultiLabelMetric)
+
+
+def _count_one(metric: Any, y_true: Any, y_pred: Any, w: float, undo: bool) -> None:
+    (metric.revert if undo else metric.update)(y_true, y_pred, w)
 
 
 class MultiLabelMetric(MultiOutputClassificationMetric):
@@ -111,15 +132,18 @@ class MultiLabelMetric(MultiOutputClassificationMetric):
     def _make_board(self) -> Scoreboard:
         return Scoreboard(self.labels, self.window, self.fading)
 
+    def _checked(self, y_true: Any, y_pred: Any, w: float, undo: bool) -> NamedEvent:
+        return self._board.checked(y_true, y_pred, None, w, undo)
+
     def update(self, y_true: Any, y_pred: Any, w: float = 1.0) -> None:
         """Score an event of weight `w`.
 
         Raises
         ------
         ValueError
-            If an argument is malformed; nothing has been counted then.
+            If an argument is malformed, or a probability is needed and is a hard label; nothing has been counted then.
         """
-        self._board.update(y_true, y_pred, w=w)
+        self._board.count(self._checked(y_true, y_pred, w, undo=False))
 
     def revert(self, y_true: Any, y_pred: Any, w: float = 1.0) -> None:
         """Take back an `update` of the same arguments.
@@ -127,9 +151,9 @@ class MultiLabelMetric(MultiOutputClassificationMetric):
         Raises
         ------
         ValueError
-            If an argument is malformed, no event is left, or the metric has a window or fading.
+            If an argument is malformed, no event is left, or the metric has a window or fading; nothing has changed then.
         """
-        self._board.revert(y_true, y_pred, w=w)
+        self._board.count(self._checked(y_true, y_pred, w, undo=True), undo=True)
 
     def get(self) -> float:
         """Return the score; 0.0 before the first event."""
@@ -305,25 +329,8 @@ class _ProbabilityMetric(MultiLabelMetric):
         """Probabilities are required, not labels."""
         return False
 
-    def update(self, y_true: Any, y_pred: Any, w: float = 1.0) -> None:
-        """Score an event of weight `w`.
-
-        Raises
-        ------
-        ValueError
-            If an argument is malformed, or a prediction is a hard label; nothing has been counted then.
-        """
-        self._board.update(y_true, (), y_pred, w)
-
-    def revert(self, y_true: Any, y_pred: Any, w: float = 1.0) -> None:
-        """Take back an `update` of the same arguments.
-
-        Raises
-        ------
-        ValueError
-            If an argument is malformed, no event is left, or the metric has a window or fading.
-        """
-        self._board.revert(y_true, (), y_pred, w)
+    def _checked(self, y_true: Any, y_pred: Any, w: float, undo: bool) -> NamedEvent:
+        return self._board.checked(y_true, (), y_pred, w, undo)
 
 
 class PrecisionAtK(_ProbabilityMetric):

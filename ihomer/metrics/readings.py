@@ -36,15 +36,7 @@ class Total:
         self._tally.add(outcome, weight)
 
     def remove(self, outcome: Outcome, weight: float) -> None:
-        """Take back an event that was counted.
-
-        Raises
-        ------
-        ValueError
-            If no event is left.
-        """
-        if self._tally.n_events == 0:
-            raise ValueError("revert: no event is left to take back")
+        """Take back an event that was counted."""
         self._tally.subtract(outcome, weight)
 
     def tally(self) -> Tally:

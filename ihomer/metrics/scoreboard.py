@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Hashable, Iterable
 from itertools import chain
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from ihomer.metrics.readings import Faded, Total, Window
 from ihomer.metrics.tally import SCORES, FloatArray, Tally
 from ihomer.vocabulary import Vocabulary, in_name_order
 
-__all__ = ["Reading", "Scoreboard"]
+__all__ = ["NamedEvent", "Reading", "Scoreboard"]
 
 Reading: TypeAlias = Literal["total", "window", "faded"]
 Indices: TypeAlias = npt.NDArray[np.integer] | Collection[int]
@@ -21,6 +21,18 @@ Indices: TypeAlias = npt.NDArray[np.integer] | Collection[int]
 SMALLEST_WEIGHT = 1e-100
 LARGEST_WEIGHT = 1e100
 SMALLEST_FADING = 1e-9
+
+
+class NamedEvent(NamedTuple):
+    """An event by the names of its labels, checked."""
+
+    true: list[Hashable]
+    predicted: list[Hashable]
+    unobserved: list[Hashable]
+    offered: tuple[list[Hashable], FloatArray] | None
+    named: set[Hashable]
+    is_scored: bool  # whether any label is observed, or none is named
+    weight: float
 
 
 class Scoreboard:
@@ -154,7 +166,7 @@ class Scoreboard:
         ValueError
             If an argument is malformed; nothing has been counted then.
         """
-        self._count_names(true, predicted, probabilities, w, undo=False)
+        self.count(self.checked(true, predicted, probabilities, w))
 
     def revert(self, true: object, predicted: object, probabilities: object = None, w: float = 1.0) -> None:
         """Take back an `update` of the same arguments: the scores are as if it had never been.
@@ -165,11 +177,37 @@ class Scoreboard:
         ------
         ValueError
             If an argument is malformed, no event is left, or the board has a window or fading: there, what an
-            event has displaced or faded is gone.
+            event has displaced or faded is gone. The board is then as it was before.
         """
-        if len(self._readings) > 1:
+        self.count(self.checked(true, predicted, probabilities, w, undo=True), undo=True)
+
+    def checked(self, true: object, predicted: object, probabilities: object, w: float, undo: bool = False) -> NamedEvent:
+        """Return an event that can be counted, or taken back if `undo`, or raise as `update` and `revert` do."""
+        weight = _checked_weight(w)
+        positive, unobserved, named_true = read_truth(true)
+        chosen, named_predicted = read_labels(predicted)
+        offered = None if probabilities is None else read_probabilities(probabilities)
+        if self._by_index and not len(self.vocabulary):
+            raise ValueError("this board counts by index: without labels= it cannot tell what a name means")
+        named = set(chain(named_true, named_predicted, offered[0] if offered else ()))
+        is_scored = not unobserved or len(unobserved) < len(named_true)
+        if undo and len(self._readings) > 1:
             raise ValueError("revert is defined for totals, not with a window or fading")
-        self._count_names(true, predicted, probabilities, w, undo=True)
+        if undo and is_scored and not self._tally("total").n_events:
+            raise ValueError("revert: no event is left to take back")
+        return NamedEvent(positive, chosen, unobserved, offered, named, is_scored, weight)
+
+    def count(self, event: NamedEvent, undo: bool = False) -> None:
+        """Count an event that `checked` has returned, or take it back if `undo`."""
+        index = self._indices_of(event.named)
+        if event.is_scored:
+            true, predicted, unobserved = ({index[name] for name in part} for part in event[:3])
+            offers = None
+            if event.offered is not None:
+                names, values = event.offered
+                offers = Offers([index[name] for name in names], names, values)
+            self._count(true, predicted, unobserved, offers, event.weight, undo=undo)
+        self._name(index.values(), -1 if undo else 1)
 
     def update_indices(
         self,
@@ -184,7 +222,8 @@ class Scoreboard:
         Parameters
         ----------
         true, predicted, unobserved
-            Indices of the labels that are true, predicted, not observed; repeats do not matter.
+            Indices of the labels that are true, predicted, not observed; repeats do not matter. An event in which no label
+            known by then is observed is not counted.
         probabilities
             Probability of label 0, 1, ..., or a pair (indices, probabilities), if there are any.
         w
@@ -207,6 +246,8 @@ class Scoreboard:
         named = positive.union(chosen, missing, offers.indices if offers else ())
         self._count_by_index(max(named, default=-1))
         self._name(named, 1)
+        if missing and len(missing) == self.n_labels:
+            return
         self._count(positive, chosen, missing, offers, weight)
 
     def update_many(
@@ -280,24 +321,6 @@ class Scoreboard:
             if name == f"precision_at_{k}":
                 return hits / (k * tally.ranked_weight) if tally.ranked_weight > 0 else 0.0
         raise ValueError(f"no score {name!r}")
-
-    def _count_names(self, true: object, predicted: object, probabilities: object, w: float, *, undo: bool) -> None:
-        weight = _checked_weight(w)
-        positive, unobserved, named_true = read_truth(true)
-        chosen, named_predicted = read_labels(predicted)
-        offered: list[Hashable] = []
-        if probabilities is not None:
-            offered, values = read_probabilities(probabilities)
-        if self._by_index and not len(self.vocabulary):
-            raise ValueError("this board counts by index: without labels= it cannot tell what a name means")
-        index = self._indices_of(set(chain(named_true, named_predicted, offered)))
-        offers = None
-        if probabilities is not None:
-            offers = Offers([index[name] for name in offered], offered, values)
-        if not unobserved or len(unobserved) < len(named_true):
-            sets = [{index[name] for name in part} for part in (positive, chosen, unobserved)]
-            self._count(sets[0], sets[1], sets[2], offers, weight, undo=undo)
-        self._name(index.values(), -1 if undo else 1)
 
     def _indices_of(self, names: set[Hashable]) -> dict[Hashable, int]:
         """Return the index of each name; new ones get theirs in name order, whatever the order of the set."""

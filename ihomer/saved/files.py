@@ -5,6 +5,7 @@ refers to the arrays by name. The checksum is the SHA-256 of the whole file with
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -159,9 +160,11 @@ def write_file(path: str | os.PathLike[str], data: bytes) -> None:
     Raises
     ------
     OSError
-        If the folder is missing or not writable, the disk is full, or `path` is a folder.
+        If the folder is missing or not writable, the disk is full, or `path` is a folder, a pipe or a device.
     """
     target = Path(os.path.realpath(path))
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
     name = target.parent / f".ihomer.{secrets.token_hex(8)}.part"
     number = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:

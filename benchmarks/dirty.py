@@ -1,0 +1,106 @@
+"""What the default model loses where features come as they do in practice.
+
+    python -m benchmarks.dirty           # about two minutes
+    python -m benchmarks.dirty --write   # and write results/dirty.json
+
+Dense real sets, shuffled, their features spoiled: one value of a hundred is ten thousand times as large (a sensor
+fails); three values of ten are missing; every second feature comes only in the second half; all values are a thousand times as
+large from the middle on (another unit); each feature has a scale and an offset of its own.
+"""
+
+import argparse
+import random
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.common import events_of, write
+from benchmarks.readme_parts import load, table
+from ihomer import IHOMERClassifier
+from ihomer.baselines import MajorityLabelset, PreviousLabelset
+from ihomer.metrics import Scoreboard
+
+SETS = ("emotions", "scene", "birds", "foodtruck")
+SCORES = ("subset_accuracy", "example_f1", "micro_f1", "macro_f1")
+
+Features = dict[str, Any]
+Spoil = Callable[[Features, float, random.Random], Features]
+
+
+def _as_given(x: Features, part: float, rng: random.Random) -> Features:
+    return x
+
+
+def _changed(x: Features, change: Callable[[float], float | None]) -> Features:
+    """Return an event with its numbers changed; nominal values stay."""
+    return {name: value if isinstance(value, str) or value is None else change(value) for name, value in x.items()}
+
+
+def _failing(x: Features, part: float, rng: random.Random) -> Features:
+    return _changed(x, lambda value: value * 1e4 * rng.gauss(0.0, 1.0) if rng.random() < 0.01 else value)
+
+
+def _missing(x: Features, part: float, rng: random.Random) -> Features:
+    return _changed(x, lambda value: None if rng.random() < 0.3 else value)
+
+
+def _late(x: Features, part: float, rng: random.Random) -> Features:
+    return {name: value for i, (name, value) in enumerate(x.items()) if i % 2 or part >= 0.5}
+
+
+def _other_unit(x: Features, part: float, rng: random.Random) -> Features:
+    return _changed(x, lambda value: 1000.0 * value if part >= 0.5 else value)
+
+
+def _own_scale(x: Features, part: float, rng: random.Random) -> Features:
+    scale = {name: 10.0 ** random.Random(name).uniform(-4.0, 4.0) for name in x}
+    return {name: value if isinstance(value, str) else scale[name] * (value + 3.0) for name, value in x.items()}
+
+
+SPOILS: dict[str, Spoil] = {
+    "as given": _as_given, "sensors fail": _failing, "30 % missing": _missing, "half come late": _late,
+    "another unit": _other_unit, "own scales": _own_scale,
+}  # fmt: skip
+
+
+def scores_of(name: str, spoil: Spoil, model: Any) -> dict[str, float]:
+    """Return the scores of a model on a shuffled set whose features are spoiled."""
+    events = events_of(name)
+    random.Random(1).shuffle(events)
+    rng, board = random.Random(2), Scoreboard()
+    for i, (x, y) in enumerate(events):
+        spoiled = spoil(x, i / len(events), rng)
+        board.update(y, {label for label, applies in model.predict_one(spoiled).items() if applies})
+        model.learn_one(spoiled, y)
+    return {score: round(board.score(score), 4) for score in SCORES}
+
+
+def dirty_block() -> str:
+    """Return the table of `benchmarks/README.md`."""
+    sets = load("dirty")["sets"]
+    kinds = ["previous labelset", "majority labelset", *SPOILS]
+    rows = [
+        [name, *(" / ".join(f"{found[kind][score]:.3f}".removeprefix("0") for score in SCORES) for kind in kinds)]
+        for name, found in sets.items()
+    ]
+    return table(["set, shuffled", *kinds], rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true")
+    arguments = parser.parse_args()
+    sets: dict[str, dict[str, dict[str, float]]] = {}
+    for name in SETS:
+        sets[name] = {
+            "previous labelset": scores_of(name, _as_given, PreviousLabelset()),
+            "majority labelset": scores_of(name, _as_given, MajorityLabelset()),
+        }
+        for kind, spoil in SPOILS.items():
+            sets[name][kind] = scores_of(name, spoil, IHOMERClassifier())
+            print(f"{name:12s} {kind:14s}", *(f"{value:.3f}" for value in sets[name][kind].values()), flush=True)
+    if arguments.write:
+        write("dirty", {"sets": sets})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+"""Many events at once, in whatever form they come, are learned as one by one: also where names must make room."""
+
+import math
+import random
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from scipy import sparse
+
+from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
+from ihomer.persistence import KINDS, pack
+
+MIXED_NAMES = [10, "b", 9, 2.5, 1, 100, "a", 0.5, ("t", 1), b"x", "c", 20, 3, -4]
+
+
+def trees(max_features, max_labels):
+    return MLHATClassifier(seed=3, max_features=max_features, max_labels=max_labels)
+
+
+def experts(max_features, max_labels):
+    clustering = LabelPartition(n_min=20, max_labels=8 + max_labels)
+    return IHOMERClassifier(seed=3, clustering=clustering, max_features=max_features, experts=("linear", "bayes", "tree"))
+
+
+def drawn_matrices(seed, n_labels):
+    """Features and labels of 40 events, with few or many entries a row, missing and not observed ones."""
+    rng = np.random.default_rng(seed)
+    share = rng.choice([0.15, 0.4, 0.9], size=(40, 1))
+    if seed > 2:
+        share.sort(axis=0)  # names come little by little
+    X = rng.normal(size=(40, 10)) * (rng.random((40, 10)) < share)
+    Y = (rng.random((40, n_labels)) < rng.choice([0.05, 0.3, 0.7], size=(40, 1))).astype(float)
+    if seed % 2:
+        X[rng.random(X.shape) < 0.02] = math.nan
+        Y[rng.random(Y.shape) < 0.02] = math.nan
+    return X, Y
+
+
+def label_set(row, names, as_set):
+    if not as_set:
+        return {name: None if on != on else on == 1.0 for name, on in zip(names, row, strict=True)}
+    if np.isnan(row).any():
+        return {name: None if on != on else True for name, on in zip(names, row, strict=True) if on}
+    return {name for name, on in zip(names, row, strict=True) if on}
+
+
+def named_frame(rows, names):
+    return pd.DataFrame(rows, columns=pd.Index(names, dtype=object, tupleize_cols=False))
+
+
+def state_of(model, X):
+    return list(model._encoder.features.items()), list(model._labels.items()), [model.predict_proba_one(x) for x in X]
+
+
+def assert_learned_alike(make, X, Y, forms):
+    """Compare `forms` with the lists of events X and Y, and these with the events one by one."""
+    single, apart = make(), make()
+    answers = []
+    for i, (x, y) in enumerate(zip(X, Y, strict=True)):
+        single.learn_one(x, y)
+        answers += [answer._replace(learned=i) for answer in apart.answer_many([x], [y], 3)]
+    expected = state_of(single, X)
+    assert state_of(apart, X) == expected
+    for kind, form in {"lists": (X, Y), **forms}.items():
+        model = make()
+        assert model.answer_many(*form, 3) == answers, kind
+        assert state_of(model, X) == expected, kind
+
+
+@pytest.mark.parametrize("make", [trees, experts])
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("as_sets", [False, True])
+def test_each_form_is_learned_as_one_by_one(make, seed, as_sets):
+    """Columns that are named by numbers, then by names of many types."""
+    max_features, max_labels = (13, 2, 12, 5, 64, 4)[seed], (2, 1, 4, 3, 64, 5)[seed]
+    n_labels = 6 if make is trees else 14
+    X, Y = drawn_matrices(seed, n_labels)
+    for names, labels in ((list(range(10)), list(range(n_labels))), (MIXED_NAMES[:10], MIXED_NAMES[:n_labels])):
+        dictionaries = [dict(zip(names, row, strict=True)) for row in X.tolist()]
+        sets = [label_set(row, labels, as_sets) for row in Y]
+        frame, label_frame = (named_frame(rows, columns) for rows, columns in ((X, names), (Y, labels)))
+        forms = {"dictionaries, frame": (dictionaries, label_frame), "frames": (frame, label_frame)}
+        if as_sets:
+            forms = {"frame, sets": (frame, sets)}
+        if names[0] == 0:
+            forms = {
+                **forms,
+                "array": (X, sparse.csr_array(Y) if as_sets else Y),
+                "sparse": (sparse.csr_array(X), sparse.csr_array(Y) if as_sets else Y),
+            }
+        assert_learned_alike(lambda: make(max_features, max_labels), dictionaries, sets, forms)
+
+
+def test_names_that_one_row_brings_stand_in_their_own_order():
+    """Numbers in their natural order, though another row brings a name that is none."""
+    frame = pd.DataFrame([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]], columns=pd.Index([10, 9, "a"], dtype=object))
+    model = trees(8, 8)
+    model.learn_many(frame, np.ones((2, 1)))
+    assert list(model._encoder.features) == [9, 10, "a"]
+
+
+def test_no_answer_names_a_label_that_has_been_forgotten():
+    rng = random.Random(0)
+    model = IHOMERClassifier(clustering=LabelPartition(max_labels=16, n_min=50), experts=("linear", "tree"))
+    X = [{f"f{j}": rng.gauss(0, 1) for j in range(5)} for _ in range(300)]
+    Y = [{f"l{rng.randrange(40)}" for _ in range(rng.randrange(5))} for _ in X]
+    for x, y, answer in zip(X, Y, model.answer_many(X, Y, 3), strict=True):
+        assert None not in answer.labels
+        model.learn_one(x, y)
+        found = model.predict_set_one(x)
+        assert None not in found
+        assert model.predict_many([x]) == [found]
+        assert set(model.foresee_many([x], 1)[0].labels) == found
+
+
+def test_frames_of_each_kind_are_tested_and_learned():
+    columns = {"a": [1.0, 0.0, 2.0] * 20, "b": [0.0, 1.0, 1.0] * 20}
+    truth = {"p": [True, False, True] * 20, "q": [False, True, False] * 20}
+    as_pandas, as_arrow = trees(8, 8), trees(8, 8)
+    expected = as_pandas.test_then_train_many(pd.DataFrame(columns), pd.DataFrame(truth))
+    answer = as_arrow.test_then_train_many(pa.table(columns), pa.table(truth))
+    assert isinstance(answer, pa.Table)
+    assert answer.to_pydict() == expected.to_dict("list")
+    assert expected.to_numpy().any()
+    assert as_arrow.labels == as_pandas.labels == ["p", "q"]
+
+
+def test_what_pandas_calls_missing_is_missing():
+    frame = pd.DataFrame(
+        {
+            "colour": pd.array(["red", None, "blue"] * 10, dtype="string"),
+            "size": pd.array([1, 2, None] * 10, dtype="Int64"),
+            "flag": pd.array([True, None, False] * 10, dtype="boolean"),
+            "kind": pd.Categorical(["u", None, "v"] * 10),
+        }
+    )
+    rows = [
+        {"colour": "red", "size": 1, "flag": True, "kind": "u"},
+        {"colour": None, "size": 2, "flag": None, "kind": None},
+        {"colour": "blue", "size": None, "flag": False, "kind": "v"},
+    ] * 10
+    many, single = trees(16, 4), trees(16, 4)
+    Y = [{"p"}, {"q"}, set()] * 10
+    many.learn_many(frame, Y)
+    single.learn_many(rows, Y)
+    assert state_of(many, rows) == state_of(single, rows)
+    assert np.array_equal(many.predict_proba_many(frame), [list(p.values()) for p in single.predict_proba_many(rows)])
+
+
+@pytest.mark.parametrize(
+    ("labels", "columns"),
+    [
+        ([0, 3], [0, 3]),
+        ([np.int64(2), 1], [2, 1]),
+        ([0, 2**20 - 1], [0, 2**20 - 1]),
+        ([0, 2**20], None),
+        ([1, 10**11], None),
+        ([1, 2**63], None),
+        ([1, -1], None),
+        ([False, True], None),
+    ],
+)
+def test_a_column_is_a_label_where_labels_are_small_whole_numbers(labels, columns):
+    model = MLHATClassifier()
+    model.learn_many([{0: 1.0}] * 2, [[label] for label in labels])
+    p = model.predict_proba_many(np.ones((1, 1)))
+    expected = model.predict_proba_one({0: 1.0})
+    if columns is None:
+        assert p.tolist() == [[expected[label][True] for label in sorted(labels)]]
+    else:
+        assert p.shape == (1, max(labels) + 1)
+        assert [p[0, column] for column in columns] == [expected[label][True] for label in labels]
+
+
+class Twice(Mapping):
+    """A mapping that names a feature twice, and breaks when it is read again."""
+
+    def __init__(self, pairs):
+        self.pairs, self.n_read = pairs, 0
+
+    def items(self):
+        self.n_read += 1
+        if self.n_read > 1:
+            raise RuntimeError("read again")
+        return iter(self.pairs)
+
+    def __getitem__(self, name):
+        return dict(self.pairs)[name]
+
+    def __iter__(self):
+        return iter(dict(self.pairs))
+
+    def __len__(self):
+        return len(dict(self.pairs))
+
+
+def test_a_mapping_is_read_once_and_its_last_value_counts():
+    plain, odd, many = MLHATClassifier(), MLHATClassifier(), MLHATClassifier()
+    pairs, labels = [("a", 1.0), ("b", 2.0), ("a", 3.0)], [("p", True), ("q", False), ("p", True)]
+    plain.learn_one(dict(pairs), dict(labels))
+    odd.learn_one(Twice(pairs), Twice(labels))
+    many.learn_many([Twice(pairs)], [Twice(labels)])
+    assert pack(plain, KINDS) == pack(odd, KINDS) == pack(many, KINDS)
+    assert odd.predict_proba_one(Twice(pairs)) == plain.predict_proba_one(dict(pairs))
+
+
+def test_masked_entries_are_missing_or_not_observed():
+    X, Y = np.array([[1.0, 5.0], [2.0, 3.0]]), np.array([[1.0, 0.0], [0.0, 1.0]])
+    hidden = np.array([[False, True], [False, False]])
+    masked, given = IHOMERClassifier(), IHOMERClassifier()
+    masked.learn_many(np.ma.array(X, mask=hidden), np.ma.array(Y, mask=hidden))
+    given.learn_many(np.where(hidden, np.nan, X), np.where(hidden, np.nan, Y))
+    assert pack(masked, KINDS) == pack(given, KINDS)
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_a_matrix_of_the_old_class_is_an_array():
+    X, Y = np.array([[1.0, 5.0], [2.0, 3.0]]), np.array([[1.0, 0.0], [0.0, 1.0]])
+    old, new = IHOMERClassifier(), IHOMERClassifier()
+    old.learn_many(np.asmatrix(X), np.asmatrix(Y))
+    new.learn_many(X, Y)
+    assert pack(old, KINDS) == pack(new, KINDS)
+
+
+def damaged(place, index):
+    matrix = sparse.csr_array(np.eye(3))
+    matrix.indices[place] = index
+    return matrix
+
+
+@pytest.mark.parametrize(
+    ("X", "Y"),
+    [
+        (damaged(2, 77), np.eye(3)), (damaged(0, -1), np.eye(3)), (np.eye(3), damaged(1, 5)),
+        (sparse.csr_array(np.eye(3) * 1j), np.eye(3)), (np.eye(3), np.ones(3)), (np.eye(3), np.array(1.0)),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["learn_many", "test_then_train_many"])
+def test_damaged_matrices_are_refused_before_anything_is_learned(X, Y, method):
+    model = IHOMERClassifier()
+    before = pack(model, KINDS)
+    with pytest.raises(ValueError, match=r"."):
+        getattr(model, method)(X, Y)
+    assert pack(model, KINDS) == before

@@ -1,0 +1,54 @@
+"""Names stand in one order, whatever order they come in and whatever they are."""
+
+import itertools
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ihomer.vocabulary import in_name_order
+
+SETS = [frozenset(names) for names in ("a", "ab", "c", "bcd")]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        SETS,
+        [("x", some) for some in SETS],
+        [frozenset((some, "z")) for some in SETS],
+        [1.0, math.nan, 0.0, 2],
+        [(1.0, "a"), (math.nan, "b"), (0.5, "c"), ("d",)],
+        [1, "a", b"a", None],
+        [(1, "a"), (1, 2), (0, "b"), ((), 3)],
+        [np.float32(0.1), 0.1, np.float64(0.2), 10**400],
+    ],
+)
+def test_partly_ordered_names_have_one_order(names):
+    first, *others = [in_name_order(some) for some in itertools.permutations(names)]
+    assert all(list(map(id, other)) == list(map(id, first)) for other in others)
+
+
+def test_the_natural_order_is_kept_where_there_is_one():
+    for names in (
+        ["", "B", "a", "b"],
+        [b"", b"A", b"a"],
+        [-1.5, False, 1, np.int64(3), 3.5, math.inf],
+        [(), (1,), (1, "a"), (2, 5), (2, 5, b"x")],
+    ):
+        assert in_name_order(names[::-1]) == names
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "2"])
+def test_the_order_does_not_depend_on_the_seed_of_hashes(seed):
+    code = (
+        "from ihomer.vocabulary import in_name_order as order;"
+        "print([sorted(some) for some in order({frozenset(s) for s in ('ab', 'xyz', 'c', 'bcd', 'az')})])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "[['a', 'b'], ['a', 'z'], ['b', 'c', 'd'], ['c'], ['x', 'y', 'z']]\n"
