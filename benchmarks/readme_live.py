@@ -24,8 +24,8 @@ def poison() -> str:
     found = load("live_poison")
     return (
         f"{found['malformed']:,} malformed messages of {found['kinds']} kinds among {found['good']:,} good ones: "
-        f"{found['answers']:,} answers, {found['dead_letters']:,} dead letters, {found['wrong_code_or_place']} with a wrong "
-        f"code or place, exit code {found['exit_code']}."
+        f"{found['answers']:,} answers, {found['answered_twice']} twice, {found['dead_letters']:,} dead letters, "
+        f"{found['wrong_code_or_place']} with a wrong code or place, exit code {found['exit_code']}."
     )
 
 

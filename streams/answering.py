@@ -1,7 +1,7 @@
 """What a live run does with each message: predict, score, learn, answer; join what comes late; report what is malformed."""
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from streams.event import Event, LateLabels, Record, Truth, dead_letter_record, 
 from streams.late import LateStore
 from streams.message import LiveSink, Message
 from streams.run import BASELINE, MODEL
-from streams.scoring import Scoring
+from streams.scoring import Scoring, check_weight
 
 __all__ = ["Answering"]
 
@@ -59,6 +59,11 @@ class Answering:
         Messages without a value, which are passed over.
     n_dead
         Number of malformed messages by code.
+    n_too_large
+        Answers that the sink could not take, since this object was made; not part of a checkpoint, for what is learned again
+        is not answered again.
+    on_dead
+        Called with code and place of each dead letter that goes out, or would if there were a place for them.
     scoring
         Scores of `MODEL` and `BASELINE`, each event scored with what was predicted before its labels were known.
 
@@ -82,6 +87,8 @@ class Answering:
         self.top = top
         self.n_read = self.n_predicted = self.n_learned = self.n_joined = self.n_tombstones = 0
         self.n_dead: Counter[str] = Counter()
+        self.n_too_large = 0
+        self.on_dead: Callable[[str, dict[str, Any]], object] = lambda code, place: None
 
     def take(self, messages: Sequence[Message], sink: LiveSink | None = None) -> None:
         """Go through messages in turn; without a sink nothing is answered, and all else is the same.
@@ -121,6 +128,8 @@ class Answering:
             said = decode_message(message.value)
             if len(message.value) > _LONGEST_TEXT:
                 _refuse_excess(said)
+            if isinstance(said, Event):
+                check_weight(said.w)
         except MalformedEvent as error:
             return error
         if isinstance(said, LateLabels):
@@ -205,7 +214,8 @@ class Answering:
             sink.write(record, key)
         except ValueError as error:
             # Of the model's answer alone: that the sink cannot take it must make no difference to what is learned.
-            sink.write_dead(dead_letter_record(MalformedEvent("size", str(error)), _place(one.message)), key)
+            self.n_too_large += 1
+            self._send_dead(dead_letter_record(MalformedEvent("size", str(error)), _place(one.message)), key, sink)
 
     def _bury(self, message: Message, error: MalformedEvent, sink: LiveSink | None) -> None:
         """Report a message that cannot be understood."""
@@ -216,7 +226,11 @@ class Answering:
         record = dead_letter_record(error.at(raw=raw[:_LONGEST_RAW]), _place(message))
         if len(raw) > _LONGEST_RAW:
             record["raw_length"] = len(raw)
-        sink.write_dead(record, message.key)
+        self._send_dead(record, message.key, sink)
+
+    def _send_dead(self, record: Record, key: bytes | None, sink: LiveSink) -> None:
+        self.on_dead(record["error"], record["source"])
+        sink.write_dead(record, key)
 
     # What a checkpoint holds ---------------------------------------------------------------------------------------
 

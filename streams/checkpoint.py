@@ -8,12 +8,12 @@ import re
 import time
 import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 
@@ -140,13 +140,33 @@ class CheckpointFolder:
         if not file.exists():
             write_file(file, json.dumps({"version": 1, "run": uuid.uuid4().hex}).encode())
         try:
-            found = json.loads(file.read_bytes())
+            found = self._description()
             version, name = found["version"], found["run"]
         except (ValueError, KeyError, TypeError):
             raise SourceError(f"{file}: damaged; it names the run, whose transactions carry the name") from None
         if version != 1 or not isinstance(name, str):
             raise SourceError(f"{file}: made by a newer version of ihomer")
         return name
+
+    def _description(self) -> Any:
+        return json.loads((self.path / "run.json").read_bytes())
+
+    def note_made_with(self, options: Mapping[str, Any]) -> None:
+        """Write down, beside the name of the run, what its model was made with.
+
+        Raises
+        ------
+        Fenced, OSError
+            As `save`.
+        """
+        with self.owned():
+            content = json.dumps({**self._description(), "made_with": dict(options)}).encode()
+            write_file(self.path / "run.json", content)
+
+    def made_with(self) -> dict[str, Any] | None:
+        """Return what `note_made_with` wrote down; None where it was not called."""
+        found = self._description().get("made_with")
+        return found if isinstance(found, dict) else None
 
     # Who may write -------------------------------------------------------------------------------------------------
 

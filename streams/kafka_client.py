@@ -14,6 +14,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
 from kafka.errors import (
     AuthorizationError,
     CorruptRecordError,
+    KafkaConfigurationError,
     KafkaError,
     LogTruncationError,
     OffsetOutOfRangeError,
@@ -23,6 +24,7 @@ from kafka.errors import (
 from kafka.net.compat import KafkaNetClient
 from kafka.structs import OffsetAndMetadata
 
+from streams.config import ConfigError
 from streams.message import Fenced, Message, Unreachable
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "close_producer",
     "message_of",
     "prepared",
+    "translated",
 ]
 
 _T = TypeVar("_T")
@@ -85,7 +88,7 @@ class Call(Generic[_T]):
             self._given_up = True
             raise Unreachable(f"no answer from Kafka for {patience:g} s")
         if self._error is not None:
-            raise _translated(self._error) from self._error
+            raise translated(self._error) from self._error
         return self._value[0]
 
     def _run(self) -> None:
@@ -106,8 +109,8 @@ class Clients:
 
     Raises
     ------
-    ValueError
-        For a setting that none of the client's objects has, or that would break a promise. Values are never told.
+    ConfigError
+        For a setting that none of the client's objects has or takes, or that would break a promise. Values are never told.
     """
 
     def __init__(self, servers: str | Sequence[str], settings: Mapping[str, Any] | None) -> None:
@@ -116,10 +119,10 @@ class Clients:
         kinds = (KafkaAdminClient, KafkaConsumer, KafkaProducer)
         for name, value in self._settings.items():
             if name in _RESERVED:
-                raise ValueError(f"the Kafka setting {name!r} is not free: it decides what can be promised")
+                raise ConfigError(f"the Kafka setting {name!r} is not free: it decides what can be promised")
             if not any(name in kind.DEFAULT_CONFIG for kind in kinds):
-                raise ValueError(f"there is no Kafka setting {name!r}")
-            if name in _FILES and value is not None and not Path(value).is_file():
+                raise ConfigError(f"there is no Kafka setting {name!r}")
+            if name in _FILES and value is not None and not Path(str(value)).is_file():
                 raise FileNotFoundError(f"the file that the Kafka setting {name!r} names does not exist")
         # Below this level the client logs settings and messages.
         logger = logging.getLogger("kafka")
@@ -160,10 +163,13 @@ class Clients:
         except Exception as error:
             for one in networks:  # the client leaves its thread and sockets behind where it cannot connect
                 one.close()
-            raise _translated(error) from None
+            if isinstance(error, (KafkaConfigurationError, AssertionError, TypeError, ValueError)):
+                given = ", ".join(sorted(chosen)) or "none"
+                raise ConfigError(f"the Kafka client refuses its settings ({given}): {type(error).__name__}") from None
+            raise translated(error) from None
 
 
-def _translated(error: BaseException) -> BaseException:
+def translated(error: BaseException) -> BaseException:
     """Return the error of `streams.message` that says what the client's error means."""
     if _FENCING.search(f"{type(error).__name__} {error}"):
         return Fenced("another process writes with the same transactional_id, or the transaction was open for too long")

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from streams.kafka_client import (
-    AuthorizationError,
     Call,
     Clients,
     CorruptRecordError,
@@ -16,6 +15,7 @@ from streams.kafka_client import (
     OffsetSpec,
     TopicPartition,
     message_of,
+    translated,
 )
 from streams.message import Gone, Message, Partition, Positions, Unreachable
 
@@ -58,7 +58,7 @@ class KafkaSource:
     patience
         Seconds without any answer after which `poll` and `span` raise `Unreachable`; 0 = wait for ever.
     on_lost
-        Called with partition, first and stop where offsets first <= offset < stop are gone before they were read.
+        Called with partition, first and stop where offsets first <= offset < stop were deleted before they were read.
 
     Attributes
     ----------
@@ -130,7 +130,15 @@ class KafkaSource:
         self._heard = self._surveyed = time.monotonic()
 
     def poll(self, timeout: float) -> list[Message]:
-        """Return the next messages; see `LiveSource`."""
+        """Return the next messages; see `LiveSource`.
+
+        Raises
+        ------
+        Gone
+            If a log ends before the next message: it was cut off or made anew, and what was read is not what it holds.
+        Unreachable
+            If Kafka has not answered for `patience` seconds.
+        """
         self._started = True
         self._look_for_partitions()
         messages: list[Message] = []
@@ -152,12 +160,11 @@ class KafkaSource:
     def seek(self, positions: Mapping[Partition, int]) -> None:
         """Go on at these positions; those of unknown partitions are kept for when they appear.
 
-        Before the first `poll`, partitions that are not named but whose topic is, are read from their beginning: they appeared
-        after the positions were noted.
+        Before the first `poll`, partitions that are not named are read from their beginning: they appeared after the positions
+        were noted.
         """
-        if not self._started and positions and self._start != "earliest":
-            topics = {topic for topic, _ in positions}
-            fresh = [place for place in self._positions if place not in positions and place[0] in topics]
+        fresh = [place for place in self._positions if place not in positions]
+        if fresh and not self._started:
             self._move(self._wait(lambda: self._offsets(fresh, "earliest")))
         for place, offset in positions.items():
             if place in self._positions:
@@ -178,7 +185,7 @@ class KafkaSource:
         while next_offset < stop:
             try:
                 found = self._poll_client(self._replay, 0.5, min(self._max_messages, stop - next_offset))
-            except OffsetOutOfRangeError:
+            except (OffsetOutOfRangeError, LogTruncationError):
                 raise Gone(f"offsets {next_offset} to {stop - 1} of {_name(partition)} are not all there any more") from None
             records = [record for record in found.get(place, ()) if record.offset < stop]
             if records:
@@ -234,40 +241,38 @@ class KafkaSource:
             found = self._poll_client(consumer, timeout, self._max_messages)
         except OffsetOutOfRangeError as error:
             for partition in error.args[0]:
-                self._go_on_at_earliest(partition)
+                self._go_on_behind_the_deleted((partition.topic, partition.partition))
             return {}
         except LogTruncationError as error:
-            for partition, point in error.divergent_offsets.items():
-                if point is None:
-                    self._go_on_at_earliest(partition)
-                else:
-                    self._move({(partition.topic, partition.partition): point.offset})
-            return {}
+            cut = ", ".join(_name((partition.topic, partition.partition)) for partition in error.divergent_offsets)
+            raise Gone(f"what was read of {cut} is not all there any more: its end was cut off") from None
         return found
 
     def _poll_client(self, consumer: Any, timeout: float, count: int) -> dict[Any, list[Any]]:
         try:
             found: dict[Any, list[Any]] = consumer.poll(timeout_ms=int(timeout * 1000), max_records=count)
-        except AuthorizationError as error:
-            raise PermissionError(f"Kafka does not allow it: {error}") from None
+        except (OffsetOutOfRangeError, LogTruncationError):
+            raise
         except CorruptRecordError as error:
             raise OSError(f"a record that Kafka has is damaged: {error}") from None
         except KafkaError as error:
             if not error.retriable:
-                raise
+                raise translated(error) from None
             time.sleep(min(timeout, 0.1))
             return {}
         return found
 
-    def _go_on_at_earliest(self, partition: Any) -> None:
-        place: Partition = (partition.topic, partition.partition)
+    def _go_on_behind_the_deleted(self, place: Partition) -> None:
+        """Go on at the beginning of the log; raise `Gone` where it is its end that is missing."""
         old = self._positions[place]
         earliest = self._wait(lambda: self._offsets([place], "earliest"))[place]
+        if earliest < old:
+            end = self._wait(lambda: self._offsets([place], "latest"))[place]
+            raise Gone(f"{_name(place)} ends at offset {end}, and {old} is the next one: it was cut off or made anew")
         self._move({place: earliest})
-        stop = max(earliest, old)
-        self.lost += stop - old
-        if self._on_lost is not None:
-            self._on_lost(place, old, stop)
+        self.lost += earliest - old
+        if self._on_lost is not None and old < earliest:
+            self._on_lost(place, old, earliest)
 
     def _check_end(self, place: Any, partition: Partition, stop: int) -> None:
         """Raise `Gone` if the log ends before `stop`: what stood there was read once, so it must have been there."""

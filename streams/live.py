@@ -2,16 +2,16 @@
 
 import math
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ihomer.persistence import ModelFileError
 from streams.answering import Answering
 from streams.checkpoint import CheckpointFolder, Reading, Span
-from streams.errors import SourceError
+from streams.errors import SinkError, SourceError
 from streams.message import Fenced, Gone, LiveSink, LiveSource, Message, Partition, Positions, Unreachable
 from streams.state import pack_state, unpack_state
 
@@ -21,6 +21,8 @@ _READ_AGAIN = 5000  # offsets that are asked for at once in a replay
 _WAIT = 0.2  # seconds of one poll without an open transaction: how soon a request to stop is seen
 _RETRY_DISK = 1.0  # seconds
 _TAKE_OVER = 3.0  # seconds after which a process that has fenced us has taken over the folder too
+_CALM = 60.0  # seconds with nothing to do and nothing amiss, after which a failure is over
+_BETWEEN_DEAD = 1.0  # seconds between two lines of the log on dead letters of the same code
 
 
 class Log(Protocol):
@@ -48,7 +50,7 @@ class Pace:
     max_messages
         End after so many messages; None: never.
     patience
-        Seconds for which a source, a sink or a disk may fail before the run ends.
+        Seconds for which a source, a sink or a disk may fail, with nothing committed, before the run ends.
     """
 
     checkpoint_messages: int | None = None
@@ -117,6 +119,24 @@ class _Replay:
         return found
 
 
+class _DeadLetters:
+    """Logs code and place of dead letters, not what was in them: of each code one in a while."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._next: dict[str, float] = {}
+        self._left_out: Counter[str] = Counter()
+
+    def __call__(self, code: str, place: Mapping[str, Any]) -> None:
+        now = time.monotonic()
+        if now < self._next.get(code, now):
+            self._left_out[code] += 1
+            return
+        self._next[code] = now + _BETWEEN_DEAD
+        more = {"left_out": n_left_out} if (n_left_out := self._left_out.pop(code, 0)) else {}
+        self._log.warning("dead_letter", code=code, **place, **more)
+
+
 class LiveRun:
     """One run of a model over live messages.
 
@@ -141,6 +161,9 @@ class LiveRun:
         Takes what happens.
     on_turn
         Called after each turn of the loop, at least a few times a second.
+    made_with
+        What `new` was told, as JSON has it, of what stays as it is in a run that is continued: where the folder was made
+        with something else, that is logged. None: nothing is noted and compared.
 
     Attributes
     ----------
@@ -167,10 +190,10 @@ class LiveRun:
         pace: Pace,
         log: Log,
         on_turn: Callable[["LiveRun"], object] = lambda run: None,
+        made_with: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder = folder
         self.pace = pace
-        self.answering = new()
         self.source: LiveSource | None = None
         self.sink: LiveSink | None = None
         self.saved: Saved | None = None
@@ -180,12 +203,21 @@ class LiveRun:
         self._open_source, self._open_sink, self._new = open_source, open_sink, new
         self._log = log
         self._on_turn = on_turn
+        self._made_with = made_with
+        self._dead_letters = _DeadLetters(log)
+        self.answering = self._new_answering()
         self._positions: Positions = {}
         self._spans: list[Span] | None = None  # of the open transaction
         self._is_committing = False  # the transaction before it
         self._opened = self._last_message = 0.0
         self._checkpoint_due, self._checkpoint_not_before = math.inf, 0.0
         self._n_before = self._n_saved = 0
+        self._failing_since: float | None = None
+
+    def _new_answering(self) -> Answering:
+        answering = self._new()
+        answering.on_dead = self._dead_letters
+        return answering
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Go on until `stop` says so, or what `pace` says; then commit and make a checkpoint.
@@ -196,17 +228,18 @@ class LiveRun:
             If another process has taken over the run.
         Unreachable
             If source or sink stayed out of reach for too long, or without a folder at once.
+        SinkError
+            If there is no folder, and the sink has transactions of an earlier run.
         SourceError, Gone
             If the run cannot be continued where it was.
         OSError
             If the disk failed for too long. What is not committed is learned again on the next start.
         """
-        failing_since: float | None = None
         first = True
         while True:
             try:
                 self._start(first)
-                first, failing_since = False, None
+                first = False
                 self._loop(stop)
                 self._finish()
                 return
@@ -214,8 +247,8 @@ class LiveRun:
                 if isinstance(error, Fenced):
                     self._end_if_taken_over(error)
                 now = time.monotonic()
-                failing_since = now if failing_since is None else failing_since
-                if self.folder is None or now - failing_since > self.pace.patience or stop():
+                self._failing_since = now if self._failing_since is None else self._failing_since
+                if self.folder is None or now - self._failing_since > self.pace.patience or stop():
                     raise
                 self._fail(str(error))
                 self.n_reconnects += 1
@@ -227,8 +260,10 @@ class LiveRun:
 
     def _end_if_taken_over(self, error: Fenced) -> None:
         """Raise unless the run is still ours: a broker also fences a transaction that took too long."""
-        if self.folder is None:
+        if self.folder is None or self.sink is None:  # not opened: a process of another run has it
             raise error
+        with suppress(OSError):
+            self.sink.close()  # the newer process may wait for that
         time.sleep(_TAKE_OVER)
         try:
             with self.folder.owned():
@@ -243,16 +278,21 @@ class LiveRun:
 
     def _start(self, first: bool) -> None:
         """Open all, take the newest checkpoint, and learn again what was committed behind it."""
-        folder = self.folder
+        folder, self.sink = self.folder, None
         if folder is None:
-            self.sink, self.source = self._open_sink("none"), self._open_source()
-        else:
-            # In this order: an older process can write to the journal until it is taken over, but cannot commit any more.
-            self.sink = self._open_sink(folder.run)
-            folder.take_over()
-            committed = self.sink.committed()
+            self.sink = self._open_sink("none")
+            self._refuse_transactions_of_others(self.sink)
             self.source = self._open_source()
-            self._recover(folder, self.source, committed)
+        else:
+            # In this order: a source out of reach ends no older process; that one then writes nothing to the journal any more,
+            # and ends; what it was committing then is through or dropped when the sink says what it has.
+            self.source = self._open_source()
+            if first:
+                folder.take_over()
+            else:
+                folder.check_owner()
+            self.sink = self._opened_sink(folder.run, first)
+            self._recover(folder, self.source, self.sink.committed(), first)
         now = time.monotonic()
         self._last_message = now
         self._plan_checkpoint(now)
@@ -261,20 +301,36 @@ class LiveRun:
         self._spans, self._is_committing = None, False
         self._on_turn(self)
 
-    def _recover(self, folder: CheckpointFolder, source: LiveSource, committed: int | None) -> None:
+    def _refuse_transactions_of_others(self, sink: LiveSink) -> None:
+        """Raise if the sink goes on where an earlier run ended: this one begins anew, and would answer all of it again."""
+        if sink.committed() is not None:
+            raise SinkError("the sink holds the answers of an earlier run; go on with its --checkpoint, or name a new sink")
+
+    def _opened_sink(self, run: str, first: bool) -> LiveSink:
+        """Open the sink; what fails at the very first start is likely to be asked for wrongly, and later may pass."""
+        if first:
+            return self._open_sink(run)
+        with _patiently():
+            return self._open_sink(run)
+
+    def _recover(self, folder: CheckpointFolder, source: LiveSource, committed: int | None, first: bool) -> None:
         number = self._restore(folder)
         if number is None:
             number = 0
-            self.answering = self._new()
+            self.answering = self._new_answering()
             self._positions = dict(source.positions)
+            if self._made_with is not None:
+                folder.note_made_with(self._made_with)
             folder.begin(0)
             if not self._checkpoint():
                 raise OSError(f"the first checkpoint could not be written: {self.last_failure}")
+        elif first:
+            self._tell_ignored_options(folder)
         self._n_saved = number  # what is learned again is worth a checkpoint too
-        until = folder.last_committed() if committed is None else committed
-        if until < number:
-            self._log.warning("sink_is_behind", checkpoint=number, sink=until)
-            until = number
+        # The sink may have forgotten some, and the journal may not know of the last one.
+        until = max(number, folder.last_committed(), committed or 0)
+        if committed is not None and committed < until:
+            self._log.warning("sink_is_behind", sink=committed, run=until)
         folder.cut(until)
         source.seek(self._positions)
         if until > number:
@@ -283,6 +339,14 @@ class LiveRun:
             source.seek(self._positions)
         self._log.info("started", messages=self.answering.n_read, run=folder.run)
 
+    def _tell_ignored_options(self, folder: CheckpointFolder) -> None:
+        """Warn of what the model was made with and would be made otherwise now."""
+        before, now = folder.made_with(), self._made_with
+        if before is None or now is None:
+            return
+        if differing := sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)):
+            self._log.warning("options_ignored", options=differing, reason="the run is continued with those of its start")
+
     def _restore(self, folder: CheckpointFolder) -> int | None:
         """Take the newest sound checkpoint; return its number, None where there is none at all."""
         damaged = 0
@@ -290,7 +354,7 @@ class LiveRun:
             try:
                 if isinstance(content, ModelFileError):
                     raise content
-                answering = self._new()
+                answering = self._new_answering()
                 positions = unpack_state(content, answering)
                 if answering.n_read != number:
                     raise ModelFileError(f"it holds {answering.n_read} messages, and its name says {number}")
@@ -353,6 +417,8 @@ class LiveRun:
                 if self.source.at_end or self._is_idle(now):
                     return
                 self._look_for_a_newer_process()
+                if not self._is_committing and now - self._last_message > _CALM:
+                    self._failing_since = None
             if self._spans is not None and self._is_commit_due(time.monotonic()):
                 self._commit()
             if self.sink.is_settled:
@@ -410,7 +476,8 @@ class LiveRun:
         number, touched = self.answering.n_read, {span.where: self._positions[span.where] for span in self._spans}
         if self.folder is not None:
             self._note(self.folder, Reading(number, self._spans))
-        self.sink.start_commit(number, touched)
+        with _patiently():
+            self.sink.start_commit(number, touched)
         self._spans, self._is_committing = None, True
 
     def _settle(self) -> None:
@@ -418,8 +485,9 @@ class LiveRun:
         if not self._is_committing:
             return
         assert self.sink is not None
-        self.sink.settle()
-        self._is_committing = False
+        with _patiently():
+            self.sink.settle()
+        self._is_committing, self._failing_since = False, None
         if self.folder is not None:
             with suppress(OSError):  # only needed where the sink forgets what it has
                 self.folder.note_committed()
@@ -476,6 +544,17 @@ class LiveRun:
         self._plan_checkpoint(now)
         self._log.info("checkpoint", messages=number, bytes=len(content), seconds=round(now - start, 4))
         return True
+
+
+@contextmanager
+def _patiently() -> Iterator[None]:
+    """Make of what fails in a sink, as a full disk, what is tried again; what is not allowed does not pass by waiting."""
+    try:
+        yield
+    except (Unreachable, PermissionError):
+        raise
+    except OSError as error:
+        raise Unreachable(f"the sink: {error}") from error
 
 
 def _spans(messages: Sequence[Message]) -> Iterator[Span]:

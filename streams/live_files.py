@@ -176,6 +176,7 @@ class FileLiveSource(_LineSource):
         self._file: IO[bytes] | None = None
         self._n_bytes = 0
         self._count = _Count()
+        self._again: FileLiveSource | None = None  # stands where the last span ended
         self._open()
 
     def _open(self) -> None:
@@ -222,6 +223,7 @@ class FileLiveSource(_LineSource):
         Gone
             If the file has fewer lines; the source is as it was.
         """
+        self._end_spans()
         number = positions.get(self._partition)
         if number is None or number == self._next:
             return
@@ -263,18 +265,45 @@ class FileLiveSource(_LineSource):
             raise Gone(f"{self.path}: there is no partition {partition}")
         if first >= stop:
             return
+        again = self._reader_at(first)
+        try:
+            yield from again._until(stop)
+        except BaseException:
+            again.close()
+            raise
+        self._again = again
+
+    def _reader_at(self, first: int) -> "FileLiveSource":
+        """Return a reader that stands at a line: that of the last span, if it ended there."""
+        again, self._again = self._again, None
+        if again is not None:
+            if again._next == first and not again._ended:
+                return again
+            again.close()
         again = FileLiveSource(self.path, longest=self._longest)
         try:
             again._skip(first)
-            while again._next < stop:
-                messages = again.poll(0.0)
-                if again.at_end and again._next < stop:
-                    raise Gone(f"{self.path}: lines up to {stop} are asked for, and there are only {again._next}")
-                wanted = [message for message in messages if message.offset < stop]
-                if wanted:
-                    yield wanted
-        finally:
+        except BaseException:
             again.close()
+            raise
+        return again
+
+    def _until(self, stop: int) -> Iterator[list[Message]]:
+        """Yield the lines before `stop`, and stand there."""
+        while self._next < stop:
+            messages = self.poll(0.0)
+            if self.at_end and self._next < stop:
+                raise Gone(f"{self.path}: lines up to {stop} are asked for, and there are only {self._next}")
+            wanted = [message for message in messages if message.offset < stop]
+            self._queue.extendleft(reversed(messages[len(wanted) :]))
+            if wanted:
+                yield wanted
+        self._next = stop
+
+    def _end_spans(self) -> None:
+        if self._again is not None:
+            self._again.close()
+            self._again = None
 
     def lag(self) -> Positions:
         """Return how many lines are not given out yet."""
@@ -285,6 +314,7 @@ class FileLiveSource(_LineSource):
 
     def close(self) -> None:
         super().close()
+        self._end_spans()
         if self._file is not None:
             self._file.close()
 

@@ -7,6 +7,7 @@ import os
 import select
 import stat
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,7 @@ class _Committed(msgspec.Struct, forbid_unknown_fields=True):
 class _File:
     """One file that is written to at its committed end, and locked against other processes."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: float) -> None:
         self.path = path
         self.n_bytes = 0
         self._text = bytearray()
@@ -41,10 +42,21 @@ class _File:
             raise SinkError(f"{path}: not a regular file; for a pipe write to -")
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            self._lock(patience)
+        except BaseException:
             os.close(self._descriptor)
-            raise Fenced(f"{path}: another process writes to this file") from None
+            raise
+
+    def _lock(self, patience: float) -> None:
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise Fenced(f"{self.path}: another process writes to this file") from None
+            time.sleep(0.05)
 
     @property
     def length(self) -> int:
@@ -141,6 +153,8 @@ class FileLiveSink(_AtOnce):
         The file of dead letters; without it they are dropped.
     append
         Whether files that hold something already, but have no ``PATH.commit``, are continued.
+    patience
+        Seconds to wait for a process that has one of the files open.
 
     Raises
     ------
@@ -148,7 +162,7 @@ class FileLiveSink(_AtOnce):
         If a file holds something and is not to be continued, is shorter than its last transaction, or cannot be such a
         sink: gzipped, no regular file.
     Fenced
-        If another process has one of the files open.
+        If another process has one of the files open for longer.
     OSError
         If a file cannot be opened or written.
 
@@ -172,7 +186,9 @@ class FileLiveSink(_AtOnce):
     1 {"labels":["rain"]}
     """
 
-    def __init__(self, path: str | Path, dead_path: str | Path | None = None, *, append: bool = False) -> None:
+    def __init__(
+        self, path: str | Path, dead_path: str | Path | None = None, *, append: bool = False, patience: float = 0.0
+    ) -> None:
         self.path = Path(path)
         self.dead_path = None if dead_path is None else Path(dead_path)
         self._record_path = self.path.with_name(self.path.name + ".commit")
@@ -183,11 +199,11 @@ class FileLiveSink(_AtOnce):
         self._closed = False
         self._other_dead: tuple[str | None, int] = (None, 0)
         with contextlib.ExitStack() as stack:
-            self._file = _File(self.path)
+            self._file = _File(self.path, patience)
             stack.callback(self._file.close)
             self._dead = None
             if self.dead_path is not None:
-                self._dead = _File(self.dead_path)
+                self._dead = _File(self.dead_path, patience)
                 stack.callback(self._dead.close)
             self._number = self._take_up(append)
             stack.pop_all()

@@ -64,6 +64,8 @@ class LiveSource(Protocol):
 
         Raises
         ------
+        Gone
+            If the source is seen to hold other messages than those that were read.
         Unreachable
             If the source has been out of reach for too long.
         """
@@ -135,6 +137,8 @@ class LiveSink(Protocol):
             If no transaction is open, or the last one is not settled.
         Fenced, Unreachable
             As `settle`.
+        OSError
+            If nothing is out, and it may go better later: the run opens the sink anew, and does the transaction again.
         """
         ...
 

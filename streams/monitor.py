@@ -33,6 +33,7 @@ _COUNTERS = (
 _GAUGES = (
     ("ihomer_events_per_second", "Events per second over the last period.", "events_per_second"),
     ("ihomer_events_awaiting_labels", "Events that wait for their labels.", "n_late_waiting"),
+    ("ihomer_labels_awaiting_event", "Late labels that came before their event, and wait for it.", "n_late_early"),
     ("ihomer_labels", "Labels known to the model.", "n_labels"),
     ("ihomer_features", "Features known to the model.", "n_features"),
     ("ihomer_clusters", "Label clusters of the model.", "n_clusters"),
@@ -41,7 +42,7 @@ _GAUGES = (
     ("process_resident_memory_bytes", "Resident memory size in bytes.", "resident_bytes"),
     ("process_start_time_seconds", "Start time of the process since 1970 in seconds.", "started_at"),
 )
-_LATE = ("joined", "expired", "orphan", "early")
+_LATE = ("joined", "expired", "orphan")
 
 
 class _StatusCollector(Collector):
@@ -76,7 +77,7 @@ def _named_counts(status: Status) -> Iterator[Metric]:
     for name, text, label, counts in (
         ("ihomer_dead_letters", "Malformed events by code.", "code", status.dead_letters),
         ("ihomer_late_labels", "Labels that came apart from their event, by what became of them.", "outcome", late),
-        ("ihomer_drifts", "Drifts that the model has found, by kind.", "kind", status.drifts),
+        ("ihomer_drifts", "Drifts that the model has found, by kind; of global ones 1,000 are counted.", "kind", status.drifts),
     ):
         family = CounterMetricFamily(name, text, labels=[label])
         shown = sorted(counts)[:_MOST_NAMES]

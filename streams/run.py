@@ -13,7 +13,7 @@ from streams.errors import MalformedEvent
 from streams.event import Event, Sink, prediction_record
 from streams.models import Model
 from streams.recorder import Recorder
-from streams.scoring import Scoring
+from streams.scoring import Scoring, check_weight
 
 __all__ = ["BASELINE", "MODEL", "Run"]
 
@@ -248,6 +248,7 @@ class Run:
         if event.y is None:
             return
         try:
+            check_weight(event.w)
             self.model.learn_one(event.x, event.y, event.w)
         except (TypeError, ValueError) as error:
             self._refuse(asked.number, error)

@@ -6,13 +6,21 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from ihomer.encoder import MAX_WEIGHT, MIN_WEIGHT
 from ihomer.metrics import Scoreboard
+from streams.errors import MalformedEvent
 
-__all__ = ["Scoring"]
+__all__ = ["Scoring", "check_weight"]
 
 _BLOCK = 256  # events that are counted together: a single one costs twenty times as much
 
 Probabilities = Mapping[Any, Any]
+
+
+def check_weight(weight: float) -> None:
+    """Raise `MalformedEvent` for a weight that cannot be scored, before anything is learned: scores are counted later."""
+    if not MIN_WEIGHT <= weight <= MAX_WEIGHT:
+        raise MalformedEvent("weight", f"the weight must be from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}, not {weight:g}")
 
 
 class Scoring:

@@ -1,6 +1,7 @@
 """A live run as the command line describes it: source, sink and model put together, and what it says of itself."""
 
 import gc
+import json
 import signal
 import threading
 import time
@@ -31,6 +32,7 @@ __all__ = ["Reporter", "ServiceSettings", "StopSignals", "live_run", "start_left
 _READINGS = ("total", "window")
 _PERIOD = 1.0  # seconds between two statuses
 _RATE_OVER = 10.0  # seconds
+_OLDER_ENDS = 60.0  # seconds within which an older process sees that it is one: it learns a thousand messages at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class ServiceSettings:
     source, sink
         Where messages come from and predictions go.
     dead_letters
-        Where malformed messages are reported; None: they are counted and logged alone.
+        Where malformed messages are reported; None: they are counted, and logged by code and place alone.
     labels
         Topics beside those of the source that bring late labels.
     folder
@@ -162,6 +164,7 @@ def live_run(settings: ServiceSettings, log: Log, on_turn: Callable[[LiveRun], o
         settings.pace,
         log,
         on_turn,
+        _made_with(settings),
     )
 
 
@@ -181,6 +184,14 @@ def _check(settings: ServiceSettings) -> None:
         raise EndpointError("with Kafka a folder for checkpoints is needed (--checkpoint): it names the run")
     if settings.folder is not None and isinstance(source, StandardEndpoint):
         raise EndpointError("standard input cannot be read again, so that checkpoints of it would be of no use")
+
+
+def _made_with(settings: ServiceSettings) -> dict[str, Any]:
+    """Return, as JSON has it, what a checkpoint keeps of the settings whatever they are later."""
+    options = {f"model-option {name}": value for name, value in settings.model_options.items()}
+    made_with = {"model": settings.model, "seed": settings.seed, "window": settings.window, **options}
+    as_json: dict[str, Any] = json.loads(json.dumps(made_with, default=str))
+    return as_json
 
 
 def _new_answering(settings: ServiceSettings) -> Answering:
@@ -218,7 +229,7 @@ def _open_sink(settings: ServiceSettings, run: str) -> LiveSink:
     if isinstance(sink, StandardEndpoint):
         return StandardOutputSink(dead_path=dead_path)
     if isinstance(sink, FileEndpoint):
-        return FileLiveSink(sink.path, dead_path)
+        return FileLiveSink(sink.path, dead_path, patience=0.0 if settings.folder is None else _OLDER_ENDS)
     from streams.kafka import KafkaSink
 
     source = settings.source
@@ -233,6 +244,26 @@ def _open_sink(settings: ServiceSettings, run: str) -> LiveSink:
         settings=settings.sink_client.revealed(),
         patience=settings.pace.patience,
     )
+
+
+class _Counters:
+    """Makes numbers that never fall of those of a run, which do where it starts again at its last checkpoint."""
+
+    def __init__(self) -> None:
+        self._highest: dict[str, int] = {}
+        self._risen: dict[str, tuple[int, int]] = {}
+
+    def highest(self, name: str, number: int) -> int:
+        """Return the highest so far: for a number that comes back to where it was."""
+        self._highest[name] = max(number, self._highest.get(name, 0))
+        return self._highest[name]
+
+    def risen(self, name: str, number: int) -> int:
+        """Return by how much a number has risen in all: for one that begins anew, or is of what comes and goes."""
+        before, total = self._risen.get(name, (0, 0))
+        total += max(0, number - before)
+        self._risen[name] = number, total
+        return total
 
 
 class Reporter:
@@ -250,6 +281,7 @@ class Reporter:
         self._clock_to_date = time.time() - time.monotonic()
         self._next = 0.0
         self._past: deque[tuple[float, int]] = deque()
+        self._counters = _Counters()
 
     def __call__(self, run: LiveRun) -> None:
         """Report, if it is time to."""
@@ -264,36 +296,43 @@ class Reporter:
     def status(self, run: LiveRun, now: float) -> Status:
         """Return what the run says of itself."""
         answering, model = run.answering, run.answering.model
-        late = answering.late
+        late, highest, risen = answering.late, self._counters.highest, self._counters.risen
         summary: dict[str, int] = getattr(model, "summary", {})
         return Status(
             started_at=self._started,
-            n_read=answering.n_read,
-            n_predicted=answering.n_predicted,
-            n_learned=answering.n_learned,
-            n_refused=answering.n_dead["value"],
-            dead_letters=dict(answering.n_dead),
-            n_late_joined=answering.n_joined,
+            n_read=highest("read", answering.n_read),
+            n_predicted=highest("predicted", answering.n_predicted),
+            n_learned=highest("learned", answering.n_learned),
+            n_refused=highest("refused", answering.n_dead["value"]),
+            dead_letters=self._dead_letters(answering),
+            n_late_joined=highest("joined", answering.n_joined),
             n_late_waiting=late.n_waiting,
-            n_late_expired=late.n_expired,
-            n_late_orphan=late.n_orphans,
+            n_late_expired=highest("expired", late.n_expired),
+            n_late_orphan=highest("orphan", late.n_orphans),
             n_late_early=late.n_early,
             lag={} if run.source is None else run.source.lag(),
             events_per_second=self._rate(now, answering.n_read),
             scores={reading: answering.scoring.counted_scores(MODEL, reading) for reading in _READINGS},
             baseline_scores={reading: answering.scoring.counted_scores(BASELINE, reading) for reading in _READINGS},
-            drifts={name.removeprefix("n_drifts_"): n for name, n in summary.items() if name.startswith("n_drifts_")},
+            drifts={
+                name.removeprefix("n_drifts_"): risen(name, n) for name, n in summary.items() if name.startswith("n_drifts_")
+            },
             n_labels=len(model.labels),
             n_features=summary.get("n_features", 0),
             n_clusters=summary.get("n_clusters", 1),
             partition_version=summary.get("n_partition_changes", 0),
             n_transactions=run.n_transactions,
             checkpoint=self._checkpoint(run),
-            n_lost=getattr(run.source, "lost", 0),
+            n_lost=risen("lost", getattr(run.source, "lost", 0)),
             resident_bytes=resident_memory(),
             healthy=run.is_healthy,
             reason="" if run.is_healthy else run.last_failure or "",
         )
+
+    def _dead_letters(self, answering: Answering) -> dict[str, int]:
+        counts = {code: self._counters.highest(f"dead {code}", n) for code, n in answering.n_dead.items()}
+        n_too_large = self._counters.risen("too large", answering.n_too_large)
+        return {**counts, "size": n_too_large} if n_too_large else counts
 
     def _rate(self, now: float, n_read: int) -> float:
         """Return the messages per second of the last seconds."""

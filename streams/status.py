@@ -45,10 +45,11 @@ class Status:
     n_read, n_predicted, n_learned, n_refused
         Events read, predicted, learned, and refused by the model.
     dead_letters
-        Number of dead letters by `MalformedEvent.code`.
+        Number of dead letters by `MalformedEvent.code`; "size": answers that were too large for the sink, with or without a
+        place for dead letters.
     n_late_joined, n_late_waiting, n_late_expired, n_late_orphan, n_late_early
         Late labels: those that found their event; events that wait for labels now; events given up for age or number;
-        labels whose event is not known; labels that came before their event.
+        labels whose event is not known; labels that came before their event and wait for it now.
     lag
         How many offsets lie between the position and the end of each partition.
     events_per_second
@@ -56,7 +57,7 @@ class Status:
     scores, baseline_scores
         ``{reading: {score: value}}`` of the model and of the baseline beside it.
     drifts
-        Number of drifts by kind.
+        Number of drifts by kind; those of clusters that are gone count on.
     n_labels, n_features, n_clusters, partition_version
         Size of the model, and how often its label clusters have changed.
     n_transactions

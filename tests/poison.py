@@ -1,4 +1,4 @@
-"""Malformed messages of twenty kinds among good ones, and what has to become of them."""
+"""Malformed messages of many kinds among good ones, and what has to become of them."""
 
 import json
 import random
@@ -7,11 +7,11 @@ from streams.kafka import KafkaEventSink
 from tests.killing import read_all
 
 
-def poison(number, rng):
-    """Return a malformed message of one of twenty kinds, and the code that it is to be reported with."""
+def malformed(number, rng):
+    """Return a message of each malformed kind, with the code that it is to be reported with."""
     x = {"f0": rng.random(), "f1": number}
     good = {"x": x, "y": ["l1"]}
-    kinds = [
+    return [
         (b"not json", "json"),
         (b"", "json"),
         (b'{"x": {"f0": 1}', "json"),
@@ -32,8 +32,12 @@ def poison(number, rng):
         (json.dumps({**good, "z": 1}).encode(), "field"),
         (json.dumps({**good, "x": {"f0": {"deep": 1}}}).encode(), "type"),
         (json.dumps({**good, "x": {**x, "f0": 1e300}}).encode(), "value"),
+        (json.dumps({**good, "w": 1e-150}).encode(), "weight"),
+        (json.dumps({**good, "w": 1e300}).encode(), "weight"),
     ]
-    return kinds[number % len(kinds)]
+
+
+N_KINDS = len(malformed(0, random.Random(0)))
 
 
 def mixed_with_poison(n_good, seed=0):
@@ -44,7 +48,7 @@ def mixed_with_poison(n_good, seed=0):
         x = {f"f{j}": round(rng.gauss(0, 1), 4) for j in range(5)}
         values.append(json.dumps({"id": f"e{number}", "x": x, "y": [f"l{int(x['f0'] > 0)}"]}).encode())
         if number % 10 == 0:
-            value, code = poison(number // 10, rng)
+            value, code = malformed(number // 10, rng)[number // 10 % N_KINDS]
             values.append(value)
             codes.append(code)
     return values, codes
@@ -69,5 +73,6 @@ def outcome_of_poison(broker, topic, values, codes):
     places = {(m.partition, m.offset): expected[m.value] for m in read_all(broker, topic) if m.value not in good}
     found = {(letter["source"]["partition"], letter["source"]["offset"]): letter["error"] for letter in dead}
     wrong = len(found.items() ^ places.items())
-    answers = {json.loads(message.value)["id"] for message in read_all(broker, f"{topic}-answers")}
-    return {"answers": len(answers), "dead_letters": len(dead), "wrong_code_or_place": wrong}
+    answers = [json.loads(message.value)["id"] for message in read_all(broker, f"{topic}-answers")]
+    twice = len(answers) - len(set(answers))
+    return {"answers": len(answers), "answered_twice": twice, "dead_letters": len(dead), "wrong_code_or_place": wrong}

@@ -405,6 +405,19 @@ def test_an_event_that_the_model_refuses_is_named(tmp_path):
     assert counts == {"predicted": 2, "learned": 2, "scored": 2, "skipped": 1, "labels": 1}
 
 
+@pytest.mark.parametrize("model", ["mlhat", "no-change"])
+@pytest.mark.parametrize("weight", ["1e-150", "1e300"])
+def test_a_weight_that_no_score_can_count_is_named(tmp_path, model, weight):
+    path = tmp_path / "weighed.jsonl"
+    path.write_text('{"x": {}, "y": ["p"]}\n{"x": {}, "y": ["p"], "w": %s}\n{"x": {}, "y": ["p"]}\n' % weight)  # noqa: UP031
+    answer = run(path, "--model", model)
+    assert answer.exit_code == 2
+    assert f"{path}: event 2: " in answer.stderr
+    assert "must be from 1e-100 to 1e+09" in answer.stderr
+    counts = record_of(path, "--model", model, "--on-error", "skip")["streams"][0]["counts"]
+    assert (counts["learned"], counts["scored"], counts["skipped"]) == (2, 2, 1)
+
+
 def test_labels_are_chosen(tmp_path):
     path = tmp_path / "sky.csv"
     path.write_text("cloud,is_rain,is_snow\n1,1,0\n1,1,1\n")

@@ -175,10 +175,50 @@ def test_what_is_deleted_under_the_reader_is_told_and_the_rest_is_read(kafka: st
     assert values(read(source, 70)) == list(range(30, 100))
     assert told == [((topic, 0), 10, 30)]
     assert source.lost == 20
-    source.seek({(topic, 0): 5000})
-    assert values(read(source, 70)) == list(range(30, 100))
-    assert source.lost == 20
     source.close()
+
+
+def test_a_position_beyond_the_end_is_not_what_was_deleted(kafka: str, topic: str, admin: Any) -> None:
+    fill(kafka, topic, 100)
+    told: list[tuple[Partition, int, int]] = []
+    source = KafkaSource(kafka, [topic], on_lost=lambda *what: told.append(what))
+    source.seek({(topic, 0): 5000})
+    with pytest.raises(Gone, match=r"partition 0 of .* ends at offset 100, and 5000 is the next one"):
+        read(source, 1)
+    assert (told, source.lost) == ([], 0)
+    source.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (kafka_client.errors.InvalidTopicError("bad"), Unreachable),
+        (kafka_client.errors.TopicAuthorizationFailedError("t"), PermissionError),
+        (kafka_client.errors.CorruptRecordError("t"), OSError),
+        (kafka_client.errors.SaslAuthenticationFailedError("t"), PermissionError),
+    ],
+)
+def test_errors_of_the_client_are_told_as_those_of_a_source(error: Exception, expected: type[Exception]) -> None:
+    class Consumer:
+        def poll(self, **options: Any) -> None:
+            raise error
+
+    source = object.__new__(KafkaSource)
+    with pytest.raises(expected):
+        source._poll_client(Consumer(), 0.0, 1)
+
+
+def test_a_log_whose_end_was_cut_off_is_told() -> None:
+    place = kafka_client.TopicPartition("t", 3)
+
+    class Consumer:
+        def poll(self, **options: Any) -> None:
+            raise kafka_client.errors.LogTruncationError({place: 9}, {place: None})
+
+    source = object.__new__(KafkaSource)
+    source._positions, source._max_messages = {("t", 3): 9}, 10
+    with pytest.raises(Gone, match="partition 3 of t"):
+        source._fetch(Consumer(), 0.0)
 
 
 def test_a_pattern_takes_topics_that_appear_later(kafka: str, topic: str) -> None:
@@ -229,6 +269,19 @@ def test_after_a_restart_a_partition_that_is_new_is_read_from_its_beginning(kafk
     assert source.positions[topic, 1] == 0
     assert source.positions[topic, 0] > 0
     source.close()
+
+
+def test_after_a_restart_a_topic_that_is_new_is_read_from_its_beginning(kafka: str, topic: str) -> None:
+    fill(kafka, f"{topic}-a", 10)
+    before = KafkaSource(kafka, pattern=f"{topic}-[ab]", start="latest")
+    positions = before.positions
+    before.close()
+    fill(kafka, f"{topic}-b", 5)
+    for known in (positions, {}):
+        source = KafkaSource(kafka, pattern=f"{topic}-[ab]", start="latest")
+        source.seek(known)
+        assert source.positions == {(f"{topic}-a", 0): 10 if known else 0, (f"{topic}-b", 0): 0}
+        source.close()
 
 
 def test_tombstones_keys_headers_and_ten_megabytes(kafka: str, topic: str, admin: Any, producer: Any) -> None:

@@ -83,6 +83,25 @@ def test_span_reads_again_and_moves_nothing(numbers, first, stop):
     source.close()
 
 
+def test_spans_one_after_another_read_the_file_once(numbers, monkeypatch):
+    source = FileLiveSource(numbers)
+    opened = []
+    real = FileLiveSource._open
+    monkeypatch.setattr(FileLiveSource, "_open", lambda self: (opened.append(self), real(self))[1])
+    found = []
+    for first, stop in ((0, 7), (7, 11), (11, 12), (12, 1500), (1500, 2990), (2990, 3000), (5, 8), (8, 21)):
+        messages = [message for some in source.span(("numbers.jsonl", 0), first, stop) for message in some]
+        found += [(message.offset, message.value) for message in messages]
+    assert found == [*expected(), *expected(5, 21)]
+    assert len(opened) == 2
+    half_read = source.span(("numbers.jsonl", 0), 21, 3000)
+    next(half_read)
+    half_read.close()
+    assert [message.offset for some in source.span(("numbers.jsonl", 0), 21, 25) for message in some] == [21, 22, 23, 24]
+    source.close()
+    assert all(one._file.closed for one in opened)
+
+
 def test_span_of_what_is_not_there(numbers):
     source = FileLiveSource(numbers)
     for partition, stop in ((("numbers.jsonl", 0), 3001), (("numbers.jsonl", 1), 2), (("other", 0), 2)):

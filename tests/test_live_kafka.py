@@ -95,7 +95,9 @@ def test_poison_is_reported_and_stops_nothing(kafka, cluster, tmp_path):
     write_raw(kafka, name, values)
     code, _, told = finish(start(run_arguments(cluster, tmp_path, "--idle-exit", "3")))
     assert code == 0, told
-    assert outcome_of_poison(kafka, name, values, codes) == {"answers": 1000, "dead_letters": 100, "wrong_code_or_place": 0}
+    assert outcome_of_poison(kafka, name, values, codes) == {
+        "answers": 1000, "answered_twice": 0, "dead_letters": 100, "wrong_code_or_place": 0,
+    }  # fmt: skip
 
 
 def is_healthy(port):

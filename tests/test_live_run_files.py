@@ -70,6 +70,49 @@ def test_ctrl_c_commits_and_leaves_with_0(stream, tmp_path):
     assert len(Path(f"{folder}.out").read_text().splitlines()) == 1500
 
 
+def test_a_newer_process_takes_over_and_the_older_one_ends(stream, tmp_path):
+    folder = tmp_path / "run"
+    command = [*IHOMER, "run", *map(str, arguments_of(stream, folder, "--follow"))]
+    older = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while "messages=1500" not in (line := older.stderr.readline()):
+        assert line
+    newer = run(*arguments_of(stream, folder))
+    _, told = older.communicate(timeout=60)
+    assert (older.returncode, newer.returncode) == (3, 0), told + newer.stderr
+    assert "another process has taken over" in told
+    assert len(Path(f"{folder}.out").read_text().splitlines()) == 1500
+
+
+def test_without_checkpoints_answers_are_not_doubled(stream, tmp_path):
+    ends = ["--source", f"file:{stream}", "--sink", f"file:{tmp_path}/out", "--max-events", 50]
+    assert run(*ends).returncode == 0
+    again = run(*ends)
+    assert again.returncode == 2
+    assert again.stderr.splitlines()[-1].startswith("ihomer: the sink holds the answers of an earlier run")
+    assert len((tmp_path / "out").read_text().splitlines()) == 50
+
+
+def test_options_that_a_continued_run_ignores_are_told(stream, tmp_path):
+    folder = tmp_path / "run"
+    assert run(*arguments_of(stream, folder, "--max-events", 20)).returncode == 0
+    more = ("--model", "mlhat", "--window", 7, "--max-events", 20)
+    again = run(*arguments_of(stream, folder, *more))
+    assert again.returncode == 0
+    (told,) = (line for line in again.stderr.splitlines() if "options_ignored" in line)
+    assert '["model", "window"]' in told.replace("\\", "")
+
+
+@pytest.mark.parametrize("setting", ["acks = 1", "no_such = 1", 'bootstrap_timeout_ms = "soon"'])
+def test_a_wrong_setting_of_the_client_is_told_in_one_line(setting, tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text(f"[kafka]\n{setting}\n")
+    ends = ["--source", "kafka://127.0.0.1:1/clicks", "--sink", "-", "--checkpoint", tmp_path / "run"]
+    done = run(*ends, "--config", config)
+    assert done.returncode == 2
+    assert setting.split()[0] in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_max_events_ends_and_the_next_run_goes_on(stream, tmp_path):
     folder = tmp_path / "run"
     for n_lines in (400, 800, 1200, 1500):

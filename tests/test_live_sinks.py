@@ -179,6 +179,17 @@ def test_second_process_is_refused(paths):
     sink.close()
 
 
+def test_a_process_that_ends_soon_is_waited_for(paths):
+    sink = FileLiveSink(*paths)
+    put(sink, 1, 1)
+    later = threading.Timer(0.2, sink.close)
+    later.start()
+    newer = FileLiveSink(*paths, patience=60.0)
+    later.join()
+    assert newer.committed() == 1
+    newer.close()
+
+
 def test_file_that_was_replaced(paths):
     path, dead = paths
     sink = FileLiveSink(path, dead)

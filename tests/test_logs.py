@@ -68,7 +68,7 @@ def test_texts_cannot_forge_lines_or_move_the_cursor():
 
 @settings(deadline=None)
 @given(fields=st.dictionaries(
-    st.text(max_size=8).filter(lambda name: name not in ("event", "level", "timestamp", "self")),
+    st.text(max_size=8).filter(lambda name: name not in ("event", "level", "timestamp", "self", "format")),
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.sets(st.integers()),
         lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner),

@@ -70,7 +70,7 @@ def test_every_number_of_a_status_is_shown(monitor):
         ("process_resident_memory_bytes",): 1 << 30, ("process_start_time_seconds",): 1000.5,
         ("ihomer_dead_letters_total", "json"): 3, ("ihomer_dead_letters_total", "type"): 1,
         ("ihomer_late_labels_total", "joined"): 1, ("ihomer_late_labels_total", "expired"): 3,
-        ("ihomer_late_labels_total", "orphan"): 4, ("ihomer_late_labels_total", "early"): 5,
+        ("ihomer_late_labels_total", "orphan"): 4, ("ihomer_labels_awaiting_event",): 5,
         ("ihomer_drifts_total", "sudden"): 2,
         ("ihomer_lag_messages", "0", "events"): 7, ("ihomer_lag_messages", "1", "events"): 0,
         ("ihomer_lag_messages", "2", 'odd "topic"\\\n'): 5,

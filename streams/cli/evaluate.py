@@ -100,6 +100,7 @@ def command(
     settings = Settings(**given, format=file_format)
     if json_path == report_path == "-":
         raise click.UsageError("--json and --report cannot both go to standard output")
+    _require_different_files(files, {"--json": json_path, "--predictions": predictions_path, "--report": report_path})
     try:
         _check(files, settings)
         with ExitStack() as stack:
@@ -118,6 +119,18 @@ def command(
         raise click.ClickException(str(error)) from None
     if interrupted:
         context.exit(INTERRUPTED)
+
+
+def _require_different_files(files: Sequence[Path], outputs: dict[str, str | None]) -> None:
+    """Refuse an output that is one of the files read, or another output: it would be overwritten."""
+    taken = {file.resolve(): "a file that is read" for file in files}
+    for option, given in outputs.items():
+        if given is None or given == "-" or Path(given).is_char_device():
+            continue
+        path = Path(given).resolve()
+        if path in taken:
+            raise click.UsageError(f"{option} {given} is also {taken[path]}")
+        taken[path] = option
 
 
 def _check(files: Sequence[Path], settings: "Settings") -> None:

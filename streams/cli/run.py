@@ -128,6 +128,7 @@ def command(context: click.Context, /, **given: Any) -> None:
 
     SIGTERM and Ctrl-C commit, write a checkpoint and end with 0. Exit codes: 2 an error, 3 another process has taken over.
     """
+    from streams.config import ConfigError
     from streams.endpoints import EndpointError
     from streams.errors import SinkError, SourceError
     from streams.message import Fenced, Unreachable
@@ -140,7 +141,7 @@ def command(context: click.Context, /, **given: Any) -> None:
     except Fenced as error:
         click.echo(f"ihomer: {error}; this one ends, nothing was answered twice", err=True)
         context.exit(FENCED)
-    except (LookupError, SinkError, SourceError, Unreachable) as error:
+    except (ConfigError, LookupError, SinkError, SourceError, Unreachable) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise of_system(error) from None

@@ -1,0 +1,40 @@
+"""What is written never destroys what is read, nor what is no file."""
+
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from ihomer import MLHATClassifier
+
+
+def evaluate(folder, *arguments):
+    command = [sys.executable, "-c", "from streams.cli import main; main()", "evaluate", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("option", ["--predictions", "--json", "--report"])
+def test_an_output_that_is_read_is_refused(tmp_path, option):
+    line = '{"x":{"f":1},"y":["a"]}\n'
+    (tmp_path / "in.jsonl").write_text(line)
+    found = evaluate(tmp_path, "in.jsonl", option, "./in.jsonl")
+    assert found.returncode == 2
+    assert "is also a file that is read" in found.stderr
+    assert (tmp_path / "in.jsonl").read_text() == line
+
+
+def test_two_outputs_to_one_file_are_refused(tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"x":{"f":1},"y":["a"]}\n')
+    found = evaluate(tmp_path, "in.jsonl", "--json", "out", "--predictions", "out")
+    assert found.returncode == 2
+    assert "--predictions out is also --json" in found.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_is_not_saved_over_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a regular file"):
+        MLHATClassifier().save(tmp_path / "pipe")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
