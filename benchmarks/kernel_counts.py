@@ -175,8 +175,9 @@ def ridged(a: Arguments, b: Arguments) -> Count:
 
 def naive_bayes(a: Arguments, b: Arguments) -> Count:
     """Count 5 operations for each label and feature that is known, 9 for each label, a logarithm for each twelve ratios."""
-    indptr, index, target, _, learn, is_known, counts, totals, _, out, _ = a
-    features = index[indptr[0] : indptr[1]] % len(counts)
+    indptr, index, is_present, target, _, learn, is_known, counts, totals, _, out, _ = a
+    pairs = slice(indptr[0], indptr[1])
+    features = index[pairs][is_present[pairs]] % len(counts)
     n, labels = len(features), out.shape[1]
     known = int((totals[features] > 0.0).sum())
     groups = -(-known // _BAYES_AT_ONCE)

@@ -217,7 +217,7 @@ def test_the_table_compares_on_the_same_streams() -> None:
     cells = [line.strip("| ").split(" | ") for line in drift_kinds(made).splitlines()[2:]]
     assert cells[0][6:] == ["0.200 / 0.200 / 0.200", "", "–"]
     assert cells[1] == [
-        "slow", "1", "–", "2 of 3, 40", "–", "15.0", "0.500 / 0.500 / 0.500", "0.100 / 0.100 / 0.100", "–",
+        "slow", "1", "–", "2 of 3, 65", "–", "15.0", "0.500 / 0.500 / 0.500", "0.100 / 0.100 / 0.100", "–",
     ]  # fmt: skip
 
 

@@ -33,6 +33,6 @@ class _Commands(OneLineErrors):
 @click.version_option(package_name="ihomer", prog_name="ihomer", message="%(prog)s %(version)s")
 @click.pass_context
 def main(context: click.Context) -> None:
-    """Learn multi-label data streams: online label clusters, one adaptive tree for each."""
+    """Learn multi-label data streams: experts mixed online, one labelset decoded, labels clustered as they come."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
