@@ -13,8 +13,8 @@ def kills() -> str:
         f"{found['n_events']:,} events in 3 partitions, {found['events'] - found['n_events']:,} of them with labels that "
         f"came late; ended by SIGKILL {found['kills_by_the_clock'] + found['kills_at_a_step']} times "
         f"({found['kills_by_the_clock']} by the clock, {found['kills_at_a_step']} around and within journal notes, commits and "
-        f"checkpoints), the broker restarted under it {found['broker_restarts']} times: {found['answers']:,} answers, {wrong} of "
-        f"them missing, doubled or different from those of a calm pass in the same order; the last checkpoint is "
+        f"checkpoints), the broker restarted under it {found['broker_restarts']} times: {found['answers']:,} answers, "
+        f"{wrong} of them missing, doubled or different from those of a calm pass in the same order; the last checkpoint is "
         f"{'equal byte for byte' if found['last_checkpoint_is_equal'] else 'NOT equal'}."
     )
 
