@@ -57,12 +57,18 @@ def test_a_full_disk_loses_nothing(stream, tmp_path):
     assert (full / last).read_bytes() == (calm / last).read_bytes()
 
 
-def test_ctrl_c_commits_and_leaves_with_0(stream, tmp_path):
-    folder = tmp_path / "run"
+def following(stream, folder):
+    """Start a process that has learned the whole stream when this returns, and waits for more."""
     command = [*IHOMER, "run", *map(str, arguments_of(stream, folder, "--follow"))]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     while "messages=1500" not in (line := process.stderr.readline()):
         assert line
+    return process
+
+
+def test_ctrl_c_commits_and_leaves_with_0(stream, tmp_path):
+    folder = tmp_path / "run"
+    process = following(stream, folder)
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 0
@@ -72,10 +78,7 @@ def test_ctrl_c_commits_and_leaves_with_0(stream, tmp_path):
 
 def test_a_newer_process_takes_over_and_the_older_one_ends(stream, tmp_path):
     folder = tmp_path / "run"
-    command = [*IHOMER, "run", *map(str, arguments_of(stream, folder, "--follow"))]
-    older = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    while "messages=1500" not in (line := older.stderr.readline()):
-        assert line
+    older = following(stream, folder)
     newer = run(*arguments_of(stream, folder))
     _, told = older.communicate(timeout=60)
     assert (older.returncode, newer.returncode) == (3, 0), told + newer.stderr
