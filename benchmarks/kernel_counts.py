@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ihomer.kernels import decoding, local, rehearsal, ridge, window
 from ihomer.kernels.expected import MOST_ACTIVE
 from ihomer.kernels.hidden import N_UNITS
-from ihomer.kernels.labelsets import N_EVENTS, N_LATEST, N_SETS, N_WORDS
+from ihomer.kernels.labelsets import N_EVENTS, N_LATEST, N_SETS, N_WORDS, Weighed
 from ihomer.kernels.odds import POSITIVE, UNOBSERVED
 from ihomer.kernels.random import uniform
 from ihomer.kernels.window import N_LABELS, N_POSITIVE
@@ -291,15 +291,16 @@ def decoded(a: Arguments, b: Arguments) -> Count:
         return Count()
     odds, target = a[0][0], a[4][0]
     header, ends, pool, weights, tally = a[10], a[14], a[15], a[23], a[28]
-    posterior, live, found, proba, answer = b[32][decoding.POSTERIOR], b[33], b[34], b[35][0], b[36][0]
+    weighed, found, proba, answer = Weighed(*b[32], b[33]), b[34], b[35][0], b[36][0]
+    posterior = weighed.posterior
     labels, n_sets = len(odds), int(header[N_SETS])
     met = tally[:, 0, decoding.SIZE] > 0.0
     p = np.where(met, 1.0 / (1.0 + np.exp(-odds)), 0.0)
     active = active_of(p)
-    near_sets, new = live[: int(found[0])], float(found[1])
+    near_sets, new = weighed.live[: int(found[decoding.N_LIVE])], float(found[decoding.NEW])
     count = Count(2 * met.sum() + 2 * labels, met.sum() + labels, 9 * labels, 9 * labels)
     count = count.plus(_weighing(ends, pool, active, n_sets, len(near_sets), labels))
-    count = count.plus(_lifting(a[2][0], n_sets, a[19], int(header[N_EVENTS]), b[32][decoding.LIFT]))
+    count = count.plus(_lifting(a[2][0], n_sets, a[19], int(header[N_EVENTS]), weighed.lift))
     sizes = np.diff(ends)[near_sets]
     weighty = (1.0 - new) * posterior[near_sets] > 1e-6
     largest_seen = int(min(sizes[weighty].max(initial=1), len(active)))

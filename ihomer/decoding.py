@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ihomer.experts.base import Alike, larger
-from ihomer.kernels.decoding import DONE, N_BANDS, N_MET, N_TALLIES, N_THRESHOLDS, N_WAYS, N_WEIGHTS, decode_rows
+from ihomer.kernels.decoding import DONE, N_BANDS, N_FOUND, N_MET, N_TALLIES, N_THRESHOLDS, N_WAYS, N_WEIGHTS, decode_rows
 from ihomer.kernels.labelsets import COUNT, KEEP_RECENT, N_EVENTS, N_LATEST, N_MEMBERS, N_SETS, N_WORDS, RECENT
 from ihomer.kernels.mixing import own_start, weights_start
 
@@ -18,30 +18,28 @@ OBJECTIVES = ("hamming", "subset", "example_f1", "micro_f1", "macro_f1", "balanc
 _MICRO_F1 = OBJECTIVES.index("micro_f1")
 
 
-class Answers(NamedTuple):
-    """The answers to some rows, and what the last of them was made from."""
+class Workings(NamedTuple):
+    """What the last answer was made from; see `decode_rows`."""
 
-    odds: NDArray[np.float64]  # [rows, labels]
     inputs: NDArray[np.float32]  # [labels, 2]
     final: NDArray[np.float64]
     weights_of_sets: NDArray[np.float64]  # [4, sets]
     live: NDArray[np.int32]
     found: NDArray[np.float64]
-    proba: NDArray[np.float64]  # [rows, labels]
-    answer: NDArray[np.bool_]
 
     @classmethod
-    def to(cls, odds: NDArray[np.float64], room: int) -> "Answers":
-        """Return room for the answers to log-odds."""
-        n_labels = odds.shape[1]
-        return cls(
-            odds, np.empty((n_labels, 2), np.float32), np.empty(n_labels), np.empty((N_WEIGHTS, room)),
-            np.empty(room, np.int32), np.empty(5), np.empty(odds.shape), np.empty(odds.shape, np.bool_),
-        )  # fmt: skip
+    def to(cls, n_labels: int, n_sets: int) -> "Workings":
+        """Return room for so many labels and labelsets."""
+        weights_of_sets, live = np.empty((N_WEIGHTS, n_sets)), np.empty(n_sets, np.int32)
+        return cls(np.empty((n_labels, 2), np.float32), np.empty(n_labels), weights_of_sets, live, np.zeros(N_FOUND))
 
-    def with_room(self, room: int) -> "Answers":
-        """Return the same with room for another number of labelsets."""
-        return self._replace(weights_of_sets=np.empty((N_WEIGHTS, room)), live=np.empty(room, np.int32))
+
+class Answers(NamedTuple):
+    """Log-odds and the answers to them, [rows, labels] each."""
+
+    odds: NDArray[np.float64]
+    proba: NDArray[np.float64]
+    answer: NDArray[np.bool_]
 
 
 class Decoder:
@@ -70,10 +68,11 @@ class Decoder:
         self._tally = np.zeros((0, N_THRESHOLDS, 2))
         self._events = np.zeros(N_TALLIES)
         self._asked: Answers | None = None  # the last answer, if nothing was learned since: often it is learned next
+        self._workings = Workings.to(0, 0)
         self._empty(min(64, most_labelsets))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_asked": None}
+        return {**self.__dict__, "_asked": None, "_workings": Workings.to(0, 0)}
 
     def _empty(self, room: int) -> None:
         """Start with no labelset, and room for some."""
@@ -116,23 +115,29 @@ class Decoder:
         self._tally = larger(self._tally, 0, n_labels)
         asked, self._asked = self._asked, None
         known = known and learn and self._objective != _MICRO_F1 and asked is not None and _same(asked.odds, odds)
-        now = asked if known and asked is not None else Answers.to(odds, len(self._hashes))
+        now = asked if known and asked is not None else Answers(odds, np.empty(odds.shape), np.empty(odds.shape, np.bool_))
         near = Alike.to(len(odds), 0) if alike is None else alike
         row, status = 0, None
         while status != DONE:
+            workings = self._fitted_workings(n_labels)
             row, status = decode_rows(
                 odds, rate, *near, target, weight, learn, known, row, self._objective, self._header, self._table, self._hashes,
                 self._signatures, self._ends, self._pool, self._stats, self._total_count, self._last_seen, self._latest,
-                self._factor,
-                self._information, self._novelty, self._weights, self._weights_information, self._own, self._total,
-                self._bands, self._tally[:n_labels], self._events, *now[1:],
+                self._factor, self._information, self._novelty, self._weights, self._weights_information, self._own,
+                self._total, self._bands, self._tally[:n_labels], self._events, *workings, now.proba, now.answer,
             )  # fmt: skip
             if status != DONE:
                 self._make_room(n_labels)
-                now, known = now.with_room(len(self._hashes)), False
+                known = False
         if not learn and len(odds) == 1:
             self._asked = now
         return now.proba, now.answer
+
+    def _fitted_workings(self, n_labels: int) -> Workings:
+        """Return room for what an answer is made from: what the last one was made from, where that has the same size."""
+        if len(self._workings.final) != n_labels or len(self._workings.live) != len(self._hashes):
+            self._workings = Workings.to(n_labels, len(self._hashes))
+        return self._workings
 
     def _make_room(self, n_labels: int) -> None:
         self._pool = larger(self._pool, 0, int(self._header[N_MEMBERS]) + n_labels)

@@ -63,6 +63,7 @@ class Ensemble:
         self.mixture = Mixture(start[self._first :], fixed=mixing == "mean")
         self.decoder = Decoder(objective, most_labelsets)
         self._scale = FeatureScale()
+        self._finder = next((expert for expert in self._experts if expert.finds_alike), None)
         self._room = (0, 0)  # labels and features that there is room for
         self._asked: Asked | None = None  # the last event, if nothing was learned since: often it is learned next
 
@@ -106,8 +107,8 @@ class Ensemble:
         return self.decoder.run(odds, rate, rows.target, rows.weight, learn, self._alike(), known)
 
     def _alike(self) -> Alike | None:
-        """Return the past events like the rows that were run last, if an expert has looked for such."""
-        return next((expert.alike for expert in self._experts if expert.alike is not None), None)
+        """Return the past events like the rows that were run last, if an expert looks for such."""
+        return self._finder.alike if self._finder is not None else None
 
     def _outputs(self, rows: Rows, n_labels: int) -> Outputs:
         """Return room for the experts' log-odds, float32[rows, labels, outputs]."""

@@ -1,5 +1,7 @@
 """The scale of each feature, and rows brought to it."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,10 @@ class FeatureScale:
         self._n_seen = np.zeros(1)
         self._usual = np.zeros(0, np.int32)
         self._n_usual = np.zeros(1, np.int64)
+        self._pairs = _pairs(0)  # of the rows of the last call
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pairs": _pairs(0)}
 
     def grow(self, n_features: int) -> None:
         """Make room for features."""
@@ -26,13 +32,23 @@ class FeatureScale:
         self._usual = larger(self._usual, 0, n_features)
 
     def rows(self, batch: Batch, start: int, stop: int, n_labels: int, learn: bool) -> Rows:
-        """Return some rows of a batch as experts see them, each scaled with itself taken in; keep it so if `learn`."""
+        """Return some rows of a batch as experts see them, each scaled with itself taken in; keep it so if `learn`.
+
+        The pairs of these rows are overwritten by the next call.
+        """
         n_rows = stop - start
-        shrink = np.empty((2, n_rows), np.float32)
-        indptr, feature, is_present, scaled, raw, widest = scale_rows(
-            batch.x_indptr, batch.x_index, batch.x_value, start, stop, learn, self._sums, self._n_seen, self._usual,
-            self._n_usual, shrink,
-        )  # fmt: skip
+        shrink, indptr = np.empty((2, n_rows), np.float32), np.empty(n_rows + 1, np.int64)
+        row, widest = start, 0
+        while True:
+            row, most = scale_rows(
+                batch.x_indptr, batch.x_index, batch.x_value, start, stop, learn, self._sums, self._n_seen, self._usual,
+                self._n_usual, row, indptr, *self._pairs, shrink,
+            )  # fmt: skip
+            widest = max(widest, most)
+            if row == stop:
+                break
+            self._make_room(int(indptr[row - start]), int(batch.x_indptr[stop] - batch.x_indptr[row]))
+        feature, is_present, scaled, raw = self._pairs
         most_labels = 0
         if learn:
             target = np.empty((n_rows, n_labels), np.uint8)
@@ -41,6 +57,12 @@ class FeatureScale:
             target = np.zeros((n_rows, n_labels), np.uint8)
         weight = batch.weight if n_rows == len(batch.weight) else batch.weight[start:stop]
         return Rows(indptr, feature, is_present, scaled, raw, target, weight, shrink, widest, most_labels)
+
+    def _make_room(self, used: int, more: int) -> None:
+        """Make room for more pairs than those in use, and for the usual features once at least."""
+        old, self._pairs = self._pairs, _pairs(2 * (used + more + int(self._n_usual[0])))
+        for array, kept in zip(self._pairs, old, strict=True):
+            array[:used] = kept[:used]
 
     def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         """Start features anew, bool[features]."""
@@ -52,3 +74,8 @@ class FeatureScale:
         """Find out from the sums which features are usual."""
         self._usual = np.zeros(len(self._sums), np.int32)
         self._n_usual[0] = list_usual(self._sums, self._n_seen[0], self._usual)
+
+
+def _pairs(room: int) -> tuple[NDArray[np.int32], NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32]]:
+    """Return room for pairs: feature, whether it is present, and its value on its scale and as given."""
+    return np.empty(room, np.int32), np.empty(room, np.bool_), np.empty(room, np.float32), np.empty(room, np.float32)

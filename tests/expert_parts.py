@@ -180,6 +180,8 @@ def bits(thing):
         return thing.dtype.str, thing.shape, thing.tobytes()
     if isinstance(thing, dict):
         return {name: bits(part) for name, part in thing.items()}
+    if isinstance(thing, tuple):
+        return tuple(map(bits, thing))
     return bits(thing.__getstate__()) if hasattr(thing, "__dict__") else thing
 
 

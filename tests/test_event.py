@@ -201,23 +201,22 @@ def test_late_labels():
     assert caught.value.code == "field"
 
 
-@pytest.mark.parametrize(
-    "event",
-    [
-        Event({"a": math.inf}),
-        Event({"a": -math.inf, "b": None}),
-        Event({"a": "\ud800"}),
-        Event({"\udfff": 1}),
-        Event({"a": 10**400}),
-        Event({"a": object()}),
-        Event({}, {"\ud800"}),
-        Event({}, w=0.0),
-        Event({}, w=-1.0),
-        Event({}, w=math.inf),
-        Event({}, w=math.nan),
-    ],
-    ids=repr,
-)
+WITHOUT_JSON_FORM = {
+    "infinite": Event({"a": math.inf}),
+    "infinite and missing": Event({"a": -math.inf, "b": None}),
+    "surrogate value": Event({"a": "\ud800"}),
+    "surrogate name": Event({"\udfff": 1}),
+    "beyond a float": Event({"a": 10**400}),
+    "object": Event({"a": object()}),
+    "surrogate label": Event({}, {"\ud800"}),
+    "weight 0": Event({}, w=0.0),
+    "weight below 0": Event({}, w=-1.0),
+    "weight infinite": Event({}, w=math.inf),
+    "weight nan": Event({}, w=math.nan),
+}
+
+
+@pytest.mark.parametrize("event", WITHOUT_JSON_FORM.values(), ids=WITHOUT_JSON_FORM)
 def test_events_that_have_no_json_form(event):
     with pytest.raises(ValueError, match=r"\S"):
         encode_event(event)

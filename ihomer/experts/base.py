@@ -15,7 +15,8 @@ Outputs = NDArray[np.float32]
 
 
 class Rows(NamedTuple):
-    """Events as experts see them: row r has the pairs feature[indptr[r]:indptr[r + 1]] with their values."""
+    """Events as experts see them: row r has the pairs feature[indptr[r]:indptr[r + 1]] with their values; what is behind them is
+    of no account."""
 
     indptr: NDArray[np.int64]
     feature: NDArray[np.int32]  # ascending in a row
@@ -55,7 +56,8 @@ class Expert(abc.ABC):
 
     outputs: ClassVar[tuple[str, ...]]
     start: ClassVar[tuple[float, ...]]  # what each output weighs in the mixture at first, beside those of other experts
-    alike: Alike | None = None  # past events like the rows of the last `run`, of an expert that looks for them
+    finds_alike: ClassVar[bool] = False  # it looks for past events like the rows of a `run`, and then has those of the last one
+    alike: Alike | None = None
 
     @abc.abstractmethod
     def grow(self, n_labels: int, n_features: int) -> None:

@@ -23,6 +23,7 @@ class Neighbours(Expert):
 
     outputs = ("5 neighbours", "local ridge")
     start = (0.1, 0.25)
+    finds_alike = True
 
     def __init__(self) -> None:
         self._number = 0

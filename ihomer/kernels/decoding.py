@@ -1,6 +1,7 @@
 """From the log-odds of labels to probabilities and a labelset, joint over all labels; and what is learned for that."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from ihomer.kernels.labelsets import (
     N_EVENTS,
     N_MEMBERS,
     N_SETS,
+    Labelsets,
+    Weighed,
     add_set,
     count_set,
     find_set,
@@ -53,8 +56,44 @@ _START_EVENTS, _START_EXACT, _START_F1 = 50.0, 0.35, 0.62  # events that the sco
 TRUE, SIZE = 0, 1
 N_EVENTS_FADED, N_MET, EXACT, F1 = 0, 1, 2, 3
 N_TALLIES = 4
-LIKELIHOOD, RECENCY, POSTERIOR, LIFT = 0, 1, 2, 3  # of the labelsets, for one event
-N_WEIGHTS = 4
+N_LIVE, NEW, FIRST, SECOND, KNOWN = 0, 1, 2, 3, 4  # what was found out about the seen labelsets: see `answer_row`
+N_FOUND = 5
+N_WEIGHTS = 4  # of a labelset, for one event
+
+
+class Tallies(NamedTuple):
+    """What answers have been worth so far: fading counts of true positives, and of answered plus true ones."""
+
+    total: np.ndarray  # float64[ways, 2], of each way to answer, over all labels
+    bands: np.ndarray  # float64[bands, thresholds, 2], over the labels of about the same rate
+    own: np.ndarray  # float64[labels, thresholds, 2], of each label
+    events: np.ndarray  # float64[4]: fading number of events, how many labels have been met, and what `note_answer` counts
+
+
+class Case(NamedTuple):
+    """What is known of one event before it is answered: the labels that may apply, called active, and the seen labelsets.
+
+    A labelset is one of those seen, P(S) = (1 - r) posterior(S), or, with probability r, one of independent labels.
+    """
+
+    n_active: int
+    active: np.ndarray  # int64[64], the active labels
+    place: np.ndarray  # int64[labels], their places in `active`; -1 for the others
+    odds: np.ndarray  # float64[labels], mixed log-odds q
+    rate: np.ndarray  # float32[labels], log-odds of how often each label has applied
+    log_none: float  # log-probability that none of the independent labels applies
+    new: float  # r
+    covered: float  # share of the independent labels' probability that seen labelsets hold
+    best: int  # the most probable seen labelset, or -1
+    n_live: int  # how many may matter
+
+
+class Joint(NamedTuple):
+    """The distribution of labels and of their number; see `ihomer.kernels.expected`."""
+
+    none: float  # probability that no label applies
+    largest: int  # number of labels worth looking at
+    sizes: np.ndarray  # float64[64, 65], D[j, k] = P(active label j applies, and k labels apply in all)
 
 
 @inner
@@ -134,23 +173,23 @@ def best_threshold(shared, tally):
 
 
 @inner
-def label_worth(n_active, active, p, rate, total, bands, tally, events, value):
+def label_worth(case, p, tallies, value):
     """Write what each active label adds to the worth of an answer: its gains in micro-F1 and macro-F1.
 
     Another label of probability p changes F1 = 2 TP / (answered + true) by (2 p - F1) / (answered + true), in the measure of
-    all labels and in its own. events : float64[4], fading number of events, how many labels have been met, and what
-    `note_answer` counts
+    all labels and in its own. p : float64[labels]
     """
+    total, events = tallies.total, tallies.events
     way = best_way(total, N_THRESHOLDS)
     half = f1_of(total[way]) / 2.0
     n = events[N_EVENTS_FADED] + 3.0
     scale = _MICRO_WORTH * 2.0 * n / (total[way, SIZE] + 6.0)
-    shared = shared_f1(total, bands)
+    shared = shared_f1(total, tallies.bands)
     own_scale = _MACRO_WORTH * 2.0 * n / max(events[N_MET], 1.0)
-    for j in range(n_active):
-        label = active[j]
-        k, own = best_threshold(shared[band_of(rate[label])], tally[label])
-        value[j] = scale * (p[label] - half) + own_scale * (p[label] - own / 2.0) / (tally[label, k, SIZE] + 4.0)
+    for j in range(case.n_active):
+        label = case.active[j]
+        k, own = best_threshold(shared[band_of(case.rate[label])], tallies.own[label])
+        value[j] = scale * (p[label] - half) + own_scale * (p[label] - own / 2.0) / (tallies.own[label, k, SIZE] + 4.0)
 
 
 @inner
@@ -165,101 +204,109 @@ def f1_worth(events):
 
 
 @inner
-def set_probability(chosen, n_active, active, odds, log_none, new, covered, members, table, hashes, posterior):
-    """Return the probability of a set of active labels: from the seen labelsets, or as a new one of independent labels."""
-    size, log_p = np.int64(0), log_none
-    for j in range(n_active):
+def set_probability(chosen, case, sets, posterior, members):
+    """Return the probability of a set of active labels: from the seen labelsets, or as a new one of independent labels.
+
+    chosen : uint8[active]; posterior : float64[sets]; members : int32[labels + 1], work space
+    """
+    size, log_p = np.int64(0), case.log_none
+    for j in range(case.n_active):
         if chosen[j]:
-            members[size] = active[j]
-            log_p += odds[active[j]]
+            members[size] = case.active[j]
+            log_p += case.odds[case.active[j]]
             size += 1
-    found = find_set(set_hash(members, np.int64(0), size), table, hashes)
+    found = find_set(set_hash(members, np.int64(0), size), sets)
     if found >= 0:
-        return (1.0 - new) * posterior[found]
-    return new * math.exp(min(log_p, 0.0)) / (1.0 - covered)
+        return (1.0 - case.new) * posterior[found]
+    return case.new * math.exp(min(log_p, 0.0)) / (1.0 - case.covered)
 
 
 @inner
-def most_probable(best, n_active, active, odds, log_none, new, covered, ends, pool, members, table, hashes, posterior,
-                  place, chosen):  # fmt: skip
+def choose_set(number, case, sets, chosen):
+    """Write the active labels of a seen labelset."""
+    chosen[: case.n_active] = 0
+    for k in range(sets.ends[number], sets.ends[number + 1]):
+        if case.place[sets.pool[k]] >= 0:
+            chosen[case.place[sets.pool[k]]] = 1
+
+
+@inner
+def most_probable(case, sets, posterior, members, chosen):
     """Write the more probable of the best seen labelset and the set of all labels with q > 0."""
-    for j in range(n_active):
-        chosen[j] = odds[active[j]] > 0.0
-    if best < 0:
+    for j in range(case.n_active):
+        chosen[j] = case.odds[case.active[j]] > 0.0
+    if case.best < 0:
         return
-    p = set_probability(chosen, n_active, active, odds, log_none, new, covered, members, table, hashes, posterior)
-    if p <= (1.0 - new) * posterior[best]:
-        chosen[:n_active] = 0
-        for k in range(ends[best], ends[best + 1]):
-            if place[pool[k]] >= 0:
-                chosen[place[pool[k]]] = 1
+    p = set_probability(chosen, case, sets, posterior, members)
+    if p <= (1.0 - case.new) * posterior[case.best]:
+        choose_set(case.best, case, sets, chosen)
 
 
 @inner
-def above(p, n_active, active, least, chosen):
+def above(p, case, least, chosen):
     """Write the labels with p > least."""
-    for j in range(n_active):
-        chosen[j] = p[active[j]] > least
+    for j in range(case.n_active):
+        chosen[j] = p[case.active[j]] > least
 
 
 @inner
-def above_own(p, n_active, active, rate, total, bands, tally, chosen):
+def above_own(p, case, tallies, chosen):
     """Write the labels that are above their own threshold."""
-    shared = shared_f1(total, bands)
-    for j in range(n_active):
-        label = active[j]
-        k, _ = best_threshold(shared[band_of(rate[label])], tally[label])
+    shared = shared_f1(tallies.total, tallies.bands)
+    for j in range(case.n_active):
+        label = case.active[j]
+        k, _ = best_threshold(shared[band_of(case.rate[label])], tallies.own[label])
         chosen[j] = p[label] > _THRESHOLDS[k]
 
 
 @inner
-def balanced(
-    best, live, n_live, none, joint, largest, p, n_active, active, odds, log_none, new, covered, ends, pool, members, table,
-    hashes, posterior, place, rate, total, bands, tally, events, gain, trial, chosen,
-):  # fmt: skip
-    """Write the set of largest worth among the seen labelsets that are probable, and the best ones for each single score."""
-    best_worth = -1e300
+def worth_of(chosen, case, joint, value, f1_counts, sets, posterior, members):
+    """Return what an answer is worth: its probability, its expected example-F1 times `f1_counts`, and its labels' worth."""
+    size, worth = np.int64(0), 0.0
+    for j in range(case.n_active):
+        size += chosen[j]
+        worth += value[j] * chosen[j]
+    e_f1 = expected_f1(chosen, size, joint.sizes, case.n_active, joint.largest) if size > 0 else joint.none
+    return worth + (set_probability(chosen, case, sets, posterior, members) + f1_counts * e_f1)
+
+
+@inner
+def balanced(case, p, joint, sets, weighed, tallies, members, gain, trial, chosen):
+    """Write the set of largest worth among the seen labelsets that are probable, and the best ones for each single score.
+
+    p : float64[labels]; gain, trial : float64[64], uint8[64], work space
+    """
+    best_worth, posterior = -1e300, weighed.posterior
     answer, value = np.zeros(MOST_ACTIVE, np.uint8), np.empty(MOST_ACTIVE)
-    label_worth(n_active, active, p, rate, total, bands, tally, events, value)
-    worth_of_f1 = f1_worth(events)
+    label_worth(case, p, tallies, value)
+    f1_counts = f1_worth(tallies.events)
     tried, i = 0, -3
-    while i < n_live and tried < _MOST_CANDIDATES:
-        s = live[i] if i >= 0 else -1
+    while i < case.n_live and tried < _MOST_CANDIDATES:
+        s = weighed.live[i] if i >= 0 else -1
         if i == -3:
-            best_expected_f1(none, joint, n_active, largest, gain, trial, chosen)
+            best_expected_f1(joint.none, joint.sizes, case.n_active, joint.largest, gain, trial, chosen)
         elif i == -2:
-            most_probable(best, n_active, active, odds, log_none, new, covered, ends, pool, members, table, hashes, posterior,
-                          place, chosen)  # fmt: skip
+            most_probable(case, sets, posterior, members, chosen)
         elif i == -1:
-            above(p, n_active, active, _THRESHOLDS[best_way(total, N_THRESHOLDS)], chosen)
-        elif (1.0 - new) * posterior[s] > _LEAST_CANDIDATE:
-            chosen[:n_active] = 0
-            for k in range(ends[s], ends[s + 1]):
-                if place[pool[k]] >= 0:
-                    chosen[place[pool[k]]] = 1
+            above(p, case, _THRESHOLDS[best_way(tallies.total, N_THRESHOLDS)], chosen)
+        elif (1.0 - case.new) * posterior[s] > _LEAST_CANDIDATE:
+            choose_set(s, case, sets, chosen)
         else:
             i += 1
             continue
         i += 1
         tried += 1
-        size, w = np.int64(0), 0.0
-        for j in range(n_active):
-            size += chosen[j]
-            w += value[j] * chosen[j]
-        e_f1 = expected_f1(chosen, size, joint, n_active, largest) if size > 0 else none
-        p_set = set_probability(chosen, n_active, active, odds, log_none, new, covered, members, table, hashes, posterior)
-        w += p_set + worth_of_f1 * e_f1
-        if w > best_worth:
-            best_worth = w
-            copy_first(chosen, answer, n_active)
-    copy_first(answer, chosen, n_active)
+        worth = worth_of(chosen, case, joint, value, f1_counts, sets, posterior, members)
+        if worth > best_worth:
+            best_worth = worth
+            copy_first(chosen, answer, case.n_active)
+    copy_first(answer, chosen, case.n_active)
 
 
 @inner
-def note_thresholds(target, p, rate, total, bands, tally, events):
-    """Count what each threshold would have answered, for all labels, each band and each label: true positives, answered plus
-    true.
-    """
+def note_thresholds(target, p, rate, tallies):
+    """Count what each threshold would have answered, for all labels, each band and each label."""
+    total, bands, events = tallies.total, tallies.bands, tallies.events
     events[N_EVENTS_FADED] = _KEEP * events[N_EVENTS_FADED] + 1.0
     for k in range(N_THRESHOLDS):
         total[k, TRUE] *= _KEEP
@@ -273,7 +320,7 @@ def note_thresholds(target, p, rate, total, bands, tally, events):
         y = 1.0 if target[label] == POSITIVE else 0.0
         if y == 0.0 and p[label] <= _THRESHOLDS[0]:
             continue
-        if tally[label, 0, SIZE] == 0.0:
+        if tallies.own[label, 0, SIZE] == 0.0:
             events[N_MET] += 1.0
         alike = bands[band_of(rate[label])]
         for k in range(N_THRESHOLDS):
@@ -282,7 +329,7 @@ def note_thresholds(target, p, rate, total, bands, tally, events):
             total[k, SIZE] += said + y
             alike[k, TRUE] += said * y
             alike[k, SIZE] += said + y
-            t = tally[label, k]
+            t = tallies.own[label, k]
             t[TRUE] = _KEEP_LABEL * t[TRUE] + said * y
             t[SIZE] = _KEEP_LABEL * t[SIZE] + said + y
 
@@ -302,129 +349,133 @@ def note_answer(target, answer, events):
 
 
 @inner
-def note_way(target, chosen, n_active, active, tally):
-    """Count what a joint answer was worth, as `note_thresholds` does."""
+def note_way(target, chosen, case, tally):
+    """Count what a joint answer was worth, as `note_thresholds` does. tally : float64[2]"""
     tally *= _KEEP
     for label in range(target.size):
         if target[label] == POSITIVE:
             tally[SIZE] += 1.0
-    for j in range(n_active):
-        if chosen[j] and target[active[j]] != UNOBSERVED:
+    for j in range(case.n_active):
+        if chosen[j] and target[case.active[j]] != UNOBSERVED:
             tally[SIZE] += 1.0
-            if target[active[j]] == POSITIVE:
+            if target[case.active[j]] == POSITIVE:
                 tally[TRUE] += 1.0
 
 
 @inner
-def learn_labelset(target, odds, weight, new, first, second, known, header, table, hashes, signatures, ends, pool, stats,
-                   total_count, last_seen, latest, weights_of_sets, live, n_live, factor, information, novelty,
-                   members):  # fmt: skip
-    """Take the labelset of an event in; one with unobserved labels is not known and not taken."""
+def learn_labelset(target, odds, weight, found, novelty, sets, weighed, members):
+    """Take the labelset of an event in; one with unobserved labels is not known and not taken.
+
+    found : float64[5], what `answer_row` found out about the seen labelsets
+    """
+    header = sets.header
     size = np.int64(0)
     for label in range(target.size):
         if target[label] == UNOBSERVED:
-            latest[header[N_EVENTS] % latest.size] = -1
+            sets.latest[header[N_EVENTS] % sets.latest.size] = -1
             header[N_EVENTS] += 1
             return
         if target[label] == POSITIVE:
             members[size] = label
             size += 1
     h = set_hash(members, np.int64(0), size)
-    found = find_set(h, table, hashes)
+    number, n_live = find_set(h, sets), np.int64(found[N_LIVE])
     w = min(weight, 8.0)
-    if found >= 0 and n_live > 0:
-        write_factors(
-            found, known, header, stats, total_count, last_seen, weights_of_sets[RECENCY], weights_of_sets[LIFT]
-        )  # fmt: skip
+    if number >= 0 and n_live > 0:
+        write_factors(number, found[KNOWN], sets, weighed)
         likely = 0.0
         for k in range(size):
             likely += odds[members[k]]
-        learn_factors(
-            found, likely, w, live, n_live, stats, weights_of_sets[LIKELIHOOD], weights_of_sets[RECENCY], weights_of_sets[LIFT],
-            weights_of_sets[POSTERIOR], factor, information,
-        )  # fmt: skip
-    if found < 0:
-        found = add_set(h, members, size, header, table, hashes, signatures, ends, pool, stats, last_seen)
+        learn_factors(number, likely, w, n_live, sets, weighed)
+    if number < 0:
+        number = add_set(h, members, size, sets)
     if header[N_SETS] > 1:
-        learn_novelty(w * ((1.0 if stats[found, 0] == 0.0 else 0.0) - new), first, second, novelty)
-    count_set(found, weight, header, stats, total_count, last_seen, latest)
+        is_new = 1.0 if sets.stats[number, 0] == 0.0 else 0.0
+        learn_novelty(w * (is_new - found[NEW]), found[FIRST], found[SECOND], novelty)
+    count_set(number, weight, sets)
     header[N_EVENTS] += 1
 
 
 @inner
-def keep_way(objective, learn, is_best, target, row, n_active, active, tally, chosen, answer):
-    """For micro-F1, count a joint answer, and keep it where that way of answering has been the best."""
-    if objective != MICRO_F1:
-        return
-    if is_best:
-        copy_first(chosen, answer, n_active)
-    if learn:
-        note_way(target[row], chosen, n_active, active, tally)
+def answer_for_micro_f1(case, p, joint, sets, weighed, tallies, target, learn, members, gain, trial, chosen):
+    """Write the answer of the way to answer whose micro-F1 has been best so far, and count what each is worth if `learn`."""
+    rule = best_way(tallies.total, N_WAYS)
+    final = np.zeros(MOST_ACTIVE, np.uint8)
+    for way in (BEST_F1, MOST_PROBABLE, BALANCE):
+        if way == BEST_F1:
+            best_expected_f1(joint.none, joint.sizes, case.n_active, joint.largest, gain, trial, chosen)
+        elif way == MOST_PROBABLE:
+            most_probable(case, sets, weighed.posterior, members, chosen)
+        else:
+            balanced(case, p, joint, sets, weighed, tallies, members, gain, trial, chosen)
+        if rule == way:
+            copy_first(chosen, final, case.n_active)
+        if learn:
+            note_way(target, chosen, case, tallies.total[way])
+    if rule < N_THRESHOLDS:
+        above(p, case, _THRESHOLDS[rule], final)
+    copy_first(final, chosen, case.n_active)
+
+
+@inner
+def choose_answer(objective, case, p, joint, sets, weighed, tallies, target, learn, members, answer):
+    """Write the answer of an objective to `answer`, bool[labels]. p : float64[labels], probabilities"""
+    for label in range(p.size):
+        answer[label] = p[label] > 0.5 if objective == HAMMING else False
+    gain, trial, chosen = np.empty(MOST_ACTIVE), np.zeros(MOST_ACTIVE, np.uint8), np.zeros(MOST_ACTIVE, np.uint8)
+    if objective == EXAMPLE_F1:
+        best_expected_f1(joint.none, joint.sizes, case.n_active, joint.largest, gain, trial, chosen)
+    elif objective == SUBSET:
+        most_probable(case, sets, weighed.posterior, members, chosen)
+    elif objective == MACRO_F1:
+        above_own(p, case, tallies, chosen)
+    elif objective == BALANCED:
+        balanced(case, p, joint, sets, weighed, tallies, members, gain, trial, chosen)
+    elif objective == MICRO_F1:
+        answer_for_micro_f1(case, p, joint, sets, weighed, tallies, target, learn, members, gain, trial, chosen)
+    if objective != HAMMING:
+        for j in range(case.n_active):
+            answer[case.active[j]] = chosen[j]
 
 
 @inner
 def answer_row(
-    q, target, row, learn, objective, alike, alike_share, header, table, hashes, signatures, ends, pool, stats, total_count,
-    last_seen, latest, factor, novelty, weights, own, rate, total, bands, tally, events, inputs, final, weights_of_sets, live,
-    found, p, place, members, joint, proba, answer,
+    q, rate, alike, alike_share, target, learn, objective, sets, novelty, weights, own, tallies, inputs, final, weighed, found,
+    p, place, members, sizes, proba, answer,
 ):  # fmt: skip
-    """Write the probabilities and the answer of a row, and what they were made from; see `decode_rows`."""
+    """Write the probabilities and the answer of a row, and what they were made from; see `decode_rows`.
+
+    p, place, members, sizes : float64[labels], int64[labels], int32[labels + 1], float64[64, 65], work space
+    """
     n_labels = q.size
     marginal, active = np.empty(n_labels), np.empty(MOST_ACTIVE, np.int64)
-    counts, without, gain = np.empty(MOST_ACTIVE + 1), np.empty(MOST_ACTIVE + 1), np.empty(MOST_ACTIVE)
-    trial, chosen, final_choice = np.zeros((3, MOST_ACTIVE), np.uint8)
-    recency, lift, posterior = weights_of_sets[RECENCY], weights_of_sets[LIFT], weights_of_sets[POSTERIOR]
+    counts, without = np.empty(MOST_ACTIVE + 1), np.empty(MOST_ACTIVE + 1)
     log_none = 0.0
     for label in range(n_labels):
         # A label not met so far takes no part: the answer must not depend on whether its name is known already.
-        p[label] = probability(q[label]) if tally[label, 0, SIZE] > 0.0 else 0.0
+        p[label] = probability(q[label]) if tallies.own[label, 0, SIZE] > 0.0 else 0.0
         log_none += math.log(1.0 - p[label])
     n_active = active_labels(p, active, place)
-    known = lift_of_near(alike, alike_share, header, stats, total_count, latest, lift)
-    n_live, best, covered = weigh_sets(
-        q, log_none, known, header, signatures, ends, pool, stats, total_count, last_seen, factor, place,
-        weights_of_sets[LIKELIHOOD], recency, lift, posterior, live,
-    )  # fmt: skip
-    new, first, second = novelty_of(n_live, covered, posterior[best] if best >= 0 else 1.0, novelty)
-    found[0], found[1], found[2], found[3], found[4] = n_live, new, first, second, known
-    joint[:n_active, : n_active + 1] = 0.0
+    known = lift_of_near(alike, alike_share, sets, weighed.lift)
+    n_live, best, covered = weigh_sets(q, log_none, known, place, sets, weighed)
+    new, first, second = novelty_of(n_live, covered, weighed.posterior[best] if best >= 0 else 1.0, novelty)
+    found[N_LIVE], found[NEW], found[FIRST], found[SECOND], found[KNOWN] = n_live, new, first, second, known
+    sizes[:n_active, : n_active + 1] = 0.0
     marginal[:] = 0.0
-    none, largest = add_seen(1.0 - new, live, n_live, ends, pool, posterior, place, n_active, joint, marginal)
-    none_new, largest_new = add_independent(new, p, active, n_active, joint, counts, without)
-    none, largest = none + none_new, max(largest, largest_new)
+    none, largest = add_seen(
+        1.0 - new, weighed.live, n_live, sets.ends, sets.pool, weighed.posterior, place, n_active, sizes, marginal
+    )
+    none_new, largest_new = add_independent(new, p, active, n_active, sizes, counts, without)
     for label in range(n_labels):
         inputs[label, 0] = q[label]
-        met = tally[label, 0, SIZE] > 0.0
+        met = tallies.own[label, 0, SIZE] > 0.0
         inputs[label, 1] = log_odds(marginal[label] + new * p[label], 1e-5) if met else q[label]
     mix_row(inputs, np.zeros(n_labels, np.uint8), weights, own, final)
     for label in range(n_labels):
         proba[label] = probability(final[label])
-    rule = best_way(total, N_WAYS) if objective == MICRO_F1 else np.int64(-1)
-    if objective in (EXAMPLE_F1, MICRO_F1):
-        best_expected_f1(none, joint, n_active, largest, gain, trial, chosen)
-        keep_way(objective, learn, rule == BEST_F1, target, row, n_active, active, total[BEST_F1], chosen, final_choice)
-    if objective in (SUBSET, MICRO_F1):
-        most_probable(best, n_active, active, q, log_none, new, covered, ends, pool, members, table, hashes, posterior, place,
-                      chosen)  # fmt: skip
-        keep_way(objective, learn, rule == MOST_PROBABLE, target, row, n_active, active, total[MOST_PROBABLE], chosen,
-                 final_choice)  # fmt: skip
-    if objective in (BALANCED, MICRO_F1):
-        balanced(
-            best, live, n_live, none, joint, largest, proba, n_active, active, q, log_none, new, covered, ends, pool, members,
-            table, hashes, posterior, place, rate, total, bands, tally, events, gain, trial, chosen,
-        )  # fmt: skip
-        keep_way(objective, learn, rule == BALANCE, target, row, n_active, active, total[BALANCE], chosen, final_choice)
-    if objective == MACRO_F1:
-        above_own(proba, n_active, active, rate, total, bands, tally, chosen)
-    if objective == MICRO_F1:
-        if rule < N_THRESHOLDS:
-            above(proba, n_active, active, _THRESHOLDS[rule], final_choice)
-        copy_first(final_choice, chosen, n_active)
-    for label in range(n_labels):
-        answer[label] = proba[label] > 0.5 if objective == HAMMING else False
-    if objective != HAMMING:
-        for j in range(n_active):
-            answer[active[j]] = chosen[j]
+    case = Case(n_active, active, place, q, rate, log_none, new, covered, best, n_live)
+    joint = Joint(none + none_new, max(largest, largest_new), sizes)
+    choose_answer(objective, case, proba, joint, sets, weighed, tallies, target, learn, members, answer)
 
 
 @jit
@@ -436,41 +487,40 @@ def decode_rows(
     """Turn mixed log-odds, float64[rows, labels], into probabilities and answers, row by row from `start`; learn if `learn`.
 
     The labelset is one of those seen, P = (1 - r) P(S), or, with probability r, of independent labels. The marginals of that
-    are mixed with the log-odds themselves, which gives `proba`, float64[rows, labels]; answer : uint8[rows, labels], out.
+    are mixed with the log-odds themselves, which gives `proba`, float64[rows, labels]; answer : bool[rows, labels], out.
     rate : float32[rows, labels], log-odds of how often each label has applied
     alike, alike_share : int64[rows, m], float64[rows, m], past events like each row, and what their labelsets count there
-    total : float64[ways, 2], bands : float64[bands, thresholds, 2], tally : float64[labels, thresholds, 2], true positives,
-    and answered plus true
+    header ... information : of `Labelsets`; novelty : of `novelty_of`; weights, weights_information, own : of the mixture
+    total ... events : of `Tallies`
     What an answer is made from, and what is learned with: inputs : float32[labels, 2]; final : float64[labels];
-    weights_of_sets : float64[4, sets]; live : int32[sets]; found : float64[5]
+    weights_of_sets, live : float64[4, sets], int32[sets], of `Weighed`; found : float64[5]
     known : these, `proba` and `answer` already hold what a call without `learn` wrote for the one row, and nothing was learned
     since. Not for micro-F1, which counts its ways to answer while it answers.
     Return (row, DONE), or (row, FULL) where there is no room for the labelset of that row.
     """
-    n_labels = odds.shape[1]
+    sets = Labelsets(
+        header, table, hashes, signatures, ends, pool, stats, total_count, last_seen, latest, factor, information
+    )  # fmt: skip
+    weighed = Weighed(weights_of_sets[0], weights_of_sets[1], weights_of_sets[2], weights_of_sets[3], live)
+    tallies = Tallies(total, bands, tally, events)
+    n_labels, room = odds.shape[1], hashes.size
     p, place, members = np.empty(n_labels), np.empty(n_labels, np.int64), np.empty(n_labels + 1, np.int32)
-    joint = np.empty((MOST_ACTIVE, MOST_ACTIVE + 1))
-    room = hashes.size
+    sizes = np.empty((MOST_ACTIVE, MOST_ACTIVE + 1))
     gradient, work, ungrouped = np.empty((1, 3)), np.empty((3, 3, 4)), np.zeros(n_labels, np.uint8)
     for row in range(start, odds.shape[0]):
         if learn and (header[N_SETS] == room or header[N_MEMBERS] + n_labels > pool.size):
             return row, FULL
+        t = target[row, :n_labels]
         if not known:
             answer_row(
-                odds[row], target, row, learn, objective, alike[row], alike_share[row], header, table, hashes, signatures, ends,
-                pool, stats, total_count, last_seen, latest, factor, novelty, weights, own, rate[row], total, bands, tally,
-                events, inputs, final, weights_of_sets, live, found, p, place, members, joint, proba[row], answer[row],
+                odds[row], rate[row], alike[row], alike_share[row], t, learn, objective, sets, novelty, weights, own, tallies,
+                inputs, final, weighed, found, p, place, members, sizes, proba[row], answer[row],
             )  # fmt: skip
         if learn:
-            t = target[row, :n_labels]
             mix_learn(inputs, final, t, ungrouped, weight[row], weights, weights_information, own, gradient, work)
-            note_thresholds(t, proba[row], rate[row], total, bands, tally, events)
+            note_thresholds(t, proba[row], rate[row], tallies)
             note_answer(t, answer[row], events)
-            learn_labelset(
-                t, odds[row], weight[row], found[1], found[2], found[3], found[4], header, table, hashes, signatures, ends,
-                pool, stats, total_count, last_seen, latest, weights_of_sets, live, np.int64(found[0]), factor, information,
-                novelty, members,
-            )  # fmt: skip
+            learn_labelset(t, odds[row], weight[row], found, novelty, sets, weighed, members)
             if header[N_SETS] == room:  # what is forgotten now is so for the next row, whether it is learned or not
                 return row + 1, FULL
     return odds.shape[0], DONE

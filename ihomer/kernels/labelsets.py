@@ -1,6 +1,7 @@
 """The labelsets seen so far, and how probable each is for an event."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,33 @@ N_FACTORS = 4
 N_WORDS = 4  # of the signature of a labelset
 
 
+class Labelsets(NamedTuple):
+    """The labelsets seen so far, as kernels hand them to each other: set s has the labels pool[ends[s]:ends[s + 1]]."""
+
+    header: np.ndarray  # int64[3]: how many sets, events, and labels in the pool
+    table: np.ndarray  # int32[2^b]: numbers of sets by hash, open addressing; -1 = empty
+    hashes: np.ndarray  # uint64[sets]
+    signatures: np.ndarray  # uint64[4, sets], see `sign`
+    ends: np.ndarray  # int64[sets + 1]
+    pool: np.ndarray  # int32[...], the labels of each set ascending
+    stats: np.ndarray  # float64[sets, 3]: count n_S, its logarithm, and how much of it is recent
+    total_count: np.ndarray  # float64[1]: weight of all events
+    last_seen: np.ndarray  # int64[sets]: number of the last event with the set
+    latest: np.ndarray  # int32[2048]: sets of the last events, -1 where not known
+    factor: np.ndarray  # float64[4], a of `weigh_sets`
+    information: np.ndarray  # float64[4, 4], on these
+
+
+class Weighed(NamedTuple):
+    """What weighs in the labelsets for one event, float64[sets] each, valid where `live` says that a set matters."""
+
+    likelihood: np.ndarray  # sum of the log-odds of its labels
+    recency: np.ndarray  # log(recent n_S + 0.02)
+    posterior: np.ndarray  # its probability
+    lift: np.ndarray  # how much more it is expected among events like this one
+    live: np.ndarray  # int32[sets]: the numbers of the sets that matter come first
+
+
 @inner
 def set_hash(members, first, last):
     """Return a hash of a set of labels that does not depend on their order."""
@@ -36,12 +64,13 @@ def set_hash(members, first, last):
 
 
 @inner
-def find_set(h, table, hashes):
-    """Return the number of the labelset with a hash, or -1. table : int32[2^b], open addressing."""
+def find_set(h, sets):
+    """Return the number of the labelset with a hash, or -1."""
+    table = sets.table
     mask = table.size - 1
     at = np.int64(h >> np.uint64(20)) & mask
     while table[at] >= 0:
-        if hashes[table[at]] == h:
+        if sets.hashes[table[at]] == h:
             return np.int64(table[at])
         at = (at + 1) & mask
     return np.int64(-1)
@@ -54,43 +83,42 @@ def sign(label, signature):
 
 
 @inner
-def add_set(h, members, size, header, table, hashes, signatures, ends, pool, stats, last_seen):
+def add_set(h, members, size, sets):
     """Append a labelset; return its number. The caller has made sure that there is room."""
-    number = header[N_SETS]
-    mask = table.size - 1
+    number, used = sets.header[N_SETS], sets.header[N_MEMBERS]
+    mask = sets.table.size - 1
     at = np.int64(h >> np.uint64(20)) & mask
-    while table[at] >= 0:
+    while sets.table[at] >= 0:
         at = (at + 1) & mask
-    table[at] = number
-    hashes[number] = h
-    signatures[:, number] = 0
+    sets.table[at] = number
+    sets.hashes[number] = h
+    sets.signatures[:, number] = 0
     for k in range(size):
-        sign(members[k], signatures[:, number])
-    used = header[N_MEMBERS]
-    for k in range(size):
-        pool[used + k] = members[k]
-    header[N_MEMBERS] = used + size
-    header[N_SETS] = number + 1
-    ends[number + 1] = used + size
-    stats[number] = 0.0
-    last_seen[number] = header[N_EVENTS]
+        sign(members[k], sets.signatures[:, number])
+        sets.pool[used + k] = members[k]
+    sets.header[N_MEMBERS] = used + size
+    sets.header[N_SETS] = number + 1
+    sets.ends[number + 1] = used + size
+    sets.stats[number] = 0.0
+    sets.last_seen[number] = sets.header[N_EVENTS]
     return number
 
 
 @inner
-def sets_to_weigh(place, n_sets, signatures, live):
+def sets_to_weigh(place, sets, live):
     """Write the labelsets without a label of negligible probability to `live`, by their signatures; return how many.
 
     With more than 256 labels, some share a bit, and a labelset may be let through that is not to be weighed.
-    signatures : uint64[4, sets]; place : int64[labels], -1 for a label of negligible probability
+    place : int64[labels], -1 for a label of negligible probability
     """
+    signatures = sets.signatures
     possible = np.zeros(N_WORDS, np.uint64)
     for label in range(place.size):
         if place[label] >= 0:
             sign(label, possible)
     n_words = min(N_WORDS, (place.size + 63) >> 6)
     count = np.int64(0)
-    for s in range(n_sets):
+    for s in range(sets.header[N_SETS]):
         outside = signatures[0, s] & ~possible[0]
         for word in range(1, n_words):
             outside |= signatures[word, s] & ~possible[word]
@@ -117,26 +145,26 @@ def lift_of(shares, known, count, total):
 
 
 @inner
-def lift_of_near(alike, alike_share, header, stats, total_count, latest, lift):
+def lift_of_near(alike, alike_share, sets, lift):
     """Write the lift of each labelset with a positive sum of shares to `lift`, float64[sets], and 1e300 for the others; return
     the sum of all shares, at least 0.
 
-    alike : int64[m], numbers of events, or -1; alike_share : float64[m]; total_count : float64[1], weight of all events
+    alike : int64[m], numbers of events, or -1; alike_share : float64[m]
     """
-    n_sets, now = header[N_SETS], header[N_EVENTS]
+    n_sets, now = sets.header[N_SETS], sets.header[N_EVENTS]
     lift[:n_sets] = 0.0
     known, n_near = 0.0, 0
     near, near_lift = np.empty(alike.size, np.int32), np.empty(alike.size)
     for i in range(alike.size):
-        s = latest_set(alike[i], now, latest)
+        s = latest_set(alike[i], now, sets.latest)
         if s >= 0:
             lift[s] += alike_share[i]
             known += alike_share[i]
     known = max(known, 0.0)
     for i in range(alike.size):
-        s = latest_set(alike[i], now, latest)
+        s = latest_set(alike[i], now, sets.latest)
         if s >= 0 and lift[s] > 0.0:
-            near[n_near], near_lift[n_near] = s, lift_of(lift[s], known, stats[s, COUNT], total_count[0])
+            near[n_near], near_lift[n_near] = s, lift_of(lift[s], known, sets.stats[s, COUNT], sets.total_count[0])
             n_near += 1
             lift[s] = 0.0  # another event with this labelset finds it done
     lift[:n_sets] = _NOT_NEAR
@@ -146,29 +174,27 @@ def lift_of_near(alike, alike_share, header, stats, total_count, latest, lift):
 
 
 @inner
-def write_factors(s, known, header, stats, total_count, last_seen, recency, lift):
+def write_factors(s, known, sets, weighed):
     """Write what weighs in a labelset beside its labels: log(recent n_S + 0.02), and its lift if that is not written yet."""
-    age = header[N_EVENTS] - last_seen[s]
-    recent = stats[s, RECENT] * _FADED[age] if age <= LOOK_BACK else 0.0
-    recency[s] = math.log(recent + _LEAST_RECENT)
-    if lift[s] == _NOT_NEAR:
-        lift[s] = lift_of(0.0, known, stats[s, COUNT], total_count[0])
+    age = sets.header[N_EVENTS] - sets.last_seen[s]
+    recent = sets.stats[s, RECENT] * _FADED[age] if age <= LOOK_BACK else 0.0
+    weighed.recency[s] = math.log(recent + _LEAST_RECENT)
+    if weighed.lift[s] == _NOT_NEAR:
+        weighed.lift[s] = lift_of(0.0, known, sets.stats[s, COUNT], sets.total_count[0])
 
 
 @inner
-def weigh_sets(odds, log_none, known, header, signatures, ends, pool, stats, total_count, last_seen, factor, place, likelihood,
-               recency, lift, posterior, live):  # fmt: skip
-    """Write the probability of each seen labelset S that may matter to `posterior`, and its number to `live`; return how many,
-    the best, and how much of all the labels' independent probability the seen labelsets hold.
+def weigh_sets(odds, log_none, known, place, sets, weighed):
+    """Write the probability of each seen labelset S that may matter to `weighed`; return how many, the best, and how much of
+    all the labels' independent probability the seen labelsets hold.
 
     Only labelsets of labels that may apply matter: place : int64[labels], -1 for a label of negligible probability.
     log P(S) = a_1 sum over l in S of q_l + a_2 log n_S + a_3 log(recent n_S + 0.02) + a_4 lift_S + constant
-    odds : float64[labels], q; live : int32[sets]; log_none : log-probability that no label applies
-    factor : float64[4], a; likelihood, recency, lift : float64[sets], the first factor and the last two, out where they matter
-    known : what `lift_of_near` returned, which has written to `lift`
+    odds : float64[labels], q; log_none : log-probability that no label applies
+    known : what `lift_of_near` returned, which has written to `weighed.lift`
     """
-    n_sets = header[N_SETS]
-    posterior[:n_sets] = 0.0
+    posterior, live, factor = weighed.posterior, weighed.live, sets.factor
+    posterior[: sets.header[N_SETS]] = 0.0
     none = math.exp(max(log_none, _LEAST_LOG))
     term, ratio = np.empty(place.size), np.zeros(place.size)
     for label in range(place.size):
@@ -176,20 +202,21 @@ def weigh_sets(odds, log_none, known, header, signatures, ends, pool, stats, tot
         if place[label] >= 0:
             ratio[label] = math.exp(odds[label])
     largest, covered, n_possible = -1e300, 0.0, np.int64(0)
-    for i in range(sets_to_weigh(place, n_sets, signatures, live)):
+    for i in range(sets_to_weigh(place, sets, live)):
         s = np.uint32(live[i])  # unsigned: never counted from the end of an array
         total, p = 0.0, none
-        for k in range(ends[s], ends[s + 1]):
-            label = np.uint32(pool[k])
+        for k in range(sets.ends[s], sets.ends[s + 1]):
+            label = np.uint32(sets.pool[k])
             total += term[label]
             p *= ratio[label]
         if total < 0.5 * _IMPOSSIBLE:
             continue
-        likelihood[s] = total
+        weighed.likelihood[s] = total
         if p > _NOT_COVERED:
             covered += p
-        write_factors(s, known, header, stats, total_count, last_seen, recency, lift)
-        posterior[s] = factor[0] * total + factor[1] * stats[s, LOG_COUNT] + factor[2] * recency[s] + factor[3] * lift[s]
+        write_factors(s, known, sets, weighed)
+        lasting = factor[0] * total + factor[1] * sets.stats[s, LOG_COUNT]
+        posterior[s] = lasting + factor[2] * weighed.recency[s] + factor[3] * weighed.lift[s]
         largest = max(largest, posterior[s])
         live[n_possible] = s
         n_possible += 1
@@ -211,12 +238,13 @@ def weigh_sets(odds, log_none, known, header, signatures, ends, pool, stats, tot
 
 
 @inner
-def learn_factors(true_set, true_likelihood, weight, live, n_live, stats, likelihood, recency, lift, posterior, factor,
-                  information):  # fmt: skip
+def learn_factors(true_set, true_likelihood, weight, n_live, sets, weighed):
     """Take a Newton step on the log-probability of the labelset that applied: a += I^-1 (f_true - mean f), a >= 0.
 
-    I += covariance of the factors under the posterior; information : float64[4, 4]
+    I += covariance of the factors under the posterior
     """
+    stats, live, posterior, factor, information = sets.stats, weighed.live, weighed.posterior, sets.factor, sets.information
+    likelihood, recency, lift = weighed.likelihood, weighed.recency, weighed.lift
     mean, step, square = np.zeros(N_FACTORS), np.zeros(N_FACTORS), np.zeros((N_FACTORS, N_FACTORS))
     for i in range(n_live):
         s = np.uint32(live[i])
@@ -251,13 +279,13 @@ def learn_factors(true_set, true_likelihood, weight, live, n_live, stats, likeli
 
 
 @inner
-def count_set(number, weight, header, stats, total_count, last_seen, latest):
+def count_set(number, weight, sets):
     """Take an event with a labelset into its counts."""
-    total_count[0] += weight
-    now = header[N_EVENTS]
-    s = stats[number]
+    sets.total_count[0] += weight
+    now = sets.header[N_EVENTS]
+    s = sets.stats[number]
     s[COUNT] += weight
     s[LOG_COUNT] = math.log(s[COUNT])
-    s[RECENT] = s[RECENT] * KEEP_RECENT ** (now - last_seen[number]) + weight
-    last_seen[number] = now
-    latest[now % N_LATEST] = number
+    s[RECENT] = s[RECENT] * KEEP_RECENT ** (now - sets.last_seen[number]) + weight
+    sets.last_seen[number] = now
+    sets.latest[now % N_LATEST] = number

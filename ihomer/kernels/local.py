@@ -1,11 +1,13 @@
 """What the nearest of the last events say: votes of neighbours, and kernel ridge regression among them alone."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ihomer.kernels.common import inner, jit
 from ihomer.kernels.linalg import solve_large
 from ihomer.kernels.odds import LEAST_P, probability, single_log_odds
-from ihomer.kernels.window import N_LABELS, N_POSITIVE, NUMBER, insert_row, nearest_slots, shared_products
+from ihomer.kernels.window import N_LABELS, N_POSITIVE, NUMBER, Window, insert_row, nearest_slots, shared_products
 
 N_VOTERS = 5
 N_NEAR = 32  # rows of the local regression
@@ -14,6 +16,20 @@ _RIDGE = 0.3
 _MOST_WEIGHT = 8.0  # of a row: the ridge of a heavier one would be lost in the rounding of what is kept
 _LEAST_SIMILARITY = 1e-3
 N_OUTPUTS = 2
+
+
+class Space(NamedTuple):
+    """Work space of one event."""
+
+    best: np.ndarray  # int64[32], slots of the nearest rows, newest first
+    similarity: np.ndarray  # float64[32], their dot products with the event
+    share: np.ndarray  # float64[32], what their labels count in the regression
+    voters: np.ndarray  # int64[5], places of those that vote
+    candidates: np.ndarray  # int64[more than slots]
+    near: np.ndarray  # float32[more than slots]
+    kernel: np.ndarray  # float64[32, 32]
+    votes: np.ndarray  # float64[labels]
+    prior: np.ndarray  # float64[labels], rates
 
 
 @inner
@@ -36,30 +52,32 @@ def choose_voters(similarity, found, voters):
 
 
 @inner
-def add_votes(slot, share, ring, labels, prior, votes):
+def add_votes(slot, share, window, prior, votes):
     """Add `share` to votes[l] for each label l of the row in a slot; an unobserved label counts as its rate says."""
-    for k in range(ring[slot, N_POSITIVE]):
+    labels, n_positive, n_labels = window.labels, window.ring[slot, N_POSITIVE], window.ring[slot, N_LABELS]
+    for k in range(n_positive):
         votes[labels[slot, k]] += share
-    for k in range(ring[slot, N_POSITIVE], ring[slot, N_LABELS]):
+    for k in range(n_positive, n_labels):
         votes[labels[slot, k]] += share * prior[labels[slot, k]]
 
 
 @inner
-def vote(voters, n_voters, best, similarity, ring, labels, importance, prior, votes, out, at):
-    """Write ln(p / (1 - p)), p_l = (sum of the shares of neighbours with l + m r_l) / (sum of shares + m).
+def vote(n_voters, window, importance, space, out):
+    """Write ln(p / (1 - p)) to `out`, float32[labels], p_l = (sum of the shares of neighbours with l + m r_l) / (sum of shares
+    + m).
 
     share : similarity times the weight of the event; m : mean share, r : rate of the label
     """
-    total = 0.0
+    total, votes, prior = 0.0, space.votes, space.prior
     votes[:] = 0.0
     for i in range(n_voters):
-        slot = best[voters[i]]
-        share = max(similarity[voters[i]], _LEAST_SIMILARITY) * importance[slot]
+        slot = space.best[space.voters[i]]
+        share = max(space.similarity[space.voters[i]], _LEAST_SIMILARITY) * importance[slot]
         total += share
-        add_votes(slot, share, ring, labels, prior, votes)
+        add_votes(slot, share, window, prior, votes)
     mean = total / n_voters if n_voters > 0 else 1.0
     for label in range(votes.size):
-        out[label, at] = single_log_odds((votes[label] + mean * prior[label]) / (total + mean), 1e-5)
+        out[label] = single_log_odds((votes[label] + mean * prior[label]) / (total + mean), 1e-5)
 
 
 @inner
@@ -78,46 +96,46 @@ def in_steps(k):
 
 
 @inner
-def local_ridge(best, similarity, found, gram, ring, labels, importance, prior, a, share, votes, out, at):
-    """Write the log-odds of p = r + k' (K + R)^-1 (Y - r), K and k : `power` of the dot products among the neighbours, newest
-    first, and with the event.
+def local_ridge(found, window, gram, importance, space, out):
+    """Write the log-odds of p = r + k' (K + R)^-1 (Y - r) to `out`, float32[labels], K and k : `power` of the dot products
+    among the `found` neighbours, newest first, and with the event.
 
     R : diagonal, 0.3 / weight of the row, of 8 at most
     gram : uint8[slots, slots], `power` of the dot products of each row with the older ones, times 255
-    share : float64[found], k' (K + R)^-1, out; a : float64[32, 32], work space
+    space.share : k' (K + R)^-1, out
     """
+    best, a, share, votes, prior = space.best, space.kernel, space.share, space.votes, space.prior
     for i in range(found):
         row = gram[best[i]]
         for j in range(i, found):
             a[i, j] = row[best[j]] * (1.0 / _UNITS)
         a[i, i] += _RIDGE / min(importance[best[i]], _MOST_WEIGHT)
-        share[i] = power(similarity[i])
+        share[i] = power(space.similarity[i])
     solve_large(a, share, found, _RIDGE / _MOST_WEIGHT)
     total = 0.0
     votes[:] = 0.0
     for i in range(found):
         total += share[i]
-        add_votes(best[i], share[i], ring, labels, prior, votes)
+        add_votes(best[i], share[i], window, prior, votes)
     for label in range(votes.size):
-        out[label, at] = single_log_odds(prior[label] * (1.0 - total) + votes[label], LEAST_P)
+        out[label] = single_log_odds(prior[label] * (1.0 - total) + votes[label], LEAST_P)
 
 
 @inner
-def local_predict(
-    index, value, first, last, n, size, ring, importance, entry, entry_value, link, head, column_of, columns, labels, gram,
-    base, products, candidates, near, voters, best, similarity, share, votes, prior, a, alike, alike_share, out, at,
-):  # fmt: skip
+def local_predict(index, value, first, last, n, window, importance, gram, base, products, space, alike, alike_share, out, at):
     """Write the two log-odds of each label to out[:, at:at + 2], and the neighbours to `alike`; see `local_rows`."""
-    for label in range(votes.size):
-        prior[label] = min(max(probability(out[label, base]), 1e-4), 0.9)
-    shared_products(index, value, first, last, n, size, ring, entry, entry_value, link, head, column_of, columns, products)
-    found = nearest_slots(products, n % size, min(n, size), size, candidates, near, best, similarity)
-    n_voters = choose_voters(similarity, found, voters)
-    vote(voters, n_voters, best, similarity, ring, labels, importance, prior, votes, out, np.int64(at))
-    local_ridge(best, similarity, found, gram, ring, labels, importance, prior, a, share, votes, out, np.int64(at + 1))
+    for label in range(space.prior.size):
+        space.prior[label] = min(max(probability(out[label, base]), 1e-4), 0.9)
+    shared_products(index, value, first, last, n, window, products)
+    found = nearest_slots(
+        products, n % window.size, min(n, window.size), window.size, space.candidates, space.near, space.best, space.similarity
+    )
+    n_voters = choose_voters(space.similarity, found, space.voters)
+    vote(n_voters, window, importance, space, out[:, at])
+    local_ridge(found, window, gram, importance, space, out[:, at + 1])
     for i in range(alike.size):
-        alike[i] = ring[best[i], NUMBER] if i < found else -1
-        alike_share[i] = share[i] if i < found else 0.0
+        alike[i] = window.ring[space.best[i], NUMBER] if i < found else -1
+        alike_share[i] = space.share[i] if i < found else 0.0
 
 
 @jit
@@ -134,28 +152,26 @@ def local_rows(
     and the weights of their labels there, out
     known : these, `products` and `out` already hold what a call without `learn` wrote for the one row, and nothing was learned
     since
-    The other arrays are those of `ihomer.kernels.window`.
+    size, ring ... labels : of `Window`; gram : of `local_ridge`
     """
+    window = Window(size, ring, entry, entry_value, link, head, present, column_of, columns, labels)
     n_labels = out.shape[1]
-    best, similarity, share = np.empty(N_NEAR, np.int64), np.empty(N_NEAR), np.empty(N_NEAR)
-    votes, prior, a = np.empty(n_labels), np.empty(n_labels), np.empty((N_NEAR, N_NEAR))
-    candidates, near, voters = np.empty(size + 1, np.int64), np.empty(size + 1, np.float32), np.empty(N_VOTERS, np.int64)
+    space = Space(
+        np.empty(N_NEAR, np.int64), np.empty(N_NEAR), np.empty(N_NEAR), np.empty(N_VOTERS, np.int64),
+        np.empty(size + 1, np.int64), np.empty(size + 1, np.float32), np.empty((N_NEAR, N_NEAR)), np.empty(n_labels),
+        np.empty(n_labels),
+    )  # fmt: skip
     for row in range(out.shape[0]):
         first, last = indptr[row], indptr[row + 1]
         n = number + row if learn else np.int64(number)
         if not known:
             local_predict(
-                index, value, first, last, n, size, ring, importance, entry, entry_value, link, head, column_of, columns,
-                labels, gram, base, products, candidates, near, voters, best, similarity, share, votes, prior, a, alike[row],
-                alike_share[row], out[row], np.int64(at),
+                index, value, first, last, n, window, importance, gram, base, products, space, alike[row], alike_share[row],
+                out[row], np.int64(at),
             )  # fmt: skip
         if learn:
             slot = n % size
-            insert_row(
-                index, value, shrink[row], first, last, target[row, :n_labels], n, size, ring, entry, entry_value, link, head,
-                present,
-                column_of, columns, labels,
-            )  # fmt: skip
+            insert_row(index, value, shrink[row], first, last, target[row, :n_labels], n, window)
             importance[slot] = weight[row]
             for other in range(min(n, size)):
                 gram[slot, other] = in_steps(power(shrink[row] * products[other]))

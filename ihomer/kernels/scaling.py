@@ -1,6 +1,7 @@
 """Features brought to a common scale, so that linear models and distances work on raw values."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,25 @@ _LONG = 50_000.0  # events after which the sums are halved: the scale follows th
 COUNT, TOTAL, SQUARE, MISSING = 0, 1, 2, 3  # of a feature: values, their sum and sum of squares; events without one
 BLOCK_COUNT, BLOCK_TOTAL, BLOCK_SQUARE, BLOCK_FAR = 4, 5, 6, 7  # the first three of the block being filled; how many far out
 N_SUMS = 8
+
+
+class Scale(NamedTuple):
+    """What is known of the features, as kernels hand it to each other."""
+
+    sums: np.ndarray  # float64[features, 8], see above
+    n_seen: np.ndarray  # float64[1], events
+    usual: np.ndarray  # int32[features], features that nearly all events have, ascending
+    n_usual: np.ndarray  # int64[1]
+
+
+class Pairs(NamedTuple):
+    """The features of one row with their values: the first ones are in use."""
+
+    feature: np.ndarray  # int32[pairs], ascending
+    is_present: np.ndarray  # bool[pairs]; else the event does not have the feature, and that is not its mean
+    is_new: np.ndarray  # bool[pairs], no event had it before
+    scaled: np.ndarray  # float64[pairs], values on the scale of their features
+    raw: np.ndarray  # float64[pairs], values as given
 
 
 @inner
@@ -131,48 +151,43 @@ def to_unit_length(values, is_new, size):
 
 
 @inner
-def scale_row(x_index, x_value, first, last, learn, sums, seen, usual, n_usual, index, is_new, is_present, scaled, raw,
-              renewed):  # fmt: skip
-    """Write the pairs of one row, index ascending, and what is usual after it to `renewed`; return how many of each.
+def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
+    """Write the pairs of one row and what is usual after it, `renewed`, int32[pairs]; return how many of each.
 
-    The row and the usual features are gone through side by side. is_new, is_present : bool[pairs], out; scaled, raw :
-    float64[pairs], out
+    The row, its indices ascending, and the usual features are gone through side by side.
     """
+    seen, n_usual, usual = scale.n_seen[0] + 1.0, scale.n_usual[0], scale.usual
     size, n_renewed, k, u = np.int64(0), np.int64(0), first, np.int64(0)
     while k < last or u < n_usual:
-        is_present[size] = k < last and (u == n_usual or x_index[k] <= usual[u])
-        f = x_index[k] if is_present[size] else usual[u]
+        is_present = k < last and (u == n_usual or x_index[k] <= usual[u])
+        f = x_index[k] if is_present else usual[u]
         u += u < n_usual and usual[u] == f
-        raw[size], is_new[size] = 0.0, False
-        s, is_missing = sums[f], False
-        if is_present[size]:
-            raw[size], is_new[size] = x_value[k], s[COUNT] == 0.0
-            is_missing = math.isnan(x_value[k])
+        value, is_new, is_missing, s = 0.0, False, False, scale.sums[f]
+        if is_present:
+            value, is_new = x_value[k], s[COUNT] == 0.0
+            is_missing = math.isnan(value)
             k += 1
         if is_missing:
             if learn:
                 s[MISSING] += 1.0
-        elif is_present[size]:
-            mean, spread = take_in(raw[size], s, seen, learn)
+        elif is_present:
+            mean, spread = take_in(value, s, seen, learn)
         else:
             mean, spread = scale_of(s[COUNT], s[TOTAL], s[SQUARE], seen - s[MISSING])
         if is_usual(s[COUNT], s[TOTAL], s[SQUARE], seen - s[MISSING]):
             renewed[n_renewed] = f
             n_renewed += 1
-        if not is_missing and (is_present[size] or mean != 0.0):
-            index[size], scaled[size] = f, on_scale(raw[size], mean, spread)
+        if not is_missing and (is_present or mean != 0.0):
+            pairs.feature[size], pairs.is_present[size], pairs.is_new[size] = f, is_present, is_new
+            pairs.scaled[size], pairs.raw[size] = on_scale(value, mean, spread), value
             size += 1
     return size, n_renewed
 
 
 @inner
-def with_room(array, used, room):
-    """Return an array with at least so much room: itself, or a longer copy of what is used."""
-    if room <= array.size:
-        return array
-    longer = np.empty(max(room, 2 * array.size), array.dtype)
-    longer[:used] = array[:used]
-    return longer
+def room_for_pairs(most):
+    """Return room for so many pairs."""
+    return Pairs(np.empty(most, np.int32), np.empty(most, np.bool_), np.empty(most, np.bool_), np.empty(most), np.empty(most))
 
 
 @inner
@@ -185,46 +200,43 @@ def halve(sums, n_seen):
 
 
 @jit
-def scale_rows(x_indptr, x_index, x_value, start, stop, learn, sums, n_seen, usual, n_usual, shrink):
-    """Return rows with each feature on its scale, and as given, both at unit length.
+def scale_rows(
+    x_indptr, x_index, x_value, start, stop, learn, sums, n_seen, usual, n_usual, row, indptr, feature, is_present, scaled, raw,
+    shrink,
+):  # fmt: skip
+    """Write rows with each feature on its scale, and as given, both at unit length, from `row` on; rows start..row-1 are done.
 
     Missing values are left out. An absent feature is 0; where that is not 0 on its scale, since it is usual and so centred, it
     gets a pair too. A row is scaled with itself taken into the sums; without `learn` they are left as they were. A feature
     that no event had before takes no part in the length, so that an answer does not depend on whether its name is known
     already; what is learned from is the row times `shrink`, which is of unit length with it.
 
-    sums : float64[features, 8], see above; n_seen : float64[1], events
-    usual : int32[features], features that nearly all events have, ascending; n_usual : int64[1]
+    sums ... n_usual : of `Scale`
+    indptr : int64[rows + 1]; feature, is_present : int32[room], bool[room]; scaled, raw : float32[room], out
     shrink : float32[2, rows], scaled and raw, out
-    Return indptr, int64[rows + 1], feature, int32[pairs], is_present, bool[pairs], scaled and raw, float32[pairs], and how
-    many pairs the longest row has.
+    Return the row before which it stopped, for want of room if it is not `stop`, and how many pairs the longest row has.
     """
-    n_rows, used, most = stop - start, np.int64(0), np.int64(0)
-    room = x_indptr[stop] - x_indptr[start] + n_rows * n_usual[0]
-    indptr, index, is_present = np.zeros(n_rows + 1, np.int64), np.empty(room, np.int32), np.empty(room, np.bool_)
-    scaled, raw = np.empty(room, np.float32), np.empty(room, np.float32)
-    renewed, is_new = np.empty(0, np.int32), np.empty(0, np.bool_)
-    wide_scaled, wide_raw = np.empty(0), np.empty(0)
-    for row in range(start, stop):
-        first, last, seen = x_indptr[row], x_indptr[row + 1], n_seen[0] + 1.0
+    scale, most = Scale(sums, n_seen, usual, n_usual), np.int64(0)
+    pairs, renewed = room_for_pairs(np.int64(0)), np.empty(0, np.int32)
+    indptr[0] = 0
+    while row < stop:
+        first, last, used = x_indptr[row], x_indptr[row + 1], indptr[row - start]
         width = last - first + n_usual[0]
-        index, is_present = with_room(index, used, used + width), with_room(is_present, used, used + width)
-        scaled, raw = with_room(scaled, used, used + width), with_room(raw, used, used + width)
-        renewed, is_new = with_room(renewed, 0, width), with_room(is_new, 0, width)
-        wide_scaled, wide_raw = with_room(wide_scaled, 0, width), with_room(wide_raw, 0, width)
-        size, n_renewed = scale_row(
-            x_index, x_value, first, last, learn, sums, seen, usual, n_usual[0], index[used:], is_new, is_present[used:],
-            wide_scaled, wide_raw, renewed,
-        )  # fmt: skip
-        shrink[0, row - start] = to_unit_length(wide_scaled, is_new.copy(), size)
-        shrink[1, row - start] = to_unit_length(wide_raw, is_new, size)
+        if used + width > feature.size:
+            break
+        if width > renewed.size:
+            pairs, renewed = room_for_pairs(2 * width), np.empty(2 * width, np.int32)
+        size, n_renewed = scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed)
+        shrink[0, row - start] = to_unit_length(pairs.scaled, pairs.is_new.copy(), size)
+        shrink[1, row - start] = to_unit_length(pairs.raw, pairs.is_new, size)
         for k in range(size):
-            scaled[used + k], raw[used + k] = wide_scaled[k], wide_raw[k]
-        used, most = used + size, max(most, size)
-        indptr[row - start + 1] = used
+            feature[used + k], is_present[used + k] = pairs.feature[k], pairs.is_present[k]
+            scaled[used + k], raw[used + k] = pairs.scaled[k], pairs.raw[k]
+        row += 1
+        indptr[row - start], most = used + size, max(most, size)
         if learn:
             copy_first(renewed, usual, n_renewed)
-            n_usual[0], n_seen[0] = n_renewed, seen
-            if seen > _LONG:
+            n_usual[0], n_seen[0] = n_renewed, n_seen[0] + 1.0
+            if n_seen[0] > _LONG:
                 halve(sums, n_seen)
-    return indptr, index[:used], is_present[:used], scaled[:used], raw[:used], most
+    return row, most

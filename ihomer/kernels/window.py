@@ -7,6 +7,7 @@ whole numbers of 16 bits: what is read for an event is mostly columns, and half 
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,21 @@ UNITS = 32767  # of a value as it is kept
 _HALVINGS, _FEW = 6, 4  # until so many times the rows looked for are above a bound
 
 
+class Window(NamedTuple):
+    """The rows kept, as kernels hand them to each other."""
+
+    size: int  # how many rows are kept when it is full; there is room for fewer before
+    ring: np.ndarray  # int64[slots, 4], of each row: number (-1: none), how many pairs, positives, labels
+    entry: np.ndarray  # int32[slots, width], features; -1 for one that was forgotten
+    entry_value: np.ndarray  # int16[slots, width], values times 32767
+    link: np.ndarray  # int32[slots, width], slot * 2^12 + place of the last earlier pair with the feature, or -1
+    head: np.ndarray  # int32[features], the same of the last pair of all
+    present: np.ndarray  # int32[features], how many rows have it
+    column_of: np.ndarray  # int32[features], its column, or -1
+    columns: np.ndarray  # int16[columns, slots], its values in all rows
+    labels: np.ndarray  # int32[slots, most], positives, then unobserved ones
+
+
 @inner
 def in_units(z):
     """Return a number from -1 to 1 as a whole number of 32767ths: the nearest one."""
@@ -27,28 +43,26 @@ def in_units(z):
 
 
 @inner
-def shared_products(index, value, first, last, number, size, ring, entry, entry_value, link, head, column_of, columns, out):
-    """Write the dot product of an event with each row to `out`, float32[slots].
+def shared_products(index, value, first, last, number, window, out):
+    """Write the dot product of an event, whose number is given, with each row to `out`, float32[slots].
 
-    number : of the event; ring : int64[slots, 4], of each row: number (-1: none), how many pairs, positives, labels
-    entry, link : int32[slots, width], feature and slot * 2^12 + place of its last earlier pair, or -1
-    entry_value : int16[slots, width], values times 32767; head : int32[features], as link; column_of : int32[features], or -1
     A link into a row that has been overwritten leads to a newer row: the walk ends there.
     """
-    n_slots = min(number, size)
+    n_slots, oldest = min(number, window.size), number - window.size
+    ring, link, entry_value = window.ring, window.link, window.entry_value
     out[:n_slots] = 0.0
     for k in range(first, last):
         x, feature = np.float32(value[k] / np.float32(UNITS)), index[k]
-        if column_of[feature] >= 0:
-            column = columns[column_of[feature]]
+        if window.column_of[feature] >= 0:
+            column = window.columns[window.column_of[feature]]
             for slot in range(n_slots):
                 out[slot] += x * np.float32(column[slot])
             continue
-        at, newest = head[feature], number
+        at, newest = window.head[feature], number
         while at >= 0:
             slot, place = at >> WIDTH_BITS, at & (MOST_PAIRS - 1)
             row = ring[slot, NUMBER]
-            if row >= newest or row < number - size:
+            if row >= newest or row < oldest:
                 break
             out[slot] += x * np.float32(entry_value[slot, place])
             newest, at = row, link[slot, place]
@@ -146,17 +160,17 @@ def nearest_slots(products, slot, n_rows, size, candidates, near, best, similari
 
 
 @inner
-def remove_row(slot, ring, entry, head, present, column_of, columns):
+def remove_row(slot, window):
     """Take the row in a slot out of columns, counts and heads; links to it are left, and known by its number."""
-    for place in range(ring[slot, N_PAIRS]):
-        feature = entry[slot, place]
+    for place in range(window.ring[slot, N_PAIRS]):
+        feature = window.entry[slot, place]
         if feature < 0:
             continue
-        present[feature] -= 1
-        if head[feature] == (slot << WIDTH_BITS) + place:
-            head[feature] = -1
-        if column_of[feature] >= 0:
-            columns[column_of[feature], slot] = 0
+        window.present[feature] -= 1
+        if window.head[feature] == (slot << WIDTH_BITS) + place:
+            window.head[feature] = -1
+        if window.column_of[feature] >= 0:
+            window.columns[window.column_of[feature], slot] = 0
 
 
 @jit
@@ -178,24 +192,21 @@ def fill_column(feature, size, ring, entry_value, link, head, column):
 
 
 @inner
-def insert_row(
-    index, value, shrink, first, last, target, number, size, ring, entry, entry_value, link, head, present, column_of,
-    columns, labels,
-):  # fmt: skip
-    """Put an event in the slot of the oldest row. labels : int32[slots, most], positives, then unobserved ones."""
-    slot = number % size
-    if number >= size:
-        remove_row(slot, ring, entry, head, present, column_of, columns)
-    n_pairs = min(last - first, entry.shape[1])
+def insert_row(index, value, shrink, first, last, target, number, window):
+    """Put an event in the slot of the oldest row, its values times `shrink`. target : uint8[labels]"""
+    slot, ring, labels = number % window.size, window.ring, window.labels
+    if number >= window.size:
+        remove_row(slot, window)
+    n_pairs = min(last - first, window.entry.shape[1])
     ring[slot, NUMBER], ring[slot, N_PAIRS] = number, n_pairs
     for place in range(n_pairs):
         feature, kept = index[first + place], in_units(shrink * value[first + place])
-        entry[slot, place], entry_value[slot, place] = feature, kept
-        link[slot, place] = head[feature]
-        head[feature] = (slot << WIDTH_BITS) + place
-        present[feature] += 1
-        if column_of[feature] >= 0:
-            columns[column_of[feature], slot] = kept
+        window.entry[slot, place], window.entry_value[slot, place] = feature, kept
+        window.link[slot, place] = window.head[feature]
+        window.head[feature] = (slot << WIDTH_BITS) + place
+        window.present[feature] += 1
+        if window.column_of[feature] >= 0:
+            window.columns[window.column_of[feature], slot] = kept
     count = 0
     for label in range(target.size):
         if target[label] == POSITIVE and count < labels.shape[1]:

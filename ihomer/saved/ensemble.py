@@ -28,8 +28,8 @@ def ensemble_state(ensemble: Ensemble) -> dict[str, Any]:
     return {
         "experts": {_NAMES[type(expert)]: expert_state(expert) for expert in ensemble._experts},
         "mixture": held(ensemble.mixture, "fixed", "_n_inputs"),
-        "decoder": held(ensemble.decoder, "_objective", "_most", "_asked", "_signatures"),
-        "scale": held(ensemble._scale, "_usual", "_n_usual"),
+        "decoder": held(ensemble.decoder, "_objective", "_most", "_asked", "_workings", "_signatures"),
+        "scale": held(ensemble._scale, "_usual", "_n_usual", "_pairs"),
         "room": ensemble._room,
     }
 
