@@ -2,6 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+# Of these every access to an array is checked once more: in compiled code one beyond the end reads or writes what is there.
+CHECKED := $(addprefix tests/test_,adwin.py decoding.py dirty_streams.py experts.py forms.py mixing.py partition_twin.py \
+	tree_kernel.py window.py)
 
 .PHONY: demo demo-kafka test lint clean
 
@@ -23,7 +27,8 @@ lint: $(VENV)/.installed
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest --durations=20
+	$(PYTEST) --durations=20
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(CURDIR)/.numba_cache/checked $(PYTEST) --quiet $(CHECKED)
 
 clean:
 	rm -rf $(VENV) .numba_cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

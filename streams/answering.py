@@ -20,7 +20,6 @@ __all__ = ["Answering"]
 _DIGITS = 6  # of a probability in a record
 _LONGEST_RAW = 16_384  # bytes of a malformed message in its dead letter
 _LONGEST_TEXT = 1_000  # characters of an id, a name or a nominal value: the model keeps them, and answers repeat them
-_MOST_LABELS = 10_000  # of one event
 
 
 class _Told(NamedTuple):
@@ -46,6 +45,8 @@ class Answering:
         Number of events for the scores of the last events.
     late
         Events that wait for their labels; None for a store with its default bounds.
+    labels_per_event
+        An event with more labels is malformed: the model would keep them all, and each later event would take longer.
 
     Attributes
     ----------
@@ -79,12 +80,20 @@ class Answering:
     (3, 2, 1, {'json': 1})
     """
 
-    def __init__(self, model: StreamClassifier, top: int = 5, window: int = 1000, late: LateStore | None = None) -> None:
+    def __init__(
+        self,
+        model: StreamClassifier,
+        top: int = 5,
+        window: int = 1000,
+        late: LateStore | None = None,
+        labels_per_event: int = 1000,
+    ) -> None:
         self.model = model
         self.baseline = PreviousLabelset()
         self.scoring = Scoring((MODEL, BASELINE), window=window)
         self.late = LateStore() if late is None else late
         self.top = top
+        self.labels_per_event = labels_per_event
         self.n_read = self.n_predicted = self.n_learned = self.n_joined = self.n_tombstones = 0
         self.n_dead: Counter[str] = Counter()
         self.n_too_large = 0
@@ -126,8 +135,7 @@ class Answering:
             return None
         try:
             said = decode_message(message.value)
-            if len(message.value) > _LONGEST_TEXT:
-                _refuse_excess(said)
+            _refuse_excess(said, len(message.value), self.labels_per_event)
             if isinstance(said, Event):
                 check_weight(said.w)
         except MalformedEvent as error:
@@ -241,6 +249,7 @@ class Answering:
             "baseline": self.baseline,
             "scoring": self.scoring,
             "late": self.late.state(),
+            "labels_per_event": self.labels_per_event,
             "counts": [self.n_read, self.n_predicted, self.n_learned, self.n_joined, self.n_tombstones],
             "dead": dict(sorted(self.n_dead.items())),
         }
@@ -258,16 +267,19 @@ class Answering:
                 raise ValueError(f"{name} is no {kind.__name__}")
         self.model, self.baseline, self.scoring = state["model"], state["baseline"], state["scoring"]
         self.late.restore(state["late"])
+        self.labels_per_event = int(state["labels_per_event"])
         counts = (int(count) for count in state["counts"])
         self.n_read, self.n_predicted, self.n_learned, self.n_joined, self.n_tombstones = counts
         self.n_dead = Counter({str(code): int(count) for code, count in state["dead"].items()})
 
 
-def _refuse_excess(said: Event | LateLabels) -> None:
-    """Raise for texts and numbers of labels that would burden all that comes later."""
+def _refuse_excess(said: Event | LateLabels, n_bytes: int, labels_per_event: int) -> None:
+    """Raise for texts and numbers of labels that would burden all that comes later, in a message of so many bytes."""
     labels = said.y or ()
-    if len(labels) > _MOST_LABELS:
-        raise MalformedEvent("label", f"{len(labels)} labels; at most {_MOST_LABELS} are taken")
+    if len(labels) > labels_per_event:
+        raise MalformedEvent("label", f"{len(labels)} labels; at most {labels_per_event} are taken")
+    if n_bytes <= _LONGEST_TEXT:
+        return
     longest = max(len(said.id or ""), max(map(len, labels), default=0))
     if isinstance(said, Event):
         longest = max(longest, max(map(len, said.x), default=0))

@@ -61,7 +61,7 @@ class ServiceSettings:
         A source file grows: wait at its end for more.
     model, seed, model_options
         As in `build_model`.
-    top, window
+    top, window, labels_per_event
         As in `Answering`.
     late_most, late_longest
         As in `LateStore`.
@@ -86,6 +86,7 @@ class ServiceSettings:
     model_options: dict[str, Any] = field(default_factory=dict)
     top: int = 5
     window: int = 1000
+    labels_per_event: int = 1000
     late_most: int = 100_000
     late_longest: float = 7 * 86_400.0
     pace: Pace = field(default_factory=Pace)
@@ -189,7 +190,8 @@ def _check(settings: ServiceSettings) -> None:
 def _made_with(settings: ServiceSettings) -> dict[str, Any]:
     """Return, as JSON has it, what a checkpoint keeps of the settings whatever they are later."""
     options = {f"model-option {name}": value for name, value in settings.model_options.items()}
-    made_with = {"model": settings.model, "seed": settings.seed, "window": settings.window, **options}
+    kept = {"model": settings.model, "seed": settings.seed, "window": settings.window}
+    made_with = {**kept, "labels-per-event": settings.labels_per_event, **options}
     as_json: dict[str, Any] = json.loads(json.dumps(made_with, default=str))
     return as_json
 
@@ -197,7 +199,8 @@ def _made_with(settings: ServiceSettings) -> dict[str, Any]:
 def _new_answering(settings: ServiceSettings) -> Answering:
     model = build_model(settings.model, settings.seed, settings.model_options)
     assert isinstance(model, StreamClassifier)
-    return Answering(model, settings.top, settings.window, LateStore(settings.late_most, settings.late_longest))
+    late = LateStore(settings.late_most, settings.late_longest)
+    return Answering(model, settings.top, settings.window, late, settings.labels_per_event)
 
 
 def _open_source(settings: ServiceSettings, run: str, log: Log) -> LiveSource:

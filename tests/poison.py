@@ -34,6 +34,7 @@ def malformed(number, rng):
         (json.dumps({**good, "x": {**x, "f0": 1e300}}).encode(), "value"),
         (json.dumps({**good, "w": 1e-150}).encode(), "weight"),
         (json.dumps({**good, "w": 1e300}).encode(), "weight"),
+        (json.dumps({**good, "y": [f"l{i}" for i in range(1_001)]}).encode(), "label"),
     ]
 
 

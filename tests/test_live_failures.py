@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from ihomer import IHOMERClassifier
+from ihomer.persistence import pack
 from streams.answering import Answering
 from streams.checkpoint import CheckpointFolder
 from streams.errors import SinkError
@@ -17,6 +18,7 @@ from streams.live_files import FileLiveSource
 from streams.live_sinks import FileLiveSink
 from streams.message import Fenced, Message, Unreachable
 from streams.service import Reporter
+from streams.state import _KINDS, pack_state, unpack_state
 from tests.live_parts import Fate, Ledger, MemoryLive, MemorySink, MemoryTopic, message_values
 from tests.test_live import Lines, assert_as_undisturbed, live_run, new_answering, run_through
 
@@ -43,6 +45,35 @@ def test_a_weight_that_no_score_can_count_is_a_dead_letter(weight):
     assert dict(answering.n_dead) == {"weight": 2}
     assert answering.n_learned == 300
     answering.scoring.scores("model")
+
+
+def named(n, **more):
+    return Message("t", 0, n, json.dumps({"x": {"a": 1}, "y": [f"l{i}" for i in range(n)], **more}).encode())
+
+
+def test_an_event_with_too_many_labels_is_a_dead_letter_and_leaves_none_of_them():
+    answering = Answering(IHOMERClassifier(), labels_per_event=3)
+    late = Message("t", 0, 5, b'{"id": "e", "y": {"m0": true, "m1": false, "m2": null, "m3": true}}')
+    answering.take([named(3), named(4), named(200), late, named(2)])
+    assert dict(answering.n_dead) == {"label": 3}
+    assert answering.n_learned == 2
+    assert answering.model.labels == ["l0", "l1", "l2"]
+
+
+def test_a_continued_run_takes_as_many_labels_as_before():
+    kept = pack_state(Answering(IHOMERClassifier(), labels_per_event=3), {})
+    answering = Answering(IHOMERClassifier(), labels_per_event=300)
+    unpack_state(kept, answering)
+    answering.take([named(4)])
+    assert dict(answering.n_dead) == {"label": 1}
+
+
+def test_a_checkpoint_from_before_it_said_how_many_labels_are_taken():
+    answering = Answering(IHOMERClassifier(experts=("frequency",)))
+    state = {name: part for name, part in answering.state().items() if name != "labels_per_event"}
+    unpack_state(pack({"version": 1, "positions": [], "answering": state}, _KINDS), answering)
+    answering.take([named(10_000), named(10_001)])
+    assert dict(answering.n_dead) == {"label": 1}
 
 
 class BrokenSink(MemorySink):

@@ -15,8 +15,10 @@ Outputs = NDArray[np.float32]
 
 
 class Rows(NamedTuple):
-    """Events as experts see them: row r has the pairs feature[indptr[r]:indptr[r + 1]] with their values; what is behind them is
-    of no account."""
+    """Events as experts see them: row r has the pairs feature[indptr[r]:indptr[r + 1]] with their values.
+
+    What is behind the last pair is of no account.
+    """
 
     indptr: NDArray[np.int64]
     feature: NDArray[np.int32]  # ascending in a row

@@ -104,6 +104,14 @@ def _start(context: click.Context, parameter: click.Parameter, text: str) -> str
 @click.option("--seed", type=AT_LEAST_0, metavar="N", default=0, show_default=True, help="Seed of the model.")
 @click.option("--top", type=AT_LEAST_0, metavar="K", default=5, show_default=True, help="Probabilities in each prediction.")
 @click.option("--window", type=AT_LEAST_1, metavar="N", default=1000, show_default=True, help="Events of running scores.")
+@click.option(
+    "--labels-per-event",
+    type=AT_LEAST_1,
+    metavar="N",
+    default=1000,
+    show_default=True,
+    help="An event with more labels is malformed; the model would keep them all.",
+)
 @click.option("--late-most", type=AT_LEAST_0, metavar="N", default=100_000, show_default=True, help="Events that may wait.")
 @click.option("--late-age", metavar="T", default="7d", show_default=True, callback=_seconds, help="How long they wait.")
 @click.option("--metrics-port", type=click.IntRange(0, 65535), metavar="PORT", help="Serve /metrics and /healthz; 0: any port.")
@@ -168,6 +176,7 @@ def _settings(given: dict[str, Any], config: "Config") -> "ServiceSettings":
         model_options={**config.options_of(given["model"]), **given["model_options"]},
         top=given["top"],
         window=given["window"],
+        labels_per_event=given["labels_per_event"],
         late_most=given["late_most"],
         late_longest=given["late_age"],
         pace=_pace(given),
