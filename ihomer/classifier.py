@@ -142,6 +142,7 @@ class IHOMERClassifier(StreamClassifier):
         self._replay = Replay(replay)
         self._detector = adwin_arrays(1)
         self._drifts: deque[dict[str, Any]] = deque(maxlen=_MOST_DRIFTS)
+        self._n_drifts = 0
 
     @classmethod
     def paper(cls, **overrides: Any) -> "IHOMERClassifier":
@@ -343,6 +344,7 @@ class IHOMERClassifier(StreamClassifier):
         for member in drifted:
             member.is_primary = False
         self._rearrange(min(self.replay, since))
+        self._n_drifts += 1
         self._drifts.append(
             {
                 "event": event,
@@ -368,10 +370,7 @@ class IHOMERClassifier(StreamClassifier):
 
     @property
     def summary(self) -> dict[str, int]:
-        """Sizes, and counts of what happened: events, labels, features, clusters, learners, leaves, drifts.
-
-        Of the global drifts the last 1,000 are counted.
-        """
+        """Sizes, and counts of what happened: events, labels, features, clusters, learners, leaves, drifts."""
         inside = [member.learner.summary() for member in self._members]
         return {
             "n_learned": self.n_learned,
@@ -382,14 +381,17 @@ class IHOMERClassifier(StreamClassifier):
             "n_leaves": sum(tree["n_leaves"] for tree in inside),
             "n_splits": sum(tree["n_splits"] for tree in inside),
             "n_partition_changes": self.partition.version,
-            "n_drifts_global": sum(drift["where"] == "global" for drift in self._drifts),
+            "n_drifts_global": self._n_drifts,
             "n_drifts_partition": self.partition._n_drifts,
             "n_drifts_local": sum(tree["n_drifts"] for tree in inside),
         }
 
     @property
     def drifts(self) -> list[dict[str, Any]]:
-        """What was detected, by event: where (global, partition or node, then with cluster and node) and what it did."""
+        """What was detected, by event: where (global, partition or node, then with cluster and node) and what it did.
+
+        Of the global ones the last 1,000 are told.
+        """
         found = list(self._drifts)
         for drift in self.partition.drifts:
             what = "label pairs cut more often"

@@ -13,8 +13,7 @@ from streams.scoring import Scoring
 
 __all__ = ["pack_state", "unpack_state"]
 
-_VERSION = 2
-_FIRST_BOUND = 10_000  # labels of an event that were taken before checkpoints said how many
+_VERSION = 1
 _SETS = ("positive", "unobserved", MODEL, BASELINE)
 
 
@@ -87,8 +86,6 @@ def unpack_state(content: bytes, answering: Answering) -> Positions:
         _require(type(state) is dict, "it is no checkpoint")
         if state["version"] > _VERSION:
             raise ModelFileError(f"made by a newer version of ihomer (checkpoint version {state['version']})")
-        if state["version"] == 1:
-            state["answering"]["labels_per_event"] = _FIRST_BOUND
         answering.restore(state["answering"])
         return {(str(topic), int(partition)): int(offset) for topic, partition, offset in state["positions"]}
     except ModelFileError:

@@ -392,11 +392,18 @@ def test_a_label_that_applies_now_makes_no_room_for_another():
     assert model.labels == ["a", "c"]
 
 
-def test_drifts_of_the_partition_are_counted_truly():
+def test_drifts_are_counted_truly(tmp_path):
     """Also those that are no longer told."""
     model = IHOMERClassifier(experts=("frequency",), clustering=LabelPartition(n_min=1))
+    model.learn_many([{"a": 1.0}] * 20, [{"p"}, {"q"}] * 10)
     model.partition._n_drifts = 1234
-    assert model.summary["n_drifts_partition"] == model.partition.summary["n_drifts"] == 1234
+    for event in range(1002):
+        model._answer_drift(event)
+    model.save(tmp_path / "model")
+    for found in (model, IHOMERClassifier.load(tmp_path / "model")):
+        assert found.summary["n_drifts_partition"] == found.partition.summary["n_drifts"] == 1234
+        assert found.summary["n_drifts_global"] == 1002
+        assert [drift["event"] for drift in found.drifts if drift["where"] == "global"] == list(range(2, 1002))
 
 
 def test_looking_inside(make):

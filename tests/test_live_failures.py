@@ -9,7 +9,6 @@ import pytest
 import structlog
 
 from ihomer import IHOMERClassifier
-from ihomer.persistence import pack
 from streams.answering import Answering
 from streams.checkpoint import CheckpointFolder
 from streams.errors import SinkError
@@ -18,7 +17,7 @@ from streams.live_files import FileLiveSource
 from streams.live_sinks import FileLiveSink
 from streams.message import Fenced, Message, Unreachable
 from streams.service import Reporter
-from streams.state import _KINDS, pack_state, unpack_state
+from streams.state import pack_state, unpack_state
 from tests.live_parts import Fate, Ledger, MemoryLive, MemorySink, MemoryTopic, message_values
 from tests.test_live import Lines, assert_as_undisturbed, live_run, new_answering, run_through
 
@@ -65,14 +64,6 @@ def test_a_continued_run_takes_as_many_labels_as_before():
     answering = Answering(IHOMERClassifier(), labels_per_event=300)
     unpack_state(kept, answering)
     answering.take([named(4)])
-    assert dict(answering.n_dead) == {"label": 1}
-
-
-def test_a_checkpoint_from_before_it_said_how_many_labels_are_taken():
-    answering = Answering(IHOMERClassifier(experts=("frequency",)))
-    state = {name: part for name, part in answering.state().items() if name != "labels_per_event"}
-    unpack_state(pack({"version": 1, "positions": [], "answering": state}, _KINDS), answering)
-    answering.take([named(10_000), named(10_001)])
     assert dict(answering.n_dead) == {"label": 1}
 
 

@@ -118,6 +118,7 @@ def classifier_state(model: IHOMERClassifier) -> dict[str, Any]:
         "replay": _replay_state(model._replay),
         "detector": model._detector,
         "drifts": list(model._drifts),
+        "n_drifts": model._n_drifts,
     }
 
 
@@ -141,6 +142,7 @@ def classifier_of(state: Any) -> IHOMERClassifier:
     drifts = fields.items("drifts")
     fields.require(len(drifts) <= (model._drifts.maxlen or 0) and all(map(_is_drift, drifts)), "a drift is none")
     model._drifts.extend(drifts)
+    model._n_drifts = fields.whole("n_drifts", len(drifts), ENDLESS)
     fields.done()
     model._fit_dense()
     return model
