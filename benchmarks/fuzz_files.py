@@ -29,7 +29,7 @@ from ihomer.metrics import Scoreboard
 from ihomer.persistence import KINDS, ModelFileError, pack, unpack
 
 MEMORY = 256 << 20  # bytes beyond what a child has after it has compiled all
-SECONDS = 20.0  # for one file
+SECONDS = 60.0  # for one file
 OUTCOMES = ("refused", "equal", "differs, but works", "fails", "crash", "hang", "memory")
 BAD = OUTCOMES[3:]
 

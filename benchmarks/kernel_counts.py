@@ -94,7 +94,7 @@ def _models(n: int, labels: int, width: int, models: int, observed: int, learn: 
 
 def rehearsed(a: Arguments, b: Arguments) -> Count:
     """Count scores of both models, and steps: of the logistic regression for the event and four of those kept, (4 P + 8) L
-    each; of the hidden layer for the event and two of those, by `_hidden_score` and `_hidden_step`.
+    each; of the hidden layer for the event and two of those, by `_hidden_score` and `_hidden_step`; and `_relevance`.
     """
     indptr, index, _, target, _, _, learn, number, size = a[:9]
     w, lower, lower_square, out = a[15], a[16], a[17], a[20]
@@ -103,8 +103,11 @@ def rehearsed(a: Arguments, b: Arguments) -> Count:
     rows = width * w.itemsize
     read = 8 * n + 4 * labels + (n + 1) * (rows + units) + (N_UNITS + 1) * rows
     count = Count(2 * labels + width * (1 + 2 * n), 0, read, 8 * labels).plus(_hidden_score(n, width))
+    count = count.plus(_relevance(n, int(a[23][indptr[0] : indptr[1]].sum()), bool(a[22].any())))
     if not learn:
         return count
+    if (number + 1) % rehearsal._MEASURED == 0:
+        count = count.plus(Count(2 * N_UNITS * width, 0, N_UNITS * rows, 4 * N_UNITS))
     stored, observed = min(n, a[11].shape[1]), _observed(target, labels)
     written = 8 * stored + (n + 1) * (rows + units + 8) + (N_UNITS + 1) * (rows + 8)
     count = count.plus(Count(3 + stored + 4 * labels + width * (2 + 2 * n) + observed, labels, labels, written))
@@ -133,6 +136,14 @@ def _padded(labels: int, room: int) -> int:
 def _hidden_score(n: int, width: int) -> Count:
     """Count U' x, 2 P + 1 for each unit, and V' h, 2 for each unit and place of a label."""
     return Count(N_UNITS * (1 + 2 * n) + 2 * (N_UNITS + 1) * width)
+
+
+def _relevance(n: int, n_new: int, is_known: bool) -> Count:
+    """Count 3 U for each feature and U units, and some for its value, which is brought to unit length."""
+    count = Count(n * (3 * N_UNITS - 1) + n - n_new, 0, 5 * n + 4 * n * N_UNITS)
+    if not is_known or n == n_new:
+        return count
+    return count.plus(Count(10 * n - 5 * n_new + 4, n + 2, 4 * n, 4 * n))
 
 
 def _hidden_step(n: int, labels: int, width: int, observed: int) -> Count:

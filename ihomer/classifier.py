@@ -90,7 +90,7 @@ class IHOMERClassifier(StreamClassifier):
     ...     score.update(y, model.predict_one(x))
     ...     model.learn_one(x, y)
     >>> score
-    MicroF1: 62.92%
+    MicroF1: 63.12%
     """
 
     def __init__(

@@ -37,7 +37,7 @@ class FeatureScale:
         The pairs of these rows are overwritten by the next call.
         """
         n_rows = stop - start
-        shrink, indptr = np.empty((2, n_rows), np.float32), np.empty(n_rows + 1, np.int64)
+        shrink, indptr = np.empty((3, n_rows), np.float32), np.empty(n_rows + 1, np.int64)
         row, widest = start, 0
         while True:
             row, most = scale_rows(
@@ -48,7 +48,6 @@ class FeatureScale:
             if row == stop:
                 break
             self._make_room(int(indptr[row - start]), int(batch.x_indptr[stop] - batch.x_indptr[row]))
-        feature, is_present, scaled, raw = self._pairs
         most_labels = 0
         if learn:
             target = np.empty((n_rows, n_labels), np.uint8)
@@ -56,7 +55,10 @@ class FeatureScale:
         else:
             target = np.zeros((n_rows, n_labels), np.uint8)
         weight = batch.weight if n_rows == len(batch.weight) else batch.weight[start:stop]
-        return Rows(indptr, feature, is_present, scaled, raw, target, weight, shrink, widest, most_labels)
+        feature, is_present, is_new, scaled, raw, relevant = self._pairs
+        return Rows(
+            indptr, feature, is_present, is_new, scaled, raw, relevant, target, weight, shrink, widest, most_labels
+        )  # fmt: skip
 
     def _make_room(self, used: int, more: int) -> None:
         """Make room for more pairs than those in use, and for the usual features once at least."""
@@ -76,6 +78,7 @@ class FeatureScale:
         self._n_usual[0] = list_usual(self._sums, self._n_seen[0], self._usual)
 
 
-def _pairs(room: int) -> tuple[NDArray[np.int32], NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32]]:
-    """Return room for pairs: feature, whether it is present, and its value on its scale and as given."""
-    return np.empty(room, np.int32), np.empty(room, np.bool_), np.empty(room, np.float32), np.empty(room, np.float32)
+def _pairs(room: int) -> tuple[NDArray[Any], ...]:
+    """Return room for pairs: feature, is_present, is_new, scaled, raw and relevant, as in `Rows`."""
+    values = (np.empty(room, np.float32) for _ in range(3))
+    return np.empty(room, np.int32), np.empty(room, np.bool_), np.empty(room, np.bool_), *values

@@ -14,7 +14,7 @@ import numpy as np
 
 MODULES = (
     "bayes", "decoding", "expected", "frequency", "hidden", "labelsets", "linalg", "linear", "local", "mixing", "odds",
-    "rehearsal", "ridge", "window",
+    "rehearsal", "ridge", "scaling", "window",
 )  # fmt: skip
 done = [0, 0]  # operations beside exp, log and square root, and these
 
@@ -51,6 +51,9 @@ class Counted:
         return self._result(plain(other) / self.value if self.value else math.inf)
 
     __radd__, __rmul__ = __add__, __mul__
+
+    def __abs__(self) -> "Counted":
+        return Counted(abs(self.value))
 
     def __neg__(self) -> "Counted":
         return Counted(-self.value)

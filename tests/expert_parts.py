@@ -5,6 +5,7 @@ import random
 from typing import NamedTuple
 
 import numpy as np
+import pytest
 
 from ihomer.encoder import Batch
 from ihomer.experts import EXPERTS
@@ -116,6 +117,7 @@ class Fast:
     """An expert of ours, fed as the ensemble feeds it. The log-odds that it starts from are given, or random."""
 
     def __init__(self, name, seed=0):
+        self.name = name
         self.expert = EXPERTS[name]()
         self.scale = FeatureScale()
         self.n_features = 1
@@ -135,8 +137,13 @@ class Fast:
         rows = self.rows(events, learn)
         out = np.full((len(events), events[0].n_labels, 1 + len(self.expert.outputs)), np.nan, np.float32)
         out[:, :, 0] = self.rng.normal(-1.5, 1.0, out.shape[:2])
+        if self.name == "neighbours":  # as if another expert had told how much depends on each feature
+            used = rows.indptr[-1]
+            rows.relevant[:used] = rows.scaled[:used] * (0.6 + 0.05 * (rows.feature[:used] * 7 % 9))
+        seen = rows._replace(relevant=rows.relevant.copy(), shrink=rows.shrink.copy())
         self.expert.run(rows, learn, out, 1)
-        return rows, out
+        self.rows_after = rows
+        return seen, out
 
 
 def slow_rows(rows, events):
@@ -147,8 +154,12 @@ def slow_rows(rows, events):
         index = rows.feature[span].tolist()
         scaled = dict(zip(index, rows.scaled[span].tolist(), strict=True))
         raw = dict(zip(index, rows.raw[span].tolist(), strict=True))
+        relevant = dict(zip(index, rows.relevant[span].tolist(), strict=True))
         absent = frozenset(f for f, present in zip(index, rows.is_present[span].tolist(), strict=True) if not present)
-        found.append(Row(scaled, raw, event.y, event.unobserved, event.weight, *rows.shrink[:, i].tolist(), absent))
+        new = frozenset(f for f, is_new in zip(index, rows.is_new[span].tolist(), strict=True) if is_new)
+        *shrinks, relevant_shrink = rows.shrink[:, i].tolist()
+        seen = event.y, event.unobserved, event.weight
+        found.append(Row(scaled, raw, *seen, *shrinks, absent, new, relevant, relevant_shrink))
     return found
 
 
@@ -170,8 +181,19 @@ def compare(name, fast, twin, events, rng, most=40):
                 twin.grow(out.shape[1], fast.n_features)
             expected = slow_run(twin, rows, chunk, out, learn)
             np.testing.assert_allclose(out[:, :, 1:], expected, rtol=0.0, atol=TOLERANCE[name])
+            if name == "rehearsal":
+                assert_told(fast.rows_after, twin.told[-len(chunk) :])
             compared += len(chunk)
     return compared
+
+
+def assert_told(rows, told):
+    """What the rows' values have come to by how much depends on their features is what the twin told."""
+    for i, (relevant, shrink) in enumerate(told):
+        span = slice(rows.indptr[i], rows.indptr[i + 1])
+        found = dict(zip(rows.feature[span].tolist(), rows.relevant[span].tolist(), strict=True))
+        assert found == pytest.approx(relevant, rel=1e-3, abs=1e-5)
+        assert rows.shrink[2, i] == pytest.approx(shrink, rel=1e-4)
 
 
 def bits(thing):

@@ -56,8 +56,10 @@ def check_scale(events, rng, forget=()):
         for learn in (False, True):
             rows = fast.rows(batch_of(chunk), 0, len(chunk), chunk[0].n_labels, learn)
             for row, event in zip(slow_rows(rows, chunk), chunk, strict=True):
-                scaled, raw, shrink, raw_shrink = twin.row(event.x, learn)
-                assert (row.shrink, row.raw_shrink) == pytest.approx((shrink, raw_shrink), rel=2e-6)
+                (scaled, shrink), (raw, raw_shrink), (relevant, relevant_shrink) = twin.row(event.x, learn)
+                shrinks = row.shrink, row.raw_shrink, row.relevant_shrink
+                assert shrinks == pytest.approx((shrink, raw_shrink, relevant_shrink), rel=2e-6)
+                assert row.relevant == pytest.approx(relevant, rel=2e-6, abs=1e-9)
                 assert row.scaled == pytest.approx(scaled, rel=2e-6, abs=1e-9)
                 assert row.raw == pytest.approx(raw, rel=2e-6, abs=1e-9)
                 assert row.absent == raw.keys() - event.x.keys()
@@ -270,7 +272,7 @@ def test_state_of_the_window_is_that_of_a_list(window, monkeypatch):
                 twin.forget_features(features)
             expert = fast.expert
             for f in range(fast.n_features):
-                holders = [e for e in twin.events if f in e.row.scaled]
+                holders = [e for e in twin.events if f in e.row.relevant]
                 assert expert._present[f] == len(holders)
                 head = int(expert._head[f])
                 newest = int(expert._ring[head >> WIDTH_BITS, NUMBER]) if head >= 0 else -1
@@ -279,7 +281,7 @@ def test_state_of_the_window_is_that_of_a_list(window, monkeypatch):
                 if column >= 0:
                     expected = np.zeros(window, np.int16)
                     for e in holders:
-                        expected[e.number % window] = e.row.scaled[f]
+                        expected[e.number % window] = e.row.relevant[f]
                     assert expert._columns[column, :window].tolist() == expected.tolist()
                     assert expert._holder[column] == f
 

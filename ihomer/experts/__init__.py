@@ -12,10 +12,12 @@ __all__ = ["EXPERTS", "Expert", "Rows"]
 
 EXPERTS: dict[str, type[Expert]] = {
     "frequency": Frequency,
-    "neighbours": Neighbours,
     "linear": Linear,
     "rehearsal": Rehearsal,
+    "neighbours": Neighbours,
     "ridge": Ridge,
     "bayes": Bayes,
 }
-"""Name of a family of experts -> its class. "frequency" is always there, and first: the others start from its rate."""
+"""Name of a family of experts -> its class. "frequency" is always there, and first: the others start from its rate.
+"rehearsal" comes before "neighbours", whom it tells which features matter.
+"""

@@ -16,7 +16,10 @@ _MOST_LABELS = 1024
 
 
 class Rehearsal(Expert):
-    """Logistic regression, and a layer of hidden units, that go over past events again: they get more out of few."""
+    """Logistic regression, and a layer of hidden units, that go over past events again: they get more out of few.
+
+    From the weights of the units it is told to later experts how much depends on each feature (`Rows.relevant`).
+    """
 
     outputs = ("linear, rehearsing", "hidden layer, rehearsing")
     start = (0.05, 0.2)
@@ -33,6 +36,7 @@ class Rehearsal(Expert):
         self._lower_square = np.zeros(1)
         self._upper = np.zeros((N_UNITS + 1, 0), np.float32)
         self._upper_square = np.full(N_UNITS + 1, START)
+        self._strength = np.zeros(N_UNITS, np.float32)
 
     def grow(self, n_labels: int, n_features: int) -> None:
         self._weights = fitted(self._weights, n_labels, n_features)
@@ -61,7 +65,8 @@ class Rehearsal(Expert):
         rehearsal_rows(
             rows.indptr, rows.feature, rows.scaled, rows.target, rows.weight, rows.shrink[0], learn, self._number, _WINDOW,
             self._sizes, self._importance, self._entry, self._entry_value, self._labels, 0, self._weights[0],
-            self._lower, self._lower_square, self._upper, self._upper_square, out, at,
+            self._lower, self._lower_square, self._upper, self._upper_square, out, at, self._strength,
+            rows.is_new, rows.relevant, rows.shrink[2],
         )  # fmt: skip
         if learn:
             self._number += len(rows.weight)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ihomer.kernels.common import inner, jit
+from ihomer.kernels.common import inner, jit, row_of
 from ihomer.kernels.odds import POSITIVE, UNOBSERVED, bounded
 
 _STRENGTH = 2.0  # events that the label's rate counts for in a feature's
@@ -23,7 +23,7 @@ def bayes_predict(index, counts, totals, rates, product, prior, out, at):
     n_rows = counts.shape[0]
     n_known = 0
     for k in range(index.size):
-        n_known += totals[index[k] % n_rows] > 0.0
+        n_known += totals[row_of(index[k], n_rows)] > 0.0
     for label in range(out.shape[0]):
         r = (rates[label, 0] + 0.5) / (rates[label, 1] + 1.0)
         product[label] = 1.0
@@ -31,7 +31,7 @@ def bayes_predict(index, counts, totals, rates, product, prior, out, at):
         out[label, at] = (1.0 - n_known) * math.log(r / (1.0 - r))
     done = 0
     for k in range(index.size):
-        f = index[k] % n_rows
+        f = row_of(index[k], n_rows)
         n, with_label = totals[f], counts[f]
         if n == 0.0:
             continue
@@ -52,21 +52,21 @@ def bayes_learn(index, target, weight, counts, totals, rates):
     """Take one event in; an unobserved label counts as its rate says."""
     n_rows = counts.shape[0]
     for k in range(index.size):
-        totals[index[k] % n_rows] += weight
+        totals[row_of(index[k], n_rows)] += weight
     for label in range(target.size):
         share = 1.0 if target[label] == POSITIVE else 0.0
         if target[label] == UNOBSERVED:
             share = (rates[label, 0] + 0.5) / (rates[label, 1] + 1.0)
         if share > 0.0:
             for k in range(index.size):
-                counts[index[k] % n_rows, label] += share * weight
+                counts[row_of(index[k], n_rows), label] += share * weight
         rates[label, 0] += share * weight
         rates[label, 1] += weight
         if rates[label, 1] > _LONG:
             rates[label, 0] *= 0.5
             rates[label, 1] *= 0.5
     for k in range(index.size):
-        f = index[k] % n_rows
+        f = row_of(index[k], n_rows)
         if totals[f] > _LONG:
             totals[f] *= 0.5
             for label in range(counts.shape[1]):

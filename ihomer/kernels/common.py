@@ -57,6 +57,12 @@ def inner(function: Callable[..., Any]) -> Any:
 
 
 @inner
+def row_of(feature, n_rows):
+    """Return the row of weights of a feature: its own, or one that it shares where there are fewer rows than features."""
+    return feature if feature < n_rows else feature % n_rows  # a division for each feature and model would be felt
+
+
+@inner
 def copy_first(source, target, n):
     """Copy the first n values: an assignment between slices brings its error messages along, which take seconds to compile."""
     for i in range(n):

@@ -4,12 +4,15 @@ import math
 
 import numpy as np
 
-from ihomer.kernels.common import inner
+from ihomer.kernels.common import inner, row_of
 from ihomer.kernels.linear import BIAS, linear_score
 from ihomer.kernels.odds import MOST_ODDS, POSITIVE, UNOBSERVED, bounded, probability
 from ihomer.kernels.random import uniform
+from ihomer.kernels.scaling import to_unit_length
 
 N_UNITS = 64
+_EVEN = 0.3  # of the mean relevance of an event's features, added to that of each
+MOST_RELEVANCE = 1e30
 _RATE = 0.1
 START = 0.03  # of a row's summed squared gradients: a row of which nothing is known moves by little
 _SPREAD = 0.17  # weights of a feature start in [-0.17, 0.17], at random, so that no two units learn the same
@@ -38,7 +41,7 @@ def wake_rows(index, first, last, lower, lower_square):
     n_rows = lower.shape[0] - 1
     woken = wake_row(np.int64(n_rows), np.int64(_CONSTANT), lower, lower_square)
     for k in range(first, last):
-        row = np.int64(index[k] % n_rows)
+        row = np.int64(row_of(index[k], n_rows))
         woken |= wake_row(row, row, lower, lower_square)
     return woken
 
@@ -59,6 +62,66 @@ def hidden_score(index, value, first, last, lower, upper, unit, score):
         row = upper[j]
         for label in range(score.size):
             score[label] += h * row[label]
+
+
+@inner
+def sum_of_lanes(lanes):
+    """Return the sum of the first eight of `lanes`, float32[32]."""
+    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
+
+
+@inner
+def measure_strength(upper, places, strength):
+    """Write the sum over labels l of V_jl^2 of each unit j to `strength`, float32[units]; places : how many of a row of V"""
+    for j in range(strength.size):
+        total = 0.0
+        for label in range(places):
+            total += float(upper[j, label]) * float(upper[j, label])
+        strength[j] = min(total, MOST_RELEVANCE)
+
+
+@inner
+def relevance_of(row, strength, lanes):
+    """Return sum over units j of U_fj^2 times the strength of j, for the row U_f of a feature.
+
+    In sums side by side, which a processor takes at once. lanes : float32[32], work space
+    """
+    for j in range(N_UNITS // 2):
+        low, high = row[j], row[N_UNITS // 2 + j]
+        lanes[j] = strength[j] * low * low + strength[N_UNITS // 2 + j] * high * high
+    for j in range(N_UNITS // 8):
+        lanes[j] = (lanes[j] + lanes[8 + j]) + (lanes[16 + j] + lanes[24 + j])
+    return sum_of_lanes(lanes)
+
+
+@inner
+def weigh_by_relevance(index, is_new, first, last, lower, strength, lanes, relevant, shrink):
+    """Multiply relevant[first:last], values of an event, by sqrt(s_f + 0.3 mean of s), and bring them to unit length without
+    the features that are new; return what they are to be multiplied by to be so with them. Where all s are 0 the values are
+    left, and `shrink` is returned.
+
+    s_f = sum over units j of U_fj^2 times the strength of j: how fast the log-odds of labels move with feature f, as if all
+    units were active. It stands for the diagonal of the mean outer product of gradients, by which a kernel method that
+    measures distances finds the features that a neural network finds (Radhakrishnan, Beaglehole, Pandit, Belkin, Science 2024).
+    lanes : float32[32], work space
+    """
+    n_rows, size = lower.shape[0] - 1, last - first
+    total, count = 0.0, 0
+    wide, new = np.empty(size), np.empty(size, np.bool_)
+    for k in range(size):
+        s = relevance_of(lower[row_of(index[first + k], n_rows)], strength, lanes)
+        wide[k], new[k] = s if s < MOST_RELEVANCE else MOST_RELEVANCE, is_new[first + k]
+        if not new[k]:
+            total, count = total + wide[k], count + 1
+    if total == 0.0:
+        return float(shrink)
+    even = _EVEN * total / count
+    for k in range(size):
+        wide[k] = relevant[first + k] * math.sqrt(wide[k] + even)
+    result = to_unit_length(wide, new, size)
+    for k in range(size):
+        relevant[first + k] = wide[k]
+    return result
 
 
 @inner
@@ -96,7 +159,7 @@ def step_lower(index, value, first, last, back, lower, lower_square):
         return
     n_rows = lower.shape[0] - 1
     for k in range(first, last + 1):
-        at, x = (index[k] % n_rows, value[k]) if k < last else (n_rows, BIAS)
+        at, x = (row_of(index[k], n_rows), value[k]) if k < last else (n_rows, BIAS)
         lower_square[at] += float(x) * float(x) * mean_square
         c = np.float32(_RATE * x / math.sqrt(lower_square[at]))
         row = lower[at]

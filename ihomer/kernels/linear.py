@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ihomer.kernels.common import inner, jit
+from ihomer.kernels.common import inner, jit, row_of
 from ihomer.kernels.odds import MOST_ODDS, POSITIVE, UNOBSERVED, bounded, probability
 
 BIAS = np.float32(0.3)  # value of the constant feature
@@ -27,7 +27,7 @@ def linear_score(index, value, first, last, w, score):
         score[label] = BIAS * constant[label]
     for k in range(first, last):
         x = value[k]
-        row = w[index[k] % n_rows]
+        row = w[row_of(index[k], n_rows)]
         for label in range(score.size):
             score[label] += x * row[label]
 
@@ -41,7 +41,7 @@ def linear_step(index, value, first, last, w, step):
         constant[label] += BIAS * step[label]
     for k in range(first, last):
         x = value[k]
-        row = w[index[k] % n_rows]
+        row = w[row_of(index[k], n_rows)]
         for label in range(step.size):
             row[label] += x * step[label]
 

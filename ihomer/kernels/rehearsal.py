@@ -3,13 +3,14 @@
 import numpy as np
 
 from ihomer.kernels.common import inner, jit
-from ihomer.kernels.hidden import N_UNITS, hidden_score, hidden_step, wake_rows
+from ihomer.kernels.hidden import N_UNITS, hidden_score, hidden_step, measure_strength, wake_rows, weigh_by_relevance
 from ihomer.kernels.linear import linear_score, linear_step, padded
 from ihomer.kernels.odds import MOST_ODDS, NEGATIVE, POSITIVE, UNOBSERVED, bounded, probability
 from ihomer.kernels.random import uniform
 
 _RATE = 1.0
 _TIMES, _HIDDEN_TIMES = 4, 2  # past events per event
+_MEASURED = 16  # events after which the strength of the units is measured again
 N_PAIRS, N_POSITIVE, N_LABELS = 0, 1, 2
 
 
@@ -46,7 +47,7 @@ def gradient_step(index, value, first, last, mark, base, rate, w, score):
 @jit
 def rehearsal_rows(
     indptr, index, value, target, weight, shrink, learn, number, size, sizes, importance, entry, entry_value, labels, base, w,
-    lower, lower_square, upper, upper_square, out, at,
+    lower, lower_square, upper, upper_square, out, at, strength, is_new, relevant, relevant_shrink,
 ):  # fmt: skip
     """Predict each row into out[row, :, at:at + 2]; if `learn`, step on it, then on some of the last `size` events, drawn at
     random: four by the logistic regression, of which two by the hidden layer.
@@ -55,16 +56,21 @@ def rehearsal_rows(
     importance : float64[slots]; entry : int32[slots, width]; entry_value : float32[slots, width]
     labels : int32[slots, most]; base : place of the log-odds in `out` that the models start from
     w : float32[rows of weights + 1, labels or more]; lower, lower_square, upper, upper_square : see `ihomer.kernels.hidden`
+    strength : float32[units], see `weigh_by_relevance`; is_new, relevant, relevant_shrink : of `Rows`, the last two out
     """
     n_labels = out.shape[1]
     width = padded(n_labels, min(w.shape[1], upper.shape[1]))
     score, hidden = np.empty(width, np.float32), np.empty(width, np.float32)
     unit, back = np.empty(N_UNITS + 1, np.float32), np.empty(N_UNITS, np.float32)
     start, mark = np.empty(n_labels), np.empty(n_labels, np.uint8)
+    lanes = np.empty(N_UNITS // 2, np.float32)
     for row in range(out.shape[0]):
         first, last = indptr[row], indptr[row + 1]
         linear_score(index, value, first, last, w, score)
         hidden_score(index, value, first, last, lower, upper, unit, hidden)
+        relevant_shrink[row] = weigh_by_relevance(
+            index, is_new, first, last, lower, strength, lanes, relevant, relevant_shrink[row]
+        )
         for label in range(n_labels):
             start[label] = out[row, label, base]
             out[row, label, at] = bounded(float(score[label]) + start[label], MOST_ODDS)
@@ -93,3 +99,5 @@ def rehearsal_rows(
                 hidden_score(past, values, np.int64(0), stop, lower, upper, unit, hidden)
                 hidden_step(past, values, np.int64(0), stop, mark, start, importance[slot], lower, lower_square, upper,
                             upper_square, unit, hidden, back)  # fmt: skip
+        if (n + 1) % _MEASURED == 0:
+            measure_strength(upper, np.int64(width), strength)

@@ -13,6 +13,8 @@ _MOST = 5.0  # standard deviations from the mean is the largest value on the sca
 _FAR = 20.0  # standard deviations from the mean, from which a value counts in the sums as one at `_MOST`
 _LEAST_COUNT = 10.0  # values from which the sums tell what is far
 _BLOCK = 25.0  # values after which it is asked whether the feature has another scale by now
+_RARITY = 0.3  # by this much more counts a feature among the relevant values that e times fewer events have
+_SURE = 100.0  # events as if every feature had been seen in so many: of few events it cannot be said how rare it is
 _LONG = 50_000.0  # events after which the sums are halved: the scale follows the stream
 COUNT, TOTAL, SQUARE, MISSING = 0, 1, 2, 3  # of a feature: values, their sum and sum of squares; events without one
 BLOCK_COUNT, BLOCK_TOTAL, BLOCK_SQUARE, BLOCK_FAR = 4, 5, 6, 7  # the first three of the block being filled; how many far out
@@ -36,6 +38,7 @@ class Pairs(NamedTuple):
     is_new: np.ndarray  # bool[pairs], no event had it before
     scaled: np.ndarray  # float64[pairs], values on the scale of their features
     raw: np.ndarray  # float64[pairs], values as given
+    relevant: np.ndarray  # float64[pairs], scaled, more where the feature is rare
 
 
 @inner
@@ -137,7 +140,8 @@ def to_unit_length(values, is_new, size):
     if largest > 0.0:
         for k in range(size):
             if not is_new[k]:
-                square += (values[k] / largest) ** 2
+                share = values[k] / largest
+                square += share * share
     norm = largest * math.sqrt(square) if square > 0.0 else 1.0
     known, total = 0.0, 0.0
     for k in range(size):
@@ -162,7 +166,7 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
         is_present = k < last and (u == n_usual or x_index[k] <= usual[u])
         f = x_index[k] if is_present else usual[u]
         u += u < n_usual and usual[u] == f
-        value, is_new, is_missing, s = 0.0, False, False, scale.sums[f]
+        value, is_new, is_missing, rarity, s = 0.0, False, False, 1.0, scale.sums[f]
         if is_present:
             value, is_new = x_value[k], s[COUNT] == 0.0
             is_missing = math.isnan(value)
@@ -171,6 +175,8 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
             if learn:
                 s[MISSING] += 1.0
         elif is_present:
+            if not is_usual(s[COUNT], s[TOTAL], s[SQUARE], seen - 1.0 - s[MISSING]):
+                rarity += _RARITY * math.log((seen + _SURE) / (s[COUNT] + 1.0 + _SURE))
             mean, spread = take_in(value, s, seen, learn)
         else:
             mean, spread = scale_of(s[COUNT], s[TOTAL], s[SQUARE], seen - s[MISSING])
@@ -180,6 +186,7 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
         if not is_missing and (is_present or mean != 0.0):
             pairs.feature[size], pairs.is_present[size], pairs.is_new[size] = f, is_present, is_new
             pairs.scaled[size], pairs.raw[size] = on_scale(value, mean, spread), value
+            pairs.relevant[size] = rarity * pairs.scaled[size]
             size += 1
     return size, n_renewed
 
@@ -187,7 +194,10 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
 @inner
 def room_for_pairs(most):
     """Return room for so many pairs."""
-    return Pairs(np.empty(most, np.int32), np.empty(most, np.bool_), np.empty(most, np.bool_), np.empty(most), np.empty(most))
+    return Pairs(
+        np.empty(most, np.int32), np.empty(most, np.bool_), np.empty(most, np.bool_), np.empty(most), np.empty(most),
+        np.empty(most),
+    )  # fmt: skip
 
 
 @inner
@@ -201,8 +211,8 @@ def halve(sums, n_seen):
 
 @jit
 def scale_rows(
-    x_indptr, x_index, x_value, start, stop, learn, sums, n_seen, usual, n_usual, row, indptr, feature, is_present, scaled, raw,
-    shrink,
+    x_indptr, x_index, x_value, start, stop, learn, sums, n_seen, usual, n_usual, row, indptr, feature, is_present, is_new,
+    scaled, raw, relevant, shrink,
 ):  # fmt: skip
     """Write rows with each feature on its scale, and as given, both at unit length, from `row` on; rows start..row-1 are done.
 
@@ -210,10 +220,12 @@ def scale_rows(
     gets a pair too. A row is scaled with itself taken into the sums; without `learn` they are left as they were. A feature
     that no event had before takes no part in the length, so that an answer does not depend on whether its name is known
     already; what is learned from is the row times `shrink`, which is of unit length with it.
+    A relevant value is a scaled one times 1 + 0.3 ln((events + 100) / (events with the feature + 100)) where the feature is not
+    usual: that two events share a rare feature says more than that they share a common one.
 
     sums ... n_usual : of `Scale`
-    indptr : int64[rows + 1]; feature, is_present : int32[room], bool[room]; scaled, raw : float32[room], out
-    shrink : float32[2, rows], scaled and raw, out
+    indptr : int64[rows + 1], feature : int32[room], is_present, is_new : bool[room], scaled, raw, relevant : float32[room], out
+    shrink : float32[3, rows], scaled, raw and relevant, out
     Return the row before which it stopped, for want of room if it is not `stop`, and how many pairs the longest row has.
     """
     scale, most = Scale(sums, n_seen, usual, n_usual), np.int64(0)
@@ -227,11 +239,13 @@ def scale_rows(
         if width > renewed.size:
             pairs, renewed = room_for_pairs(2 * width), np.empty(2 * width, np.int32)
         size, n_renewed = scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed)
-        shrink[0, row - start] = to_unit_length(pairs.scaled, pairs.is_new.copy(), size)
-        shrink[1, row - start] = to_unit_length(pairs.raw, pairs.is_new, size)
         for k in range(size):
-            feature[used + k], is_present[used + k] = pairs.feature[k], pairs.is_present[k]
-            scaled[used + k], raw[used + k] = pairs.scaled[k], pairs.raw[k]
+            feature[used + k], is_present[used + k], is_new[used + k] = pairs.feature[k], pairs.is_present[k], pairs.is_new[k]
+        shrink[0, row - start] = to_unit_length(pairs.scaled, pairs.is_new.copy(), size)
+        shrink[1, row - start] = to_unit_length(pairs.raw, pairs.is_new.copy(), size)
+        shrink[2, row - start] = to_unit_length(pairs.relevant, pairs.is_new, size)
+        for k in range(size):
+            scaled[used + k], raw[used + k], relevant[used + k] = pairs.scaled[k], pairs.raw[k], pairs.relevant[k]
         row += 1
         indptr[row - start], most = used + size, max(most, size)
         if learn:

@@ -16,7 +16,7 @@ from ihomer.experts.rehearsal import _MOST_LABELS as MOST_PAST_LABELS
 from ihomer.experts.rehearsal import _MOST_PAIRS, Rehearsal
 from ihomer.experts.rehearsal import _WINDOW as PAST
 from ihomer.experts.ridge import _MOST_PLACES, Ridge
-from ihomer.kernels.hidden import N_UNITS, START
+from ihomer.kernels.hidden import MOST_RELEVANCE, N_UNITS, START
 from ihomer.kernels.ridge import AT_ONCE, WAITING
 from ihomer.kernels.window import MOST_PAIRS, N_LABELS, N_PAIRS, N_POSITIVE, NUMBER, UNITS, WIDTH_BITS
 from ihomer.saved.fields import Fields, held, next_power
@@ -89,6 +89,7 @@ def _fill_rehearsal(expert: Rehearsal, f: Fields, room: Room) -> None:
     expert._lower_square = f.array("_lower_square", np.float64, (n_rows,), 0.0)
     expert._upper = f.array("_upper", np.float32, (N_UNITS + 1, room.width))
     expert._upper_square = f.array("_upper_square", np.float64, (N_UNITS + 1,), START)
+    expert._strength = f.array("_strength", np.float32, (N_UNITS,), 0.0, MOST_RELEVANCE)
     _check_stored(f, expert._sizes, expert._entry, expert._labels, room, 0)
 
 

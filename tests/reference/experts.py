@@ -22,6 +22,9 @@ class Row(NamedTuple):
     shrink: float = 1.0  # what is learned from is the row times it, scaled
     raw_shrink: float = 1.0  # and raw
     absent: frozenset = frozenset()  # features of the pairs that the event itself does not have
+    new: frozenset = frozenset()  # features that no event had before
+    relevant: dict | None = None  # feature -> value by how much depends on the feature, the row of unit length
+    relevant_shrink: float = 1.0
 
 
 def sigmoid(z):
@@ -57,16 +60,18 @@ class SlowScale:
         self.n_seen = 0.0
 
     def row(self, x, learn):
-        """Return the pairs on the scale of their features, and as given, both of unit length without the features that are
-        new, and by what each is to be multiplied to be so with them; None stands for missing.
+        """Return the pairs on the scale of their features, as given, and on the scale with rare features counting more, each of
+        unit length without the features that are new and with what it is to be multiplied by to be so with them; None stands
+        for missing.
         """
         seen = self.n_seen + 1.0
         kept = self.sums if learn else dict(self.sums)
         new = {f for f, v in x.items() if v is not None and self.sums.get(f, (0.0,))[0] == 0.0}
         usual = {f for f, (*sums, missing) in kept.items() if self.is_usual(*sums, seen - 1.0 - missing)}
-        scaled, raw = {}, {}
+        scaled, raw, relevant = {}, {}, {}
         for f in sorted({*x, *usual}):
             count, total, square, missing = kept.get(f, (0.0, 0.0, 0.0, 0.0))
+            rarity = 1.0 if f in usual else 1.0 + 0.3 * math.log((seen + 100.0) / (count + 101.0))
             v = x.get(f, 0.0)
             if v is None:
                 kept[f] = count, total, square, missing + 1.0
@@ -87,14 +92,13 @@ class SlowScale:
             mean, spread = self.scale(count, total, square, seen - missing)
             if f in x or mean != 0.0:
                 scaled[f], raw[f] = clamp((v - mean) / spread, -5.0, 5.0) if spread > 0.0 else 0.0, v
+                relevant[f] = rarity * scaled[f]
         if learn:
             self.n_seen = seen
             if seen > self.long:
                 self.n_seen /= 2.0
                 self.sums = {f: tuple(s / 2.0 for s in sums) for f, sums in self.sums.items()}
-        scaled, shrink = unit(scaled, new)
-        raw, raw_shrink = unit(raw, new)
-        return scaled, raw, shrink, raw_shrink
+        return [unit(x, new) for x in (scaled, raw, relevant)]
 
     def note(self, f, v, far, seen):
         """Go on from the last 25 values alone if these are on another scale."""
@@ -143,6 +147,15 @@ def unit(x, new):
 def shrunk(row):
     """The row as it is learned from, in float32 as it is kept: products that are equal there must be equal here."""
     return row._replace(scaled={f: single(row.shrink * v) for f, v in row.scaled.items()})
+
+
+def by_relevance(row, relevance):
+    """The relevant values of a row by how much depends on their features, and what is learned from is these times."""
+    known = [relevance[f] for f in row.relevant if f not in row.new]
+    if not sum(known):
+        return row.relevant, row.relevant_shrink
+    even = 0.3 * sum(known) / len(known)
+    return unit({f: v * math.sqrt(relevance[f] + even) for f, v in row.relevant.items()}, row.new)
 
 
 class SlowFrequency:
@@ -286,6 +299,7 @@ class SlowHidden:
         self.lower = {}  # feature -> weight of each unit
         self.upper = {}  # (unit or CONSTANT, label) -> weight
         self.square = {}  # feature, or ("up", unit) -> 0.03 and the summed squared gradients, the mean over the row
+        self.strength = [0.0] * 64  # of each unit, what the labels' scores depend on it
 
     def pairs(self, x):
         return [(CONSTANT, BIAS), *((f % self.n_rows, v) for f, v in x.items())]
@@ -299,6 +313,14 @@ class SlowHidden:
     def start(self, f):
         number = 2**32 if f == CONSTANT else f
         return [0.17 * (2.0 * uniform(64, number, j) - 1.0) for j in self.UNITS]
+
+    def relevance(self, x):
+        """How fast the labels' log-odds move with each feature, as if all units were active."""
+        rows = {f: self.lower.get(f % self.n_rows, [0.0] * len(self.strength)) for f in x}
+        return {f: sum(u * u * s for u, s in zip(row, self.strength, strict=True)) for f, row in rows.items()}
+
+    def measure_strength(self, n_labels):
+        self.strength = [sum(self.upper.get((j, label), 0.0) ** 2 for label in range(n_labels)) for j in self.UNITS]
 
     def descend(self, row, base, rate):
         for f, _ in self.pairs(row.scaled):
@@ -338,6 +360,7 @@ class SlowRehearsal:
         self.number = 0
         self.weights = {}  # (feature, label) -> weight
         self.hidden = SlowHidden(most_weights)
+        self.told = []  # of each row so far, the relevant values and what is learned from is these times
 
     def grow(self, n_labels, n_features):
         pass
@@ -346,6 +369,7 @@ class SlowRehearsal:
         return sum(v * self.weights.get((f, label), 0.0) for f, v in [(CONSTANT, BIAS), *x.items()])
 
     def step(self, row, base, learn):
+        self.told.append(by_relevance(row, self.hidden.relevance(row.relevant)))
         _, hidden = self.hidden.forward(row.scaled, len(base))
         result = [
             [clamp(s + start, -MOST_ODDS, MOST_ODDS) for s in (self.score(row.scaled, label), hidden[label])]
@@ -366,6 +390,8 @@ class SlowRehearsal:
             if time < 2:
                 self.hidden.descend(past, base, 1.0)
         self.number += 1
+        if self.number % 16 == 0:
+            self.hidden.measure_strength(len(base))
         return result
 
     def descend(self, row, base, rate):
@@ -399,7 +425,8 @@ def without_labels(row, labels):
 
 
 def without_features(row, features):
-    return row._replace(scaled={f: v for f, v in row.scaled.items() if f not in features})
+    scaled, relevant = ({f: v for f, v in x.items() if f not in features} for x in (row.scaled, row.relevant))
+    return row._replace(scaled=scaled, relevant=relevant)
 
 
 class SlowBayes:

@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from .experts import Row, clamp, log_odds, shrunk, sigmoid, single, without_features, without_labels
+from .experts import Row, clamp, log_odds, sigmoid, single, without_features, without_labels
 from .mixing import solve
 
 
@@ -17,16 +17,16 @@ class Past(NamedTuple):
 
 def kept(row):
     """The row as it is kept."""
-    row = shrunk(row)
-    return row._replace(scaled={f: math.floor(32767.0 * clamp(v, -1.0, 1.0) + 0.5) for f, v in row.scaled.items()})
+    values = {f: single(row.relevant_shrink * v) for f, v in row.relevant.items()}
+    return row._replace(relevant={f: math.floor(32767.0 * clamp(v, -1.0, 1.0) + 0.5) for f, v in values.items()})
 
 
 def product(row, past):
     """Dot product of a row and one that is kept, each step rounded to 32 bits, in the order of the row's features."""
     total = 0.0
-    for f, v in row.scaled.items():
-        if f in past.scaled:
-            total = single(total + single(single(v / 32767.0) * past.scaled[f]))
+    for f, v in row.relevant.items():
+        if f in past.relevant:
+            total = single(total + single(single(v / 32767.0) * past.relevant[f]))
     return total
 
 
@@ -64,7 +64,7 @@ class SlowNeighbours:
         self.nearest = [e.number for e, _ in near]
         answers = self.vote(near[:5], prior), self.regress(near, prior)
         if learn:
-            steps = {number: in_steps(kernel(single(row.shrink * p))) for number, p in products.items()}
+            steps = {number: in_steps(kernel(single(row.relevant_shrink * p))) for number, p in products.items()}
             self.events = [*self.events, Past(self.number, kept(row), steps)][-self.window :]
             self.number += 1
         return [list(odds) for odds in zip(*answers, strict=True)]
