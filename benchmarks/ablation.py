@@ -14,6 +14,7 @@ Log-loss is the sum over labels of the negative logarithm of what the observed v
 import argparse
 import json
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,15 @@ from benchmarks.common import DATA, RESULTS, events_of, labels_of, matrices, wri
 from benchmarks.scores import SCORES, SETS, answers_of, scores_of
 from ihomer import IHOMERClassifier, LabelPartition
 from ihomer.decoding import OBJECTIVES
-from ihomer.experts import EXPERTS
+from ihomer.experts import EXPERTS, Rows
+from ihomer.experts.neighbours import Neighbours
+
+
+class PlainNeighbours(Neighbours):
+    """Neighbours by distances in which all features count the same, whether much depends on them or not."""
+
+    def run(self, rows: Rows, *args: Any, **kwargs: Any) -> None:
+        super().run(rows._replace(relevant=rows.scaled, shrink=rows.shrink[[0, 1, 0]]), *args, **kwargs)
 
 
 class RandomPartition(LabelPartition):
@@ -45,6 +54,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     **{f"without {name}": {"experts": tuple(other for other in ALL if other != name)} for name in ALL},
     **{f"{name} alone": {"experts": (name,)} for name in ALL},
+    "neighbours by plain distance": {"neighbours": PlainNeighbours},
     "mean instead of learned mixing": {"mixing": "mean"},
     "with trees": WITH_TREES,
     "with trees, one cluster": {**WITH_TREES, "clustering": LabelPartition(split_test="never")},
@@ -100,10 +110,11 @@ class Recorder:
 
 
 def probabilities(
-    X: Any, Y: np.ndarray, each: bool, paper: bool = False, **settings: Any
+    X: Any, Y: np.ndarray, each: bool, paper: bool = False, neighbours: type[Neighbours] = Neighbours, **settings: Any
 ) -> tuple[np.ndarray, dict[str, float], np.ndarray]:
     """Return the model's probabilities for each event before it was learned, each expert's log-loss, and the answers."""
-    model = IHOMERClassifier.paper(**settings) if paper else IHOMERClassifier(**settings)
+    with patch.dict(EXPERTS, neighbours=neighbours):
+        model = IHOMERClassifier.paper(**settings) if paper else IHOMERClassifier(**settings)
     model._admit(list(range(Y.shape[1])), [])  # all labels known from the start: the columns are theirs
     recorder = Recorder(model)
     answers = answers_of(model, X, Y)

@@ -45,7 +45,8 @@ class IHOMERClassifier(StreamClassifier):
         watches the answers, sees a drift.
     experts
         Which experts are mixed: some of ``"frequency"``, ``"neighbours"``, ``"linear"``, ``"rehearsal"`` (a linear model and a
-        layer of hidden units that go over past events again), ``"ridge"``, ``"bayes"``, ``"tree"``.
+        layer of hidden units that go over past events again; the units tell the neighbours which features matter),
+        ``"ridge"``, ``"bayes"``, ``"tree"``.
         ``("tree",)`` alone is the published model: answers are then the labels of p > 1/2, whatever `objective` says.
     mixing
         ``"learned"``, or ``"mean"``: all experts the same weight.

@@ -3,9 +3,11 @@
 import numpy as np
 from scipy import sparse
 
-from benchmarks.ablation import RandomPartition
+from benchmarks.ablation import PlainNeighbours, RandomPartition, probabilities
 from benchmarks.simple import nearest_neighbours, previous_labelset
 from ihomer import LabelPartition
+from ihomer.experts import EXPERTS
+from ihomer.experts.neighbours import Neighbours
 
 
 def test_nearest_neighbours_by_hand():
@@ -36,3 +38,16 @@ def test_random_partition_keeps_the_sizes_and_mixes_the_labels():
     assert sizes[0] == sizes[1]
     assert len(sizes[0]) > 1
     assert found.cluster_index.tolist() != mixed.cluster_index.tolist()
+
+
+def test_neighbours_that_know_which_features_matter_beat_those_that_do_not():
+    """Two of 40 features say which of four labels apply, and only both together."""
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(1500, 40))
+    quarter = 2 * (X[:, 3] > 0.0) + (X[:, 17] > 0.0)
+    Y = (quarter[:, None] == np.arange(4)).astype(np.uint8)
+    _, losses, _ = probabilities(X, Y, True)
+    _, plain, _ = probabilities(X, Y, True, neighbours=PlainNeighbours)
+    assert EXPERTS["neighbours"] is Neighbours
+    assert losses["local ridge"] < 0.8 * plain["local ridge"]
+    assert losses["5 neighbours"] < 0.9 * plain["5 neighbours"]

@@ -19,7 +19,10 @@ _LEAST_COMMON = 16
 
 
 class Neighbours(Expert):
-    """Votes of the 5 nearest of the last 2,048 events, and a kernel ridge regression among the 32 nearest."""
+    """Votes of the 5 nearest of the last 2,048 events, and a kernel ridge regression among the 32 nearest.
+
+    Nearest by `Rows.relevant`, in which each feature counts by how rare it is and how much depends on it.
+    """
 
     outputs = ("5 neighbours", "local ridge")
     start = (0.1, 0.25)
