@@ -24,14 +24,16 @@ from benchmarks.scores import SCORES, SETS, answers_of, scores_of
 from ihomer import IHOMERClassifier, LabelPartition
 from ihomer.decoding import OBJECTIVES
 from ihomer.experts import EXPERTS, Rows
-from ihomer.experts.neighbours import Neighbours
+from ihomer.experts.rehearsal import Rehearsal
 
 
-class PlainNeighbours(Neighbours):
-    """Neighbours by distances in which all features count the same, whether much depends on them or not."""
+class SilentRehearsal(Rehearsal):
+    """Rehearsal that tells no other expert how much depends on each feature: to these all count the same."""
 
     def run(self, rows: Rows, *args: Any, **kwargs: Any) -> None:
-        super().run(rows._replace(relevant=rows.scaled, shrink=rows.shrink[[0, 1, 0]]), *args, **kwargs)
+        super().run(rows, *args, **kwargs)
+        rows.relevant[:] = rows.scaled
+        rows.shrink[2] = rows.shrink[0]
 
 
 class RandomPartition(LabelPartition):
@@ -54,7 +56,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     **{f"without {name}": {"experts": tuple(other for other in ALL if other != name)} for name in ALL},
     **{f"{name} alone": {"experts": (name,)} for name in ALL},
-    "neighbours by plain distance": {"neighbours": PlainNeighbours},
+    "all features alike": {"rehearsal": SilentRehearsal},
     "mean instead of learned mixing": {"mixing": "mean"},
     "with trees": WITH_TREES,
     "with trees, one cluster": {**WITH_TREES, "clustering": LabelPartition(split_test="never")},
@@ -110,10 +112,10 @@ class Recorder:
 
 
 def probabilities(
-    X: Any, Y: np.ndarray, each: bool, paper: bool = False, neighbours: type[Neighbours] = Neighbours, **settings: Any
+    X: Any, Y: np.ndarray, each: bool, paper: bool = False, rehearsal: type[Rehearsal] = Rehearsal, **settings: Any
 ) -> tuple[np.ndarray, dict[str, float], np.ndarray]:
     """Return the model's probabilities for each event before it was learned, each expert's log-loss, and the answers."""
-    with patch.dict(EXPERTS, neighbours=neighbours):
+    with patch.dict(EXPERTS, rehearsal=rehearsal):
         model = IHOMERClassifier.paper(**settings) if paper else IHOMERClassifier(**settings)
     model._admit(list(range(Y.shape[1])), [])  # all labels known from the start: the columns are theirs
     recorder = Recorder(model)

@@ -45,8 +45,8 @@ class IHOMERClassifier(StreamClassifier):
         watches the answers, sees a drift.
     experts
         Which experts are mixed: some of ``"frequency"``, ``"neighbours"``, ``"linear"``, ``"rehearsal"`` (a linear model and a
-        layer of hidden units that go over past events again; the units tell the neighbours which features matter),
-        ``"ridge"``, ``"bayes"``, ``"tree"``.
+        layer of hidden units that go over past events again; the units tell ``"neighbours"``, ``"linear"`` and ``"ridge"``
+        which features matter), ``"bayes"``, ``"tree"``.
         ``("tree",)`` alone is the published model: answers are then the labels of p > 1/2, whatever `objective` says.
     mixing
         ``"learned"``, or ``"mean"``: all experts the same weight.
@@ -91,7 +91,7 @@ class IHOMERClassifier(StreamClassifier):
     ...     score.update(y, model.predict_one(x))
     ...     model.learn_one(x, y)
     >>> score
-    MicroF1: 63.12%
+    MicroF1: 63.22%
     """
 
     def __init__(

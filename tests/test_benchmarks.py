@@ -3,11 +3,11 @@
 import numpy as np
 from scipy import sparse
 
-from benchmarks.ablation import PlainNeighbours, RandomPartition, probabilities
+from benchmarks.ablation import RandomPartition, SilentRehearsal, probabilities
 from benchmarks.simple import nearest_neighbours, previous_labelset
 from ihomer import LabelPartition
 from ihomer.experts import EXPERTS
-from ihomer.experts.neighbours import Neighbours
+from ihomer.experts.rehearsal import Rehearsal
 
 
 def test_nearest_neighbours_by_hand():
@@ -47,7 +47,7 @@ def test_neighbours_that_know_which_features_matter_beat_those_that_do_not():
     quarter = 2 * (X[:, 3] > 0.0) + (X[:, 17] > 0.0)
     Y = (quarter[:, None] == np.arange(4)).astype(np.uint8)
     _, losses, _ = probabilities(X, Y, True)
-    _, plain, _ = probabilities(X, Y, True, neighbours=PlainNeighbours)
-    assert EXPERTS["neighbours"] is Neighbours
+    _, plain, _ = probabilities(X, Y, True, rehearsal=SilentRehearsal)
+    assert EXPERTS["rehearsal"] is Rehearsal
     assert losses["local ridge"] < 0.8 * plain["local ridge"]
     assert losses["5 neighbours"] < 0.9 * plain["5 neighbours"]

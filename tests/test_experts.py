@@ -330,7 +330,7 @@ def test_features_fight_for_places(monkeypatch):
 def test_ridge_recovers_planted_weights():
     """Label l applies iff the first of two nominal features has the value l: y = sqrt(2) x_l exactly."""
     rng = random.Random(0)
-    fast = Fast("ridge")
+    fast = Fast("ridge", alike=True)
     events = []
     for _ in range(3000):
         a, b = rng.randrange(4), rng.randrange(4)

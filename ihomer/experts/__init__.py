@@ -12,12 +12,12 @@ __all__ = ["EXPERTS", "Expert", "Rows"]
 
 EXPERTS: dict[str, type[Expert]] = {
     "frequency": Frequency,
-    "linear": Linear,
     "rehearsal": Rehearsal,
     "neighbours": Neighbours,
+    "linear": Linear,
     "ridge": Ridge,
     "bayes": Bayes,
 }
 """Name of a family of experts -> its class. "frequency" is always there, and first: the others start from its rate.
-"rehearsal" comes before "neighbours", whom it tells which features matter.
+"rehearsal" comes before those that it tells which features matter.
 """

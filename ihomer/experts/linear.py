@@ -8,12 +8,12 @@ from ihomer.kernels.linear import linear_rows
 
 __all__ = ["Linear", "fitted"]
 
-_RATES = np.array([0.5, 2.0, 6.0])  # of the models of scaled features, which start from the label's rate
+_RATES = np.array([0.5, 2.0, 6.0])  # of the models of relevant features, which start from the label's rate
 _RAW_RATES = np.array([2.0])  # of those of features as given, which start from nothing and so follow the last events
 
 
 class Linear(Expert):
-    """Logistic regressions by stochastic gradient descent, on scaled and on given values, at several rates."""
+    """Logistic regressions by stochastic gradient descent, on relevant and on given values, at several rates."""
 
     outputs = ("linear, rate 0.5", "linear, rate 2", "linear, rate 6", "linear, raw values")
     start = (0.04, 0.04, 0.04, 0.04)
@@ -28,7 +28,7 @@ class Linear(Expert):
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int, known: bool = False) -> None:
         linear_rows(
-            rows.indptr, rows.feature, rows.scaled, rows.raw, rows.target, rows.weight, rows.shrink, learn, known, _RATES,
+            rows.indptr, rows.feature, rows.relevant, rows.raw, rows.target, rows.weight, rows.shrink, learn, known, _RATES,
             _RAW_RATES, 0, self._weights, self._raw_weights, out, at,
         )  # fmt: skip
 

@@ -70,14 +70,14 @@ def models_row(index, value, first, last, mark, weight, learn, known, rates, bas
 
 @jit
 def linear_rows(
-    indptr, index, scaled, raw, target, weight, shrink, learn, known, rates, raw_rates, base, weights, raw_weights, out, at
+    indptr, index, relevant, raw, target, weight, shrink, learn, known, rates, raw_rates, base, weights, raw_weights, out, at
 ):  # fmt: skip
     """Predict each row into out[row, :, at + m] for each model m, unless it is `known`, and learn it if `learn`: first the
     models of scaled values, which start from place `base` of `out`, then those of values as given, which start from nothing.
 
     s_l = base_l + W_l x,  W_l += rate * (y_l - 1 / (1 + exp(-s_l))) x
     indptr, index, scaled, raw : the rows, of unit length; target : uint8[rows, labels]; weight : float64[rows]
-    shrink : float32[2, rows], what a row, scaled and as given, is multiplied by before it is learned
+    relevant, raw, shrink : of `Rows`
     rates, raw_rates : float64[models]; out : float32[rows, labels, outputs]
     weights, raw_weights : float32[models, rows of weights + 1, labels or more]
     """
@@ -88,7 +88,7 @@ def linear_rows(
         first, last, mark = indptr[row], indptr[row + 1], target[row, :n_labels]
         own = min(weight[row], _MOST_WEIGHT)
         models_row(
-            index, scaled, first, last, mark, own * shrink[0, row], learn, known, rates, np.int64(base), weights, score,
+            index, relevant, first, last, mark, own * shrink[2, row], learn, known, rates, np.int64(base), weights, score,
             out[row], np.int64(at),
         )  # fmt: skip
         models_row(

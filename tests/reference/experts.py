@@ -258,7 +258,7 @@ class SlowLinear:
 
     def pairs(self, row, m):
         self.n_features = max(self.n_features, *(f + 1 for f in row.scaled), 0)
-        x = row.raw if m == 3 else row.scaled
+        x = row.raw if m == 3 else row.relevant
         return [(CONSTANT, BIAS), *((f % self.n_rows, v) for f, v in x.items())]
 
     def step(self, row, base, learn):
@@ -272,7 +272,7 @@ class SlowLinear:
                 found.append(s)
                 if learn and label not in row.unobserved:
                     error = (label in row.positive) - sigmoid(s)
-                    rate = self.RATES[m] * min(row.weight, 8.0) * (row.raw_shrink if m == 3 else row.shrink)
+                    rate = self.RATES[m] * min(row.weight, 8.0) * (row.raw_shrink if m == 3 else row.relevant_shrink)
                     for f, v in pairs:
                         weights[f, label] = weights.get((f, label), 0.0) + rate * error * v
             result.append(found)
@@ -568,14 +568,14 @@ class SlowRidge:
                 y = float(label in row.positive)
                 seen = label not in row.unobserved
                 errors.append([seen * (y - scores[0][label]), seen * 6.0 * (y - sigmoid(result[label][1]))])
-            self.give_places(row.scaled)
-            x = {place: v * (1.0 if place == 0 else row.shrink) for place, v in self.placed(row).items()}
+            self.give_places(row.relevant)
+            x = {place: v * (1.0 if place == 0 else row.relevant_shrink) for place, v in self.placed(row).items()}
             self.learn(x, row.weight, errors)
         return result
 
     def placed(self, row):
         """The row by the places of its features."""
-        return {0: BIAS} | {self.place_of[f]: v for f, v in row.scaled.items() if f in self.place_of}
+        return {0: BIAS} | {self.place_of[f]: v for f, v in row.relevant.items() if f in self.place_of}
 
     def learn(self, x, weight, errors):
         places = range(len(self.holder))
