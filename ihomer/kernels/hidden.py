@@ -77,7 +77,7 @@ def measure_strength(upper, places, strength):
         total = 0.0
         for label in range(places):
             total += float(upper[j, label]) * float(upper[j, label])
-        strength[j] = min(total, MOST_RELEVANCE)
+        strength[j] = total if total < MOST_RELEVANCE else MOST_RELEVANCE  # so also where it is no number
 
 
 @inner
