@@ -231,3 +231,13 @@ def test_pictures_have_the_same_bytes_again(result: dict[str, Any], tmp_path: Pa
 
 def test_curves_are_smoothed_over_the_past() -> None:
     assert pictures.smoothed(np.array([1.0, 2.0, 3.0, 5.0]), 2).tolist() == [1.0, 1.5, 2.5, 4.0]
+
+
+def test_models_that_are_run_anew_take_the_place_of_the_old_ones_alone() -> None:
+    rows = {"MLHAT": {"loss": 1}, "default": {"loss": 2}}
+    old = {"complete": True, "n_events": 5, "spans": {}, "kinds": {"sudden": {"starts": 3, "models": rows}}}
+    new = {**old, "kinds": {"sudden": {"starts": 3, "models": {"default": {"loss": 7}}}}}
+    found = command.merged(new, old)
+    assert list(found["kinds"]["sudden"]["models"].items()) == [("default", {"loss": 7}), ("MLHAT", {"loss": 1})]
+    with pytest.raises(ValueError, match="other streams"):
+        command.merged({**new, "n_events": 6}, old)

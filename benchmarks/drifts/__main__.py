@@ -3,6 +3,7 @@
 python -m benchmarks.drifts            # about twenty minutes on one core
 python -m benchmarks.drifts --quick    # two kinds, ours alone, one seed, shorter streams: under a minute
 python -m benchmarks.drifts --write    # and write results/drift_kinds.json and results/drift_kinds_*.svg
+python -m benchmarks.drifts --write --only default "default, no detector"    # some models; the others' results stay
 python -m benchmarks.drifts --draw     # only draw the pictures of the result on file, anew
 
 A stream has 5,000 events, 12 labels in 4 groups and 10 numbers; what drifts does so from event 2,500 on. The generator has
@@ -57,6 +58,7 @@ def measure(n_events: int, n_seeds: int, wanted: tuple[str, ...], models: list[s
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.drifts", description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="write result and pictures")
+    parser.add_argument("--only", nargs="+", choices=list(MODELS), default=list(MODELS), metavar="MODEL")
     parser.add_argument("--seeds", type=int, default=5, help="streams of each kind; the slow models take fewer")
     parser.add_argument("--quick", action="store_true", help="a small part, to see that it works; nothing is written")
     parser.add_argument("--draw", action="store_true", help="only draw the pictures of the result on file")
@@ -72,10 +74,22 @@ def main() -> None:
         return
     # A shell that starts this in the background may have interrupts ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    result = measure(N_EVENTS, arguments.seeds, (), list(MODELS))
+    result = measure(N_EVENTS, arguments.seeds, (), arguments.only)
     if arguments.write:
+        if set(arguments.only) != set(MODELS):
+            result = merged(result, json.loads((RESULTS / f"{NAME}.json").read_text()))
         write(NAME, result)
         draw(result, RESULTS)
+
+
+def merged(result: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    """Return a result with the models that it lacks from an older one of the same streams."""
+    if any(result[name] != old[name] for name in ("n_events", "spans")) or result["kinds"].keys() != old["kinds"].keys():
+        raise ValueError("the result on file is of other streams")
+    for kind, row in result["kinds"].items():
+        both = {**old["kinds"][kind]["models"], **row["models"]}
+        row["models"] = {name: both[name] for name in MODELS if name in both}
+    return {**result, "complete": result["complete"] and old["complete"]}
 
 
 def draw(result: dict[str, Any], folder: Path) -> None:
