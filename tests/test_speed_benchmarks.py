@@ -67,8 +67,8 @@ def _counted_by_running(calls: list[Any], folder: Path) -> list[list[int]]:
 def test_operations_by_formula_are_those_that_the_kernels_do(tmp_path: Path) -> None:
     """The kernels run uncompiled on numbers that count; what a bound has replaced by a constant counts no more there."""
     calls = _calls()
-    # How many sizes of answers are looked at is not known from outside, nor whether the last of the steps that wait changes P;
-    # hidden units that are silent are the constant 0.
+    # How many sizes of answers are looked at is not known from outside; hidden units that are silent, and steps of ridge that
+    # fill up the last four, are the constant 0.
     near_enough = {"decode_rows": 0.1, "rehearsal_rows": 0.05, "ridge_rows": 0.1}
     assert {name for _, name, _, _ in calls} == set(COUNTERS)
     for (_, name, _, count), (flops, special) in zip(calls, _counted_by_running(calls, tmp_path), strict=True):
