@@ -57,6 +57,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     **{f"without {name}": {"experts": tuple(other for other in ALL if other != name)} for name in ALL},
     **{f"{name} alone": {"experts": (name,)} for name in ALL},
     "all features alike": {"rehearsal": SilentRehearsal},
+    "no model of whole labelsets": {"decoding": {"score_rate": 0.0}},
+    "no exchange of labels": {"decoding": {"n_exchanges": 0}},
     "mean instead of learned mixing": {"mixing": "mean"},
     "with trees": WITH_TREES,
     "with trees, one cluster": {**WITH_TREES, "clustering": LabelPartition(split_test="never")},
@@ -112,13 +114,25 @@ class Recorder:
 
 
 def probabilities(
-    X: Any, Y: np.ndarray, each: bool, paper: bool = False, rehearsal: type[Rehearsal] = Rehearsal, **settings: Any
+    X: Any,
+    Y: np.ndarray,
+    each: bool,
+    paper: bool = False,
+    rehearsal: type[Rehearsal] = Rehearsal,
+    decoding: dict[str, float] | None = None,
+    **settings: Any,
 ) -> tuple[np.ndarray, dict[str, float], np.ndarray]:
-    """Return the model's probabilities for each event before it was learned, each expert's log-loss, and the answers."""
+    """Return the model's probabilities for each event before it was learned, each expert's log-loss, and the answers.
+
+    `decoding` holds what is another in the decoder than its class says.
+    """
     with patch.dict(EXPERTS, rehearsal=rehearsal):
         model = IHOMERClassifier.paper(**settings) if paper else IHOMERClassifier(**settings)
     model._admit(list(range(Y.shape[1])), [])  # all labels known from the start: the columns are theirs
     recorder = Recorder(model)
+    if model._ensemble is not None:
+        for name, value in (decoding or {}).items():
+            setattr(model._ensemble.decoder, name, value)
     answers = answers_of(model, X, Y)
     p = np.vstack(recorder.p)
     losses: dict[str, float] = {}

@@ -293,16 +293,16 @@ def _halvings(products: NDArray[np.float32], m: int) -> int:
 
 
 def decoded(a: Arguments, b: Arguments) -> Count:
-    """Count the balanced answer; see `_weighing`, `_joining`, `_answering` and `_noting` for its parts.
+    """Count the balanced answer; see `_weighing`, `_joining`, `_answering`, `_noting` and `_scored` for its parts.
 
-    How many sizes of answers are looked at for the best expected F1 is not to be seen from outside: the size of the answer
-    and one more are counted.
+    How many sizes of answers are looked at for the best expected F1, and how often a label is exchanged, is not to be seen from
+    outside: the size of the answer and one more are counted, and one look at all exchanges.
     """
-    if len(b[0]) <= a[8] or (a[6] and a[10][N_EVENTS] == b[10][N_EVENTS]):  # nothing was done but to ask for room
+    if len(b[0]) <= a[12] or (a[10] and a[16][N_EVENTS] == b[16][N_EVENTS]):  # nothing was done but to ask for room
         return Count()
-    odds, target = a[0][0], a[4][0]
-    header, ends, pool, weights, tally = a[10], a[14], a[15], a[23], a[28]
-    weighed, found, proba, answer = Weighed(*b[32], b[33]), b[34], b[35][0], b[36][0]
+    odds, target = a[0][0], a[8][0]
+    header, ends, pool, weights, tally = a[16], a[20], a[21], a[30], a[35]
+    weighed, found, proba, answer = Weighed(*b[39], b[40]), b[42], b[43][0], b[44][0]
     posterior = weighed.posterior
     labels, n_sets = len(odds), int(header[N_SETS])
     met = tally[:, 0, decoding.SIZE] > 0.0
@@ -310,8 +310,11 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     active = active_of(p)
     near_sets, new = weighed.live[: int(found[decoding.N_LIVE])], float(found[decoding.NEW])
     count = Count(2 * met.sum() + 2 * labels, met.sum() + labels, 9 * labels, 9 * labels)
+    n, width = _pairs(a[2]), _padded(labels, a[28].shape[1])
+    rows = 4 * (n + 1) * width
+    count = count.plus(Count(0 if a[11] else width * (1 + 2 * n), 0, 8 * n + rows))
     count = count.plus(_weighing(ends, pool, active, n_sets, len(near_sets), labels))
-    count = count.plus(_lifting(a[2][0], n_sets, a[19], int(header[N_EVENTS]), weighed.lift))
+    count = count.plus(_lifting(a[6][0], n_sets, a[25], int(header[N_EVENTS]), weighed.lift))
     sizes = np.diff(ends)[near_sets]
     weighty = (1.0 - new) * posterior[near_sets] > 1e-6
     largest_seen = int(min(sizes[weighty].max(initial=1), len(active)))
@@ -322,7 +325,7 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     n_inputs = weights.shape[1] - 1
     final = Count((2 + _LOG_ODDS) * met.sum() + _PROBABILITY * labels, met.sum() + labels, 32 * labels + 16 * labels)
     count = count.plus(final)
-    if not a[6]:
+    if not a[10]:
         return count.plus(Count((1 + 3 * n_inputs) * labels))
     known = target[:labels] != UNOBSERVED
     curved = int((proba * (1.0 - proba) > _LEAST_CURVATURE)[known].sum())
@@ -330,7 +333,15 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     count = count.plus(_mix(labels, n_inputs, 0, int(known.sum()), curved)).plus(_noting(noted))
     if not known.all():  # the labelset is not learned
         return count
-    return count.plus(Count(45 * len(near_sets) + 85, 6, labels + 32 * len(near_sets), 48 * labels + 72))
+    count = count.plus(_scored(n, width, int(sizes[posterior[near_sets] > 1e-6].sum())))
+    return count.plus(Count(60 * len(near_sets) + 150, 6, labels + 40 * len(near_sets), 48 * labels + 72))
+
+
+def _scored(n: int, width: int, n_members: int) -> Count:
+    """Count the step of the scores of labels: 1 for each label of a labelset that may apply; 3 for each error, and 2 P + 2 for
+    the weights of each label.
+    """
+    return Count(n_members + width * (5 + 2 * n) + 3, 0, 0, 4 * (n + 1) * width)
 
 
 def active_of(p: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -342,8 +353,8 @@ def active_of(p: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _weighing(ends: Any, pool: Any, active: Any, n_sets: int, n_live: int, n_labels: int) -> Count:
-    """Count the weighing of all seen labelsets: a sum and a product over the members of each that its signature, 64 bits for 64
-    labels, does not rule out, 14 operations and ln for each possible one, exp for each label that may apply and each live set.
+    """Count the weighing of all seen labelsets: two sums and a product over the members of each that its signature, 64 bits for
+    64 labels, does not rule out, 16 operations and ln for each possible one, exp for each label that may apply and each live set.
     """
     is_active = np.zeros(n_labels, bool)
     is_active[active] = True
@@ -353,9 +364,9 @@ def _weighing(ends: Any, pool: Any, active: Any, n_sets: int, n_live: int, n_lab
     has_bit[active % len(has_bit)] = True
     let_through, possible = (np.bincount(owner, ~good[members % len(good)], n_sets) == 0 for good in (has_bit, is_active))
     walked, n_possible = int(size[let_through].sum()), int((let_through & possible).sum())
-    flops = 2 * walked + 14 * n_possible + 2 * n_live
+    flops = 3 * walked + 16 * n_possible + 2 * n_live
     read = 8 * n_sets * min(N_WORDS, (n_labels + 63) // 64) + 4 * walked + 48 * n_possible
-    return Count(flops, n_possible + 1 + len(active) + n_live, read, 8 * (n_sets + 3 * n_possible) + 4 * n_sets)
+    return Count(flops, n_possible + 1 + len(active) + n_live, read, 8 * (n_sets + 4 * n_possible) + 4 * n_sets)
 
 
 def _lifting(alike: Any, n_sets: int, latest: Any, now: int, lift: Any) -> Count:
@@ -391,12 +402,14 @@ def _joining(p: NDArray[np.float64], n_sets: int, n_members: int) -> tuple[Count
 
 def _answering(n_active: int, largest: int, tried: int, size: int) -> Count:
     """Count the choice of an answer: 5 for each of 24 thresholds and 8 bands; 105 for each active label's worth; 4 A k for the
-    mass and for each size the gains of the best expected F1; for each answer tried 2 A, and 3 k for each of its labels.
+    mass and for each size the gains of the best expected F1; for each answer tried 2 A, and 3 k for each of its labels; for the
+    best exchange twice the gains, and 7 for each active label.
     """
     thresholds = decoding.N_THRESHOLDS
     flops = 8 * (thresholds - 1) + (5 + 5 * decoding.N_BANDS) * thresholds + 4 + n_active * (4 * thresholds + 9)
     flops += n_active * largest + (size + 2) * (3 * n_active * largest + 3)
     flops += tried * (2 * n_active + 3 * size * largest + size + 6)
+    flops += 6 * n_active * largest + 7 * n_active + 4 * size
     return Count(flops, tried, 16 * thresholds * n_active)
 
 

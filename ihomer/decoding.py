@@ -6,16 +6,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ihomer.experts.base import Alike, larger
+from ihomer.experts.linear import fitted
 from ihomer.kernels.decoding import DONE, N_BANDS, N_FOUND, N_MET, N_TALLIES, N_THRESHOLDS, N_WAYS, N_WEIGHTS, decode_rows
-from ihomer.kernels.labelsets import COUNT, KEEP_RECENT, N_EVENTS, N_LATEST, N_MEMBERS, N_SETS, N_WORDS, RECENT
+from ihomer.kernels.labelsets import COUNT, KEEP_RECENT, N_EVENTS, N_FACTORS, N_LATEST, N_MEMBERS, N_SETS, N_WORDS, RECENT
 from ihomer.kernels.mixing import own_start, weights_start
 
-__all__ = ["OBJECTIVES", "Decoder"]
+__all__ = ["OBJECTIVES", "Decoder", "Features"]
 
 OBJECTIVES = ("hamming", "subset", "example_f1", "micro_f1", "macro_f1", "balanced")
 
-
 _MICRO_F1 = OBJECTIVES.index("micro_f1")
+
+
+class Features(NamedTuple):
+    """The features of some rows: row r has the pairs feature[indptr[r]:indptr[r + 1]] with their values."""
+
+    indptr: NDArray[np.int64]
+    feature: NDArray[np.int32]
+    value: NDArray[np.float32]
+    shrink: NDArray[np.float32]  # [rows]: learned from is the row times it
+
+    @classmethod
+    def none(cls, n_rows: int) -> "Features":
+        """Return rows without features."""
+        return cls(np.zeros(n_rows + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), np.ones(n_rows, np.float32))
 
 
 class Workings(NamedTuple):
@@ -23,15 +37,17 @@ class Workings(NamedTuple):
 
     inputs: NDArray[np.float32]  # [labels, 2]
     final: NDArray[np.float64]
-    weights_of_sets: NDArray[np.float64]  # [4, sets]
+    weights_of_sets: NDArray[np.float64]  # [5, sets]
     live: NDArray[np.int32]
+    score: NDArray[np.float32]  # [width of a row of weights]
     found: NDArray[np.float64]
 
     @classmethod
-    def to(cls, n_labels: int, n_sets: int) -> "Workings":
-        """Return room for so many labels and labelsets."""
+    def to(cls, n_labels: int, n_sets: int, width: int) -> "Workings":
+        """Return room for so many labels and labelsets, and for the scores of labels whose rows of weights have some width."""
         weights_of_sets, live = np.empty((N_WEIGHTS, n_sets)), np.empty(n_sets, np.int32)
-        return cls(np.empty((n_labels, 2), np.float32), np.empty(n_labels), weights_of_sets, live, np.zeros(N_FOUND))
+        score = np.empty(width, np.float32)
+        return cls(np.empty((n_labels, 2), np.float32), np.empty(n_labels), weights_of_sets, live, score, np.zeros(N_FOUND))
 
 
 class Answers(NamedTuple):
@@ -53,12 +69,16 @@ class Decoder:
         How many labelsets are remembered; where there are more, the rarer half is forgotten.
     """
 
+    score_rate = 0.3  # of the model of whole labelsets; 0 for none
+    n_exchanges = 4  # labels that the balanced answer may differ by from the best labelset seen
+
     def __init__(self, objective: str, most_labelsets: int) -> None:
         self._objective = OBJECTIVES.index(objective)
         self._most = most_labelsets
         self._header = np.zeros(3, np.int64)
-        self._factor = np.array([1.0, 0.3, 0.1, 0.2])
-        self._information = 20.0 * np.eye(4)
+        self._factor = np.array([1.0, 0.3, 0.1, 0.2, 0.5])
+        self._information = 20.0 * np.eye(N_FACTORS)
+        self._score_weights = np.zeros((1, 1, 0), np.float32)
         self._novelty = np.array([[-1.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
         self._latest = np.full(N_LATEST, -1, np.int32)
         self._weights, self._weights_information = weights_start(0, (1.0, 1.0))
@@ -68,11 +88,11 @@ class Decoder:
         self._tally = np.zeros((0, N_THRESHOLDS, 2))
         self._events = np.zeros(N_TALLIES)
         self._asked: Answers | None = None  # the last answer, if nothing was learned since: often it is learned next
-        self._workings = Workings.to(0, 0)
+        self._workings = Workings.to(0, 0, 0)
         self._empty(min(64, most_labelsets))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_asked": None, "_workings": Workings.to(0, 0)}
+        return {**self.__dict__, "_asked": None, "_workings": Workings.to(0, 0, 0)}
 
     def _empty(self, room: int) -> None:
         """Start with no labelset, and room for some."""
@@ -91,6 +111,10 @@ class Decoder:
         """How many labelsets are remembered."""
         return int(self._header[N_SETS])
 
+    def grow(self, n_labels: int, n_features: int) -> None:
+        """Make room for labels and features."""
+        self._score_weights = fitted(self._score_weights, n_labels, n_features)
+
     def run(
         self,
         odds: NDArray[np.float64],
@@ -100,14 +124,17 @@ class Decoder:
         learn: bool,
         alike: Alike | None = None,
         known: bool = False,
+        features: Features | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return probabilities and answers, [rows, labels], for log-odds; learn each row in turn if `learn`.
 
         `rate` holds the log-odds of how often each label has applied, float32[rows, labels]; `alike` the past events like each
-        row, by their numbers as this decoder has learned them. With `known` there is one row, the last that was asked
-        about, and nothing has changed since.
+        row, by their numbers as this decoder has learned them; `features` those of the rows, none if it is None. With `known`
+        there is one row, the last that was asked about, and nothing has changed since.
         """
         n_labels = odds.shape[1]
+        if n_labels > self._score_weights.shape[2]:
+            self.grow(n_labels, 0)
         if n_labels > len(self._own):
             own = own_start(1 << (n_labels - 1).bit_length(), 2)
             own[: len(self._own)] = self._own
@@ -117,14 +144,16 @@ class Decoder:
         known = known and learn and self._objective != _MICRO_F1 and asked is not None and _same(asked.odds, odds)
         now = asked if known and asked is not None else Answers(odds, np.empty(odds.shape), np.empty(odds.shape, np.bool_))
         near = Alike.to(len(odds), 0) if alike is None else alike
+        x = Features.none(len(odds)) if features is None else features
         row, status = 0, None
         while status != DONE:
             workings = self._fitted_workings(n_labels)
             row, status = decode_rows(
-                odds, rate, *near, target, weight, learn, known, row, self._objective, self._header, self._table, self._hashes,
-                self._signatures, self._ends, self._pool, self._stats, self._total_count, self._last_seen, self._latest,
-                self._factor, self._information, self._novelty, self._weights, self._weights_information, self._own,
-                self._total, self._bands, self._tally[:n_labels], self._events, *workings, now.proba, now.answer,
+                odds, rate, *x, *near, target, weight, learn, known, row, self._objective, self.score_rate, self.n_exchanges,
+                self._header, self._table, self._hashes, self._signatures, self._ends, self._pool, self._stats,
+                self._total_count, self._last_seen, self._latest, self._factor, self._information, self._score_weights[0],
+                self._novelty, self._weights, self._weights_information, self._own, self._total, self._bands,
+                self._tally[:n_labels], self._events, *workings, now.proba, now.answer,
             )  # fmt: skip
             if status != DONE:
                 self._make_room(n_labels)
@@ -136,7 +165,7 @@ class Decoder:
     def _fitted_workings(self, n_labels: int) -> Workings:
         """Return room for what an answer is made from: what the last one was made from, where that has the same size."""
         if len(self._workings.final) != n_labels or len(self._workings.live) != len(self._hashes):
-            self._workings = Workings.to(n_labels, len(self._hashes))
+            self._workings = Workings.to(n_labels, len(self._hashes), self._score_weights.shape[2])
         return self._workings
 
     def _make_room(self, n_labels: int) -> None:
@@ -178,6 +207,7 @@ class Decoder:
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         """Start labels anew, and drop the labelsets with one of them."""
         self._asked = None
+        self._score_weights[:, :, labels[labels < self._score_weights.shape[2]]] = 0.0
         known = labels[labels < len(self._own)]
         self._own[known] = own_start(len(known), 2)
         self._tally[labels[labels < len(self._tally)]] = 0.0
@@ -188,6 +218,11 @@ class Decoder:
         gone = np.unique(owner[np.isin(self._pool[:used], labels)])
         if len(gone):
             self._keep(np.setdiff1d(np.arange(n_sets), gone), len(self._hashes))
+
+    def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
+        """Start features anew, bool[features]."""
+        gone = np.flatnonzero(forgotten)
+        self._score_weights[:, gone[gone < self._score_weights.shape[1] - 1]] = 0.0
 
 
 def _same(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ihomer.decoding import Decoder
+from ihomer.decoding import Decoder, Features
 from ihomer.encoder import Batch
 from ihomer.experts import EXPERTS, Expert
 from ihomer.experts.base import Alike, Outputs, Rows
@@ -85,6 +85,7 @@ class Ensemble:
             return
         self._room = (n_labels, n_features)
         self._scale.grow(n_features)
+        self.decoder.grow(n_labels, n_features)
         for expert in self._experts:
             expert.grow(n_labels, n_features)
 
@@ -104,7 +105,8 @@ class Ensemble:
             self._asked = Asked(batch.x_index, batch.x_value, tree, out)
         inputs, rate = self._inputs(out)
         odds = self.mixture.run(inputs, rate, rows.target, rows.weight, learn)
-        return self.decoder.run(odds, rate, rows.target, rows.weight, learn, self._alike(), known)
+        features = Features(rows.indptr, rows.feature, rows.relevant, rows.shrink[2])
+        return self.decoder.run(odds, rate, rows.target, rows.weight, learn, self._alike(), known, features)
 
     def _alike(self) -> Alike | None:
         """Return the past events like the rows that were run last, if an expert looks for such."""
@@ -156,6 +158,7 @@ class Ensemble:
         """Start features anew, bool[features]."""
         self._asked = None
         self._scale.forget_features(forgotten)
+        self.decoder.forget_features(forgotten)
         for expert in self._experts:
             expert.forget_features(forgotten)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ihomer.decoding import OBJECTIVES, Decoder
+from ihomer.decoding import OBJECTIVES, Decoder, Features
 from ihomer.experts.base import Alike
 from ihomer.kernels.common import jit
 from ihomer.kernels.decoding import EXACT, F1
@@ -18,6 +18,7 @@ from tests.reference import decoding as slow
 # The twins add up in different orders. Numbers of 32 bits lie between, but the two then round to the same one, but for a
 # share of 1e-8 of cases; so the difference stays near 1e-13, and 1e-9 is far from it and from any change of a formula.
 CLOSE = 1e-9
+N_FEATURES = 6
 
 
 # Streams ---------------------------------------------------------------------------------------------------------------
@@ -57,15 +58,32 @@ def alike_to(at):
     return {number: rng.gauss(0.12, 0.12) for number in sorted(numbers) if number >= 0}
 
 
+def features_of(at):
+    """The features of event number `at`, and what they are multiplied by before they are learned from."""
+    rng = random.Random(-at)
+    value = {f: slow.single(rng.gauss(0.0, 0.5)) for f in sorted(rng.sample(range(N_FEATURES), rng.randrange(5)))}
+    return value, slow.single(rng.choice((1.0, 0.9)))
+
+
+def feature_arrays(start, n_events):
+    """The features of events as arrays."""
+    rows = [features_of(start + i) for i in range(n_events)]
+    indptr = np.cumsum([0, *(len(x) for x, _ in rows)])
+    feature = np.array([f for x, _ in rows for f in x], np.int32)
+    value = np.array([v for x, _ in rows for v in x.values()], np.float32)
+    return Features(indptr, feature, value, np.array([shrink for _, shrink in rows], np.float32))
+
+
 def run(decoder, events, learn=True, start=None, known=False):
-    """Decode and learn events of equally many labels, the first of which has number `start` if there are events alike."""
+    """Decode and learn events of equally many labels; the first has number `start` if they have features and others alike."""
     if start is None:
         return decoder.run(*arrays(events), learn)
+    decoder.grow(len(events[0][0]), N_FEATURES)
     found = [alike_to(start + i) for i in range(len(events))]
     number, share = np.full((len(events), 16), -1), np.zeros((len(events), 16))
     for i, row in enumerate(found):
         number[i, : len(row)], share[i, : len(row)] = list(row), list(row.values())
-    return decoder.run(*arrays(events), learn, Alike(number, share), known)
+    return decoder.run(*arrays(events), learn, Alike(number, share), known, feature_arrays(start, len(events)))
 
 
 def bits(decoder):
@@ -86,6 +104,9 @@ def assert_same_memory(fast, twin):
     assert fast._novelty[:, 0].tolist() == pytest.approx(twin.labelsets.novelty, abs=CLOSE)
     assert fast._events[[EXACT, F1]].tolist() == pytest.approx([twin.right, twin.f1], abs=CLOSE)
     assert fast._weights[0].tolist() == pytest.approx(twin.mixing.shared, abs=CLOSE)
+    weights = {(slow.CONSTANT if f == len(fast._score_weights[0]) - 1 else f, label): w
+               for f, row in enumerate(fast._score_weights[0].tolist()) for label, w in enumerate(row) if w != 0.0}  # fmt: skip
+    assert weights == pytest.approx({key: w for key, w in twin.scores.weights.items() if w != 0.0}, abs=CLOSE)
 
 
 def compare(objective, events, most=8192, forget=None):
@@ -96,7 +117,8 @@ def compare(objective, events, most=8192, forget=None):
         if forget and at in forget:
             fast.forget_labels(np.array(forget[at], np.int32))
             twin.forget_labels(forget[at])
-        event = twin.decode(q, rate, alike_to(at))
+        x, shrink = features_of(at)
+        event = twin.decode(q, rate, alike_to(at), x)
         proba, answer = run(fast, [(q, rate, target, weight)], start=at)
         assert proba[0].tolist() == pytest.approx(event.proba, abs=CLOSE), at
         if event.lead <= CLOSE:
@@ -104,7 +126,7 @@ def compare(objective, events, most=8192, forget=None):
         else:
             assert set(np.flatnonzero(answer[0])) == event.answer, (at, event.lead)
         event.answer = frozenset(np.flatnonzero(answer[0]).tolist())  # both count the same answer, also where two are as good
-        twin.learn(event, target, weight)
+        twin.learn(event, target, weight, shrink)
     assert_same_memory(fast, twin)
     return ties
 

@@ -13,6 +13,7 @@ from ihomer.kernels.expected import (
     add_seen,
     best_expected_f1,
     expected_f1,
+    gains_of_size,
 )  # fmt: skip
 from ihomer.kernels.labelsets import (
     N_EVENTS,
@@ -24,13 +25,17 @@ from ihomer.kernels.labelsets import (
     count_set,
     find_set,
     learn_factors,
+    learn_scores,
     lift_of_near,
+    score_labels,
     set_hash,
     weigh_sets,
     write_factors,
 )  # fmt: skip
+from ihomer.kernels.linear import padded
 from ihomer.kernels.mixing import mix_learn, mix_row
 from ihomer.kernels.odds import POSITIVE, UNOBSERVED, bounded, log_odds, probability
+from ihomer.kernels.random import mix
 
 HAMMING, SUBSET, EXAMPLE_F1, MICRO_F1, MACRO_F1, BALANCED = 0, 1, 2, 3, 4, 5
 DONE, FULL = 0, 1
@@ -58,7 +63,7 @@ N_EVENTS_FADED, N_MET, EXACT, F1 = 0, 1, 2, 3
 N_TALLIES = 4
 N_LIVE, NEW, FIRST, SECOND, KNOWN = 0, 1, 2, 3, 4  # what was found out about the seen labelsets: see `answer_row`
 N_FOUND = 5
-N_WEIGHTS = 4  # of a labelset, for one event
+N_WEIGHTS = 5  # of a labelset, for one event
 
 
 class Tallies(NamedTuple):
@@ -204,8 +209,19 @@ def f1_worth(events):
 
 
 @inner
+def probability_of(h, log_p, case, sets, posterior):
+    """Return the probability of a set of active labels, by its hash: from the seen labelsets, or as a new one of independent
+    labels, whose log-probability is `log_p`.
+    """
+    found = find_set(h, sets)
+    if found >= 0:
+        return (1.0 - case.new) * posterior[found]
+    return case.new * math.exp(min(log_p, 0.0)) / (1.0 - case.covered)
+
+
+@inner
 def set_probability(chosen, case, sets, posterior, members):
-    """Return the probability of a set of active labels: from the seen labelsets, or as a new one of independent labels.
+    """Return the probability of a set of active labels.
 
     chosen : uint8[active]; posterior : float64[sets]; members : int32[labels + 1], work space
     """
@@ -215,10 +231,7 @@ def set_probability(chosen, case, sets, posterior, members):
             members[size] = case.active[j]
             log_p += case.odds[case.active[j]]
             size += 1
-    found = find_set(set_hash(members, np.int64(0), size), sets)
-    if found >= 0:
-        return (1.0 - case.new) * posterior[found]
-    return case.new * math.exp(min(log_p, 0.0)) / (1.0 - case.covered)
+    return probability_of(set_hash(members, np.int64(0), size), log_p, case, sets, posterior)
 
 
 @inner
@@ -271,8 +284,41 @@ def worth_of(chosen, case, joint, value, f1_counts, sets, posterior, members):
 
 
 @inner
-def balanced(case, p, joint, sets, weighed, tallies, members, gain, trial, chosen):
-    """Write the set of largest worth among the seen labelsets that are probable, and the best ones for each single score.
+def best_exchange(answer, worth, case, joint, value, f1_counts, sets, posterior, more, fewer):
+    """Return the place of the active label that, put into an answer or taken out of it, makes it worth most, and that worth; -1
+    if none makes it worth more than `worth`. See `worth_of`.
+
+    answer : uint8[active]; value, more, fewer : float64[64], the last two work space
+    """
+    size, h, log_p, values, f1_more, f1_fewer = np.int64(0), np.uint64(0), case.log_none, 0.0, 0.0, 0.0
+    for j in range(case.n_active):
+        size += answer[j]
+    gains_of_size(size + 1, joint.sizes, case.n_active, joint.largest, more)
+    gains_of_size(size - 1, joint.sizes, case.n_active, joint.largest, fewer)
+    for j in range(case.n_active):
+        if answer[j]:
+            h += mix(np.uint64(case.active[j]) + np.uint64(1))
+            log_p += case.odds[case.active[j]]
+            values, f1_more, f1_fewer = values + value[j], f1_more + more[j], f1_fewer + fewer[j]
+    best, best_worth = np.int64(-1), worth
+    for j in range(case.n_active):
+        own, q = mix(np.uint64(case.active[j]) + np.uint64(1)), case.odds[case.active[j]]
+        if answer[j]:
+            p = probability_of(h - own, log_p - q, case, sets, posterior)
+            e_f1 = f1_fewer - fewer[j] if size > 1 else joint.none
+            found = values - value[j] + (p + f1_counts * e_f1)
+        else:
+            p = probability_of(h + own, log_p + q, case, sets, posterior)
+            found = values + value[j] + (p + f1_counts * (f1_more + more[j]))
+        if found > best_worth:
+            best, best_worth = np.int64(j), found
+    return best, best_worth
+
+
+@inner
+def balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, gain, trial, chosen):
+    """Write the set of largest worth among the seen labelsets that are probable, and the best ones for each single score, with
+    up to `n_exchanges` labels put in or taken out, each the one by which it gains most.
 
     p : float64[labels]; gain, trial : float64[64], uint8[64], work space
     """
@@ -300,6 +346,12 @@ def balanced(case, p, joint, sets, weighed, tallies, members, gain, trial, chose
         if worth > best_worth:
             best_worth = worth
             copy_first(chosen, answer, case.n_active)
+    fewer = np.empty(MOST_ACTIVE)
+    for _ in range(n_exchanges):
+        j, best_worth = best_exchange(answer, best_worth, case, joint, value, f1_counts, sets, posterior, gain, fewer)
+        if j < 0:
+            break
+        answer[j] = 1 - answer[j]
     copy_first(answer, chosen, case.n_active)
 
 
@@ -363,9 +415,10 @@ def note_way(target, chosen, case, tally):
 
 
 @inner
-def learn_labelset(target, odds, weight, found, novelty, sets, weighed, members):
+def learn_labelset(target, odds, score, weight, rate, index, value, first, last, w, found, novelty, sets, weighed, members):
     """Take the labelset of an event in; one with unobserved labels is not known and not taken.
 
+    score : float32[labels or more], u of `score_labels`, overwritten; rate : of its step
     found : float64[5], what `answer_row` found out about the seen labelsets
     """
     header = sets.header
@@ -380,24 +433,28 @@ def learn_labelset(target, odds, weight, found, novelty, sets, weighed, members)
             size += 1
     h = set_hash(members, np.int64(0), size)
     number, n_live = find_set(h, sets), np.int64(found[N_LIVE])
-    w = min(weight, 8.0)
+    own = min(weight, 8.0)
     if number >= 0 and n_live > 0:
         write_factors(number, found[KNOWN], sets, weighed)
-        likely = 0.0
+        likely, scored = 0.0, 0.0
         for k in range(size):
             likely += odds[members[k]]
-        learn_factors(number, likely, w, n_live, sets, weighed)
+            scored += score[members[k]]
+        learn_factors(number, likely, scored, own, n_live, sets, weighed)
+        learn_scores(number, rate * own, n_live, sets, weighed, index, value, first, last, w, score)
     if number < 0:
         number = add_set(h, members, size, sets)
     if header[N_SETS] > 1:
         is_new = 1.0 if sets.stats[number, 0] == 0.0 else 0.0
-        learn_novelty(w * (is_new - found[NEW]), found[FIRST], found[SECOND], novelty)
+        learn_novelty(own * (is_new - found[NEW]), found[FIRST], found[SECOND], novelty)
     count_set(number, weight, sets)
     header[N_EVENTS] += 1
 
 
 @inner
-def answer_for_micro_f1(case, p, joint, sets, weighed, tallies, target, learn, members, gain, trial, chosen):
+def answer_for_micro_f1(
+    case, p, joint, sets, weighed, tallies, n_exchanges, target, learn, members, gain, trial, chosen
+):  # fmt: skip
     """Write the answer of the way to answer whose micro-F1 has been best so far, and count what each is worth if `learn`."""
     rule = best_way(tallies.total, N_WAYS)
     final = np.zeros(MOST_ACTIVE, np.uint8)
@@ -407,7 +464,7 @@ def answer_for_micro_f1(case, p, joint, sets, weighed, tallies, target, learn, m
         elif way == MOST_PROBABLE:
             most_probable(case, sets, weighed.posterior, members, chosen)
         else:
-            balanced(case, p, joint, sets, weighed, tallies, members, gain, trial, chosen)
+            balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, gain, trial, chosen)
         if rule == way:
             copy_first(chosen, final, case.n_active)
         if learn:
@@ -418,7 +475,7 @@ def answer_for_micro_f1(case, p, joint, sets, weighed, tallies, target, learn, m
 
 
 @inner
-def choose_answer(objective, case, p, joint, sets, weighed, tallies, target, learn, members, answer):
+def choose_answer(objective, n_exchanges, case, p, joint, sets, weighed, tallies, target, learn, members, answer):
     """Write the answer of an objective to `answer`, bool[labels]. p : float64[labels], probabilities"""
     for label in range(p.size):
         answer[label] = p[label] > 0.5 if objective == HAMMING else False
@@ -430,9 +487,11 @@ def choose_answer(objective, case, p, joint, sets, weighed, tallies, target, lea
     elif objective == MACRO_F1:
         above_own(p, case, tallies, chosen)
     elif objective == BALANCED:
-        balanced(case, p, joint, sets, weighed, tallies, members, gain, trial, chosen)
+        balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, gain, trial, chosen)
     elif objective == MICRO_F1:
-        answer_for_micro_f1(case, p, joint, sets, weighed, tallies, target, learn, members, gain, trial, chosen)
+        answer_for_micro_f1(
+            case, p, joint, sets, weighed, tallies, n_exchanges, target, learn, members, gain, trial, chosen
+        )
     if objective != HAMMING:
         for j in range(case.n_active):
             answer[case.active[j]] = chosen[j]
@@ -440,8 +499,8 @@ def choose_answer(objective, case, p, joint, sets, weighed, tallies, target, lea
 
 @inner
 def answer_row(
-    q, rate, alike, alike_share, target, learn, objective, sets, novelty, weights, own, tallies, inputs, final, weighed, found,
-    p, place, members, sizes, proba, answer,
+    q, score, rate, alike, alike_share, target, learn, objective, n_exchanges, sets, novelty, weights, own, tallies, inputs,
+    final, weighed, found, p, place, members, sizes, proba, answer,
 ):  # fmt: skip
     """Write the probabilities and the answer of a row, and what they were made from; see `decode_rows`.
 
@@ -457,7 +516,7 @@ def answer_row(
         log_none += math.log(1.0 - p[label])
     n_active = active_labels(p, active, place)
     known = lift_of_near(alike, alike_share, sets, weighed.lift)
-    n_live, best, covered = weigh_sets(q, log_none, known, place, sets, weighed)
+    n_live, best, covered = weigh_sets(q, score, log_none, known, place, sets, weighed)
     new, first, second = novelty_of(n_live, covered, weighed.posterior[best] if best >= 0 else 1.0, novelty)
     found[N_LIVE], found[NEW], found[FIRST], found[SECOND], found[KNOWN] = n_live, new, first, second, known
     sizes[:n_active, : n_active + 1] = 0.0
@@ -475,25 +534,28 @@ def answer_row(
         proba[label] = probability(final[label])
     case = Case(n_active, active, place, q, rate, log_none, new, covered, best, n_live)
     joint = Joint(none + none_new, max(largest, largest_new), sizes)
-    choose_answer(objective, case, proba, joint, sets, weighed, tallies, target, learn, members, answer)
+    choose_answer(objective, n_exchanges, case, proba, joint, sets, weighed, tallies, target, learn, members, answer)
 
 
 @jit
 def decode_rows(
-    odds, rate, alike, alike_share, target, weight, learn, known, start, objective, header, table, hashes, signatures, ends,
-    pool, stats, total_count, last_seen, latest, factor, information, novelty, weights, weights_information, own, total, bands,
-    tally, events, inputs, final, weights_of_sets, live, found, proba, answer,
+    odds, rate, indptr, index, value, shrink, alike, alike_share, target, weight, learn, known, start, objective, score_rate,
+    n_exchanges, header, table, hashes, signatures, ends, pool, stats, total_count, last_seen, latest, factor, information, w,
+    novelty, weights, weights_information, own, total, bands, tally, events, inputs, final, weights_of_sets, live, score, found,
+    proba, answer,
 ):  # fmt: skip
     """Turn mixed log-odds, float64[rows, labels], into probabilities and answers, row by row from `start`; learn if `learn`.
 
     The labelset is one of those seen, P = (1 - r) P(S), or, with probability r, of independent labels. The marginals of that
     are mixed with the log-odds themselves, which gives `proba`, float64[rows, labels]; answer : bool[rows, labels], out.
     rate : float32[rows, labels], log-odds of how often each label has applied
+    indptr, index, value, shrink : the features of the rows, and what they are multiplied by before they are learned from
+    score_rate, w : rate of `learn_scores`, and its weights; n_exchanges : see `balanced`
     alike, alike_share : int64[rows, m], float64[rows, m], past events like each row, and what their labelsets count there
     header ... information : of `Labelsets`; novelty : of `novelty_of`; weights, weights_information, own : of the mixture
     total ... events : of `Tallies`
     What an answer is made from, and what is learned with: inputs : float32[labels, 2]; final : float64[labels];
-    weights_of_sets, live : float64[4, sets], int32[sets], of `Weighed`; found : float64[5]
+    weights_of_sets, live : float64[5, sets], int32[sets], of `Weighed`; score : float32[labels or more]; found : float64[5]
     known : these, `proba` and `answer` already hold what a call without `learn` wrote for the one row, and nothing was learned
     since. Not for micro-F1, which counts its ways to answer while it answers.
     Return (row, DONE), or (row, FULL) where there is no room for the labelset of that row.
@@ -501,26 +563,33 @@ def decode_rows(
     sets = Labelsets(
         header, table, hashes, signatures, ends, pool, stats, total_count, last_seen, latest, factor, information
     )  # fmt: skip
-    weighed = Weighed(weights_of_sets[0], weights_of_sets[1], weights_of_sets[2], weights_of_sets[3], live)
+    of_sets = weights_of_sets
+    weighed = Weighed(of_sets[0], of_sets[1], of_sets[2], of_sets[3], of_sets[4], live)
     tallies = Tallies(total, bands, tally, events)
     n_labels, room = odds.shape[1], hashes.size
     p, place, members = np.empty(n_labels), np.empty(n_labels, np.int64), np.empty(n_labels + 1, np.int32)
     sizes = np.empty((MOST_ACTIVE, MOST_ACTIVE + 1))
+    u = score[: padded(n_labels, w.shape[1])]
     gradient, work, ungrouped = np.empty((1, 3)), np.empty((3, 3, 4)), np.zeros(n_labels, np.uint8)
     for row in range(start, odds.shape[0]):
         if learn and (header[N_SETS] == room or header[N_MEMBERS] + n_labels > pool.size):
             return row, FULL
         t = target[row, :n_labels]
+        first, last = indptr[row], indptr[row + 1]
         if not known:
+            score_labels(index, value, first, last, w, u)
             answer_row(
-                odds[row], rate[row], alike[row], alike_share[row], t, learn, objective, sets, novelty, weights, own, tallies,
-                inputs, final, weighed, found, p, place, members, sizes, proba[row], answer[row],
+                odds[row], u, rate[row], alike[row], alike_share[row], t, learn, objective, n_exchanges, sets, novelty,
+                weights, own, tallies, inputs, final, weighed, found, p, place, members, sizes, proba[row], answer[row],
             )  # fmt: skip
         if learn:
             mix_learn(inputs, final, t, ungrouped, weight[row], weights, weights_information, own, gradient, work)
             note_thresholds(t, proba[row], rate[row], tallies)
             note_answer(t, answer[row], events)
-            learn_labelset(t, odds[row], weight[row], found, novelty, sets, weighed, members)
+            learn_labelset(
+                t, odds[row], u, weight[row], score_rate * shrink[row], index, value, first, last, w, found, novelty, sets,
+                weighed, members,
+            )  # fmt: skip
             if header[N_SETS] == room:  # what is forgotten now is so for the next row, whether it is learned or not
                 return row + 1, FULL
     return odds.shape[0], DONE

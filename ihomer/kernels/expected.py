@@ -109,11 +109,20 @@ def expected_f1(chosen, size, joint, n_active, largest):
 
 
 @inner
+def gains_of_size(size, joint, n_active, largest, gain):
+    """Write what each label adds to the expected F1 of an answer of so many labels: sum over k of D[l, k] 2 / (size + k)."""
+    for j in range(n_active):
+        gain[j] = 0.0
+        for k in range(1, largest + 1):
+            gain[j] += joint[j, k] * 2.0 / (size + k)
+
+
+@inner
 def best_expected_f1(none, joint, n_active, largest, gain, trial, chosen):
     """Write the set of largest expected F1 to `chosen`, uint8[active]; return its size.
 
-    For each size s the best set takes the labels of largest sum over k of D[l, k] 2 / (s + k). No set of size s is worth more
-    than 2 / (s + 1) times the sum of D.
+    For each size s the best set takes the labels that add most, see `gains_of_size`. No set of size s is worth more than
+    2 / (s + 1) times the sum of D.
     """
     best, best_size = none, np.int64(0)
     chosen[:n_active] = 0
@@ -124,10 +133,7 @@ def best_expected_f1(none, joint, n_active, largest, gain, trial, chosen):
     for size in range(1, n_active + 1):
         if 2.0 * mass / (size + 1) <= best:
             break
-        for j in range(n_active):
-            gain[j] = 0.0
-            for k in range(1, largest + 1):
-                gain[j] += joint[j, k] * 2.0 / (size + k)
+        gains_of_size(size, joint, n_active, largest, gain)
         trial[:n_active] = 0
         total = 0.0
         for _ in range(size):

@@ -7,6 +7,8 @@ import numpy as np
 
 from ihomer.kernels.common import inner
 from ihomer.kernels.linalg import solve_positive
+from ihomer.kernels.linear import linear_score, linear_step
+from ihomer.kernels.odds import MOST_ODDS, bounded
 from ihomer.kernels.random import mix
 
 N_SETS, N_EVENTS, N_MEMBERS = 0, 1, 2
@@ -23,7 +25,8 @@ _LEAST_P = 1e-6  # of a labelset from which the weights of the factors are learn
 _IMPOSSIBLE = -1e9  # log-odds of a label of negligible probability
 _NOT_COVERED = math.exp(-9.0)  # probability of a labelset that does not count as covered
 _LEAST_LOG = -700.0  # of a probability that a float can hold
-N_FACTORS = 4
+_MOST_SQUARE = 8.0  # of the errors of a step, as where four labels are taken for four others for sure: more would overshoot
+N_FACTORS = 5
 N_WORDS = 4  # of the signature of a labelset
 
 
@@ -40,8 +43,8 @@ class Labelsets(NamedTuple):
     total_count: np.ndarray  # float64[1]: weight of all events
     last_seen: np.ndarray  # int64[sets]: number of the last event with the set
     latest: np.ndarray  # int32[2048]: sets of the last events, -1 where not known
-    factor: np.ndarray  # float64[4], a of `weigh_sets`
-    information: np.ndarray  # float64[4, 4], on these
+    factor: np.ndarray  # float64[5], a of `weigh_sets`
+    information: np.ndarray  # float64[5, 5], on these
 
 
 class Weighed(NamedTuple):
@@ -51,6 +54,7 @@ class Weighed(NamedTuple):
     recency: np.ndarray  # log(recent n_S + 0.02)
     posterior: np.ndarray  # its probability
     lift: np.ndarray  # how much more it is expected among events like this one
+    score: np.ndarray  # sum of the scores of its labels
     live: np.ndarray  # int32[sets]: the numbers of the sets that matter come first
 
 
@@ -184,13 +188,15 @@ def write_factors(s, known, sets, weighed):
 
 
 @inner
-def weigh_sets(odds, log_none, known, place, sets, weighed):
+def weigh_sets(odds, score, log_none, known, place, sets, weighed):
     """Write the probability of each seen labelset S that may matter to `weighed`; return how many, the best, and how much of
     all the labels' independent probability the seen labelsets hold.
 
     Only labelsets of labels that may apply matter: place : int64[labels], -1 for a label of negligible probability.
-    log P(S) = a_1 sum over l in S of q_l + a_2 log n_S + a_3 log(recent n_S + 0.02) + a_4 lift_S + constant
-    odds : float64[labels], q; log_none : log-probability that no label applies
+    log P(S) = a_1 sum over l in S of q_l + a_2 log n_S + a_3 log(recent n_S + 0.02) + a_4 lift_S + a_5 sum over l in S of u_l
+    + constant
+    odds : float64[labels], q; score : float32[labels or more], u of `score_labels`
+    log_none : log-probability that no label applies
     known : what `lift_of_near` returned, which has written to `weighed.lift`
     """
     posterior, live, factor = weighed.posterior, weighed.live, sets.factor
@@ -204,19 +210,20 @@ def weigh_sets(odds, log_none, known, place, sets, weighed):
     largest, covered, n_possible = -1e300, 0.0, np.int64(0)
     for i in range(sets_to_weigh(place, sets, live)):
         s = np.uint32(live[i])  # unsigned: never counted from the end of an array
-        total, p = 0.0, none
+        total, p, scored = 0.0, none, 0.0
         for k in range(sets.ends[s], sets.ends[s + 1]):
             label = np.uint32(sets.pool[k])
             total += term[label]
             p *= ratio[label]
+            scored += score[label]
         if total < 0.5 * _IMPOSSIBLE:
             continue
-        weighed.likelihood[s] = total
+        weighed.likelihood[s], weighed.score[s] = total, scored
         if p > _NOT_COVERED:
             covered += p
         write_factors(s, known, sets, weighed)
         lasting = factor[0] * total + factor[1] * sets.stats[s, LOG_COUNT]
-        posterior[s] = lasting + factor[2] * weighed.recency[s] + factor[3] * weighed.lift[s]
+        posterior[s] = lasting + factor[2] * weighed.recency[s] + factor[3] * weighed.lift[s] + factor[4] * scored
         largest = max(largest, posterior[s])
         live[n_possible] = s
         n_possible += 1
@@ -238,13 +245,13 @@ def weigh_sets(odds, log_none, known, place, sets, weighed):
 
 
 @inner
-def learn_factors(true_set, true_likelihood, weight, n_live, sets, weighed):
+def learn_factors(true_set, true_likelihood, true_score, weight, n_live, sets, weighed):
     """Take a Newton step on the log-probability of the labelset that applied: a += I^-1 (f_true - mean f), a >= 0.
 
     I += covariance of the factors under the posterior
     """
     stats, live, posterior, factor, information = sets.stats, weighed.live, weighed.posterior, sets.factor, sets.information
-    likelihood, recency, lift = weighed.likelihood, weighed.recency, weighed.lift
+    likelihood, recency, lift, score = weighed.likelihood, weighed.recency, weighed.lift, weighed.score
     mean, step, square = np.zeros(N_FACTORS), np.zeros(N_FACTORS), np.zeros((N_FACTORS, N_FACTORS))
     for i in range(n_live):
         s = np.uint32(live[i])
@@ -254,17 +261,22 @@ def learn_factors(true_set, true_likelihood, weight, n_live, sets, weighed):
             mean[1] += p * stats[s, LOG_COUNT]
             mean[2] += p * recency[s]
             mean[3] += p * lift[s]
+            mean[4] += p * score[s]
     xx, yx, yy, zx, zy, zz, vx, vy, vz, vv = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    ux, uy, uz, uv, uu = 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(n_live):
         s = np.uint32(live[i])
         p = posterior[s]
         if p > _LEAST_P:
             x, y, z, v = likelihood[s] - mean[0], stats[s, LOG_COUNT] - mean[1], recency[s] - mean[2], lift[s] - mean[3]
-            px, py, pz, pv = p * x, p * y, p * z, p * v
+            u = score[s] - mean[4]
+            px, py, pz, pv, pu = p * x, p * y, p * z, p * v, p * u
             xx, yx, yy, zx, zy, zz = xx + px * x, yx + py * x, yy + py * y, zx + pz * x, zy + pz * y, zz + pz * z
             vx, vy, vz, vv = vx + pv * x, vy + pv * y, vz + pv * z, vv + pv * v
+            ux, uy, uz, uv, uu = ux + pu * x, uy + pu * y, uz + pu * z, uv + pu * v, uu + pu * u
     square[0, 0], square[1, 0], square[1, 1], square[2, 0], square[2, 1], square[2, 2] = xx, yx, yy, zx, zy, zz
     square[3, 0], square[3, 1], square[3, 2], square[3, 3] = vx, vy, vz, vv
+    square[4, 0], square[4, 1], square[4, 2], square[4, 3], square[4, 4] = ux, uy, uz, uv, uu
     for k in range(N_FACTORS):
         for j in range(k + 1):
             information[k, j] += weight * square[k, j]
@@ -272,10 +284,45 @@ def learn_factors(true_set, true_likelihood, weight, n_live, sets, weighed):
     step[1] = weight * (stats[true_set, LOG_COUNT] - mean[1])
     step[2] = weight * (recency[true_set] - mean[2])
     step[3] = weight * (lift[true_set] - mean[3])
+    step[4] = weight * (true_score - mean[4])
     work = information.copy()
     solve_positive(work, step, N_FACTORS)
     for i in range(N_FACTORS):
         factor[i] = min(max(factor[i] + step[i], 0.0), 4.0)
+
+
+@inner
+def score_labels(index, value, first, last, w, score):
+    """Write u = W' x, at most 12 in magnitude, to `score`, float32[labels or more]; see `learn_scores`."""
+    linear_score(index, value, first, last, w, score)
+    for label in range(score.size):
+        score[label] = bounded(float(score[label]), MOST_ODDS)
+
+
+@inner
+def learn_scores(true_set, rate, n_live, sets, weighed, index, value, first, last, w, error):
+    """Take a step on the log-probability of the labelset that applied: W_l += rate e_l x 8 / max(8, sum of e^2).
+
+    e_l = 1 if l is in it, else 0, less the posterior probability of l. So labels are told apart that exclude each other, which
+    models of single labels do not learn: a conditional random field over the labelsets seen (Ghamrawi and McCallum 2005).
+    w : float32[rows of weights + 1, labels or more]; error : float32[labels or more], work space
+    """
+    error[:] = 0.0
+    for k in range(sets.ends[true_set], sets.ends[true_set + 1]):
+        error[np.uint32(sets.pool[k])] = 1.0
+    for i in range(n_live):
+        s = np.uint32(weighed.live[i])
+        p = weighed.posterior[s]
+        if p > _LEAST_P:
+            for k in range(sets.ends[s], sets.ends[s + 1]):
+                error[np.uint32(sets.pool[k])] -= p
+    square = 0.0
+    for label in range(error.size):
+        square += float(error[label]) * float(error[label])
+    rate *= _MOST_SQUARE / max(square, _MOST_SQUARE)
+    for label in range(error.size):
+        error[label] *= rate
+    linear_step(index, value, first, last, w, error)
 
 
 @inner

@@ -89,6 +89,7 @@ def _fill_decoder(decoder: Decoder, f: Fields, labels_in_use: NDArray[np.bool_],
         "_weights_information": (1, 3, 3), "_total": (N_WAYS, 2), "_events": (N_TALLIES,), "_own": (room.width, 3, 2),
         "_bands": (N_BANDS, N_THRESHOLDS, 2), "_tally": (room.width, N_THRESHOLDS, 2),
     }  # fmt: skip
+    decoder._score_weights = f.array("_score_weights", np.float32, (1, room.rows + 1, room.width))
     for name, shape in shapes.items():
         setattr(decoder, name, f.array(name, np.float64, shape))
     decoder._header = f.counters("_header", (3,))

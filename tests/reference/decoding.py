@@ -7,13 +7,15 @@ are as good as each other, the last digits of a sum decide, and the twins may di
 import math
 from itertools import chain, combinations
 
-from .experts import single
+from .experts import BIAS, CONSTANT, single
 from .mixing import SlowMixture, solve
 
 MOST_ODDS, MOST_INPUT = 12.0, 8.0
 MOST_ACTIVE, LEAST_ACTIVE = 64, 0.003
 LOOK_BACK, KEEP_RECENT, LEAST_RECENT = 256, 0.98, 0.02
 LATEST, EVEN = 2048, 0.02
+SCORE_RATE, MOST_SQUARE = 0.3, 8.0
+EXCHANGES = 4
 THRESHOLDS = [0.03 + 0.025 * k for k in range(24)]
 OTHER_WAYS = ("example_f1", "subset", "balanced")  # of answering, beside the thresholds, that micro-F1 chooses from
 WORTH_OF_MICRO, WORTH_OF_MACRO = 0.2, 0.6
@@ -115,6 +117,36 @@ class Seen:
         self.count, self.recent, self.last = 0.0, 0.0, now
 
 
+class Scores:
+    """Scores u of labels, linear in the features, learned by the log-probability of whole labelsets; in numbers of 32 bits."""
+
+    def __init__(self):
+        self.weights = {}  # (feature, label) -> weight
+
+    def of(self, x, n_labels):
+        """u of each label for an event {feature: value}."""
+        result = []
+        for label in range(n_labels):
+            u = single(single(BIAS) * self.weights.get((CONSTANT, label), 0.0))
+            for f, value in x.items():
+                u = single(u + single(value * self.weights.get((f, label), 0.0)))
+            result.append(clip(u, -MOST_ODDS, MOST_ODDS))
+        return result
+
+    def learn(self, x, true, posterior, n_labels, rate):
+        """Step on log P(true): e_l = [l in true] - P(l), the step no longer than where sum of e^2 is 8."""
+        e = [float(label in true) for label in range(n_labels)]
+        for s, p in posterior.items():
+            if p > 1e-6:
+                for label in sorted(s):
+                    e[label] = single(e[label] - p)
+        rate *= MOST_SQUARE / max(sum(v * v for v in e), MOST_SQUARE)
+        for label, v in enumerate(e):
+            step = single(v * rate)
+            for f, value in [(CONSTANT, single(BIAS)), *x.items()]:
+                self.weights[f, label] = single(self.weights.get((f, label), 0.0) + single(value * step))
+
+
 class Labelsets:
     """Labelsets seen: set -> count, recent count, event seen last; and the factors by which they are weighed."""
 
@@ -123,8 +155,8 @@ class Labelsets:
         self.most, self.room = most, min(64, most)
         self.n_events = 0
         self.past = []  # the labelset of each event, None where it is not known
-        self.factor = [1.0, 0.3, 0.1, 0.2]
-        self.information = symmetric(20.0, 4)
+        self.factor = [1.0, 0.3, 0.1, 0.2, 0.5]
+        self.information = symmetric(20.0, 5)
         self.novelty, self.novelty_squares = [-1.0, 1.0, 0.0], [1.0, 1.0, 1.0]
 
     def lift(self, s, alike):
@@ -136,16 +168,17 @@ class Labelsets:
         x = (of_alike - max(sum(share for _, share in known), 0.0) * of_all) / (of_all + EVEN)
         return math.log1p(x) if x > 0.0 else x
 
-    def features(self, s, q, alike):
-        """The four factors of log P(S) before weighing."""
+    def factors(self, s, q, u, alike):
+        """The five factors of log P(S) before weighing."""
         seen = self.sets[s]
         age = self.n_events - seen.last
         recent = seen.recent * KEEP_RECENT**age if age <= LOOK_BACK else 0.0
-        return sum(q[x] for x in sorted(s)), math.log(seen.count), math.log(recent + LEAST_RECENT), self.lift(s, alike)
+        likely, scored = sum(q[x] for x in sorted(s)), sum(u[x] for x in sorted(s))
+        return likely, math.log(seen.count), math.log(recent + LEAST_RECENT), self.lift(s, alike), scored
 
-    def weigh(self, q, active, log_none, alike):
+    def weigh(self, q, u, active, log_none, alike):
         """P(S) of the sets of active labels, in the order in which they were met first, and the share that they cover."""
-        f = {s: self.features(s, q, alike) for s in self.sets if s <= active}
+        f = {s: self.factors(s, q, u, alike) for s in self.sets if s <= active}
         score = {s: sum(a * x for a, x in zip(self.factor, f[s], strict=True)) for s in f}
         share = [log_none + f[s][0] for s in f]
         covered = clip(sum(math.exp(x) for x in share if x > -9.0), 1e-4, 1.0 - 1e-4)
@@ -162,13 +195,13 @@ class Labelsets:
         odds = sum(b * x for b, x in zip(self.novelty, inputs, strict=True))
         return sigmoid(clip(odds, -12.0, 12.0)), inputs
 
-    def learn(self, s, q, alike, weight, posterior, new, novelty_inputs):
+    def learn(self, s, q, u, alike, weight, posterior, new, novelty_inputs):
         """Take a labelset in; s is None where it is not known."""
         if s is not None:
             w = min(weight, 8.0)
             known = s in self.sets
             if known and posterior:
-                self.learn_factors(s, q, alike, w, posterior)
+                self.learn_factors(s, q, u, alike, w, posterior)
             seen = self.sets.setdefault(s, Seen(self.n_events))
             if len(self.sets) > 1 and novelty_inputs:
                 for i, x in enumerate(novelty_inputs):
@@ -183,16 +216,16 @@ class Labelsets:
         if len(self.sets) == self.room:
             self.make_room()
 
-    def learn_factors(self, true, q, alike, w, posterior):
+    def learn_factors(self, true, q, u, alike, w, posterior):
         """Newton's step on log P(true set): a += I^-1 (f_true - mean f), I += covariance of f; a in [0, 4]."""
-        f = {s: self.features(s, q, alike) for s in posterior if posterior[s] > 1e-6}
-        mean = [sum(posterior[s] * f[s][i] for s in f) for i in range(4)]
+        f = {s: self.factors(s, q, u, alike) for s in posterior if posterior[s] > 1e-6}
+        mean = [sum(posterior[s] * f[s][i] for s in f) for i in range(5)]
         for s in f:
-            off = [f[s][i] - mean[i] for i in range(4)]
-            for i in range(4):
-                for j in range(4):
+            off = [f[s][i] - mean[i] for i in range(5)]
+            for i in range(5):
+                for j in range(5):
                     self.information[i][j] += w * posterior[s] * off[i] * off[j]
-        step = solve(self.information, [w * (x - m) for x, m in zip(self.features(true, q, alike), mean, strict=True)])
+        step = solve(self.information, [w * (x - m) for x, m in zip(self.factors(true, q, u, alike), mean, strict=True)])
         self.factor = [clip(a + b, 0.0, 4.0) for a, b in zip(self.factor, step, strict=True)]
 
     def make_room(self):
@@ -297,12 +330,13 @@ class Thresholds:
 class Event:
     """All that is known of one event before its labelset is."""
 
-    def __init__(self, decoder, q, rate, alike):
-        self.q, self.rate, self.alike = q, rate, alike
+    def __init__(self, decoder, q, rate, alike, x):
+        self.q, self.rate, self.alike, self.x = q, rate, alike, x
+        self.u = decoder.scores.of(x, len(q))
         self.p = [sigmoid(x) if label in decoder.thresholds.own else 0.0 for label, x in enumerate(q)]
         self.log_none = sum(math.log(1.0 - p) for p in self.p)
         self.active = self._active()
-        self.posterior, self.covered = decoder.labelsets.weigh(q, self.active, self.log_none, alike)
+        self.posterior, self.covered = decoder.labelsets.weigh(q, self.u, self.active, self.log_none, alike)
         self.new, self.novelty_inputs = decoder.labelsets.novelty_of(self.posterior, self.covered)
         self.seen = {s: (1.0 - self.new) * p for s, p in self.posterior.items()}
         self._mix(decoder.mixing, decoder.thresholds.own)
@@ -348,23 +382,24 @@ class SlowDecoder:
     def __init__(self, objective, most_labelsets):
         self.objective = objective
         self.labelsets = Labelsets(most_labelsets)
+        self.scores = Scores()
         self.mixing = SlowMixture(2, grouped=False)
         self.thresholds = Thresholds()
         self.other_ways = {way: [0.0, 0.0] for way in OTHER_WAYS}
         self.right, self.f1 = 0.0, 0.0  # fading sums over the answers
 
-    def decode(self, q, rate, alike):
+    def decode(self, q, rate, alike, x=None):
         """The event of log-odds q, with its answer and lead; `rate` holds the log-odds of each label's rate, `alike` what the
-        labels of past events count for it, {number: share}.
+        labels of past events count for it, {number: share}, `x` its features, {feature: value}.
         """
-        event = Event(self, q, rate, alike)
+        event = Event(self, q, rate, alike, x or {})
         event.known = self.labelsets.sets
         event.answers = {}
         event.answer, event.lead = getattr(self, f"best_{self.objective}")(event)
         return event
 
-    def learn(self, event, target, weight):
-        """Learn what the labels of a decoded event were."""
+    def learn(self, event, target, weight, shrink=1.0):
+        """Learn what the labels of a decoded event were, from its features times `shrink`."""
         observed = [label for label, mark in enumerate(target) if mark != UNOBSERVED]
         true = frozenset(label for label in observed if target[label] == POSITIVE)
         if self.objective == "micro_f1":
@@ -376,7 +411,10 @@ class SlowDecoder:
             size = len(event.answer) + len(true)
             self.right = 0.999 * self.right + (event.answer == true)
             self.f1 = 0.999 * self.f1 + (2.0 * len(event.answer & true) / size if size else 1.0)
-        self.labelsets.learn(whole, event.q, event.alike, weight, event.posterior, event.new, event.novelty_inputs)
+        if whole in self.labelsets.sets and event.posterior:
+            rate = SCORE_RATE * shrink * min(weight, 8.0)
+            self.scores.learn(event.x, whole, event.posterior, len(target), rate)
+        self.labelsets.learn(whole, event.q, event.u, event.alike, weight, event.posterior, event.new, event.novelty_inputs)
 
     def forget_labels(self, labels):
         """Start labels anew."""
@@ -384,6 +422,7 @@ class SlowDecoder:
         self.labelsets.forget_labels(labels)
         for label in labels:
             self.thresholds.own.pop(label, None)
+        self.scores.weights = {key: w for key, w in self.scores.weights.items() if key[1] not in labels}
 
     def worth_of_f1(self):
         """What expected example-F1 counts for in the balanced answer, beside the probability that all is right."""
@@ -408,21 +447,26 @@ class SlowDecoder:
         return best_expected_f1(*event.sizes(), sorted(event.active))
 
     def best_balanced(self, event):
-        """The set of largest worth among the best ones for single scores and the probable seen ones."""
+        """The set of largest worth among the best ones for single scores and the probable seen ones; then, up to four times,
+        with the label put in or taken out by which it gains most.
+        """
         firsts = [self.best_example_f1(event), self.best_subset(event), self.best_threshold(event)]
         candidates = [answer for answer, _ in firsts] + [s for s, p in event.seen.items() if p > 0.02][:17]
         value = {x: self.thresholds.value(x, event.proba[x], event.rate[x]) for x in event.active}
-        worth = [
-            (
-                s,
-                event.probability(s)
-                + self.worth_of_f1() * expected_f1_of_sizes(s, *event.sizes())
-                + sum(value[x] for x in sorted(s)),
-            )
-            for s in candidates
-        ]
-        answer, gap = best_of(worth)
-        return answer, min(gap, *(lead for _, lead in firsts))
+
+        def worth(s):
+            e_f1 = expected_f1_of_sizes(s, *event.sizes())
+            return event.probability(s) + self.worth_of_f1() * e_f1 + sum(value[x] for x in sorted(s))
+
+        answer, gap = best_of([(s, worth(s)) for s in candidates])
+        lead = min(gap, *(lead for _, lead in firsts))
+        for _ in range(EXCHANGES):
+            before = answer
+            answer, gap = best_of([(s, worth(s)) for s in (before, *(before ^ {x} for x in sorted(event.active)))])
+            lead = min(lead, gap)
+            if answer == before:
+                break
+        return answer, lead
 
     def best_threshold(self, event):
         """All labels above the threshold of largest micro-F1."""
