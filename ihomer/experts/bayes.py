@@ -13,7 +13,7 @@ class Bayes(Expert):
     """Naive Bayes over the presence of features."""
 
     outputs = ("naive Bayes",)
-    start = (0.03,)
+    start = (0.02,)
 
     def __init__(self) -> None:
         self._counts = np.zeros((1, 0), np.float32)

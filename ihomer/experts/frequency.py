@@ -13,7 +13,7 @@ class Frequency(Expert):
     """How often each label applies in the long run, of late, and after what the last two events carried."""
 
     outputs = ("long-run rate", "recent rate", "previous labelsets")
-    start = (0.02, 0.02, 0.02)
+    start = (0.01, 0.01, 0.01)
 
     def __init__(self) -> None:
         self._rates = np.zeros((0, 2, 2))

@@ -16,7 +16,7 @@ class Linear(Expert):
     """Logistic regressions by stochastic gradient descent, on relevant and on given values, at several rates."""
 
     outputs = ("linear, rate 0.5", "linear, rate 2", "linear, rate 6", "linear, raw values")
-    start = (0.04, 0.04, 0.04, 0.04)
+    start = (0.01, 0.02, 0.04, 0.06)
 
     def __init__(self) -> None:
         self._weights = np.zeros((len(_RATES), 1, 0), np.float32)

@@ -25,7 +25,7 @@ class Neighbours(Expert):
     """
 
     outputs = ("5 neighbours", "local ridge")
-    start = (0.1, 0.25)
+    start = (0.1, 0.32)
     finds_alike = True
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ class Rehearsal(Expert):
     """
 
     outputs = ("linear, rehearsing", "hidden layer, rehearsing")
-    start = (0.05, 0.2)
+    start = (0.03, 0.18)
 
     def __init__(self) -> None:
         self._number = 0

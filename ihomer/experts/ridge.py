@@ -15,7 +15,7 @@ class Ridge(Expert):
     """Recursive least squares, and logistic regression with its gain, on up to 1,024 features."""
 
     outputs = ("ridge", "ridge, logistic")
-    start = (0.1, 0.06)
+    start = (0.12, 0.08)
 
     def __init__(self) -> None:
         self._place_of = np.full(0, -1, np.int32)
