@@ -50,14 +50,13 @@ class RandomPartition(LabelPartition):
         return exchanged
 
 
-ALL = tuple(EXPERTS)
+ALL = (*EXPERTS, "labelsets")
 WITH_TREES: dict[str, Any] = {"experts": (*ALL, "tree")}
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     **{f"without {name}": {"experts": tuple(other for other in ALL if other != name)} for name in ALL},
-    **{f"{name} alone": {"experts": (name,)} for name in ALL},
+    **{f"{name} alone": {"experts": (name,)} for name in EXPERTS},
     "all features alike": {"rehearsal": SilentRehearsal},
-    "no model of whole labelsets": {"decoding": {"score_rate": 0.0}},
     "no exchange of labels": {"decoding": {"n_exchanges": 0}},
     "mean instead of learned mixing": {"mixing": "mean"},
     "with trees": WITH_TREES,

@@ -354,7 +354,8 @@ def active_of(p: NDArray[np.float64]) -> NDArray[np.int64]:
 
 def _weighing(ends: Any, pool: Any, active: Any, n_sets: int, n_live: int, n_labels: int) -> Count:
     """Count the weighing of all seen labelsets: two sums and a product over the members of each that its signature, 64 bits for
-    64 labels, does not rule out, 16 operations and ln for each possible one, exp for each label that may apply and each live set.
+    64 labels, does not rule out, 16 operations and ln for each possible one, exp for each label that may apply and each live
+    set.
     """
     is_active = np.zeros(n_labels, bool)
     is_active[active] = True

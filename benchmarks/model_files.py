@@ -20,8 +20,8 @@ REPEATS = 5
 # Name -> experts, features, labels, events: models of about 1, 10 and 100 MB.
 MODELS: dict[str, tuple[tuple[str, ...], int, int, int]] = {
     "1 MB": (("frequency", "linear", "bayes"), 100, 20, 500),
-    "10 MB": (("frequency", "neighbours", "linear", "rehearsal", "ridge", "bayes"), 100, 20, 3000),
-    "100 MB": (("frequency", "neighbours", "linear", "rehearsal", "ridge", "bayes"), 5000, 500, 1500),
+    "10 MB": (("frequency", "neighbours", "linear", "rehearsal", "ridge", "bayes", "labelsets"), 100, 20, 3000),
+    "100 MB": (("frequency", "neighbours", "linear", "rehearsal", "ridge", "bayes", "labelsets"), 5000, 500, 1500),
 }
 
 

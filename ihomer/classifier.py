@@ -25,7 +25,7 @@ from ihomer.vocabulary import Vocabulary
 __all__ = ["IHOMERClassifier"]
 
 _MOST_DRIFTS = 1000
-_EXPERTS = (*EXPERTS, "tree")
+_EXPERTS = (*EXPERTS, "labelsets", "tree")
 _WORTH_TELLING = 0.1  # probability from which `debug_one` tells where it comes from
 
 
@@ -46,7 +46,8 @@ class IHOMERClassifier(StreamClassifier):
     experts
         Which experts are mixed: some of ``"frequency"``, ``"neighbours"``, ``"linear"``, ``"rehearsal"`` (a linear model and a
         layer of hidden units that go over past events again; the units tell ``"neighbours"``, ``"linear"`` and ``"ridge"``
-        which features matter), ``"bayes"``, ``"tree"``.
+        which features matter), ``"ridge"``, ``"bayes"``, ``"tree"``; and ``"labelsets"``, a linear model that tells whole
+        labelsets from each other, for decoding.
         ``("tree",)`` alone is the published model: answers are then the labels of p > 1/2, whatever `objective` says.
     mixing
         ``"learned"``, or ``"mean"``: all experts the same weight.
@@ -97,7 +98,7 @@ class IHOMERClassifier(StreamClassifier):
     def __init__(
         self,
         objective: str = "balanced",
-        experts: tuple[str, ...] = ("frequency", "neighbours", "linear", "rehearsal", "ridge", "bayes"),
+        experts: tuple[str, ...] = ("frequency", "neighbours", "linear", "rehearsal", "ridge", "bayes", "labelsets"),
         mixing: str = "learned",
         most_labelsets: int = 8192,
         clustering: LabelPartition | None = None,
@@ -462,8 +463,9 @@ def _checked(experts: Any) -> tuple[str, ...]:
     """Return names of experts, without repetition, or raise."""
     for name in experts if isinstance(experts, tuple) else ():
         settings.one_of("experts", name, _EXPERTS)
-    if not isinstance(experts, tuple) or not experts or len(set(experts)) < len(experts):
-        raise ValueError(f"experts must be a tuple of different names out of {', '.join(map(repr, _EXPERTS))}, not {experts!r}")
+    if not isinstance(experts, tuple) or not set(experts) - {"labelsets"} or len(set(experts)) < len(experts):
+        names = ", ".join(map(repr, _EXPERTS))
+        raise ValueError(f"experts must be a tuple of different names out of {names}, not 'labelsets' alone; not {experts!r}")
     return experts
 
 

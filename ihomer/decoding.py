@@ -13,6 +13,8 @@ from ihomer.kernels.mixing import own_start, weights_start
 
 __all__ = ["OBJECTIVES", "Decoder", "Features"]
 
+_SCORE_RATE = 0.3  # of the steps of the scores by which labelsets are told from each other
+
 OBJECTIVES = ("hamming", "subset", "example_f1", "micro_f1", "macro_f1", "balanced")
 
 _MICRO_F1 = OBJECTIVES.index("micro_f1")
@@ -67,14 +69,16 @@ class Decoder:
         One of `OBJECTIVES`.
     most_labelsets
         How many labelsets are remembered; where there are more, the rarer half is forgotten.
+    scored
+        Learn from the features which labelset applies, as a conditional random field over those seen.
     """
 
-    score_rate = 0.3  # of the model of whole labelsets; 0 for none
-    n_exchanges = 4  # labels that the balanced answer may differ by from the best labelset seen
+    n_exchanges = 4  # labels that the balanced answer may differ by from the best one of a score or labelset seen
 
-    def __init__(self, objective: str, most_labelsets: int) -> None:
+    def __init__(self, objective: str, most_labelsets: int, scored: bool = True) -> None:
         self._objective = OBJECTIVES.index(objective)
         self._most = most_labelsets
+        self._score_rate = _SCORE_RATE if scored else 0.0
         self._header = np.zeros(3, np.int64)
         self._factor = np.array([1.0, 0.3, 0.1, 0.2, 0.5])
         self._information = 20.0 * np.eye(N_FACTORS)
@@ -113,7 +117,7 @@ class Decoder:
 
     def grow(self, n_labels: int, n_features: int) -> None:
         """Make room for labels and features."""
-        self._score_weights = fitted(self._score_weights, n_labels, n_features)
+        self._score_weights = fitted(self._score_weights, n_labels, n_features if self._score_rate else 0)
 
     def run(
         self,
@@ -149,7 +153,7 @@ class Decoder:
         while status != DONE:
             workings = self._fitted_workings(n_labels)
             row, status = decode_rows(
-                odds, rate, *x, *near, target, weight, learn, known, row, self._objective, self.score_rate, self.n_exchanges,
+                odds, rate, *x, *near, target, weight, learn, known, row, self._objective, self._score_rate, self.n_exchanges,
                 self._header, self._table, self._hashes, self._signatures, self._ends, self._pool, self._stats,
                 self._total_count, self._last_seen, self._latest, self._factor, self._information, self._score_weights[0],
                 self._novelty, self._weights, self._weights_information, self._own, self._total, self._bands,

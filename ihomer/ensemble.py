@@ -39,7 +39,8 @@ class Ensemble:
     Parameters
     ----------
     names
-        Families of experts of `ihomer.experts.EXPERTS`; and "tree", whose probabilities are given from outside.
+        Families of experts of `ihomer.experts.EXPERTS`; "tree", whose probabilities are given from outside; and "labelsets",
+        with which the decoder learns whole labelsets.
     mixing
         "learned", or "mean" for equal weights.
     objective
@@ -61,7 +62,7 @@ class Ensemble:
         if mixing == "mean":
             start = [1.0] * len(start)
         self.mixture = Mixture(start[self._first :], fixed=mixing == "mean")
-        self.decoder = Decoder(objective, most_labelsets)
+        self.decoder = Decoder(objective, most_labelsets, "labelsets" in names)
         self._scale = FeatureScale()
         self._finder = next((expert for expert in self._experts if expert.finds_alike), None)
         self._room = (0, 0)  # labels and features that there is room for

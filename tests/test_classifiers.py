@@ -353,6 +353,7 @@ def test_a_bad_batch_leaves_the_model_as_it_was(make, X, Y):
         (IHOMERClassifier, {"experts": ("linear", [])}),
         (IHOMERClassifier, {"experts": ("linear", "linear")}),
         (IHOMERClassifier, {"experts": ()}),
+        (IHOMERClassifier, {"experts": ("labelsets",)}),
         (IHOMERClassifier, {"experts": "linear"}),
     ],
 )

@@ -143,8 +143,9 @@ def compare(objective, events, most=8192, forget=None):
         {"n_labels": 6, "growing": True, "sets": 12},
         {"n_labels": 4, "sure": 6.0},
         {"n_labels": 1},
+        {"n_labels": 8, "sets": 60, "sure": 0.7},
     ],
-    ids=["plain", "unobserved and weights", "new labels", "sure", "one label"],
+    ids=["plain", "unobserved and weights", "new labels", "sure", "one label", "unsure"],
 )
 def test_same_as_the_slow_twin(objective, kind):
     ties = sum(compare(objective, random_stream(seed, n_events=150, **kind)) for seed in range(2))
@@ -399,6 +400,8 @@ def test_forgotten_labels_leave_no_trace():
     events = random_stream(5, 6, 200)
     run(decoder, events)
     decoder.forget_labels(np.array([2, 4], np.int32))
+    assert not decoder._score_weights[:, :, [2, 4]].any()
+    assert decoder._score_weights[0, :, [0, 1, 3, 5]].any(axis=1).all()
     ends = decoder._ends
     assert not np.isin(decoder._pool[: ends[decoder.n_labelsets]], [2, 4]).any()
     assert not decoder._tally[[2, 4]].any()
@@ -406,6 +409,18 @@ def test_forgotten_labels_leave_no_trace():
     proba, answer = run(decoder, [([0.0, 0.0, 8.0, 0.0, 8.0, 0.0], rates(6), [0] * 6, 1.0)], learn=False)
     assert np.isfinite(proba).all()
     assert not answer[0, [2, 4]].any()
+
+
+def test_forgotten_features_leave_no_trace():
+    decoder = Decoder("balanced", 8192)
+    run(decoder, random_stream(6, 6, 200), start=0)
+    constant = decoder._score_weights[0, -1].copy()
+    assert decoder._score_weights[0, 1].any()
+    assert constant.any()
+    decoder.forget_features(np.arange(8) == 1)
+    assert not decoder._score_weights[0, 1].any()
+    assert decoder._score_weights[0, 2].any()
+    assert np.array_equal(decoder._score_weights[0, -1], constant)
 
 
 # Hostile streams -------------------------------------------------------------------------------------------------------
@@ -449,9 +464,11 @@ def assert_sound(decoder, proba, answer):
     assert (proba < 1.0).all()
     assert set(np.unique(answer.view(np.uint8)).tolist()) <= {0, 1}
     n = decoder.n_labelsets
-    for part in (decoder._factor, decoder._information, decoder._novelty, decoder._weights,
-                 decoder._weights_information, decoder._own, decoder._total, decoder._bands, decoder._tally, decoder._events,
-                     decoder._stats[:n]):  # fmt: skip
+    for part in (
+        decoder._factor, decoder._information, decoder._score_weights, decoder._novelty, decoder._weights,
+        decoder._weights_information, decoder._own, decoder._total, decoder._bands, decoder._tally, decoder._events,
+        decoder._stats[:n],
+    ):  # fmt: skip
         assert np.isfinite(part).all()
 
 
@@ -460,8 +477,9 @@ def assert_sound(decoder, proba, answer):
 def test_hostile_streams(kind, objective):
     for n_labels, n_events in ((0, 3), (1, 300), (7, 300), (2000, 6)):
         decoder = Decoder(objective, 64)
+        decoder.grow(n_labels, N_FEATURES)
         events = hostile(kind, n_labels, n_events)
-        proba, answer = decoder.run(*events, True)
+        proba, answer = decoder.run(*events, True, features=feature_arrays(0, n_events))
         assert_sound(decoder, proba, answer)
         assert_sound(decoder, *decoder.run(-events[0], *events[1:], False))
 
@@ -510,6 +528,35 @@ def exclusive_pairs(n_pairs, n_events, seed):
             if applies < 2:
                 target[row, 2 * pair + applies] = 1
     return odds, np.full(odds.shape, -1.0, np.float32), target, np.ones(n_events)
+
+
+def told_apart(scored):
+    """Share of right answers where two labelsets of two labels each are as probable, and a feature says which one it is."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 600)
+    target = np.array([[1, 1, 0, 0], [0, 0, 1, 1]], np.uint8)[truth]
+    odds, rate = np.zeros(target.shape), np.zeros(target.shape, np.float32)
+    feature = Features(np.arange(601), truth.astype(np.int32), np.ones(600, np.float32), np.ones(600, np.float32))
+    decoder = Decoder("subset", 64, scored)
+    decoder.grow(4, 2)
+    _, answer = decoder.run(odds, rate, target, np.ones(600), True, features=feature)
+    return (answer[100:] == target[100:]).all(1).mean()
+
+
+def test_labelsets_are_told_apart_by_features():
+    assert told_apart(scored=True) > 0.98
+    assert told_apart(scored=False) < 0.7
+
+
+def test_an_answer_differs_from_all_that_were_tried_where_that_is_worth_more():
+    events = random_stream(3, 12, 300, sets=60, sure=0.7)
+    with_exchange, without = Decoder("balanced", 8192), Decoder("balanced", 8192)
+    without.n_exchanges = 0
+    proba, answer = run(with_exchange, events)
+    same, tried = run(without, events)
+    assert np.array_equal(proba, same)
+    differs = (answer != tried).any(axis=1)
+    assert 0.1 < differs.mean() < 0.5
 
 
 def scores_of(target, answer):

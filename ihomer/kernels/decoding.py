@@ -441,7 +441,8 @@ def learn_labelset(target, odds, score, weight, rate, index, value, first, last,
             likely += odds[members[k]]
             scored += score[members[k]]
         learn_factors(number, likely, scored, own, n_live, sets, weighed)
-        learn_scores(number, rate * own, n_live, sets, weighed, index, value, first, last, w, score)
+        if rate > 0.0:
+            learn_scores(number, rate * own, n_live, sets, weighed, index, value, first, last, w, score)
     if number < 0:
         number = add_set(h, members, size, sets)
     if header[N_SETS] > 1:
@@ -550,7 +551,7 @@ def decode_rows(
     are mixed with the log-odds themselves, which gives `proba`, float64[rows, labels]; answer : bool[rows, labels], out.
     rate : float32[rows, labels], log-odds of how often each label has applied
     indptr, index, value, shrink : the features of the rows, and what they are multiplied by before they are learned from
-    score_rate, w : rate of `learn_scores`, and its weights; n_exchanges : see `balanced`
+    score_rate, w : rate of `learn_scores`, 0 where there are no scores, and its weights; n_exchanges : see `balanced`
     alike, alike_share : int64[rows, m], float64[rows, m], past events like each row, and what their labelsets count there
     header ... information : of `Labelsets`; novelty : of `novelty_of`; weights, weights_information, own : of the mixture
     total ... events : of `Tallies`
@@ -577,7 +578,10 @@ def decode_rows(
         t = target[row, :n_labels]
         first, last = indptr[row], indptr[row + 1]
         if not known:
-            score_labels(index, value, first, last, w, u)
+            if score_rate > 0.0:
+                score_labels(index, value, first, last, w, u)
+            else:
+                u[:] = 0.0
             answer_row(
                 odds[row], u, rate[row], alike[row], alike_share[row], t, learn, objective, n_exchanges, sets, novelty,
                 weights, own, tallies, inputs, final, weighed, found, p, place, members, sizes, proba[row], answer[row],

@@ -28,7 +28,7 @@ def ensemble_state(ensemble: Ensemble) -> dict[str, Any]:
     return {
         "experts": {_NAMES[type(expert)]: expert_state(expert) for expert in ensemble._experts},
         "mixture": held(ensemble.mixture, "fixed", "_n_inputs"),
-        "decoder": held(ensemble.decoder, "_objective", "_most", "_asked", "_workings", "_signatures"),
+        "decoder": held(ensemble.decoder, "_objective", "_most", "_score_rate", "_asked", "_workings", "_signatures"),
         "scale": held(ensemble._scale, "_usual", "_n_usual", "_pairs"),
         "room": ensemble._room,
     }
@@ -89,7 +89,8 @@ def _fill_decoder(decoder: Decoder, f: Fields, labels_in_use: NDArray[np.bool_],
         "_weights_information": (1, 3, 3), "_total": (N_WAYS, 2), "_events": (N_TALLIES,), "_own": (room.width, 3, 2),
         "_bands": (N_BANDS, N_THRESHOLDS, 2), "_tally": (room.width, N_THRESHOLDS, 2),
     }  # fmt: skip
-    decoder._score_weights = f.array("_score_weights", np.float32, (1, room.rows + 1, room.width))
+    rows = room.rows if decoder._score_rate else min(room.rows, 1)
+    decoder._score_weights = f.array("_score_weights", np.float32, (1, rows + 1, room.width))
     for name, shape in shapes.items():
         setattr(decoder, name, f.array(name, np.float64, shape))
     decoder._header = f.counters("_header", (3,))
