@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ihomer.kernels import decoding, local, rehearsal, ridge, window
 from ihomer.kernels.expected import MOST_ACTIVE
 from ihomer.kernels.hidden import N_UNITS
-from ihomer.kernels.labelsets import N_EVENTS, N_LATEST, N_SETS, N_WORDS, Weighed
+from ihomer.kernels.labelsets import LOOK_BACK, N_EVENTS, N_LATEST, N_SETS, N_WORDS, Weighed
 from ihomer.kernels.odds import POSITIVE, UNOBSERVED
 from ihomer.kernels.random import uniform
 from ihomer.kernels.window import N_LABELS, N_POSITIVE
@@ -313,7 +313,8 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     n, width = _pairs(a[2]), _padded(labels, a[28].shape[1])
     rows = 4 * (n + 1) * width
     count = count.plus(Count(0 if a[11] else width * (1 + 2 * n), 0, 8 * n + rows))
-    count = count.plus(_weighing(ends, pool, active, n_sets, len(near_sets), labels))
+    is_recent = header[N_EVENTS] - a[24][:n_sets] <= LOOK_BACK
+    count = count.plus(_weighing(ends, pool, active, is_recent, len(near_sets), labels))
     count = count.plus(_lifting(a[6][0], n_sets, a[25], int(header[N_EVENTS]), weighed.lift))
     sizes = np.diff(ends)[near_sets]
     weighty = (1.0 - new) * posterior[near_sets] > 1e-6
@@ -352,12 +353,12 @@ def active_of(p: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.flatnonzero(p > least)
 
 
-def _weighing(ends: Any, pool: Any, active: Any, n_sets: int, n_live: int, n_labels: int) -> Count:
+def _weighing(ends: Any, pool: Any, active: Any, is_recent: Any, n_live: int, n_labels: int) -> Count:
     """Count the weighing of all seen labelsets: two sums and a product over the members of each that its signature, 64 bits for
-    64 labels, does not rule out, 16 operations and ln for each possible one, exp for each label that may apply and each live
-    set.
+    64 labels, does not rule out, 14 operations for each possible one, 2 and ln for each of these that is recent, exp for each
+    label that may apply and each live set.
     """
-    is_active = np.zeros(n_labels, bool)
+    is_active, n_sets = np.zeros(n_labels, bool), len(is_recent)
     is_active[active] = True
     members, size = pool[: ends[n_sets]], np.diff(ends[: n_sets + 1])
     owner = np.repeat(np.arange(n_sets), size)
@@ -365,9 +366,10 @@ def _weighing(ends: Any, pool: Any, active: Any, n_sets: int, n_live: int, n_lab
     has_bit[active % len(has_bit)] = True
     let_through, possible = (np.bincount(owner, ~good[members % len(good)], n_sets) == 0 for good in (has_bit, is_active))
     walked, n_possible = int(size[let_through].sum()), int((let_through & possible).sum())
-    flops = 3 * walked + 16 * n_possible + 2 * n_live
+    n_recent = int((let_through & possible & is_recent).sum())
+    flops = 3 * walked + 14 * n_possible + 2 * n_recent + 2 * n_live
     read = 8 * n_sets * min(N_WORDS, (n_labels + 63) // 64) + 4 * walked + 48 * n_possible
-    return Count(flops, n_possible + 1 + len(active) + n_live, read, 8 * (n_sets + 4 * n_possible) + 4 * n_sets)
+    return Count(flops, n_recent + 1 + len(active) + n_live, read, 8 * (n_sets + 4 * n_possible) + 4 * n_sets)
 
 
 def _lifting(alike: Any, n_sets: int, latest: Any, now: int, lift: Any) -> Count:

@@ -17,6 +17,7 @@ KEEP_RECENT = 0.98  # of a labelset's recent weight, per event
 LOOK_BACK = 256  # events after which a labelset has no recent weight
 N_LATEST = 2048  # events whose labelsets are known
 _LEAST_RECENT = 0.02
+_NOT_RECENT = math.log(_LEAST_RECENT)
 _FADED = KEEP_RECENT ** np.arange(LOOK_BACK + 1.0)
 _NEGLIGIBLE = -10.0  # log-probability, relative to the largest, of a labelset that is left out
 _EVEN = 0.02  # of all events, added to how often a labelset has occurred before that is compared with its share
@@ -181,8 +182,9 @@ def lift_of_near(alike, alike_share, sets, lift):
 def write_factors(s, known, sets, weighed):
     """Write what weighs in a labelset beside its labels: log(recent n_S + 0.02), and its lift if that is not written yet."""
     age = sets.header[N_EVENTS] - sets.last_seen[s]
-    recent = sets.stats[s, RECENT] * _FADED[age] if age <= LOOK_BACK else 0.0
-    weighed.recency[s] = math.log(recent + _LEAST_RECENT)
+    weighed.recency[s] = _NOT_RECENT
+    if age <= LOOK_BACK:
+        weighed.recency[s] = math.log(sets.stats[s, RECENT] * _FADED[age] + _LEAST_RECENT)
     if weighed.lift[s] == _NOT_NEAR:
         weighed.lift[s] = lift_of(0.0, known, sets.stats[s, COUNT], sets.total_count[0])
 
