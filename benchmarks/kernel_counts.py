@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ihomer.kernels import decoding, local, rehearsal, ridge, window
+from ihomer.kernels import answers, decoding, local, rehearsal, ridge, tallies, window
 from ihomer.kernels.expected import MOST_ACTIVE
 from ihomer.kernels.hidden import N_UNITS
 from ihomer.kernels.labelsets import LOOK_BACK, N_EVENTS, N_LATEST, N_SETS, N_WORDS, Weighed
@@ -305,7 +305,7 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     weighed, found, proba, answer = Weighed(*b[39], b[40]), b[42], b[43][0], b[44][0]
     posterior = weighed.posterior
     labels, n_sets = len(odds), int(header[N_SETS])
-    met = tally[:, 0, decoding.SIZE] > 0.0
+    met = tally[:, 0, tallies.SIZE] > 0.0
     p = np.where(met, 1.0 / (1.0 + np.exp(-odds)), 0.0)
     active = active_of(p)
     near_sets, new = weighed.live[: int(found[decoding.N_LIVE])], float(found[decoding.NEW])
@@ -321,7 +321,7 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     largest_seen = int(min(sizes[weighty].max(initial=1), len(active)))
     joined, largest_new = _joining(p[active], int(weighty.sum()), int(sizes[weighty].sum()))
     largest = max(largest_seen, largest_new)
-    tried = min(decoding._MOST_CANDIDATES, 3 + int(((1.0 - new) * posterior[near_sets] > decoding._LEAST_CANDIDATE).sum()))
+    tried = min(answers.MOST_CANDIDATES, 3 + int(((1.0 - new) * posterior[near_sets] > answers.LEAST_CANDIDATE).sum()))
     count = count.plus(joined).plus(_answering(len(active), largest, tried, int(answer.sum())))
     n_inputs = weights.shape[1] - 1
     final = Count((2 + _LOG_ODDS) * met.sum() + _PROBABILITY * labels, met.sum() + labels, 32 * labels + 16 * labels)
@@ -330,7 +330,7 @@ def decoded(a: Arguments, b: Arguments) -> Count:
         return count.plus(Count((1 + 3 * n_inputs) * labels))
     known = target[:labels] != UNOBSERVED
     curved = int((proba * (1.0 - proba) > _LEAST_CURVATURE)[known].sum())
-    noted = int((known & ((target[:labels] == POSITIVE) | (proba > decoding._THRESHOLDS[0]))).sum())
+    noted = int((known & ((target[:labels] == POSITIVE) | (proba > tallies.THRESHOLDS[0]))).sum())
     count = count.plus(_mix(labels, n_inputs, 0, int(known.sum()), curved)).plus(_noting(noted))
     if not known.all():  # the labelset is not learned
         return count
@@ -408,8 +408,8 @@ def _answering(n_active: int, largest: int, tried: int, size: int) -> Count:
     mass and for each size the gains of the best expected F1; for each answer tried 2 A, and 3 k for each of its labels; for the
     best exchange twice the gains, and 7 for each active label.
     """
-    thresholds = decoding.N_THRESHOLDS
-    flops = 8 * (thresholds - 1) + (5 + 5 * decoding.N_BANDS) * thresholds + 4 + n_active * (4 * thresholds + 9)
+    thresholds = tallies.N_THRESHOLDS
+    flops = 8 * (thresholds - 1) + (5 + 5 * tallies.N_BANDS) * thresholds + 4 + n_active * (4 * thresholds + 9)
     flops += n_active * largest + (size + 2) * (3 * n_active * largest + 3)
     flops += tried * (2 * n_active + 3 * size * largest + size + 6)
     flops += 6 * n_active * largest + 7 * n_active + 4 * size
@@ -418,9 +418,9 @@ def _answering(n_active: int, largest: int, tried: int, size: int) -> Count:
 
 def _noting(n_labels: int) -> Count:
     """Count what the 24 thresholds would have answered, for each label that applied or might have: 13 each."""
-    thresholds = decoding.N_THRESHOLDS
-    cells = 16 * thresholds * (2 * n_labels + decoding.N_BANDS)
-    return Count(2 * thresholds * (1 + decoding.N_BANDS) + n_labels * (13 * thresholds + 1), 0, cells, cells)
+    thresholds = tallies.N_THRESHOLDS
+    cells = 16 * thresholds * (2 * n_labels + tallies.N_BANDS)
+    return Count(2 * thresholds * (1 + tallies.N_BANDS) + n_labels * (13 * thresholds + 1), 0, cells, cells)
 
 
 def _pairs(indptr: Any) -> int:

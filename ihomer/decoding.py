@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from ihomer.experts.base import Alike, larger
 from ihomer.experts.linear import fitted
-from ihomer.kernels.decoding import DONE, N_BANDS, N_FOUND, N_MET, N_TALLIES, N_THRESHOLDS, N_WAYS, N_WEIGHTS, decode_rows
+from ihomer.kernels.decoding import DONE, N_FOUND, N_WEIGHTS, decode_rows
 from ihomer.kernels.labelsets import COUNT, KEEP_RECENT, N_EVENTS, N_FACTORS, N_LATEST, N_MEMBERS, N_SETS, N_WORDS, RECENT
 from ihomer.kernels.mixing import own_start, weights_start
+from ihomer.kernels.tallies import N_BANDS, N_MET, N_TALLIES, N_THRESHOLDS, N_WAYS
 
 __all__ = ["OBJECTIVES", "Decoder", "Features"]
 

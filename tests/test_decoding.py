@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from ihomer.decoding import OBJECTIVES, Decoder, Features
 from ihomer.experts.base import Alike
 from ihomer.kernels.common import jit
-from ihomer.kernels.decoding import EXACT, F1
 from ihomer.kernels.expected import MOST_ACTIVE, active_labels, add_independent, best_expected_f1, expected_f1
+from ihomer.kernels.tallies import EXACT, F1
 from tests.reference import decoding as slow
 
 # The twins add up in different orders. Numbers of 32 bits lie between, but the two then round to the same one, but for a

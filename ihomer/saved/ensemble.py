@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from ihomer.decoding import Decoder
 from ihomer.ensemble import Ensemble
 from ihomer.experts import EXPERTS
-from ihomer.kernels.decoding import N_BANDS, N_TALLIES, N_THRESHOLDS, N_WAYS
 from ihomer.kernels.labelsets import COUNT as SET_COUNT
 from ihomer.kernels.labelsets import N_EVENTS, N_FACTORS, N_LATEST, N_MEMBERS, N_SETS, N_WORDS
 from ihomer.kernels.scaling import BLOCK_COUNT, BLOCK_FAR, BLOCK_SQUARE, COUNT, MISSING, N_SUMS, SQUARE
+from ihomer.kernels.tallies import N_BANDS, N_TALLIES, N_THRESHOLDS, N_WAYS
 from ihomer.mixing import Mixture
 from ihomer.saved.experts import FILL, Room, expert_state
 from ihomer.saved.fields import Fields, check_probes, held, next_power

@@ -1,0 +1,289 @@
+"""The answer of an objective: one set of labels, chosen from their joint distribution."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ihomer.kernels.common import copy_first, inner
+from ihomer.kernels.expected import MOST_ACTIVE, best_expected_f1, expected_f1, gains_of_size
+from ihomer.kernels.labelsets import find_set, set_hash
+from ihomer.kernels.odds import POSITIVE, UNOBSERVED
+from ihomer.kernels.random import mix
+from ihomer.kernels.tallies import (
+    KEEP,
+    N_EVENTS_FADED,
+    N_MET,
+    N_THRESHOLDS,
+    N_WAYS,
+    SIZE,
+    THRESHOLDS,
+    TRUE,
+    band_of,
+    best_threshold,
+    best_way,
+    f1_of,
+    f1_worth,
+    shared_f1,
+)  # fmt: skip
+
+HAMMING, SUBSET, EXAMPLE_F1, MICRO_F1, MACRO_F1, BALANCED = 0, 1, 2, 3, 4, 5
+LEAST_CANDIDATE = 0.02  # posterior probability of a seen labelset that is tried as an answer
+MOST_CANDIDATES = 20
+BEST_F1, MOST_PROBABLE, BALANCE = N_THRESHOLDS, N_THRESHOLDS + 1, N_THRESHOLDS + 2  # ways to answer, beside the thresholds
+# What the balanced answer weighs beside P(all right), which counts 1: expected example-F1, by `f1_worth`, and the gains in
+# micro-F1 and macro-F1.
+_MICRO_WORTH, _MACRO_WORTH = 0.2, 0.6
+
+
+class Case(NamedTuple):
+    """What is known of one event before it is answered: the labels that may apply, called active, and the seen labelsets.
+
+    A labelset is one of those seen, P(S) = (1 - r) posterior(S), or, with probability r, one of independent labels.
+    """
+
+    n_active: int
+    active: np.ndarray  # int64[64], the active labels
+    place: np.ndarray  # int64[labels], their places in `active`; -1 for the others
+    odds: np.ndarray  # float64[labels], mixed log-odds q
+    rate: np.ndarray  # float32[labels], log-odds of how often each label has applied
+    log_none: float  # log-probability that none of the independent labels applies
+    new: float  # r
+    covered: float  # share of the independent labels' probability that seen labelsets hold
+    best: int  # the most probable seen labelset, or -1
+    n_live: int  # how many may matter
+
+
+class Joint(NamedTuple):
+    """The distribution of labels and of their number; see `ihomer.kernels.expected`."""
+
+    none: float  # probability that no label applies
+    largest: int  # number of labels worth looking at
+    sizes: np.ndarray  # float64[64, 65], D[j, k] = P(active label j applies, and k labels apply in all)
+
+
+@inner
+def label_worth(case, p, tallies, value):
+    """Write what each active label adds to the worth of an answer: its gains in micro-F1 and macro-F1.
+
+    Another label of probability p changes F1 = 2 TP / (answered + true) by (2 p - F1) / (answered + true), in the measure of
+    all labels and in its own. p : float64[labels]
+    """
+    total, events = tallies.total, tallies.events
+    way = best_way(total, N_THRESHOLDS)
+    half = f1_of(total[way]) / 2.0
+    n = events[N_EVENTS_FADED] + 3.0
+    scale = _MICRO_WORTH * 2.0 * n / (total[way, SIZE] + 6.0)
+    shared = shared_f1(total, tallies.bands)
+    own_scale = _MACRO_WORTH * 2.0 * n / max(events[N_MET], 1.0)
+    for j in range(case.n_active):
+        label = case.active[j]
+        k, own = best_threshold(shared[band_of(case.rate[label])], tallies.own[label])
+        value[j] = scale * (p[label] - half) + own_scale * (p[label] - own / 2.0) / (tallies.own[label, k, SIZE] + 4.0)
+
+
+@inner
+def probability_of(h, log_p, case, sets, posterior):
+    """Return the probability of a set of active labels, by its hash: from the seen labelsets, or as a new one of independent
+    labels, whose log-probability is `log_p`.
+    """
+    found = find_set(h, sets)
+    if found >= 0:
+        return (1.0 - case.new) * posterior[found]
+    return case.new * math.exp(min(log_p, 0.0)) / (1.0 - case.covered)
+
+
+@inner
+def set_probability(chosen, case, sets, posterior, members):
+    """Return the probability of a set of active labels.
+
+    chosen : uint8[active]; posterior : float64[sets]; members : int32[labels + 1], work space
+    """
+    size, log_p = np.int64(0), case.log_none
+    for j in range(case.n_active):
+        if chosen[j]:
+            members[size] = case.active[j]
+            log_p += case.odds[case.active[j]]
+            size += 1
+    return probability_of(set_hash(members, np.int64(0), size), log_p, case, sets, posterior)
+
+
+@inner
+def choose_set(number, case, sets, chosen):
+    """Write the active labels of a seen labelset."""
+    chosen[: case.n_active] = 0
+    for k in range(sets.ends[number], sets.ends[number + 1]):
+        if case.place[sets.pool[k]] >= 0:
+            chosen[case.place[sets.pool[k]]] = 1
+
+
+@inner
+def most_probable(case, sets, posterior, members, chosen):
+    """Write the more probable of the best seen labelset and the set of all labels with q > 0."""
+    for j in range(case.n_active):
+        chosen[j] = case.odds[case.active[j]] > 0.0
+    if case.best < 0:
+        return
+    p = set_probability(chosen, case, sets, posterior, members)
+    if p <= (1.0 - case.new) * posterior[case.best]:
+        choose_set(case.best, case, sets, chosen)
+
+
+@inner
+def above(p, case, least, chosen):
+    """Write the labels with p > least."""
+    for j in range(case.n_active):
+        chosen[j] = p[case.active[j]] > least
+
+
+@inner
+def above_own(p, case, tallies, chosen):
+    """Write the labels that are above their own threshold."""
+    shared = shared_f1(tallies.total, tallies.bands)
+    for j in range(case.n_active):
+        label = case.active[j]
+        k, _ = best_threshold(shared[band_of(case.rate[label])], tallies.own[label])
+        chosen[j] = p[label] > THRESHOLDS[k]
+
+
+@inner
+def worth_of(chosen, case, joint, value, f1_counts, sets, posterior, members):
+    """Return what an answer is worth: its probability, its expected example-F1 times `f1_counts`, and its labels' worth."""
+    size, worth = np.int64(0), 0.0
+    for j in range(case.n_active):
+        size += chosen[j]
+        worth += value[j] * chosen[j]
+    e_f1 = expected_f1(chosen, size, joint.sizes, case.n_active, joint.largest) if size > 0 else joint.none
+    return worth + (set_probability(chosen, case, sets, posterior, members) + f1_counts * e_f1)
+
+
+@inner
+def best_exchange(answer, worth, case, joint, value, f1_counts, sets, posterior, more, fewer):
+    """Return the place of the active label that, put into an answer or taken out of it, makes it worth most, and that worth; -1
+    if none makes it worth more than `worth`. See `worth_of`.
+
+    answer : uint8[active]; value, more, fewer : float64[64], the last two work space
+    """
+    size, h, log_p, values, f1_more, f1_fewer = np.int64(0), np.uint64(0), case.log_none, 0.0, 0.0, 0.0
+    for j in range(case.n_active):
+        size += answer[j]
+    gains_of_size(size + 1, joint.sizes, case.n_active, joint.largest, more)
+    gains_of_size(size - 1, joint.sizes, case.n_active, joint.largest, fewer)
+    for j in range(case.n_active):
+        if answer[j]:
+            h += mix(np.uint64(case.active[j]) + np.uint64(1))
+            log_p += case.odds[case.active[j]]
+            values, f1_more, f1_fewer = values + value[j], f1_more + more[j], f1_fewer + fewer[j]
+    best, best_worth = np.int64(-1), worth
+    for j in range(case.n_active):
+        own, q = mix(np.uint64(case.active[j]) + np.uint64(1)), case.odds[case.active[j]]
+        if answer[j]:
+            p = probability_of(h - own, log_p - q, case, sets, posterior)
+            e_f1 = f1_fewer - fewer[j] if size > 1 else joint.none
+            found = values - value[j] + (p + f1_counts * e_f1)
+        else:
+            p = probability_of(h + own, log_p + q, case, sets, posterior)
+            found = values + value[j] + (p + f1_counts * (f1_more + more[j]))
+        if found > best_worth:
+            best, best_worth = np.int64(j), found
+    return best, best_worth
+
+
+@inner
+def balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, gain, trial, chosen):
+    """Write the set of largest worth among the seen labelsets that are probable, and the best ones for each single score, with
+    up to `n_exchanges` labels put in or taken out, each the one by which it gains most.
+
+    p : float64[labels]; gain, trial : float64[64], uint8[64], work space
+    """
+    best_worth, posterior = -1e300, weighed.posterior
+    answer, value = np.zeros(MOST_ACTIVE, np.uint8), np.empty(MOST_ACTIVE)
+    label_worth(case, p, tallies, value)
+    f1_counts = f1_worth(tallies.events)
+    tried, i = 0, -3
+    while i < case.n_live and tried < MOST_CANDIDATES:
+        s = weighed.live[i] if i >= 0 else -1
+        if i == -3:
+            best_expected_f1(joint.none, joint.sizes, case.n_active, joint.largest, gain, trial, chosen)
+        elif i == -2:
+            most_probable(case, sets, posterior, members, chosen)
+        elif i == -1:
+            above(p, case, THRESHOLDS[best_way(tallies.total, N_THRESHOLDS)], chosen)
+        elif (1.0 - case.new) * posterior[s] > LEAST_CANDIDATE:
+            choose_set(s, case, sets, chosen)
+        else:
+            i += 1
+            continue
+        i += 1
+        tried += 1
+        worth = worth_of(chosen, case, joint, value, f1_counts, sets, posterior, members)
+        if worth > best_worth:
+            best_worth = worth
+            copy_first(chosen, answer, case.n_active)
+    fewer = np.empty(MOST_ACTIVE)
+    for _ in range(n_exchanges):
+        j, best_worth = best_exchange(answer, best_worth, case, joint, value, f1_counts, sets, posterior, gain, fewer)
+        if j < 0:
+            break
+        answer[j] = 1 - answer[j]
+    copy_first(answer, chosen, case.n_active)
+
+
+@inner
+def note_way(target, chosen, case, tally):
+    """Count what a joint answer was worth, as `note_thresholds` does. tally : float64[2]"""
+    tally *= KEEP
+    for label in range(target.size):
+        if target[label] == POSITIVE:
+            tally[SIZE] += 1.0
+    for j in range(case.n_active):
+        if chosen[j] and target[case.active[j]] != UNOBSERVED:
+            tally[SIZE] += 1.0
+            if target[case.active[j]] == POSITIVE:
+                tally[TRUE] += 1.0
+
+
+@inner
+def answer_for_micro_f1(
+    case, p, joint, sets, weighed, tallies, n_exchanges, target, learn, members, gain, trial, chosen
+):  # fmt: skip
+    """Write the answer of the way to answer whose micro-F1 has been best so far, and count what each is worth if `learn`."""
+    rule = best_way(tallies.total, N_WAYS)
+    final = np.zeros(MOST_ACTIVE, np.uint8)
+    for way in (BEST_F1, MOST_PROBABLE, BALANCE):
+        if way == BEST_F1:
+            best_expected_f1(joint.none, joint.sizes, case.n_active, joint.largest, gain, trial, chosen)
+        elif way == MOST_PROBABLE:
+            most_probable(case, sets, weighed.posterior, members, chosen)
+        else:
+            balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, gain, trial, chosen)
+        if rule == way:
+            copy_first(chosen, final, case.n_active)
+        if learn:
+            note_way(target, chosen, case, tallies.total[way])
+    if rule < N_THRESHOLDS:
+        above(p, case, THRESHOLDS[rule], final)
+    copy_first(final, chosen, case.n_active)
+
+
+@inner
+def choose_answer(objective, n_exchanges, case, p, joint, sets, weighed, tallies, target, learn, members, answer):
+    """Write the answer of an objective to `answer`, bool[labels]. p : float64[labels], probabilities"""
+    for label in range(p.size):
+        answer[label] = p[label] > 0.5 if objective == HAMMING else False
+    gain, trial, chosen = np.empty(MOST_ACTIVE), np.zeros(MOST_ACTIVE, np.uint8), np.zeros(MOST_ACTIVE, np.uint8)
+    if objective == EXAMPLE_F1:
+        best_expected_f1(joint.none, joint.sizes, case.n_active, joint.largest, gain, trial, chosen)
+    elif objective == SUBSET:
+        most_probable(case, sets, weighed.posterior, members, chosen)
+    elif objective == MACRO_F1:
+        above_own(p, case, tallies, chosen)
+    elif objective == BALANCED:
+        balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, gain, trial, chosen)
+    elif objective == MICRO_F1:
+        answer_for_micro_f1(
+            case, p, joint, sets, weighed, tallies, n_exchanges, target, learn, members, gain, trial, chosen
+        )
+    if objective != HAMMING:
+        for j in range(case.n_active):
+            answer[case.active[j]] = chosen[j]
