@@ -92,7 +92,7 @@ class IHOMERClassifier(StreamClassifier):
     ...     score.update(y, model.predict_one(x))
     ...     model.learn_one(x, y)
     >>> score
-    MicroF1: 63.22%
+    MicroF1: 63.08%
     """
 
     def __init__(
