@@ -7,9 +7,8 @@ import numpy as np
 
 from ihomer.kernels.common import copy_first, inner
 from ihomer.kernels.expected import MOST_ACTIVE, best_expected_f1, expected_f1, gains_of_size
-from ihomer.kernels.labelsets import find_set, set_hash
+from ihomer.kernels.labelsets import find_set, label_hash, set_hash
 from ihomer.kernels.odds import POSITIVE, UNOBSERVED
-from ihomer.kernels.random import mix
 from ihomer.kernels.tallies import (
     KEEP,
     N_EVENTS_FADED,
@@ -171,12 +170,12 @@ def best_exchange(answer, worth, case, joint, value, f1_counts, sets, posterior,
     gains_of_size(size - 1, joint.sizes, case.n_active, joint.largest, fewer)
     for j in range(case.n_active):
         if answer[j]:
-            h += mix(np.uint64(case.active[j]) + np.uint64(1))
+            h += label_hash(case.active[j])
             log_p += case.odds[case.active[j]]
             values, f1_more, f1_fewer = values + value[j], f1_more + more[j], f1_fewer + fewer[j]
     best, best_worth = np.int64(-1), worth
     for j in range(case.n_active):
-        own, q = mix(np.uint64(case.active[j]) + np.uint64(1)), case.odds[case.active[j]]
+        own, q = label_hash(case.active[j]), case.odds[case.active[j]]
         if answer[j]:
             p = probability_of(h - own, log_p - q, case, sets, posterior)
             e_f1 = f1_fewer - fewer[j] if size > 1 else joint.none

@@ -60,11 +60,17 @@ class Weighed(NamedTuple):
 
 
 @inner
+def label_hash(label):
+    """Return what a label adds to the hash of a set that holds it."""
+    return mix(np.uint64(label) + np.uint64(1))
+
+
+@inner
 def set_hash(members, first, last):
     """Return a hash of a set of labels that does not depend on their order."""
     h = np.uint64(0)
     for k in range(first, last):
-        h += mix(np.uint64(members[k]) + np.uint64(1))
+        h += label_hash(members[k])
     return h
 
 
