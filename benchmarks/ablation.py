@@ -28,12 +28,12 @@ from ihomer.experts.rehearsal import Rehearsal
 
 
 class SilentRehearsal(Rehearsal):
-    """Rehearsal that tells no other expert how much depends on each feature: to these all count the same."""
+    """Rehearsal that tells no other expert how much depends on each feature: to these it counts by how rare it is alone."""
 
     def run(self, rows: Rows, *args: Any, **kwargs: Any) -> None:
+        relevant, shrink = rows.relevant.copy(), rows.shrink.copy()
         super().run(rows, *args, **kwargs)
-        rows.relevant[:] = rows.scaled
-        rows.shrink[2] = rows.shrink[0]
+        rows.relevant[:], rows.shrink[:] = relevant, shrink
 
 
 class RandomPartition(LabelPartition):
@@ -56,7 +56,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     **{f"without {name}": {"experts": tuple(other for other in ALL if other != name)} for name in ALL},
     **{f"{name} alone": {"experts": (name,)} for name in EXPERTS},
-    "all features alike": {"rehearsal": SilentRehearsal},
+    "features weighed by rarity alone": {"rehearsal": SilentRehearsal},
     "no exchange of labels": {"decoding": {"n_exchanges": 0}},
     "mean instead of learned mixing": {"mixing": "mean"},
     "with trees": WITH_TREES,

@@ -73,7 +73,7 @@ def solve_large(n: int) -> Count:
 
 
 def linear(a: Arguments, b: Arguments) -> Count:
-    """Count the models of scaled values and of values as given; see `_models`."""
+    """Count the models of relevant values and of values as given; see `_models`."""
     indptr, _, _, _, target, _, _, learn, known, rates, raw_rates, base, weights, raw_weights, out, _ = a
     n, labels, observed = _pairs(indptr), out.shape[1], _observed(target, out.shape[1])
     count = Count(read=4 * n + labels * (1 + 4 * (base >= 0)))
@@ -93,49 +93,64 @@ def _models(n: int, labels: int, width: int, models: int, observed: int, learn: 
 
 
 def rehearsed(a: Arguments, b: Arguments) -> Count:
-    """Count scores of both models, and steps: of the logistic regression for the event and four of those kept, (4 P + 8) L
-    each; of the hidden layer for the event and two of those, by `_hidden_score` and `_hidden_step`; and `_relevance`.
+    """Count scores of both models, and steps: of the additive one for the event and four of those kept, by `_additive_step`; of
+    the hidden layer for the event and two of those, by `_hidden_score` and `_hidden_step`; and `_relevance`.
+
+    Of P pairs, C are of centred features: their curves have two rows of weights each in what is read and moved.
     """
-    indptr, index, _, target, _, _, learn, number, size = a[:9]
-    w, lower, lower_square, out = a[15], a[16], a[17], a[20]
+    indptr, index, _, is_centred, is_new, target, _, learn, number, size, _, _, entry = a[:13]
+    entry_centred, w, lower, lower_square, strength, out = b[14], a[18], a[20], a[21], a[26], a[29]
     n, labels, units = _pairs(indptr), out.shape[1], 4 * N_UNITS
+    own = slice(indptr[0], indptr[1])
+    c, n_new = int(is_centred[own].sum()), int(is_new[own].sum())
     width = _padded(labels, w.shape[1])
     rows = width * w.itemsize
-    read = 8 * n + 4 * labels + (n + 1) * (rows + units) + (N_UNITS + 1) * rows
-    count = Count(2 * labels + width * (1 + 2 * n), 0, read, 8 * labels).plus(_hidden_score(n, width))
-    count = count.plus(_relevance(n, int(a[23][indptr[0] : indptr[1]].sum()), bool(a[22].any())))
+    read = 9 * n + 4 * labels + (n + c + 1) * rows + (n + 2 * c + 1) * units + (N_UNITS + 1) * rows
+    count = Count(2 * labels + 3 * n + 2 * c, 2, read, 8 * labels).plus(_additive_score(n, c, width))
+    count = count.plus(_hidden_score(n, c, width)).plus(_relevance(n, n_new, bool(strength.any())))
     if not learn:
         return count
     if (number + 1) % rehearsal._MEASURED == 0:
         count = count.plus(Count(2 * N_UNITS * width, 0, N_UNITS * rows, 4 * N_UNITS))
-    stored, observed = min(n, a[11].shape[1]), _observed(target, labels)
-    written = 8 * stored + (n + 1) * (rows + units + 8) + (N_UNITS + 1) * (rows + 8)
-    count = count.plus(Count(3 + stored + 4 * labels + width * (2 + 2 * n) + observed, labels, labels, written))
-    count = count.plus(_hidden_step(n, labels, width, observed))
-    places = np.append(index[indptr[0] : indptr[1]] % (len(lower) - 1), len(lower) - 1)
+    stored, observed = min(n, entry.shape[1]), _observed(target, labels)
+    written = 9 * stored + (n + c + 1) * rows + (n + 2 * c + 1) * (units + 8) + (N_UNITS + 1) * (rows + 8)
+    count = count.plus(Count(5, 0, labels, written)).plus(_additive_step(n, c, labels, width, observed))
+    count = count.plus(_hidden_step(n, c, labels, width, observed))
+    places = np.append(index[own] % (len(lower) - 1), len(lower) - 1)
     if (lower_square[places] == 0.0).any():
-        count = count.plus(_hidden_score(n, width))
+        count = count.plus(_hidden_score(n, c, width))
     for time in range(rehearsal._TIMES):
         slot = int(uniform(0, int(number), time) * min(number + 1, size))
-        past, _, marked = b[9][slot].tolist()
-        observed = labels - (marked - b[9][slot, rehearsal.N_POSITIVE])
-        moved = (past + 1) * rows
-        flops = 1 + 4 * labels + width * (3 + 4 * past) + observed
-        count = count.plus(Count(flops, labels, 8 * past + 4 * marked + moved, moved))
+        past, positive, marked = b[10][slot].tolist()
+        curved = int(entry_centred[slot, :past].sum())
+        observed = labels - (marked - positive)
+        moved = (past + curved + 1) * rows
+        count = count.plus(Count(1, 0, 9 * past + 4 * marked + moved, moved)).plus(_additive_score(past, curved, width))
+        count = count.plus(_additive_step(past, curved, labels, width, observed))
         if time < rehearsal._HIDDEN_TIMES:
-            moved = (past + 1) * (units + 8)
-            count = count.plus(_hidden_score(past, width)).plus(_hidden_step(past, labels, width, observed))
+            moved = (past + 2 * curved + 1) * (units + 8)
+            count = count.plus(_hidden_score(past, curved, width)).plus(_hidden_step(past, curved, labels, width, observed))
             count = count.plus(Count(0, 0, moved, moved))
     return count
+
+
+def _additive_score(n: int, c: int, width: int) -> Count:
+    """Count 2 L for each line and 4 L for each curve, L places of labels, and the shares of the knots."""
+    return Count(width * (1 + 2 * (n - c) + 4 * c) + (n - c) + 5 * c + 2)
+
+
+def _additive_step(n: int, c: int, labels: int, width: int, observed: int) -> Count:
+    """Count the errors, and the same for the weights that move."""
+    return Count(4 * labels + observed, labels).plus(_additive_score(n, c, width)).plus(Count(width))
 
 
 def _padded(labels: int, room: int) -> int:
     return min((labels + 15) // 16 * 16, room)
 
 
-def _hidden_score(n: int, width: int) -> Count:
-    """Count U' x, 2 P + 1 for each unit, and V' h, 2 for each unit and place of a label."""
-    return Count(N_UNITS * (1 + 2 * n) + 2 * (N_UNITS + 1) * width)
+def _hidden_score(n: int, c: int, width: int) -> Count:
+    """Count U' x and curves, 2 P + 4 C + 1 for each unit, and V' h, 2 for each unit and place of a label."""
+    return Count(N_UNITS * (1 + 2 * n + 4 * c) + 2 * (N_UNITS + 1) * width + n + 5 * c + 2)
 
 
 def _relevance(n: int, n_new: int, is_known: bool) -> Count:
@@ -146,11 +161,12 @@ def _relevance(n: int, n_new: int, is_known: bool) -> Count:
     return count.plus(Count(10 * n - 5 * n_new + 4, n + 2, 4 * n, 4 * n))
 
 
-def _hidden_step(n: int, labels: int, width: int, observed: int) -> Count:
+def _hidden_step(n: int, c: int, labels: int, width: int, observed: int) -> Count:
     """Count the errors, what flows back, 2 L for each unit, and the steps: 2 for each weight that moves, 5 for each row."""
-    units, rows = N_UNITS, N_UNITS + 1 + n + 1
+    units, lower = N_UNITS, n + 2 * c + 1
+    rows = N_UNITS + 1 + lower
     flops = labels * (2 + _PROBABILITY) + observed + 2 * units * labels + 2 * (labels + units) + 2
-    return Count(flops + 5 * rows + 2 * (units + 1) * width + 2 * (n + 1) * units, labels + rows)
+    return Count(flops + 5 * rows + 2 * (units + 1) * width + 2 * lower * units, labels + rows)
 
 
 def ridged(a: Arguments, b: Arguments) -> Count:

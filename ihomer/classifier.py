@@ -44,8 +44,8 @@ class IHOMERClassifier(StreamClassifier):
         ``"macro_f1"``; or ``"balanced"``, for all of these at once. Probabilities depend on it only where `global_drift`, which
         watches the answers, sees a drift.
     experts
-        Which experts are mixed: some of ``"frequency"``, ``"neighbours"``, ``"linear"``, ``"rehearsal"`` (a linear model and a
-        layer of hidden units that go over past events again; the units tell ``"neighbours"``, ``"linear"`` and ``"ridge"``
+        Which experts are mixed: some of ``"frequency"``, ``"neighbours"``, ``"linear"``, ``"rehearsal"`` (an additive model and
+        a layer of hidden units that go over past events again; the units tell ``"neighbours"``, ``"linear"`` and ``"ridge"``
         which features matter), ``"ridge"``, ``"bayes"``, ``"tree"``; and ``"labelsets"``, a linear model that tells whole
         labelsets from each other, for decoding.
         ``("tree",)`` alone is the published model: answers are then the labels of p > 1/2, whatever `objective` says.

@@ -106,7 +106,7 @@ class Ensemble:
             self._asked = Asked(batch.x_index, batch.x_value, tree, out)
         inputs, rate = self._inputs(out)
         odds = self.mixture.run(inputs, rate, rows.target, rows.weight, learn)
-        features = Features(rows.indptr, rows.feature, rows.relevant, rows.shrink[2])
+        features = Features(rows.indptr, rows.feature, rows.relevant, rows.shrink[1])
         return self.decoder.run(odds, rate, rows.target, rows.weight, learn, self._alike(), known, features)
 
     def _alike(self) -> Alike | None:

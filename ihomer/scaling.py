@@ -37,14 +37,14 @@ class FeatureScale:
         The pairs of these rows are overwritten by the next call.
         """
         n_rows = stop - start
-        shrink, indptr = np.empty((3, n_rows), np.float32), np.empty(n_rows + 1, np.int64)
-        row, widest = start, 0
+        shrink, indptr = np.empty((2, n_rows), np.float32), np.empty(n_rows + 1, np.int64)
+        row, widest, n_centred = start, 0, 0
         while True:
-            row, most = scale_rows(
+            row, most, centred = scale_rows(
                 batch.x_indptr, batch.x_index, batch.x_value, start, stop, learn, self._sums, self._n_seen, self._usual,
                 self._n_usual, row, indptr, *self._pairs, shrink,
             )  # fmt: skip
-            widest = max(widest, most)
+            widest, n_centred = max(widest, most), max(n_centred, centred)
             if row == stop:
                 break
             self._make_room(int(indptr[row - start]), int(batch.x_indptr[stop] - batch.x_indptr[row]))
@@ -55,9 +55,10 @@ class FeatureScale:
         else:
             target = np.zeros((n_rows, n_labels), np.uint8)
         weight = batch.weight if n_rows == len(batch.weight) else batch.weight[start:stop]
-        feature, is_present, is_new, scaled, raw, relevant = self._pairs
+        feature, is_present, is_new, is_centred, position, raw, relevant = self._pairs
         return Rows(
-            indptr, feature, is_present, is_new, scaled, raw, relevant, target, weight, shrink, widest, most_labels
+            indptr, feature, is_present, is_new, is_centred, position, raw, relevant, target, weight, shrink, widest,
+            most_labels, n_centred,
         )  # fmt: skip
 
     def _make_room(self, used: int, more: int) -> None:
@@ -79,6 +80,6 @@ class FeatureScale:
 
 
 def _pairs(room: int) -> tuple[NDArray[Any], ...]:
-    """Return room for pairs: feature, is_present, is_new, scaled, raw and relevant, as in `Rows`."""
-    values = (np.empty(room, np.float32) for _ in range(3))
-    return np.empty(room, np.int32), np.empty(room, np.bool_), np.empty(room, np.bool_), *values
+    """Return room for pairs: feature, is_present, is_new, is_centred, position, raw and relevant, as in `Rows`."""
+    marks, values = (np.empty(room, np.bool_) for _ in range(3)), (np.empty(room, np.float32) for _ in range(3))
+    return np.empty(room, np.int32), *marks, *values

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 MODULES = (
-    "bayes", "decoding", "expected", "frequency", "hidden", "labelsets", "linalg", "linear", "local", "mixing", "odds",
-    "rehearsal", "ridge", "scaling", "window",
+    "bayes", "curves", "decoding", "expected", "frequency", "hidden", "labelsets", "linalg", "linear", "local", "mixing",
+    "odds", "rehearsal", "ridge", "scaling", "window",
 )  # fmt: skip
 done = [0, 0]  # operations beside exp, log and square root, and these
 

@@ -30,8 +30,9 @@ TWINS = {
     "bayes": SlowBayes,
 }
 # Largest difference of log-odds. float32 has 24 bits: a log-odds of up to 12 is written with an error of 5e-7. States of
-# float32 add up such errors over hundreds of events; where log-odds are taken of a sum near 0.002, they are 500 times larger.
-TOLERANCE = {"frequency": 2e-6, "neighbours": 5e-3, "linear": 2e-4, "rehearsal": 2e-4, "ridge": 5e-3, "bayes": 2e-4}
+# float32 add up such errors over hundreds of events; where log-odds are taken of a sum near 0.002, they are 500 times larger. A
+# hidden unit near 0 may be silent in one and not in the other.
+TOLERANCE = {"frequency": 2e-6, "neighbours": 5e-3, "linear": 2e-4, "rehearsal": 1e-3, "ridge": 5e-3, "bayes": 2e-4}
 KINDS = ("sparse", "dense", "binary", "missing", "outliers", "mixed")
 
 
@@ -139,7 +140,7 @@ class Fast:
         out[:, :, 0] = self.rng.normal(-1.5, 1.0, out.shape[:2])
         if self.is_told:  # as if another expert had told how much depends on each feature
             used = rows.indptr[-1]
-            rows.relevant[:used] = rows.scaled[:used] * (0.6 + 0.05 * (rows.feature[:used] * 7 % 9))
+            rows.relevant[:used] *= 0.6 + 0.05 * (rows.feature[:used] * 7 % 9)
         seen = rows._replace(relevant=rows.relevant.copy(), shrink=rows.shrink.copy())
         self.expert.run(rows, learn, out, 1)
         self.rows_after = rows
@@ -152,14 +153,15 @@ def slow_rows(rows, events):
     for i, event in enumerate(events):
         span = slice(rows.indptr[i], rows.indptr[i + 1])
         index = rows.feature[span].tolist()
-        scaled = dict(zip(index, rows.scaled[span].tolist(), strict=True))
+        position = dict(zip(index, rows.position[span].tolist(), strict=True))
         raw = dict(zip(index, rows.raw[span].tolist(), strict=True))
         relevant = dict(zip(index, rows.relevant[span].tolist(), strict=True))
         absent = frozenset(f for f, present in zip(index, rows.is_present[span].tolist(), strict=True) if not present)
         new = frozenset(f for f, is_new in zip(index, rows.is_new[span].tolist(), strict=True) if is_new)
-        *shrinks, relevant_shrink = rows.shrink[:, i].tolist()
+        centred = frozenset(f for f, is_centred in zip(index, rows.is_centred[span].tolist(), strict=True) if is_centred)
+        raw_shrink, relevant_shrink = rows.shrink[:, i].tolist()
         seen = event.y, event.unobserved, event.weight
-        found.append(Row(scaled, raw, *seen, *shrinks, absent, new, relevant, relevant_shrink))
+        found.append(Row(position, raw, *seen, raw_shrink, absent, new, relevant, relevant_shrink, centred))
     return found
 
 
@@ -193,7 +195,7 @@ def assert_told(rows, told):
         span = slice(rows.indptr[i], rows.indptr[i + 1])
         found = dict(zip(rows.feature[span].tolist(), rows.relevant[span].tolist(), strict=True))
         assert found == pytest.approx(relevant, rel=1e-3, abs=1e-5)
-        assert rows.shrink[2, i] == pytest.approx(shrink, rel=1e-4)
+        assert rows.shrink[1, i] == pytest.approx(shrink, rel=1e-4)
 
 
 def bits(thing):

@@ -56,11 +56,11 @@ def check_scale(events, rng, forget=()):
         for learn in (False, True):
             rows = fast.rows(batch_of(chunk), 0, len(chunk), chunk[0].n_labels, learn)
             for row, event in zip(slow_rows(rows, chunk), chunk, strict=True):
-                (scaled, shrink), (raw, raw_shrink), (relevant, relevant_shrink) = twin.row(event.x, learn)
-                shrinks = row.shrink, row.raw_shrink, row.relevant_shrink
-                assert shrinks == pytest.approx((shrink, raw_shrink, relevant_shrink), rel=2e-6)
+                position, (raw, raw_shrink), (relevant, relevant_shrink), centred = twin.row(event.x, learn)
+                assert (row.raw_shrink, row.relevant_shrink) == pytest.approx((raw_shrink, relevant_shrink), rel=2e-6)
                 assert row.relevant == pytest.approx(relevant, rel=2e-6, abs=1e-9)
-                assert row.scaled == pytest.approx(scaled, rel=2e-6, abs=1e-9)
+                assert row.position == pytest.approx(position, rel=2e-6, abs=1e-9)
+                assert row.centred == centred
                 assert row.raw == pytest.approx(raw, rel=2e-6, abs=1e-9)
                 assert row.absent == raw.keys() - event.x.keys()
             expected = np.zeros(rows.target.shape, np.uint8)
@@ -478,7 +478,7 @@ def test_hostile_values_leave_everything_finite(name, seed):
     for chunk in chunks_of(hostile_stream(seed), random.Random(seed), 60):
         for learn in (False, True):
             rows, out = fast.run(chunk, learn)
-            assert np.isfinite(rows.scaled[: rows.indptr[-1]]).all()
+            assert np.isfinite(rows.position[: rows.indptr[-1]]).all()
             assert np.isfinite(rows.raw[: rows.indptr[-1]]).all()
             assert np.isfinite(out).all()
             assert np.abs(out[:, :, 1:]).max() <= 12.0
@@ -504,5 +504,5 @@ def test_any_values_leave_everything_finite(drawn):
         for event in events:
             rows, out = fast.run([event])
             assert np.isfinite(out).all()
-            assert np.isfinite(rows.scaled[: rows.indptr[-1]]).all()
+            assert np.isfinite(rows.position[: rows.indptr[-1]]).all()
         assert all(np.isfinite(array).all() for array in [*arrays(fast.expert), *arrays(fast.scale)])

@@ -24,14 +24,16 @@ class Rows(NamedTuple):
     feature: NDArray[np.int32]  # ascending in a row
     is_present: NDArray[np.bool_]  # else it is a feature that nearly all events have: it is 0, which is not its mean
     is_new: NDArray[np.bool_]  # no event had the feature before
-    scaled: NDArray[np.float32]  # value on the scale of its feature, the row of unit length
+    is_centred: NDArray[np.bool_]  # nearly all events so far had the feature, with values that differ
+    position: NDArray[np.float32]  # value on the scale of its feature: standard deviations from the mean, if it is centred
     raw: NDArray[np.float32]  # value as given, the row of unit length
-    relevant: NDArray[np.float32]  # scaled, more where the feature is rare or much depends on it, the row of unit length
+    relevant: NDArray[np.float32]  # position, more where the feature is rare or much depends on it, the row of unit length
     target: NDArray[np.uint8]  # [rows, labels]; 0 negative, 1 positive, 2 unobserved
     weight: NDArray[np.float64]
-    shrink: NDArray[np.float32]  # [3, rows]: learned from is the row times it: scaled, raw and relevant; see `scale_rows`
+    shrink: NDArray[np.float32]  # [2, rows]: learned from is the row times it: raw and relevant; see `scale_rows`
     widest: int  # most pairs of a row, and most labels of one that apply or were not observed
     most_labels: int
+    n_centred: int  # all centred features are below it
 
 
 class Alike(NamedTuple):

@@ -96,7 +96,7 @@ class Neighbours(Expert):
             rows, out = rows._replace(indptr=indptr, target=target, weight=weight, shrink=rows.shrink[:, part]), out[part]
             alike = alike.part(start, stop)
         local_rows(
-            rows.indptr, rows.feature, rows.relevant, rows.target, rows.weight, rows.shrink[2], learn, known, self._number,
+            rows.indptr, rows.feature, rows.relevant, rows.target, rows.weight, rows.shrink[1], learn, known, self._number,
             _WINDOW, self._ring, self._importance, self._entry, self._entry_value, self._link, self._head, self._present,
             self._column_of, self._columns, self._labels, self._gram, 0, self._products, *alike, out, at,
         )  # fmt: skip

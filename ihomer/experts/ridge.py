@@ -49,7 +49,7 @@ class Ridge(Expert):
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int, known: bool = False) -> None:
         ridge_rows(
-            rows.indptr, rows.feature, rows.relevant, rows.target, rows.weight, rows.shrink[2], learn, self._counts,
+            rows.indptr, rows.feature, rows.relevant, rows.target, rows.weight, rows.shrink[1], learn, self._counts,
             self._place_of, self._holder, self._hand, *self._models(), 0, out, at,
         )  # fmt: skip
 

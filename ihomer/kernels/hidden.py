@@ -1,11 +1,13 @@
 """One layer of hidden units between features and labels, learned by back-propagation."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from ihomer.kernels.common import inner, row_of
-from ihomer.kernels.linear import BIAS, linear_score
+from ihomer.kernels.curves import add_curves, line_score, shares_of
+from ihomer.kernels.linear import BIAS
 from ihomer.kernels.odds import MOST_ODDS, POSITIVE, UNOBSERVED, bounded, probability
 from ihomer.kernels.random import uniform
 from ihomer.kernels.scaling import to_unit_length
@@ -19,6 +21,17 @@ _SPREAD = 0.17  # weights of a feature start in [-0.17, 0.17], at random, so tha
 _MOST = 1e30  # sum of squares of a step: what is larger comes from weights that are spoiled
 _SEED = 64
 _CONSTANT = 1 << 32  # number of the constant, where the rows of features have theirs
+
+
+class Layer(NamedTuple):
+    """The weights of the layer, and of each row of them 0.03 and the summed squared gradients; 0 of a row of U that sleeps."""
+
+    lower: np.ndarray  # float32[rows + 1, units], U, from all features; the last row is that of the constant
+    lower_square: np.ndarray  # float64[rows + 1]
+    curves: np.ndarray  # float32[5, rows of curves + 1, units], C, from centred features beside U
+    curves_square: np.ndarray  # float64[5, rows of curves + 1]
+    upper: np.ndarray  # float32[units + 1, places or more], V, to labels; the last row is that of the constant
+    upper_square: np.ndarray  # float64[units + 1]
 
 
 @inner
@@ -36,30 +49,32 @@ def wake_row(row, number, lower, lower_square):
 
 
 @inner
-def wake_rows(index, first, last, lower, lower_square):
-    """Wake the rows of an event's features and of the constant; return whether one of them was asleep."""
+def wake_rows(points, lower, lower_square):
+    """Wake the rows of an event's features and of the constant; return whether one of them was asleep.
+
+    Those of curves need no start of their own: the units differ already.
+    """
     n_rows = lower.shape[0] - 1
     woken = wake_row(np.int64(n_rows), np.int64(_CONSTANT), lower, lower_square)
-    for k in range(first, last):
-        row = np.int64(row_of(index[k], n_rows))
+    for k in range(points.first, points.last):
+        row = np.int64(row_of(points.feature[k], n_rows))
         woken |= wake_row(row, row, lower, lower_square)
     return woken
 
 
 @inner
-def hidden_score(index, value, first, last, lower, upper, unit, score):
-    """Write h = max(0, U' x) to `unit`, float32[units + 1], its last place being the constant's, and V' h to `score`.
-
-    lower : float32[rows + 1, units], U; upper : float32[units + 1, places or more], V; the last rows are those of the constant
-    score : float32[places], of `padded`
+def hidden_score(points, layer, unit, score):
+    """Write h = max(0, U' x + curves) to `unit`, float32[units + 1], its last place being the constant's, and V' h to `score`,
+    float32[places] of `padded`. See `line_score` and `add_curves`.
     """
-    linear_score(index, value, first, last, lower, unit[:N_UNITS])
+    line_score(points, layer.lower, True, unit[:N_UNITS])
+    add_curves(points, layer.curves, unit[:N_UNITS])
     unit[N_UNITS] = BIAS
     score[:] = 0.0
     for j in range(unit.size):
         h = unit[j] if unit[j] > 0.0 else np.float32(0.0)
         unit[j] = h
-        row = upper[j]
+        row = layer.upper[j]
         for label in range(score.size):
             score[label] += h * row[label]
 
@@ -95,21 +110,23 @@ def relevance_of(row, strength, lanes):
 
 
 @inner
-def weigh_by_relevance(index, is_new, first, last, lower, strength, lanes, relevant, shrink):
-    """Multiply relevant[first:last], values of an event, by sqrt(s_f + 0.3 mean of s), and bring them to unit length without
-    the features that are new; return what they are to be multiplied by to be so with them. Where all s are 0 the values are
-    left, and `shrink` is returned.
+def weigh_by_relevance(points, is_new, lower, strength, lanes, relevant, shrink):
+    """Multiply the values of an event in `relevant` by sqrt(s_f + 0.3 mean of s), and bring them to unit length without the
+    features that are new; return what they are to be multiplied by to be so with them. Where all s are 0 the values are left,
+    and `shrink` is returned.
 
     s_f = sum over units j of U_fj^2 times the strength of j: how fast the log-odds of labels move with feature f, as if all
     units were active. It stands for the diagonal of the mean outer product of gradients, by which a kernel method that
     measures distances finds the features that a neural network finds (Radhakrishnan, Beaglehole, Pandit, Belkin, Science 2024).
+    Of curves nothing is said: their slopes come from few events each, and the mean slope is that of the line beside them.
     lanes : float32[32], work space
     """
-    n_rows, size = lower.shape[0] - 1, last - first
+    first, n_rows = points.first, lower.shape[0] - 1
+    size = points.last - first
     total, count = 0.0, 0
     wide, new = np.empty(size), np.empty(size, np.bool_)
     for k in range(size):
-        s = relevance_of(lower[row_of(index[first + k], n_rows)], strength, lanes)
+        s = relevance_of(lower[row_of(points.feature[first + k], n_rows)], strength, lanes)
         wide[k], new[k] = s if s < MOST_RELEVANCE else MOST_RELEVANCE, is_new[first + k]
         if not new[k]:
             total, count = total + wide[k], count + 1
@@ -152,35 +169,48 @@ def step_upper(unit, error, n_labels, upper, upper_square):
 
 
 @inner
-def step_lower(index, value, first, last, back, lower, lower_square):
-    """Take a step of AdaGrad with one rate for a row: S_f += x_f^2 mean of b_j^2, U_f += rate x_f b / sqrt(S_f)."""
-    mean_square = mean_square_of(back, N_UNITS)
-    if mean_square == 0.0:
-        return
-    n_rows = lower.shape[0] - 1
-    for k in range(first, last + 1):
-        at, x = (row_of(index[k], n_rows), value[k]) if k < last else (n_rows, BIAS)
-        lower_square[at] += float(x) * float(x) * mean_square
-        c = np.float32(_RATE * x / math.sqrt(lower_square[at]))
-        row = lower[at]
-        for j in range(back.size):
-            row[j] += c * back[j]
+def step_row(x, back, mean_square, row, square):
+    """Take a step of AdaGrad with one rate for a row: S += x^2 mean of b_j^2, U += rate x b / sqrt(S); return S."""
+    square += float(x) * float(x) * mean_square
+    c = np.float32(_RATE * x / math.sqrt(square))
+    for j in range(back.size):
+        row[j] += c * back[j]
+    return square
 
 
 @inner
-def hidden_step(index, value, first, last, mark, base, weight, lower, lower_square, upper, upper_square, unit, score, back):
+def step_lower(points, back, layer):
+    """Take a step on the rows of an event's features and of the constant; see `step_row`."""
+    mean_square = mean_square_of(back, N_UNITS)
+    if mean_square == 0.0:
+        return
+    lower, lower_square, curves, curves_square = layer.lower, layer.lower_square, layer.curves, layer.curves_square
+    n_rows, n_curves, part = lower.shape[0] - 1, curves.shape[1] - 1, np.float32(1.0 / points.length)
+    for k in range(points.first, points.last):
+        at = row_of(points.feature[k], n_rows)
+        lower_square[at] = step_row(part * points.position[k], back, mean_square, lower[at], lower_square[at])
+        if points.is_centred[k]:
+            j, below, above = shares_of(points.position[k], part)
+            at = row_of(points.feature[k], n_curves)
+            curves_square[j, at] = step_row(below, back, mean_square, curves[j, at], curves_square[j, at])
+            curves_square[j + 1, at] = step_row(above, back, mean_square, curves[j + 1, at], curves_square[j + 1, at])
+    lower_square[n_rows] = step_row(BIAS, back, mean_square, lower[n_rows], lower_square[n_rows])
+
+
+@inner
+def hidden_step(points, mark, base, weight, layer, unit, score, back):
     """Take one step on an event by its log-loss, from what `hidden_score` wrote to `unit` and `score`.
 
     e_l = w (y_l - p_l), p_l from base_l + score_l;  b_j = sum over l of V_jl e_l where h_j > 0, else 0
-    mark : uint8[labels]; lower_square : float64[rows + 1], upper_square : float64[units + 1]; back : float32[units]
+    mark : uint8[labels]; back : float32[units]
     """
     for label in range(mark.size):
         error = (mark[label] == POSITIVE) - probability(np.float32(bounded(float(score[label]) + base[label], MOST_ODDS)))
         score[label] = 0.0 if mark[label] == UNOBSERVED else weight * error
     for j in range(N_UNITS):
-        row, total = upper[j], np.float32(0.0)
+        row, total = layer.upper[j], np.float32(0.0)
         for label in range(mark.size):
             total += row[label] * score[label]
         back[j] = total if unit[j] > 0.0 else np.float32(0.0)
-    step_upper(unit, score, mark.size, upper, upper_square)
-    step_lower(index, value, first, last, back, lower, lower_square)
+    step_upper(unit, score, mark.size, layer.upper, layer.upper_square)
+    step_lower(points, back, layer)

@@ -73,25 +73,25 @@ def linear_rows(
     indptr, index, relevant, raw, target, weight, shrink, learn, known, rates, raw_rates, base, weights, raw_weights, out, at
 ):  # fmt: skip
     """Predict each row into out[row, :, at + m] for each model m, unless it is `known`, and learn it if `learn`: first the
-    models of scaled values, which start from place `base` of `out`, then those of values as given, which start from nothing.
+    models of relevant values, which start from place `base` of `out`, then those of values as given, which start from nothing.
 
     s_l = base_l + W_l x,  W_l += rate * (y_l - 1 / (1 + exp(-s_l))) x
-    indptr, index, scaled, raw : the rows, of unit length; target : uint8[rows, labels]; weight : float64[rows]
+    indptr, index, relevant, raw : the rows, of unit length; target : uint8[rows, labels]; weight : float64[rows]
     relevant, raw, shrink : of `Rows`
     rates, raw_rates : float64[models]; out : float32[rows, labels, outputs]
     weights, raw_weights : float32[models, rows of weights + 1, labels or more]
     """
-    n_labels, n_scaled = out.shape[1], rates.size
+    n_labels, n_relevant = out.shape[1], rates.size
     score = np.zeros(padded(n_labels, weights.shape[2]), np.float32)
     raw_score = np.zeros(padded(n_labels, raw_weights.shape[2]), np.float32)
     for row in range(out.shape[0]):
         first, last, mark = indptr[row], indptr[row + 1], target[row, :n_labels]
         own = min(weight[row], _MOST_WEIGHT)
         models_row(
-            index, relevant, first, last, mark, own * shrink[2, row], learn, known, rates, np.int64(base), weights, score,
+            index, relevant, first, last, mark, own * shrink[1, row], learn, known, rates, np.int64(base), weights, score,
             out[row], np.int64(at),
         )  # fmt: skip
         models_row(
-            index, raw, first, last, mark, own * shrink[1, row], learn, known, raw_rates, np.int64(-1), raw_weights, raw_score,
-            out[row], np.int64(at + n_scaled),
+            index, raw, first, last, mark, own * shrink[0, row], learn, known, raw_rates, np.int64(-1), raw_weights, raw_score,
+            out[row], np.int64(at + n_relevant),
         )  # fmt: skip

@@ -9,8 +9,8 @@ from ihomer.kernels.common import copy_first, inner, jit
 
 _USUAL = 0.75  # a feature in more than this share of the events is centred; where it is absent, it is 0 before that
 _LATE = 5.0  # events before a feature's first one in which it counts as absent; before them it did not exist
-_MOST = 5.0  # standard deviations from the mean is the largest value on the scale
-_FAR = 20.0  # standard deviations from the mean, from which a value counts in the sums as one at `_MOST`
+MOST_POSITION = 5.0  # standard deviations from the mean is the largest value on the scale
+_FAR = 20.0  # standard deviations from the mean, from which a value counts in the sums as one at `MOST_POSITION`
 _LEAST_COUNT = 10.0  # values from which the sums tell what is far
 _BLOCK = 25.0  # values after which it is asked whether the feature has another scale by now
 _RARITY = 0.3  # by this much more counts a feature among the relevant values that e times fewer events have
@@ -36,9 +36,10 @@ class Pairs(NamedTuple):
     feature: np.ndarray  # int32[pairs], ascending
     is_present: np.ndarray  # bool[pairs]; else the event does not have the feature, and that is not its mean
     is_new: np.ndarray  # bool[pairs], no event had it before
-    scaled: np.ndarray  # float64[pairs], values on the scale of their features
+    is_centred: np.ndarray  # bool[pairs], it was usual before the row
+    position: np.ndarray  # float64[pairs], values on the scale of their features
     raw: np.ndarray  # float64[pairs], values as given
-    relevant: np.ndarray  # float64[pairs], scaled, more where the feature is rare
+    relevant: np.ndarray  # float64[pairs], position, more where the feature is rare
 
 
 @inner
@@ -76,7 +77,7 @@ def scale_of(count, total, square, n_events):
 @inner
 def on_scale(value, mean, spread):
     """Return (value - mean) / spread, at most 5 in magnitude."""
-    return min(max((value - mean) / spread, -_MOST), _MOST) if spread > 0.0 else 0.0
+    return min(max((value - mean) / spread, -MOST_POSITION), MOST_POSITION) if spread > 0.0 else 0.0
 
 
 @inner
@@ -115,7 +116,7 @@ def take_in(value, sums, seen, learn):
         mean, spread = scale_of(sums[COUNT], sums[TOTAL], sums[SQUARE], n_events - 1.0)
         is_far = abs(value - mean) > _FAR * spread
         if is_far:
-            kept = min(max(value, mean - _MOST * spread), mean + _MOST * spread)
+            kept = min(max(value, mean - MOST_POSITION * spread), mean + MOST_POSITION * spread)
     count, total, square = sums[COUNT] + 1.0, sums[TOTAL] + kept, sums[SQUARE] + kept * kept
     if learn:
         sums[COUNT], sums[TOTAL], sums[SQUARE], sums[MISSING] = count, total, square, missing
@@ -165,7 +166,8 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
     while k < last or u < n_usual:
         is_present = k < last and (u == n_usual or x_index[k] <= usual[u])
         f = x_index[k] if is_present else usual[u]
-        u += u < n_usual and usual[u] == f
+        is_centred = u < n_usual and usual[u] == f
+        u += is_centred
         value, is_new, is_missing, rarity, s = 0.0, False, False, 1.0, scale.sums[f]
         if is_present:
             value, is_new = x_value[k], s[COUNT] == 0.0
@@ -185,8 +187,9 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
             n_renewed += 1
         if not is_missing and (is_present or mean != 0.0):
             pairs.feature[size], pairs.is_present[size], pairs.is_new[size] = f, is_present, is_new
-            pairs.scaled[size], pairs.raw[size] = on_scale(value, mean, spread), value
-            pairs.relevant[size] = rarity * pairs.scaled[size]
+            pairs.is_centred[size] = is_centred
+            pairs.position[size], pairs.raw[size] = on_scale(value, mean, spread), value
+            pairs.relevant[size] = rarity * pairs.position[size]
             size += 1
     return size, n_renewed
 
@@ -195,8 +198,8 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
 def room_for_pairs(most):
     """Return room for so many pairs."""
     return Pairs(
-        np.empty(most, np.int32), np.empty(most, np.bool_), np.empty(most, np.bool_), np.empty(most), np.empty(most),
-        np.empty(most),
+        np.empty(most, np.int32), np.empty(most, np.bool_), np.empty(most, np.bool_), np.empty(most, np.bool_), np.empty(most),
+        np.empty(most), np.empty(most),
     )  # fmt: skip
 
 
@@ -212,23 +215,27 @@ def halve(sums, n_seen):
 @jit
 def scale_rows(
     x_indptr, x_index, x_value, start, stop, learn, sums, n_seen, usual, n_usual, row, indptr, feature, is_present, is_new,
-    scaled, raw, relevant, shrink,
+    is_centred, position, raw, relevant, shrink,
 ):  # fmt: skip
-    """Write rows with each feature on its scale, and as given, both at unit length, from `row` on; rows start..row-1 are done.
+    """Write rows with each feature on its scale, as given at unit length, and by relevance at unit length, from `row` on; rows
+    start..row-1 are done.
 
     Missing values are left out. An absent feature is 0; where that is not 0 on its scale, since it is usual and so centred, it
     gets a pair too. A row is scaled with itself taken into the sums; without `learn` they are left as they were. A feature
     that no event had before takes no part in the length, so that an answer does not depend on whether its name is known
     already; what is learned from is the row times `shrink`, which is of unit length with it.
-    A relevant value is a scaled one times 1 + 0.3 ln((events + 100) / (events with the feature + 100)) where the feature is not
+    A relevant value is a position times 1 + 0.3 ln((events + 100) / (events with the feature + 100)) where the feature is not
     usual: that two events share a rare feature says more than that they share a common one.
 
     sums ... n_usual : of `Scale`
-    indptr : int64[rows + 1], feature : int32[room], is_present, is_new : bool[room], scaled, raw, relevant : float32[room], out
-    shrink : float32[3, rows], scaled, raw and relevant, out
-    Return the row before which it stopped, for want of room if it is not `stop`, and how many pairs the longest row has.
+    indptr : int64[rows + 1], feature : int32[room], is_present, is_new, is_centred : bool[room]
+    position, raw, relevant : float32[room], out
+    shrink : float32[2, rows], raw and relevant, out
+    Return the row before which it stopped, for want of room if it is not `stop`; how many pairs the longest row has; and a
+    number that all centred features are below, also those of the next row.
     """
     scale, most = Scale(sums, n_seen, usual, n_usual), np.int64(0)
+    n_centred = np.int64(usual[n_usual[0] - 1] + 1 if n_usual[0] > 0 else 0)
     pairs, renewed = room_for_pairs(np.int64(0)), np.empty(0, np.int32)
     indptr[0] = 0
     while row < stop:
@@ -241,16 +248,18 @@ def scale_rows(
         size, n_renewed = scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed)
         for k in range(size):
             feature[used + k], is_present[used + k], is_new[used + k] = pairs.feature[k], pairs.is_present[k], pairs.is_new[k]
-        shrink[0, row - start] = to_unit_length(pairs.scaled, pairs.is_new.copy(), size)
-        shrink[1, row - start] = to_unit_length(pairs.raw, pairs.is_new.copy(), size)
-        shrink[2, row - start] = to_unit_length(pairs.relevant, pairs.is_new, size)
+            is_centred[used + k], position[used + k] = pairs.is_centred[k], pairs.position[k]
+        shrink[0, row - start] = to_unit_length(pairs.raw, pairs.is_new.copy(), size)
+        shrink[1, row - start] = to_unit_length(pairs.relevant, pairs.is_new, size)
         for k in range(size):
-            scaled[used + k], raw[used + k], relevant[used + k] = pairs.scaled[k], pairs.raw[k], pairs.relevant[k]
+            raw[used + k], relevant[used + k] = pairs.raw[k], pairs.relevant[k]
         row += 1
         indptr[row - start], most = used + size, max(most, size)
         if learn:
             copy_first(renewed, usual, n_renewed)
             n_usual[0], n_seen[0] = n_renewed, n_seen[0] + 1.0
+            if n_renewed > 0:
+                n_centred = max(n_centred, np.int64(renewed[n_renewed - 1] + 1))
             if n_seen[0] > _LONG:
                 halve(sums, n_seen)
-    return row, most
+    return row, most, n_centred

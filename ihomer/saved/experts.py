@@ -16,14 +16,15 @@ from ihomer.experts.rehearsal import _MOST_LABELS as MOST_PAST_LABELS
 from ihomer.experts.rehearsal import _MOST_PAIRS, Rehearsal
 from ihomer.experts.rehearsal import _WINDOW as PAST
 from ihomer.experts.ridge import _MOST_PLACES, Ridge
+from ihomer.kernels.curves import LEAST_LENGTH, MOST_LENGTH, N_KNOTS
 from ihomer.kernels.hidden import MOST_RELEVANCE, N_UNITS, START
 from ihomer.kernels.ridge import AT_ONCE, WAITING
+from ihomer.kernels.scaling import MOST_POSITION
 from ihomer.kernels.window import MOST_PAIRS, N_LABELS, N_PAIRS, N_POSITIVE, NUMBER, UNITS, WIDTH_BITS
 from ihomer.saved.fields import Fields, held, next_power
 
 __all__ = ["FILL", "Room", "expert_state"]
 
-_MOST_VALUE = 1.001  # of a row of unit length, with some room for rounding
 
 
 class Room(NamedTuple):
@@ -79,11 +80,14 @@ def _fill_rehearsal(expert: Rehearsal, f: Fields, room: Room) -> None:
     expert._entry = f.array("_entry", np.int32, (n_slots, None))
     width = expert._entry.shape[1]
     f.require(width == next_power(width) <= _MOST_PAIRS, "_entry has an impossible width")
-    expert._entry_value = f.array("_entry_value", np.float32, (n_slots, width), -_MOST_VALUE, _MOST_VALUE)
+    expert._entry_position = f.array("_entry_position", np.float32, (n_slots, width), -MOST_POSITION, MOST_POSITION)
+    expert._entry_centred = f.array("_entry_centred", np.bool_, (n_slots, width))
+    expert._length = f.array("_length", np.float64, (n_slots,), LEAST_LENGTH, MOST_LENGTH)
     expert._labels = f.array("_labels", np.int32, (n_slots, None))
     most = expert._labels.shape[1]
     f.require(most == next_power(most) <= MOST_PAST_LABELS, "_labels has an impossible width")
     expert._weights = f.array("_weights", np.float32, (1, room.rows + 1, room.width))
+    _fill_curves(expert, f, room)
     n_rows = weight_rows(N_UNITS, room.features) + 1 if room.features else 1
     expert._lower = f.array("_lower", np.float32, (n_rows, N_UNITS))
     expert._lower_square = f.array("_lower_square", np.float64, (n_rows,), 0.0)
@@ -91,6 +95,15 @@ def _fill_rehearsal(expert: Rehearsal, f: Fields, room: Room) -> None:
     expert._upper_square = f.array("_upper_square", np.float64, (N_UNITS + 1,), START)
     expert._strength = f.array("_strength", np.float32, (N_UNITS,), 0.0, MOST_RELEVANCE)
     _check_stored(f, expert._sizes, expert._entry, expert._labels, room, 0)
+
+
+def _fill_curves(expert: Rehearsal, f: Fields, room: Room) -> None:
+    n_curves = expert._n_curves = f.whole("_n_curves", 0, room.features)
+    n_rows = weight_rows(room.width, n_curves) + 1 if n_curves else 1
+    expert._curves = f.array("_curves", np.float32, (N_KNOTS, n_rows, room.width))
+    n_rows = weight_rows(N_UNITS, n_curves) + 1 if n_curves else 1
+    expert._lower_curves = f.array("_lower_curves", np.float32, (N_KNOTS, n_rows, N_UNITS))
+    expert._lower_curves_square = f.array("_lower_curves_square", np.float64, (N_KNOTS, n_rows), START)
 
 
 def _check_stored(

@@ -14,17 +14,17 @@ CONSTANT = "constant"
 class Row(NamedTuple):
     """An event as experts see it."""
 
-    scaled: dict  # feature -> value on the scale of the feature, the row of unit length
+    position: dict  # feature -> value on the scale of the feature
     raw: dict  # feature -> value as given, the row of unit length
     positive: frozenset  # labels that apply
     unobserved: frozenset
     weight: float
-    shrink: float = 1.0  # what is learned from is the row times it, scaled
-    raw_shrink: float = 1.0  # and raw
+    raw_shrink: float = 1.0  # what is learned from is the row of raw values times it
     absent: frozenset = frozenset()  # features of the pairs that the event itself does not have
     new: frozenset = frozenset()  # features that no event had before
     relevant: dict | None = None  # feature -> value by how much depends on the feature, the row of unit length
     relevant_shrink: float = 1.0
+    centred: frozenset = frozenset()  # features that nearly all events before had
 
 
 def sigmoid(z):
@@ -60,15 +60,15 @@ class SlowScale:
         self.n_seen = 0.0
 
     def row(self, x, learn):
-        """Return the pairs on the scale of their features, as given, and on the scale with rare features counting more, each of
-        unit length without the features that are new and with what it is to be multiplied by to be so with them; None stands
-        for missing.
+        """Return the pairs on the scale of their features; as given, and on the scale with rare features counting more, each of
+        unit length without the features that are new and with what it is to be multiplied by to be so with them; and which are
+        centred. None stands for missing.
         """
         seen = self.n_seen + 1.0
         kept = self.sums if learn else dict(self.sums)
         new = {f for f, v in x.items() if v is not None and self.sums.get(f, (0.0,))[0] == 0.0}
         usual = {f for f, (*sums, missing) in kept.items() if self.is_usual(*sums, seen - 1.0 - missing)}
-        scaled, raw, relevant = {}, {}, {}
+        position, raw, relevant = {}, {}, {}
         for f in sorted({*x, *usual}):
             count, total, square, missing = kept.get(f, (0.0, 0.0, 0.0, 0.0))
             rarity = 1.0 if f in usual else 1.0 + 0.3 * math.log((seen + 100.0) / (count + 101.0))
@@ -91,14 +91,14 @@ class SlowScale:
                     self.note(f, v, far, seen)
             mean, spread = self.scale(count, total, square, seen - missing)
             if f in x or mean != 0.0:
-                scaled[f], raw[f] = clamp((v - mean) / spread, -5.0, 5.0) if spread > 0.0 else 0.0, v
-                relevant[f] = rarity * scaled[f]
+                position[f], raw[f] = clamp((v - mean) / spread, -5.0, 5.0) if spread > 0.0 else 0.0, v
+                relevant[f] = rarity * position[f]
         if learn:
             self.n_seen = seen
             if seen > self.long:
                 self.n_seen /= 2.0
                 self.sums = {f: tuple(s / 2.0 for s in sums) for f, sums in self.sums.items()}
-        return [unit(x, new) for x in (scaled, raw, relevant)]
+        return position, unit(raw, new), unit(relevant, new), usual & position.keys()
 
     def note(self, f, v, far, seen):
         """Go on from the last 25 values alone if these are on another scale."""
@@ -142,11 +142,6 @@ def unit(x, new):
     x = {f: clamp(v / length, -1.0, 1.0) if f in new else v / length for f, v in x.items()}
     known, whole = math.hypot(*(v for f, v in x.items() if f not in new)), math.hypot(*x.values())
     return x, known / whole if whole > 0.0 else 1.0
-
-
-def shrunk(row):
-    """The row as it is learned from, in float32 as it is kept: products that are equal there must be equal here."""
-    return row._replace(scaled={f: single(row.shrink * v) for f, v in row.scaled.items()})
 
 
 def by_relevance(row, relevance):
@@ -257,7 +252,7 @@ class SlowLinear:
             self.weights[m] = sums
 
     def pairs(self, row, m):
-        self.n_features = max(self.n_features, *(f + 1 for f in row.scaled), 0)
+        self.n_features = max(self.n_features, *(f + 1 for f in row.position), 0)
         x = row.raw if m == 3 else row.relevant
         return [(CONSTANT, BIAS), *((f % self.n_rows, v) for f, v in x.items())]
 
@@ -296,21 +291,27 @@ class SlowHidden:
 
     def __init__(self, most_weights=1 << 24):
         self.n_rows = most_weights // 64  # features share rows of weights where there are more
-        self.lower = {}  # feature -> weight of each unit
+        self.lower = {}  # feature, or (feature, knot) -> weight of each unit
         self.upper = {}  # (unit or CONSTANT, label) -> weight
-        self.square = {}  # feature, or ("up", unit) -> 0.03 and the summed squared gradients, the mean over the row
+        self.square = {}  # the same, or ("up", unit) -> 0.03 and the summed squared gradients, the mean over the row
         self.strength = [0.0] * 64  # of each unit, what the labels' scores depend on it
 
-    def pairs(self, x):
-        return [(CONSTANT, BIAS), *((f % self.n_rows, v) for f, v in x.items())]
+    def pairs(self, row, length):
+        """The line of each feature, and the curves of those that are centred, as inputs."""
+        lines = [(f % self.n_rows, z / length) for f, z in row.position.items()]
+        curves = [((f % self.n_rows, j), v / length) for f in row.centred for j, v in knots(row.position[f]).items()]
+        return [(CONSTANT, BIAS), *lines, *curves]
 
-    def forward(self, x, n_labels):
+    def forward(self, row, length, n_labels):
         """Return the units' values, the constant's among them, and the labels' scores."""
-        unit = {j: max(0.0, sum(v * self.lower[f][j] for f, v in self.pairs(x) if f in self.lower)) for j in self.UNITS}
+        pairs = [(v, self.lower[f]) for f, v in self.pairs(row, length) if f in self.lower]
+        unit = {j: max(0.0, sum(v * weights[j] for v, weights in pairs)) for j in self.UNITS}
         unit[CONSTANT] = BIAS
         return unit, [sum(h * self.upper.get((j, label), 0.0) for j, h in unit.items()) for label in range(n_labels)]
 
     def start(self, f):
+        if isinstance(f, tuple):
+            return [0.0 for _ in self.UNITS]
         number = 2**32 if f == CONSTANT else f
         return [0.17 * (2.0 * uniform(64, number, j) - 1.0) for j in self.UNITS]
 
@@ -322,11 +323,11 @@ class SlowHidden:
     def measure_strength(self, n_labels):
         self.strength = [sum(self.upper.get((j, label), 0.0) ** 2 for label in range(n_labels)) for j in self.UNITS]
 
-    def descend(self, row, base, rate):
-        for f, _ in self.pairs(row.scaled):
+    def descend(self, row, length, base, rate):
+        for f, _ in self.pairs(row, length):
             if f not in self.lower:
                 self.lower[f], self.square[f] = self.start(f), 0.03
-        unit, score = self.forward(row.scaled, len(base))
+        unit, score = self.forward(row, length, len(base))
         error = [
             0.0 if label in row.unobserved
             else rate * min(row.weight, 8.0) * ((label in row.positive) - sigmoid(clamp(s + b, -MOST_ODDS, MOST_ODDS)))
@@ -340,7 +341,7 @@ class SlowHidden:
             step = h * self.rate(("up", j), h, error)
             for label, e in enumerate(error):
                 self.upper[j, label] = self.upper.get((j, label), 0.0) + step * e
-        for f, v in self.pairs(row.scaled):
+        for f, v in self.pairs(row, length):
             step = v * self.rate(f, v, back)
             self.lower[f] = [w + step * b for w, b in zip(self.lower[f], back, strict=True)]
 
@@ -350,74 +351,95 @@ class SlowHidden:
 
 
 class SlowRehearsal:
-    """Two models that go over past events after each: a logistic regression over four, hidden units over the first two of
-    them; these too start from the odds of the event at hand.
+    """Two models that go over past events after each: an additive one over four, hidden units over the first two of them; these
+    too start from the odds of the event at hand.
     """
 
     def __init__(self, window=2048, most_weights=1 << 24):
         self.window = window
-        self.slots = []
+        self.slots = []  # rows, and their lengths
         self.number = 0
-        self.weights = {}  # (feature, label) -> weight
+        self.weights = {}  # (feature or (feature, knot), label) -> weight
         self.hidden = SlowHidden(most_weights)
         self.told = []  # of each row so far, the relevant values and what is learned from is these times
 
     def grow(self, n_labels, n_features):
         pass
 
-    def score(self, x, label):
-        return sum(v * self.weights.get((f, label), 0.0) for f, v in [(CONSTANT, BIAS), *x.items()])
+    def pairs(self, row, length):
+        """The curve of each centred feature, and the line of each other, as inputs."""
+        lines = [(f, z / length) for f, z in row.position.items() if f not in row.centred]
+        curves = [((f, j), v / length) for f in row.centred for j, v in knots(row.position[f]).items()]
+        return [(CONSTANT, BIAS), *lines, *curves]
+
+    def score(self, row, length, label):
+        return sum(v * self.weights.get((f, label), 0.0) for f, v in self.pairs(row, length))
 
     def step(self, row, base, learn):
+        known, whole = lengths(row)
         self.told.append(by_relevance(row, self.hidden.relevance(row.relevant)))
-        _, hidden = self.hidden.forward(row.scaled, len(base))
+        _, hidden = self.hidden.forward(row, known, len(base))
         result = [
-            [clamp(s + start, -MOST_ODDS, MOST_ODDS) for s in (self.score(row.scaled, label), hidden[label])]
+            [clamp(s + start, -MOST_ODDS, MOST_ODDS) for s in (self.score(row, known, label), hidden[label])]
             for label, start in enumerate(base)
         ]
         if not learn:
             return result
-        self.descend(row, base, row.shrink)
-        self.hidden.descend(row, base, row.shrink)
-        row = shrunk(row)._replace(weight=min(row.weight, 8.0))
+        self.descend(row, known, base, known / whole)
+        self.hidden.descend(row, known, base, known / whole)
+        row = row._replace(weight=min(row.weight, 8.0))
         if len(self.slots) < self.window:
-            self.slots.append(row)
+            self.slots.append((row, whole))
         else:
-            self.slots[self.number % self.window] = row
+            self.slots[self.number % self.window] = row, whole
         for time in range(4):
             past = self.slots[int(uniform(0, self.number, time) * len(self.slots))]
-            self.descend(past, base, 1.0)
+            self.descend(*past, base, 1.0)
             if time < 2:
-                self.hidden.descend(past, base, 1.0)
+                self.hidden.descend(*past, base, 1.0)
         self.number += 1
         if self.number % 16 == 0:
             self.hidden.measure_strength(len(base))
         return result
 
-    def descend(self, row, base, rate):
+    def descend(self, row, length, base, rate):
         for label, start in enumerate(base):
             if label in row.unobserved:
                 continue
-            error = (label in row.positive) - sigmoid(clamp(self.score(row.scaled, label) + start, -MOST_ODDS, MOST_ODDS))
-            for f, v in [(CONSTANT, BIAS), *row.scaled.items()]:
+            error = (label in row.positive) - sigmoid(clamp(self.score(row, length, label) + start, -MOST_ODDS, MOST_ODDS))
+            for f, v in self.pairs(row, length):
                 self.weights[f, label] = self.weights.get((f, label), 0.0) + rate * min(row.weight, 8.0) * error * v
 
     def doubt(self, recent):
         """Events older than the last `recent` ones count 0.3 of what they did."""
         for number in range(max(self.number - self.window, 0), self.number - recent):
-            row = self.slots[number % self.window]
-            self.slots[number % self.window] = row._replace(weight=0.3 * row.weight)
+            row, length = self.slots[number % self.window]
+            self.slots[number % self.window] = row._replace(weight=0.3 * row.weight), length
 
     def forget_labels(self, labels):
         self.weights = {key: w for key, w in self.weights.items() if key[1] not in labels}
         self.hidden.upper = {key: w for key, w in self.hidden.upper.items() if key[1] not in labels}
-        self.slots = [without_labels(row, labels) for row in self.slots]
+        self.slots = [(without_labels(row, labels), length) for row, length in self.slots]
 
     def forget_features(self, features):
-        self.weights = {key: w for key, w in self.weights.items() if key[0] not in features}
-        for f in features:
-            self.hidden.lower.pop(f, None)
-        self.slots = [without_features(row, features) for row in self.slots]
+        gone = {*features, *((f, j) for f in features for j in range(5))}
+        self.weights = {key: w for key, w in self.weights.items() if key[0] not in gone}
+        self.hidden.lower = {key: w for key, w in self.hidden.lower.items() if key not in gone}
+        self.slots = [(without_features(row, features), length) for row, length in self.slots]
+
+
+def knots(z):
+    """What the curve of a feature takes of each of its five knots, at -2, -1, 0, 1 and 2: those on either side of z."""
+    away = {j: abs(clamp(z, -2.0, 2.0) - (j - 2.0)) for j in range(5)}
+    return {j: 1.0 - distance for j, distance in away.items() if distance < 1.0}
+
+
+def lengths(row):
+    """The length of a row without new features, and with them; a centred feature counts by its knots."""
+    square = {f: sum(v * v for v in knots(z).values()) if f in row.centred else z * z for f, z in row.position.items()}
+    whole = sum(square.values())
+    known = sum(s for f, s in square.items() if f not in row.new) or whole
+    return max(math.sqrt(known), 1e-3), max(math.sqrt(whole), 1e-3)
 
 
 def without_labels(row, labels):
@@ -425,8 +447,8 @@ def without_labels(row, labels):
 
 
 def without_features(row, features):
-    scaled, relevant = ({f: v for f, v in x.items() if f not in features} for x in (row.scaled, row.relevant))
-    return row._replace(scaled=scaled, relevant=relevant)
+    position, relevant = ({f: v for f, v in x.items() if f not in features} for x in (row.position, row.relevant))
+    return row._replace(position=position, relevant=relevant, centred=row.centred - set(features))
 
 
 class SlowBayes:
@@ -455,7 +477,7 @@ class SlowBayes:
         self.n_rows = n_rows
 
     def step(self, row, base, learn):
-        features = [f % self.n_rows for f in row.scaled if f not in row.absent]
+        features = [f % self.n_rows for f in row.position if f not in row.absent]
         result = []
         for label in range(len(base)):
             r = self.rate(label)
