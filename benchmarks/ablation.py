@@ -36,6 +36,13 @@ class SilentRehearsal(Rehearsal):
         rows.relevant[:], rows.shrink[:] = relevant, shrink
 
 
+class StraightRehearsal(Rehearsal):
+    """Rehearsal to which every feature is a line: none has a curve."""
+
+    def run(self, rows: Rows, *args: Any, **kwargs: Any) -> None:
+        super().run(rows._replace(is_centred=np.zeros_like(rows.is_centred), n_centred=0), *args, **kwargs)
+
+
 class RandomPartition(LabelPartition):
     """The partition that is found, with the labels exchanged at random, always the same way: sizes stay, meaning goes.
 
@@ -56,6 +63,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     **{f"without {name}": {"experts": tuple(other for other in ALL if other != name)} for name in ALL},
     **{f"{name} alone": {"experts": (name,)} for name in EXPERTS},
+    "no curves": {"rehearsal": StraightRehearsal},
     "features weighed by rarity alone": {"rehearsal": SilentRehearsal},
     "no exchange of labels": {"decoding": {"n_exchanges": 0}},
     "mean instead of learned mixing": {"mixing": "mean"},

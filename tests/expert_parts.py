@@ -15,10 +15,10 @@ from tests.reference.experts import (
     SlowBayes,
     SlowFrequency,
     SlowLinear,
-    SlowRehearsal,
     SlowRidge,
 )
 from tests.reference.neighbours import SlowNeighbours
+from tests.reference.rehearsal import SlowRehearsal
 
 WINDOW = 32  # of neighbours and rehearsal, instead of 2,048, so that events leave it
 TWINS = {

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from benchmarks.ablation import RandomPartition, SilentRehearsal, probabilities
+from benchmarks.ablation import RandomPartition, SilentRehearsal, StraightRehearsal, probabilities
 from benchmarks.simple import nearest_neighbours, previous_labelset
 from ihomer import LabelPartition
 from ihomer.experts import EXPERTS
@@ -51,3 +51,14 @@ def test_neighbours_that_know_which_features_matter_beat_those_that_do_not():
     assert EXPERTS["rehearsal"] is Rehearsal
     assert losses["local ridge"] < 0.8 * plain["local ridge"]
     assert losses["5 neighbours"] < 0.9 * plain["5 neighbours"]
+
+
+def test_a_label_of_high_and_low_values_is_learned_by_curves_alone():
+    """The label applies where a feature is far from its mean on either side: no line tells that."""
+    rng = np.random.default_rng(4)
+    X = rng.normal(5.0, 3.0, size=(1500, 6))
+    Y = (np.abs(X[:, [2]] - 5.0) > 3.0).astype(np.uint8)
+    _, losses, _ = probabilities(X, Y, True)
+    _, straight, _ = probabilities(X, Y, True, rehearsal=StraightRehearsal)
+    assert losses["additive, rehearsing"] < 0.7 * straight["additive, rehearsing"]
+    assert losses["hidden layer, rehearsing"] < straight["hidden layer, rehearsing"]

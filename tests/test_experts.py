@@ -33,11 +33,11 @@ from tests.expert_parts import (
 from tests.reference.experts import (
     SlowBayes,
     SlowLinear,
-    SlowRehearsal,
     SlowRidge,
     SlowScale,
 )
 from tests.reference.neighbours import SlowNeighbours
+from tests.reference.rehearsal import SlowRehearsal
 
 
 @pytest.fixture
