@@ -92,7 +92,7 @@ class IHOMERClassifier(StreamClassifier):
     ...     score.update(y, model.predict_one(x))
     ...     model.learn_one(x, y)
     >>> score
-    MicroF1: 63.08%
+    MicroF1: 62.73%
     """
 
     def __init__(

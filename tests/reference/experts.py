@@ -142,6 +142,15 @@ def unit(x, new):
     return x, known / whole if whole > 0.0 else 1.0
 
 
+def without_labels(row, labels):
+    return row._replace(positive=row.positive - set(labels), unobserved=row.unobserved - set(labels))
+
+
+def without_features(row, features):
+    position, relevant = ({f: v for f, v in x.items() if f not in features} for x in (row.position, row.relevant))
+    return row._replace(position=position, relevant=relevant, centred=row.centred - set(features))
+
+
 class SlowFrequency:
     """Rates that fade slowly and fast, and rates after what the last two events carried."""
 

@@ -2,7 +2,7 @@
 
 import math
 
-from .experts import BIAS, CONSTANT, MOST_ODDS, clamp, sigmoid, unit
+from .experts import BIAS, CONSTANT, MOST_ODDS, clamp, sigmoid, unit, without_features, without_labels
 from .tree import uniform
 
 
@@ -171,12 +171,3 @@ def lengths(row):
     whole = sum(square.values())
     known = sum(s for f, s in square.items() if f not in row.new) or whole
     return max(math.sqrt(known), 1e-3), max(math.sqrt(whole), 1e-3)
-
-
-def without_labels(row, labels):
-    return row._replace(positive=row.positive - set(labels), unobserved=row.unobserved - set(labels))
-
-
-def without_features(row, features):
-    position, relevant = ({f: v for f, v in x.items() if f not in features} for x in (row.position, row.relevant))
-    return row._replace(position=position, relevant=relevant, centred=row.centred - set(features))
