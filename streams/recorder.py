@@ -119,7 +119,7 @@ class Recorder:
         ----------
         true
             The labels that apply; or a dictionary label -> True, False, or None for one not observed. An event with a
-            dictionary that observes none is not counted.
+            dictionary that observes none is not counted, but its labels are known from then on, as they are to the scores.
         predicted
             The labels that were predicted for it.
         probabilities
@@ -128,7 +128,7 @@ class Recorder:
             Weight of the event.
         """
         places = self.labels.places
-        places([*true, *predicted])
+        places([*true, *predicted, *(probabilities or ())])
         positive, unobserved = split_truth(true)
         if unobserved and len(unobserved) == len(true):
             return

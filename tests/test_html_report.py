@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ihomer import IHOMERClassifier
@@ -122,6 +122,7 @@ events_of_labels = st.lists(
 
 
 @given(events_of_labels)
+@example([({"a": True}, set(), {}, 0.5), ({"a": None}, set(), {"b": 0.0}, 0.5)])
 @settings(deadline=None)
 def test_counts_agree_with_counting_one_by_one(events):
     recorder = Recorder()
