@@ -32,12 +32,12 @@ def bayes_predict(index, counts, totals, rates, product, prior, out, at):
     done = 0
     for k in range(index.size):
         f = row_of(index[k], n_rows)
-        n, with_label = totals[f], counts[f]
+        n = totals[f]
         if n == 0.0:
             continue
         done += 1
         for label in range(out.shape[0]):
-            c = float(with_label[label])
+            c = float(counts[f, label])
             product[label] *= (c + prior[label, 0]) / (max(n - c, 0.0) + prior[label, 1])
         if done % _AT_ONCE == 0 or done == n_known:
             for label in range(out.shape[0]):

@@ -77,29 +77,29 @@ def line_score(points, w, with_centred, score):
 
     w : float32[rows + 1, places or more], its last row is the constant's; with_centred : centred features have lines too
     """
-    n_rows = w.shape[0] - 1
-    constant, part = w[n_rows], np.float32(1.0 / points.length)
+    feature, position, is_centred, first, last, length = points
+    n_rows, part = w.shape[0] - 1, np.float32(1.0 / length)
     for label in range(score.size):
-        score[label] = BIAS * constant[label]
-    for k in range(points.first, points.last):
-        if with_centred or not points.is_centred[k]:
-            x, row = part * points.position[k], w[row_of(points.feature[k], n_rows)]
+        score[label] = BIAS * w[n_rows, label]
+    for k in range(first, last):
+        if with_centred or not is_centred[k]:
+            x, row = part * position[k], row_of(feature[k], n_rows)
             for label in range(score.size):
-                score[label] += x * row[label]
+                score[label] += x * w[row, label]
 
 
 @inner
 def line_step(points, w, with_centred, step):
     """Add step_l z, divided by the length, to the weights of each label l; see `line_score`. step : float32[places]"""
-    n_rows = w.shape[0] - 1
-    constant, part = w[n_rows], np.float32(1.0 / points.length)
+    feature, position, is_centred, first, last, length = points
+    n_rows, part = w.shape[0] - 1, np.float32(1.0 / length)
     for label in range(step.size):
-        constant[label] += BIAS * step[label]
-    for k in range(points.first, points.last):
-        if with_centred or not points.is_centred[k]:
-            x, row = part * points.position[k], w[row_of(points.feature[k], n_rows)]
+        w[n_rows, label] += BIAS * step[label]
+    for k in range(first, last):
+        if with_centred or not is_centred[k]:
+            x, row = part * position[k], row_of(feature[k], n_rows)
             for label in range(step.size):
-                row[label] += x * step[label]
+                w[row, label] += x * step[label]
 
 
 @inner
@@ -108,25 +108,25 @@ def add_curves(points, curves, score):
 
     curves : float32[5, rows + 1, places or more], C; the last row is of no use
     """
-    n_rows, part = curves.shape[1] - 1, np.float32(1.0 / points.length)
-    for k in range(points.first, points.last):
-        if points.is_centred[k]:
-            j, below, above = shares_of(points.position[k], part)
-            row = row_of(points.feature[k], n_rows)
-            left, right = curves[j, row], curves[j + 1, row]
+    feature, position, is_centred, first, last, length = points
+    n_rows, part = curves.shape[1] - 1, np.float32(1.0 / length)
+    for k in range(first, last):
+        if is_centred[k]:
+            j, below, above = shares_of(position[k], part)
+            row = row_of(feature[k], n_rows)
             for label in range(score.size):
-                score[label] += below * left[label] + above * right[label]
+                score[label] += below * curves[j, row, label] + above * curves[j + 1, row, label]
 
 
 @inner
 def step_curves(points, curves, step):
     """Add step_l times the share that each knot had in `add_curves` to its weights. step : float32[places]"""
-    n_rows, part = curves.shape[1] - 1, np.float32(1.0 / points.length)
-    for k in range(points.first, points.last):
-        if points.is_centred[k]:
-            j, below, above = shares_of(points.position[k], part)
-            row = row_of(points.feature[k], n_rows)
-            left, right = curves[j, row], curves[j + 1, row]
+    feature, position, is_centred, first, last, length = points
+    n_rows, part = curves.shape[1] - 1, np.float32(1.0 / length)
+    for k in range(first, last):
+        if is_centred[k]:
+            j, below, above = shares_of(position[k], part)
+            row = row_of(feature[k], n_rows)
             for label in range(step.size):
-                left[label] += below * step[label]
-                right[label] += above * step[label]
+                curves[j, row, label] += below * step[label]
+                curves[j + 1, row, label] += above * step[label]

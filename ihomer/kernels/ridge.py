@@ -129,16 +129,14 @@ def gain_of(places, values, size, used, covariance, waiting, gains, scales, gain
     for i in range(used):
         gain[i] = 0.0
     for k in range(size):
-        x = values[k]
-        row = covariance[places[k]]
+        x, place = values[k], places[k]
         for i in range(used):
-            gain[i] += x * row[i]
+            gain[i] += x * covariance[place, i]
     for step in range(waiting):
         part = scales[step] * along(places, values, size, gains, step)
         if part != 0.0:
-            row = gains[step]
             for i in range(used):
-                gain[i] -= part * row[i]
+                gain[i] -= part * gains[step, i]
     quadratic = 0.0
     for k in range(size):
         quadratic += float(values[k]) * float(gain[places[k]])

@@ -81,46 +81,46 @@ def on_scale(value, mean, spread):
 
 
 @inner
-def note_value(value, is_far, seen, sums):
-    """Count a value in its block; where the block is full and on another scale, the sums go on from the block alone.
+def close_block(seen, sums, f):
+    """End the block of a feature; if it is on another scale, the sums go on from the block alone.
 
     That is where most of its values are far out (the feature is given in another unit), or all are within a twentieth of the
     spread so far (which has come from one of the first values being far out, or from another unit).
     """
-    sums[BLOCK_COUNT] += 1.0
-    sums[BLOCK_TOTAL] += value
-    sums[BLOCK_SQUARE] += value * value
-    sums[BLOCK_FAR] += is_far
-    if sums[BLOCK_COUNT] < _BLOCK:
-        return
-    n_events = seen - sums[MISSING]
-    n_late = sums[BLOCK_COUNT] * n_events / sums[COUNT]
-    _, spread = scale_of(sums[COUNT], sums[TOTAL], sums[SQUARE], n_events)
-    _, late = scale_of(sums[BLOCK_COUNT], sums[BLOCK_TOTAL], sums[BLOCK_SQUARE], n_late)
-    if 2.0 * sums[BLOCK_FAR] > sums[BLOCK_COUNT] or (sums[BLOCK_FAR] == 0.0 and 0.0 < _FAR * late < spread):
-        sums[COUNT], sums[TOTAL], sums[SQUARE] = sums[BLOCK_COUNT], sums[BLOCK_TOTAL], sums[BLOCK_SQUARE]
-        sums[MISSING] = seen - n_late
-    sums[BLOCK_COUNT:] = 0.0
+    n_events = seen - sums[f, MISSING]
+    n_late = sums[f, BLOCK_COUNT] * n_events / sums[f, COUNT]
+    _, spread = scale_of(sums[f, COUNT], sums[f, TOTAL], sums[f, SQUARE], n_events)
+    _, late = scale_of(sums[f, BLOCK_COUNT], sums[f, BLOCK_TOTAL], sums[f, BLOCK_SQUARE], n_late)
+    if 2.0 * sums[f, BLOCK_FAR] > sums[f, BLOCK_COUNT] or (sums[f, BLOCK_FAR] == 0.0 and 0.0 < _FAR * late < spread):
+        sums[f, COUNT], sums[f, TOTAL], sums[f, SQUARE] = sums[f, BLOCK_COUNT], sums[f, BLOCK_TOTAL], sums[f, BLOCK_SQUARE]
+        sums[f, MISSING] = seen - n_late
+    for i in range(BLOCK_COUNT, N_SUMS):
+        sums[f, i] = 0.0
 
 
 @inner
-def take_in(value, sums, seen, learn):
-    """Return mean and spread of a feature with one more value, which goes to its `sums`, float64[8], if `learn`.
+def take_in(value, sums, f, seen, learn):
+    """Return mean and spread of a feature with one more value, which goes to its `sums[f]` if `learn`.
 
     A value far out, such as a sensor gives when it fails, counts no more than one that is just rare: else the next thousand
     events would all look the same beside it.
     """
-    missing = max(sums[MISSING], seen - 1.0 - _LATE) if sums[COUNT] == 0.0 else sums[MISSING]
+    missing = max(sums[f, MISSING], seen - 1.0 - _LATE) if sums[f, COUNT] == 0.0 else sums[f, MISSING]
     n_events, kept, is_far = seen - missing, value, False
-    if sums[COUNT] >= _LEAST_COUNT:
-        mean, spread = scale_of(sums[COUNT], sums[TOTAL], sums[SQUARE], n_events - 1.0)
+    if sums[f, COUNT] >= _LEAST_COUNT:
+        mean, spread = scale_of(sums[f, COUNT], sums[f, TOTAL], sums[f, SQUARE], n_events - 1.0)
         is_far = abs(value - mean) > _FAR * spread
         if is_far:
             kept = min(max(value, mean - MOST_POSITION * spread), mean + MOST_POSITION * spread)
-    count, total, square = sums[COUNT] + 1.0, sums[TOTAL] + kept, sums[SQUARE] + kept * kept
+    count, total, square = sums[f, COUNT] + 1.0, sums[f, TOTAL] + kept, sums[f, SQUARE] + kept * kept
     if learn:
-        sums[COUNT], sums[TOTAL], sums[SQUARE], sums[MISSING] = count, total, square, missing
-        note_value(value, is_far, seen, sums)
+        sums[f, COUNT], sums[f, TOTAL], sums[f, SQUARE], sums[f, MISSING] = count, total, square, missing
+        sums[f, BLOCK_COUNT] += 1.0
+        sums[f, BLOCK_TOTAL] += value
+        sums[f, BLOCK_SQUARE] += value * value
+        sums[f, BLOCK_FAR] += is_far
+        if sums[f, BLOCK_COUNT] >= _BLOCK:
+            close_block(seen, sums, f)
     return scale_of(count, total, square, n_events)
 
 
@@ -161,28 +161,28 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
 
     The row, its indices ascending, and the usual features are gone through side by side.
     """
-    seen, n_usual, usual = scale.n_seen[0] + 1.0, scale.n_usual[0], scale.usual
+    seen, n_usual, usual, sums = scale.n_seen[0] + 1.0, scale.n_usual[0], scale.usual, scale.sums
     size, n_renewed, k, u = np.int64(0), np.int64(0), first, np.int64(0)
     while k < last or u < n_usual:
         is_present = k < last and (u == n_usual or x_index[k] <= usual[u])
         f = x_index[k] if is_present else usual[u]
         is_centred = u < n_usual and usual[u] == f
         u += is_centred
-        value, is_new, is_missing, rarity, s = 0.0, False, False, 1.0, scale.sums[f]
+        value, is_new, is_missing, rarity = 0.0, False, False, 1.0
         if is_present:
-            value, is_new = x_value[k], s[COUNT] == 0.0
+            value, is_new = x_value[k], sums[f, COUNT] == 0.0
             is_missing = math.isnan(value)
             k += 1
         if is_missing:
             if learn:
-                s[MISSING] += 1.0
+                sums[f, MISSING] += 1.0
         elif is_present:
-            if not is_usual(s[COUNT], s[TOTAL], s[SQUARE], seen - 1.0 - s[MISSING]):
-                rarity += _RARITY * math.log((seen + _SURE) / (s[COUNT] + 1.0 + _SURE))
-            mean, spread = take_in(value, s, seen, learn)
+            if not is_usual(sums[f, COUNT], sums[f, TOTAL], sums[f, SQUARE], seen - 1.0 - sums[f, MISSING]):
+                rarity += _RARITY * math.log((seen + _SURE) / (sums[f, COUNT] + 1.0 + _SURE))
+            mean, spread = take_in(value, sums, f, seen, learn)
         else:
-            mean, spread = scale_of(s[COUNT], s[TOTAL], s[SQUARE], seen - s[MISSING])
-        if is_usual(s[COUNT], s[TOTAL], s[SQUARE], seen - s[MISSING]):
+            mean, spread = scale_of(sums[f, COUNT], sums[f, TOTAL], sums[f, SQUARE], seen - sums[f, MISSING])
+        if is_usual(sums[f, COUNT], sums[f, TOTAL], sums[f, SQUARE], seen - sums[f, MISSING]):
             renewed[n_renewed] = f
             n_renewed += 1
         if not is_missing and (is_present or mean != 0.0):
