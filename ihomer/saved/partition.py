@@ -62,7 +62,7 @@ def partition_of(state: Any) -> LabelPartition:
     fill_vocabulary(partition.labels, fields.nested("labels"))
     used = labels_in_use(partition)
     fields.require(used.sum() <= partition.max_labels, "there are more labels than max_labels")
-    partition.version = fields.whole("version", 0, ENDLESS)
+    partition.version = fields.counter("version")
     _fill_counts(partition._counts, fields.nested("counts"), partition.labels.size)
     _fill_upkeep(partition._upkeep, fields.nested("clusters"), fields.nested("tree"), used)
     _fill_changes(partition._log, fields)
