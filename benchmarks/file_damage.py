@@ -24,7 +24,7 @@ Alter = Callable[[random.Random, bytes, list[bytes]], bytes]
 
 
 def split(data: bytes) -> tuple[str, Any, Arrays]:
-    """Return the head of the metadata, the JSON of the state, and the arrays of a file, by name: how they are read has no order."""
+    """Return the head of the metadata, the JSON of the state, and the arrays of a file by name, in one order."""
     n_header = int.from_bytes(data[:8], "little")
     text = json.loads(data[8 : 8 + n_header])["__metadata__"]["ihomer"]
     head, body = text[: text.index("{")], text[text.index("{") :]

@@ -7,6 +7,7 @@ import math
 import os
 import pickle
 import random
+import re
 import resource
 import signal
 import stat
@@ -438,6 +439,37 @@ def test_a_tree_that_is_none_is_refused(ending: str, field: str, number: Any) ->
     arrays[name].view(RECORDS[{"table": "tree entries"}.get(ending, f"tree {ending}")])[field][:] = number
     with pytest.raises(ModelFileError):
         unpack(file_damage.joined(head, body, arrays), KINDS)
+
+
+def test_a_test_on_a_feature_without_a_name_is_refused() -> None:
+    """There is room for more features than have names, and who draws the tree asks for the name."""
+    from ihomer.saved.tree import RECORDS
+
+    model = learned(TREE.clone(), fuzz_files.events(300, 2))
+    head, body, arrays = file_damage.split(pack(model, KINDS))
+    name = next(name for name in arrays if name.endswith("arrays.nodes"))
+    nodes, n_names = arrays[name].view(RECORDS["tree nodes"]), model._encoder.features.size
+    assert n_names < len(model._encoder.kind)
+    inner = nodes["used"] & (nodes["left"] >= 0)
+    nodes["feature"][inner] = n_names - 1
+    unpack(file_damage.joined(head, body, arrays), KINDS).draw()
+    nodes["feature"][inner] = n_names
+    with pytest.raises(ModelFileError, match="unknown feature"):
+        unpack(file_damage.joined(head, body, arrays), KINDS)
+
+
+def test_a_version_beyond_its_end_is_refused() -> None:
+    """A model hands its partition's version to NumPy, in 64 bits."""
+    head, body, arrays = file_damage.split(pack(learned(IHOMERClassifier(), fuzz_files.events(60, 2)), KINDS))
+    text = json.dumps(body, separators=(",", ":"))
+    assert len(re.findall(r'"version",\d+', text)) == 1
+    for number, is_good in ((1 << 53, True), (1 << 63, False)):
+        data = file_damage.joined(head, re.sub(r'"version",\d+', f'"version",{number}', text), arrays)
+        if is_good:
+            learned(unpack(data, KINDS), fuzz_files.events(60, 3))
+            continue
+        with pytest.raises(ModelFileError):
+            unpack(data, KINDS)
 
 
 def test_attributes_missing_unknown_and_of_another_type_are_refused() -> None:

@@ -43,7 +43,7 @@ def fill_learner(learner: TreeLearner, fields: Fields, labels_in_use: NDArray[np
     labels_in_use
         bool[label indices of the stream].
     n_features
-        Number of feature indices that there is room for.
+        Number of feature indices that have been given: only these have names.
     """
     arrays = fields.nested("arrays")
     settings = arrays.array("settings", tree_state.SETTINGS, (1,))
