@@ -1,6 +1,7 @@
-"""Test set-up: a place for compiled kernels, and the folder of real data sets where there is one."""
+"""Test set-up: a place for compiled kernels, interrupts that are taken, and the folder of real data sets where there is one."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".numba_cache"))  # not beside the sources
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job, and what it starts, would never see one
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
