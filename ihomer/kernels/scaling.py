@@ -86,6 +86,7 @@ def close_block(seen, sums, f):
 
     That is where most of its values are far out (the feature is given in another unit), or all are within a twentieth of the
     spread so far (which has come from one of the first values being far out, or from another unit).
+    sums : float64[features, 8]; seen : number of events
     """
     n_events = seen - sums[f, MISSING]
     n_late = sums[f, BLOCK_COUNT] * n_events / sums[f, COUNT]
@@ -100,7 +101,7 @@ def close_block(seen, sums, f):
 
 @inner
 def take_in(value, sums, f, seen, learn):
-    """Return mean and spread of a feature with one more value, which goes to its `sums[f]` if `learn`.
+    """Return mean and spread of feature f with one more value, which goes to `sums[f]` if `learn`; see `close_block`.
 
     A value far out, such as a sensor gives when it fails, counts no more than one that is just rare: else the next thousand
     events would all look the same beside it.
