@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import growth, roofline, speed_paths
+from benchmarks import growth, roofline, speed_change, speed_paths
+from benchmarks.common import matrices
 from benchmarks.compare.sets import Stream
 from benchmarks.kernel_counts import COUNTERS, Count, solve
 from ihomer import IHOMERClassifier
@@ -115,6 +116,22 @@ def test_fixed_costs_are_told_by_the_last_exponent() -> None:
     found = growth.fit([1, 10, 100, 1000], [100.0 + size for size in (1, 10, 100, 1000)])
     assert found["standard_error"] > 0.05
     assert found["exponent"] < found["last_exponent"] < 1.0
+
+
+def test_a_version_is_timed_on_each_path(tmp_path: Path) -> None:
+    events = [({f"x{j}": float(i % (j + 2)) for j in range(9)}, {f"label {i % 3}"}) for i in range(20)]
+    X, Y, _, _ = matrices(events)
+    (tmp_path / "data").write_bytes(pickle.dumps((events, X, Y)))
+    version = speed_change.Version(speed_change.ROOT, tmp_path / "data")
+    try:
+        assert all(0.0 < version.seconds(code) < 600.0 for code in speed_change.PATHS.values())
+    finally:
+        version.close()
+
+
+def test_the_change_of_a_version_is_the_median_of_rounds() -> None:
+    found = speed_change.compared([2.0, 3.0, 8.0], [1.0, 2.0, 2.0], 12)
+    assert found == {"ratio": 2.0, "low": 1.75, "high": 3.0, "best": 6.0, "best_before": 12.0}
 
 
 @pytest.mark.parametrize("what", list(growth.SIZES))
