@@ -212,8 +212,10 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         Returns
         -------
         dict
-            For each label known before, whether it was predicted. One that has had to make room for a label of `y` is left out.
-            Where trees take part, a feature name that the event brings has its say already, or has made others forgotten.
+            For each label known before, whether it was predicted. One that has had to make room for a label of `y` is left out,
+            and has had no say in the others; a feature that has had to make room for one of `x` has had none either, also if it
+            is one of `x`, where these are more than `max_features`. Where trees take part, or features share rows of weights
+            (README, Limits), a feature name that the event brings has its say already.
 
         Raises
         ------

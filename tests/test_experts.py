@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ihomer.encoder import Batch
 from ihomer.experts import EXPERTS, base, neighbours, rehearsal, ridge
+from ihomer.kernels.hidden import START
 from ihomer.kernels.window import MOST_PAIRS, N_PAIRS, NUMBER, WIDTH_BITS
 from ihomer.mixing import Mixture
 from ihomer.scaling import FeatureScale
@@ -93,6 +94,27 @@ def test_scale_follows_the_stream():
     assert twin.n_seen < 30_000
     assert fast._n_seen[0] == pytest.approx(twin.n_seen)
     assert fast._sums[0, :4].tolist() == pytest.approx(twin.sums[0], rel=1e-9)
+
+
+def test_a_rare_feature_changes_its_unit_over_the_halving():
+    """Its block is open when the counts are halved: if it counted more than all values, there would be less than no event."""
+    fast, twin = FeatureScale(), SlowScale()
+    fast.grow(2)
+    rare = {**dict.fromkeys(range(11), 1.0), **dict.fromkeys(range(11, 24), 1e9), **dict.fromkeys(range(50_001, 50_041), 1e9)}
+    rows = [{0: 1.0, **({1: rare[i]} if i in rare else {})} for i in range(50_041)]
+    index, value = zip(*(pair for x in rows for pair in x.items()), strict=True)
+    batch = Batch(
+        np.cumsum([0, *map(len, rows)]), np.array(index, np.int32), np.array(value),
+        *(np.zeros(n, np.int64) for n in (len(rows) + 1, 0) * 2),
+        np.ones(len(rows)),
+    )  # fmt: skip
+    fast.rows(batch, 0, len(rows), 1, True)
+    for x in rows:
+        twin.row(x, True)
+    for f in (0, 1):
+        assert fast._sums[f, :4].tolist() == pytest.approx(twin.sums[f], rel=1e-9)
+    assert (fast._sums[:, [0, 2, 3]] >= 0.0).all()
+    assert (fast._sums[:, 0] + fast._sums[:, 3] <= fast._n_seen * (1.0 + 1e-9)).all()
 
 
 # Experts and their twins ---------------------------------------------------------------------------------------------
@@ -385,6 +407,23 @@ def test_features_that_share_weights_of_hidden_units(monkeypatch):
     fast = Fast("rehearsal")
     compare("rehearsal", fast, SlowRehearsal(2048, 1024), random_stream("sparse", 2, 240), random.Random(2))
     assert len(fast.expert._lower) == 17
+
+
+def test_a_row_that_stored_events_share_stays_awake_when_a_feature_is_forgotten(monkeypatch):
+    """16 rows for 64 units: feature 16 stands in a stored event with 0, and its row is that of feature 0."""
+    monkeypatch.setattr(base, "MOST_WEIGHTS", 1024)
+    fast = Fast("rehearsal")
+    fast.run([Event({0: 1.0}, frozenset({0}), n_labels=2)])
+    for i in range(60):
+        x = {1: 1.0} if i % 3 else {**dict.fromkeys(range(2, 16), 1.0), 16: 1e-60 if i else 1.0}
+        fast.run([Event(x, frozenset({i % 2}), n_labels=2)])
+    fast.expert.forget_features(np.arange(32) == 0)
+    for i in range(40):
+        fast.run([Event({1: 1.0}, frozenset({i % 2}), n_labels=2)])
+    assert np.isfinite(fast.expert._lower).all()
+    square, asleep = fast.expert._lower_square, (fast.expert._lower == 0.0).all(axis=1)
+    assert (square[~asleep] >= START).all()
+    assert (square[asleep] == 0.0).all()
 
 
 def test_counts_of_bayes_are_halved_together(monkeypatch):

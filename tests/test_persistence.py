@@ -458,6 +458,14 @@ def test_a_test_on_a_feature_without_a_name_is_refused() -> None:
         unpack(file_damage.joined(head, body, arrays), KINDS)
 
 
+def test_a_feature_that_changes_its_unit_over_the_halving_of_counts_is_no_end() -> None:
+    model = IHOMERClassifier(experts=("frequency",))
+    rare = {**dict.fromkeys(range(11), 1.0), **dict.fromkeys(range(11, 24), 1e9), 50_001: 1e9}
+    X = [{"often": 1.0, **({"rare": rare[i]} if i in rare else {})} for i in range(50_002)]
+    model.learn_many(X, [{"label"}] * len(X))
+    assert pack(unpack(pack(model, KINDS), KINDS), KINDS) == pack(model, KINDS)
+
+
 def test_a_version_beyond_its_end_is_refused() -> None:
     """A model hands its partition's version to NumPy, in 64 bits."""
     head, body, arrays = file_damage.split(pack(learned(IHOMERClassifier(), fuzz_files.events(60, 2)), KINDS))

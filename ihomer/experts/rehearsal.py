@@ -107,11 +107,13 @@ class Rehearsal(Expert):
         gone = np.flatnonzero(forgotten)
         for weights in (self._weights, self._curves):
             weights[:, gone[gone < weights.shape[1] - 1]] = 0.0
-        asleep = gone[gone < len(self._lower) - 1]
-        self._lower[asleep], self._lower_square[asleep] = 0.0, 0.0
         straight = gone[gone < self._lower_curves.shape[1] - 1]
         self._lower_curves[:, straight], self._lower_curves_square[:, straight] = 0.0, START
         stored = np.arange(self._entry.shape[1]) < self._sizes[:, N_PAIRS, None]
         dropped = stored & forgotten[np.where(stored, self._entry, 0)]
+        n_rows = len(self._lower) - 1
+        in_use = self._entry[stored & ~dropped] % max(n_rows, 1)  # a row may have other features, and what rehearses is awake
+        asleep = np.setdiff1d(gone[gone < n_rows], in_use)
+        self._lower[asleep], self._lower_square[asleep] = 0.0, 0.0
         self._sizes[:, N_PAIRS] -= dropped.sum(axis=1)
         close_gaps(dropped, *(getattr(self, name) for name in _OF_PAIRS))

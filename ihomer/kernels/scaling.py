@@ -94,7 +94,7 @@ def close_block(seen, sums, f):
     _, late = scale_of(sums[f, BLOCK_COUNT], sums[f, BLOCK_TOTAL], sums[f, BLOCK_SQUARE], n_late)
     if 2.0 * sums[f, BLOCK_FAR] > sums[f, BLOCK_COUNT] or (sums[f, BLOCK_FAR] == 0.0 and 0.0 < _FAR * late < spread):
         sums[f, COUNT], sums[f, TOTAL], sums[f, SQUARE] = sums[f, BLOCK_COUNT], sums[f, BLOCK_TOTAL], sums[f, BLOCK_SQUARE]
-        sums[f, MISSING] = seen - n_late
+        sums[f, MISSING] = max(seen - n_late, 0.0)
     for i in range(BLOCK_COUNT, N_SUMS):
         sums[f, i] = 0.0
 
@@ -206,10 +206,10 @@ def room_for_pairs(most):
 
 @inner
 def halve(sums, n_seen):
-    """Halve all counts and sums but those of the blocks."""
+    """Halve all counts and sums."""
     n_seen[0] *= 0.5
     for feature in range(sums.shape[0]):
-        for i in range(BLOCK_COUNT):
+        for i in range(N_SUMS):
             sums[feature, i] *= 0.5
 
 

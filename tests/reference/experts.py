@@ -54,7 +54,7 @@ class SlowScale:
     def __init__(self, long=50_000.0):
         self.long = long
         self.sums = {}  # feature -> how many values, their sum, sum of squares, how many were missing
-        self.blocks = {}  # feature -> its last values, fewer than 25, and whether each was far out
+        self.blocks = {}  # feature -> its last values, fewer than 25, whether each was far out, and what each counts
         self.n_seen = 0.0
 
     def row(self, x, learn):
@@ -96,21 +96,23 @@ class SlowScale:
             if seen > self.long:
                 self.n_seen /= 2.0
                 self.sums = {f: tuple(s / 2.0 for s in sums) for f, sums in self.sums.items()}
+                self.blocks = {f: [(v, far, share / 2.0) for v, far, share in block] for f, block in self.blocks.items()}
         return position, unit(raw, new), unit(relevant, new), usual & position.keys()
 
     def note(self, f, v, far, seen):
-        """Go on from the last 25 values alone if these are on another scale."""
+        """Go on from the last values alone, which count 25, if these are on another scale."""
         block = self.blocks.setdefault(f, [])
-        block.append((v, far))
-        if len(block) < 25:
+        block.append((v, far, 1.0))
+        whole = sum(share for _, _, share in block)
+        if whole < 25.0:
             return
         count, total, square, missing = self.sums[f]
-        n_events = 25.0 * (seen - missing) / count
-        late = 25.0, sum(v for v, _ in block), sum(v * v for v, _ in block)
-        n_far = sum(far for _, far in block)
+        n_events = whole * (seen - missing) / count
+        late = whole, sum(share * v for v, _, share in block), sum(share * v * v for v, _, share in block)
+        n_far = sum(share * far for _, far, share in block)
         spread, spread_late = self.scale(count, total, square, seen - missing)[1], self.scale(*late, n_events)[1]
-        if n_far > 12 or (n_far == 0 and 0.0 < 20.0 * spread_late < spread):
-            self.sums[f] = *late, seen - n_events
+        if 2.0 * n_far > whole or (n_far == 0.0 and 0.0 < 20.0 * spread_late < spread):
+            self.sums[f] = *late, max(seen - n_events, 0.0)
         block.clear()
 
     @staticmethod
