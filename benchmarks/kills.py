@@ -19,13 +19,22 @@ from typing import Any
 
 from benchmarks.common import write
 from benchmarks.kafka_broker import Broker, missing_programs
+from ihomer import IHOMERClassifier
 from tests.killing import differences, run_and_kill
 
+_COMPILING = 40  # events
 _UNDER_WAY = 3.0  # seconds after which a process has begun to answer
+
+
+def compile_kernels() -> None:
+    """Compile what a run uses, which is kept on disk: else the first lives are killed before they have begun to work."""
+    X = [{f"x{i % 3}": float(i % 5), "always": float(i)} for i in range(_COMPILING)]
+    IHOMERClassifier().answer_many(X, [{f"label {i % 4}"} for i in range(_COMPILING)], 5)
 
 
 def measure(n_events: int, n_kills: int, seed: int) -> dict[str, Any]:
     """Run, kill and compare."""
+    compile_kernels()
     with Broker() as broker, tempfile.TemporaryDirectory() as folder:
         cluster = f"kafka://{broker.address}"
         arguments = ["run", "--source", f"{cluster}/events", "--sink", f"{cluster}/answers", "--dead-letter", f"{cluster}/dead"]
