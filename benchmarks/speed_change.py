@@ -11,7 +11,6 @@ once a round. What counts is the median over the rounds of the time that this ve
 
 import argparse
 import io
-import json
 import os
 import pickle
 import subprocess
@@ -23,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import DATA, RESULTS, events_of, matrices, write
-from benchmarks.readme_parts import table
+from benchmarks.common import DATA, events_of, matrices, write
+from benchmarks.readme_parts import load, table
 
 ROOT = Path(__file__).resolve().parents[1]
 SETS = ("yeast", "scene", "tmc2007_500", "bibtex")
@@ -111,7 +110,7 @@ def measure(name: str, folders: tuple[Path, Path], place: Path, rounds: int) -> 
 
 def change_block() -> str:
     """Return the table of the README."""
-    found = json.loads((RESULTS / "speed_change.json").read_text())
+    found = load("speed_change")
     rows = [[name, *(f"{paths[path]['ratio']:.2f}" for path in PATHS)] for name, paths in found["sets"].items()]
     return f"Time beside that of commit {found['before']}:\n\n" + table(["set", *PATHS], rows)
 
@@ -125,7 +124,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if not DATA.exists():
         parser.error(f"no data sets in {DATA}; IHOMER_DATA names another folder")
-    commit = arguments.commit or json.loads((RESULTS / "speed.json").read_text())["machine"]["commit"]
+    commit = arguments.commit or load("speed")["machine"]["commit"]
     result: dict[str, Any] = {"before": commit, "n_events": EVENTS, "rounds": arguments.rounds, "sets": {}}
     with tempfile.TemporaryDirectory() as place:
         before = Path(place) / "before"
