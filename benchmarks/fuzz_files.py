@@ -59,7 +59,7 @@ def sources() -> dict[str, bytes]:
     clustering = LabelPartition(n_min=25, max_labels=8, max_pairs=64, fading=0.999)
     models = {
         "default": IHOMERClassifier(seed=1),
-        "forgetting": IHOMERClassifier(seed=2, clustering=clustering, max_features=24, most_labelsets=64),
+        "forgetting": IHOMERClassifier(seed=2, clustering=clustering, max_features=24, most_labelsets=64, most_labels=5),
         "trees": IHOMERClassifier.paper(seed=3, tree=growing, clustering=clustering, replay=30, max_features=24),
         "mixed": IHOMERClassifier(seed=4, experts=("neighbours", "tree"), tree=growing, objective="micro_f1", replay=20),
         "one tree": growing.clone(),

@@ -53,6 +53,11 @@ class IHOMERClassifier(StreamClassifier):
         ``"learned"``, or ``"mean"``: all experts the same weight.
     most_labelsets
         How many distinct labelsets are remembered for decoding; the rarer half makes room. Time per event grows with it.
+    most_labels
+        How many labels the experts know at a time, the most frequent ones: what an event takes, and memory, grow with them and
+        not with all labels. Others are not answered; the probability of such a label is the share of all events that it had
+        applied to when it last did. A new label is among them at once as long as there are fewer, else when it applies twice
+        as often as the rarest of them.
     clustering
         The settings of the clustering of the labels: a `LabelPartition`; None for one with its defaults.
         ``LabelPartition(split_test="never")`` keeps all labels in one cluster.
@@ -101,6 +106,7 @@ class IHOMERClassifier(StreamClassifier):
         experts: tuple[str, ...] = ("frequency", "neighbours", "linear", "rehearsal", "ridge", "bayes", "labelsets"),
         mixing: str = "learned",
         most_labelsets: int = 8192,
+        most_labels: int = 4096,
         clustering: LabelPartition | None = None,
         tree: MLHATClassifier | None = None,
         global_drift: bool = True,
@@ -114,6 +120,7 @@ class IHOMERClassifier(StreamClassifier):
         self.experts = experts
         self.mixing = mixing
         self.most_labelsets = most_labelsets
+        self.most_labels = most_labels
         self.clustering = clustering
         self.tree = tree
         self.global_drift = global_drift
@@ -125,6 +132,7 @@ class IHOMERClassifier(StreamClassifier):
         settings.one_of("objective", objective, OBJECTIVES)
         settings.one_of("mixing", mixing, ("learned", "mean"))
         settings.whole("most_labelsets", most_labelsets, 64, 1_000_000)
+        settings.whole("most_labels", most_labels, 2, 1_000_000)
         settings.flag("global_drift", global_drift)
         settings.fraction("drift_delta", drift_delta)
         settings.whole("max_ancestors", max_ancestors, 0, 100)
@@ -137,7 +145,8 @@ class IHOMERClassifier(StreamClassifier):
         self._start(settings.whole("max_features", max_features, 2))
         self.partition: LabelPartition = LabelPartition() if clustering is None else clustering.clone()
         self._tree = MLHATClassifier(alternate_on="drift") if tree is None else tree.clone()
-        self._ensemble = None if _checked(experts) == ("tree",) else Ensemble(experts, mixing, objective, most_labelsets)
+        only_trees = _checked(experts) == ("tree",)
+        self._ensemble = None if only_trees else Ensemble(experts, mixing, objective, most_labelsets, most_labels)
         self._has_trees = "tree" in experts
         self._members: list[Member] = []
         self._n_members = 0
@@ -286,6 +295,8 @@ class IHOMERClassifier(StreamClassifier):
             if stop - start > 1:
                 quiet = min(self.partition.rows_to_check, adwin_updates_to_check(self._detector, 0), CLOCK - learned % CLOCK)
                 stop = min(start + min(quiet, at_once), n_rows)
+                if self._ensemble is not None:
+                    stop = self._ensemble.places.stop(batch, start, stop)
             version[start:stop] = self.partition.version
             parts.append(self._learn_rows(batch, start, stop))
             if (self.n_learned + stop) % CLOCK == 0:
@@ -309,6 +320,9 @@ class IHOMERClassifier(StreamClassifier):
             first, last = ends[start], ends[stop]
             ends, index, weight = ends[start : stop + 1] - first, index[first:last], weight[start:stop]
         changes = self.partition._learn(ends, index, weight)
+        if self._ensemble is not None and self._ensemble.places.is_partial:
+            applied = batch.y_index[batch.y_indptr[stop - 1] : batch.y_indptr[stop]]
+            self._ensemble.seat(applied, *self.partition._counts.rates(self._labels.size))
         if verdict > 0 and self.global_drift:
             self._answer_drift(self.n_learned + stop)
         elif changes:
@@ -446,14 +460,20 @@ class IHOMERClassifier(StreamClassifier):
                 label = self._labels.get(name)
                 line = f"  {p[label]:.3f} {'*' if answer[label] else ' '} {name}"
                 if odds is not None and rate is not None and (answer[label] or p[label] >= _WORTH_TELLING):
-                    line += self._experts_in_words(odds[label], float(rate[label]), label)
+                    line += self._experts_in_words(odds, rate, label)
                 lines.append(line + _voters_in_words(votes, label))
         return "\n".join(lines)
 
-    def _experts_in_words(self, odds: NDArray[np.float32], rate: float, label: int) -> str:
-        """Return the three experts with the largest part in a label's log-odds."""
+    def _experts_in_words(self, odds: NDArray[np.float32], rate: NDArray[np.float32], label: int) -> str:
+        """Return the three experts with the largest part in a label's log-odds; of one they do not know, nothing.
+
+        odds, rate : of `Ensemble.expert_odds`, of one event
+        """
         assert self._ensemble is not None
-        parts = self._ensemble.mixture.weights_of(label, rate) * odds
+        place = self._ensemble.places.of(label)
+        if place < 0:
+            return ""
+        parts = self._ensemble.mixture.weights_of(place, float(rate[place])) * odds[place]
         largest = np.argsort(-np.abs(parts), kind="stable")[:3]
         told = (f"{self._ensemble.mixed_outputs[i]} {parts[i]:+.2f}" for i in largest)
         return "  <- " + ", ".join(told)

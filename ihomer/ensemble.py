@@ -10,6 +10,7 @@ from ihomer.encoder import Batch
 from ihomer.experts import EXPERTS, Expert
 from ihomer.experts.base import Alike, Outputs, Rows
 from ihomer.mixing import Mixture
+from ihomer.places import LabelPlaces
 from ihomer.scaling import FeatureScale
 
 __all__ = ["Ensemble"]
@@ -25,12 +26,12 @@ class Asked(NamedTuple):
     features: NDArray[np.int32]
     values: NDArray[np.float64]
     tree: NDArray[np.float64] | None
-    out: Outputs  # [1, labels, outputs]
+    out: Outputs  # [1, places, outputs]
 
-    def is_about(self, batch: Batch, tree: NDArray[np.float64] | None, n_labels: int) -> bool:
+    def is_about(self, batch: Batch, tree: NDArray[np.float64] | None, n_places: int) -> bool:
         """Tell whether an event is this one; mostly its pairs are the same objects."""
         pairs = (self.features, batch.x_index), (self.values, batch.x_value), (self.tree, tree)
-        return self.out.shape[1] == n_labels and all(_is_same(*pair) for pair in pairs)
+        return self.out.shape[1] == n_places and all(_is_same(*pair) for pair in pairs)
 
 
 class Ensemble:
@@ -47,9 +48,11 @@ class Ensemble:
         What the answer is to be best in.
     most_labelsets
         How many labelsets are remembered.
+    most_labels
+        How many labels have a place: what experts, mixture and decoder call a label is a place. See `LabelPlaces`.
     """
 
-    def __init__(self, names: tuple[str, ...], mixing: str, objective: str, most_labelsets: int) -> None:
+    def __init__(self, names: tuple[str, ...], mixing: str, objective: str, most_labelsets: int, most_labels: int) -> None:
         # The label's rate is the start of the others, so its expert is always there, if not always mixed in.
         self._experts: list[Expert] = [make() for name, make in EXPERTS.items() if name in names or name == "frequency"]
         self.outputs = [output for expert in self._experts for output in expert.outputs]
@@ -64,6 +67,7 @@ class Ensemble:
         self.mixture = Mixture(start[self._first :], fixed=mixing == "mean")
         self.decoder = Decoder(objective, most_labelsets, "labelsets" in names)
         self._scale = FeatureScale()
+        self.places = LabelPlaces(most_labels)
         self._finder = next((expert for expert in self._experts if expert.finds_alike), None)
         self._room = (0, 0)  # labels and features that there is room for
         self._asked: Asked | None = None  # the last event, if nothing was learned since: often it is learned next
@@ -78,17 +82,22 @@ class Ensemble:
 
     def rows_at_once(self, n_labels: int) -> int:
         """Return how many rows may be run at once."""
-        return max(1, _MOST_OUTPUTS // (max(n_labels, 1) * len(self.outputs)))
+        return max(1, _MOST_OUTPUTS // (max(self._n_places(n_labels), 1) * len(self.outputs)))
+
+    def _n_places(self, n_labels: int) -> int:
+        return min(n_labels, self.places.most)
 
     def grow(self, n_labels: int, n_features: int) -> None:
         """Make room for labels and features."""
         if (n_labels, n_features) == self._room:
             return
         self._room = (n_labels, n_features)
+        self.places.grow(n_labels)
         self._scale.grow(n_features)
-        self.decoder.grow(n_labels, n_features)
+        n_places = self._n_places(n_labels)
+        self.decoder.grow(n_places, n_features)
         for expert in self._experts:
-            expert.grow(n_labels, n_features)
+            expert.grow(n_places, n_features)
 
     def run(
         self, batch: Batch, start: int, stop: int, n_labels: int, tree: NDArray[np.float64] | None, learn: bool
@@ -97,25 +106,33 @@ class Ensemble:
 
         `tree` holds the probabilities of the trees, float64[rows, labels].
         """
-        rows = self._scale.rows(batch, start, stop, n_labels, learn)
+        rows, n_places = self._rows(batch, start, stop, n_labels, learn), self._n_places(n_labels)
+        if tree is not None:
+            tree = self.places.seated(tree)
         asked, self._asked = self._asked, None
-        known = learn and asked is not None and len(batch.weight) == 1 and asked.is_about(batch, tree, n_labels)
-        out = asked.out if known and asked is not None else self._outputs(rows, n_labels)
+        known = learn and asked is not None and len(batch.weight) == 1 and asked.is_about(batch, tree, n_places)
+        out = asked.out if known and asked is not None else self._outputs(rows, n_places)
         self._run_experts(rows, tree, learn, out, known)
         if not learn and len(batch.weight) == 1:
             self._asked = Asked(batch.x_index, batch.x_value, tree, out)
         inputs, rate = self._inputs(out)
         odds = self.mixture.run(inputs, rate, rows.target, rows.weight, learn)
         features = Features(rows.indptr, rows.feature, rows.relevant, rows.shrink[1])
-        return self.decoder.run(odds, rate, rows.target, rows.weight, learn, self._alike(), known, features)
+        p, answer = self.decoder.run(odds, rate, rows.target, rows.weight, learn, self._alike(), known, features)
+        return self.places.spread(p, answer, n_labels)
+
+    def _rows(self, batch: Batch, start: int, stop: int, n_labels: int, learn: bool) -> Rows:
+        """Return some rows of a batch as experts see them, with the labels that have a place."""
+        rows = self._scale.rows(batch, start, stop, n_labels, learn)
+        return rows._replace(target=self.places.seated(rows.target)) if self.places.is_partial else rows
 
     def _alike(self) -> Alike | None:
         """Return the past events like the rows that were run last, if an expert looks for such."""
         return self._finder.alike if self._finder is not None else None
 
-    def _outputs(self, rows: Rows, n_labels: int) -> Outputs:
-        """Return room for the experts' log-odds, float32[rows, labels, outputs]."""
-        return np.empty((len(rows.weight), n_labels, len(self.outputs)), np.float32)
+    def _outputs(self, rows: Rows, n_places: int) -> Outputs:
+        """Return room for the experts' log-odds, float32[rows, places, outputs]."""
+        return np.empty((len(rows.weight), n_places, len(self.outputs)), np.float32)
 
     def _run_experts(
         self, rows: Rows, tree: NDArray[np.float64] | None, learn: bool, out: Outputs, known: bool = False
@@ -131,15 +148,16 @@ class Ensemble:
         return out
 
     def _inputs(self, out: Outputs) -> tuple[Outputs, Outputs]:
-        """Return the log-odds that are mixed, float32[rows, labels, outputs], and those of the labels' rates."""
+        """Return the log-odds that are mixed, float32[rows, places, outputs], and those of the labels' rates."""
         mixed = out if self._first == 0 else np.ascontiguousarray(out[:, :, self._first :])
         return mixed, np.ascontiguousarray(out[:, :, 0])
 
     def expert_odds(self, batch: Batch, n_labels: int, tree: NDArray[np.float64] | None) -> tuple[Outputs, Outputs]:
-        """Return each expert's log-odds for the rows of a batch, float32[rows, labels, mixed outputs], and the rates'."""
+        """Return each expert's log-odds for the rows of a batch, float32[rows, places, mixed outputs], and the rates'."""
         self._asked = None
-        rows = self._scale.rows(batch, 0, len(batch.weight), n_labels, False)
-        return self._inputs(self._run_experts(rows, tree, False, self._outputs(rows, n_labels)))
+        rows = self._rows(batch, 0, len(batch.weight), n_labels, False)
+        tree = None if tree is None else self.places.seated(tree)
+        return self._inputs(self._run_experts(rows, tree, False, self._outputs(rows, self._n_places(n_labels))))
 
     def doubt(self, recent: int) -> None:
         """Be open to other weights, and believe less in past events but for the last `recent` ones: something has changed."""
@@ -148,12 +166,21 @@ class Ensemble:
         for expert in self._experts:
             expert.doubt(recent)
 
+    def seat(self, applied: NDArray[np.int32], rate: NDArray[np.float64], idle: NDArray[np.int64]) -> None:
+        """Give labels that have just applied the places of rarer ones, which start anew; see `LabelPlaces.seat`."""
+        self._forget_places(self.places.seat(applied, rate, idle))
+
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         """Start labels anew whose indices are given to others."""
+        self._forget_places(self.places.forget_labels(labels))
+
+    def _forget_places(self, places: NDArray[Any]) -> None:
+        if not len(places):
+            return
         self._asked = None
         parts: list[Any] = [*self._experts, self.mixture, self.decoder]
         for part in parts:
-            part.forget_labels(labels)
+            part.forget_labels(places)
 
     def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         """Start features anew, bool[features]."""

@@ -117,6 +117,11 @@ class PairCounts:
         counts: NDArray[np.float64] = self.label_count[:n_labels] * self.scale[0]
         return counts
 
+    def rates(self, n_labels: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return the share of all events that each label applied to, and the number of events since: two arrays [n_labels]."""
+        rate = np.minimum(self.counts(n_labels) / max(self.mass, 1e-100), 1.0)
+        return rate, np.maximum(self.n_events - self.last_seen[:n_labels], 0)
+
     def count(
         self,
         indptr: NDArray[np.int64],

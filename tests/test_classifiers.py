@@ -19,6 +19,7 @@ from streams.synthetic import Drift, SyntheticStream
 MAKERS = {
     "tree": lambda **options: MLHATClassifier(seed=3, **options),
     "default": lambda **options: IHOMERClassifier(seed=3, clustering=LabelPartition(n_min=50), **options),
+    "few places": lambda **options: IHOMERClassifier(seed=3, clustering=LabelPartition(n_min=50), most_labels=3, **options),
     "paper": lambda **options: IHOMERClassifier.paper(seed=3, **options),
 }
 

@@ -36,7 +36,7 @@ TREE = MLHATClassifier(
 CLUSTERS = LabelPartition(n_min=25, max_labels=8, max_pairs=64)
 MODELS = {
     "default": lambda: IHOMERClassifier(seed=1),
-    "forgetting": lambda: IHOMERClassifier(seed=2, clustering=CLUSTERS, max_features=24, most_labelsets=64),
+    "forgetting": lambda: IHOMERClassifier(seed=2, clustering=CLUSTERS, max_features=24, most_labelsets=64, most_labels=5),
     "trees": lambda: IHOMERClassifier.paper(tree=TREE, clustering=CLUSTERS, replay=30, max_features=24),
     "mixed": lambda: IHOMERClassifier(experts=("linear", "tree"), tree=TREE, objective="micro_f1", replay=20),
     "paper": lambda: IHOMERClassifier.paper(),

@@ -13,6 +13,7 @@ from ihomer.kernels.labelsets import N_EVENTS, N_FACTORS, N_LATEST, N_MEMBERS, N
 from ihomer.kernels.scaling import BLOCK_COUNT, BLOCK_FAR, BLOCK_SQUARE, COUNT, MISSING, N_SUMS, SQUARE
 from ihomer.kernels.tallies import N_BANDS, N_TALLIES, N_THRESHOLDS, N_WAYS
 from ihomer.mixing import Mixture
+from ihomer.places import FREE, LabelPlaces
 from ihomer.saved.experts import FILL, Room, expert_state
 from ihomer.saved.fields import Fields, check_probes, held, next_power
 from ihomer.saved.tree import mixed
@@ -30,6 +31,7 @@ def ensemble_state(ensemble: Ensemble) -> dict[str, Any]:
         "mixture": held(ensemble.mixture, "fixed", "_n_inputs"),
         "decoder": held(ensemble.decoder, "_objective", "_most", "_score_rate", "_asked", "_workings", "_signatures"),
         "scale": held(ensemble._scale, "_usual", "_n_usual", "_pairs"),
+        "places": held(ensemble.places, "most", "_place"),
         "room": ensemble._room,
     }
 
@@ -51,9 +53,11 @@ def fill_ensemble(ensemble: Ensemble, fields: Fields, labels_in_use: NDArray[np.
     found = fields.take("room")
     expected = (len(labels_in_use), n_features)
     fields.require(found in ((0, 0), expected) and type(found) is tuple, "there is room for other labels and features")
-    room = Room(*map(int, found))
-    fields.require(room == expected or not len(labels_in_use), "there is no room for the labels")
-    ensemble._room = (room.labels, room.features)
+    n_labels, room_for_features = map(int, found)
+    fields.require(found == expected or not len(labels_in_use), "there is no room for the labels")
+    ensemble._room = (n_labels, room_for_features)
+    _fill_places(ensemble.places, fields.nested("places"), n_labels)
+    room = Room(min(n_labels, ensemble.places.most), room_for_features)
     experts = fields.nested("experts")
     for expert in ensemble._experts:
         f = experts.nested(_NAMES[type(expert)])
@@ -71,8 +75,19 @@ def fill_ensemble(ensemble: Ensemble, fields: Fields, labels_in_use: NDArray[np.
     ensemble._scale.find_usual()
     scale.done()
     _fill_mixture(ensemble.mixture, fields.nested("mixture"), room)
-    _fill_decoder(ensemble.decoder, fields.nested("decoder"), labels_in_use, room)
+    _fill_decoder(ensemble.decoder, fields.nested("decoder"), ensemble.places.seated(labels_in_use[None])[0], room)
     fields.done()
+
+
+def _fill_places(places: LabelPlaces, f: Fields, n_labels: int) -> None:
+    is_partial = n_labels > places.most
+    places.label = f.array("label", np.int32, (places.most if is_partial else 0,), FREE, n_labels - 1)
+    taken = places.label[places.label != FREE]
+    f.require(len(np.unique(taken)) == len(taken), "a label has two places")
+    places.rate = f.array("rate", np.float64, (next_power(n_labels) if is_partial else 0,), 0.0, 1.0)
+    if is_partial:
+        places.find()
+    f.done()
 
 
 def _fill_mixture(mixture: Mixture, f: Fields, room: Room) -> None:

@@ -1,0 +1,146 @@
+"""The labels that the experts know: all of them, or the most frequent ones where there are too many to ask about each."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ihomer.encoder import Batch
+from ihomer.experts.base import larger
+
+__all__ = ["FREE", "LabelPlaces"]
+
+FREE = -1
+_TIMES_AS_OFTEN = 2.0  # a label applies, compared with the rarest that has a place: so that no two take turns
+_MISSED = 3.0  # times that a label has failed to apply if it goes by its rate: chance does that once in 20 times
+_PART = 64  # of the places are freed at once: to clean them takes not much longer than to clean one
+
+
+class LabelPlaces:
+    """Places for labels: the experts, the mixture and the decoder have as many, and know only labels that have one.
+
+    As long as there are no more label indices than places, each label has the place of its index. After that a label without
+    a place gets one when it applies twice as often as the rarest label that has one; where none is free, the rarest ones lose
+    theirs. How often a label applies is the share of all events that it has applied to, or 3 / (t + 1) if it has not applied to
+    the last t events and that is less. A label without a place is answered by that, as it was when the label last applied or
+    lost its place.
+
+    Parameters
+    ----------
+    most
+        Number of places.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ihomer.places import LabelPlaces
+    >>> places = LabelPlaces(2)
+    >>> places.grow(3)
+    >>> [places.of(label) for label in range(3)]
+    [0, 1, -1]
+    >>> places.seat(np.array([2], np.int32), np.array([0.5, 0.1, 0.2]), np.array([0, 3, 0]))  # label 2 is no longer rare
+    array([1])
+    >>> [places.of(label) for label in range(3)], places.rate.tolist()
+    ([0, -1, 1], [0.0, 0.1, 0.0, 0.0])
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.label = np.zeros(0, np.int32)  # of each place, or FREE; empty while a label's index is its place
+        self.rate = np.zeros(0)  # of each label without a place
+        self._place = np.zeros(0, np.int32)  # of each label; -1: none
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether there are more labels than places."""
+        return len(self.label) > 0
+
+    def of(self, label: int) -> int:
+        """Return the place of a label; -1: none."""
+        return int(self._place[label]) if self.is_partial else label
+
+    def grow(self, n_labels: int) -> None:
+        """Take note of label indices below `n_labels`."""
+        if n_labels <= self.most:
+            return
+        if not self.is_partial:
+            self.label = np.arange(self.most, dtype=np.int32)
+        if n_labels > len(self.rate):
+            self.rate = larger(self.rate, 0, n_labels)
+            self.find()
+
+    def find(self) -> None:
+        """Find out each label's place from each place's label."""
+        self._place = np.full(len(self.rate), -1, np.int32)
+        taken = np.flatnonzero(self.label != FREE).astype(np.int32)
+        self._place[self.label[taken]] = taken
+
+    def stop(self, batch: Batch, start: int, stop: int) -> int:
+        """Return where the rows end that can be learned at once: a row to which a label without a place applies is the last."""
+        if not self.is_partial:
+            return stop
+        first = batch.y_indptr[start]
+        without = np.flatnonzero(self._place[batch.y_index[first : batch.y_indptr[stop]]] < 0)
+        return int(np.searchsorted(batch.y_indptr, first + without[0], "right")) if len(without) else stop
+
+    def seat(self, applied: NDArray[np.int32], rate: NDArray[np.float64], idle: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give places to labels that have just applied and are no longer rare; return those that were freed for that.
+
+        Parameters
+        ----------
+        applied
+            int32[:], the labels; those that have a place keep it.
+        rate
+            float64[labels], share of all events that each label has applied to.
+        idle
+            int64[labels], number of events since each label last applied.
+        """
+        often = np.minimum(rate, _MISSED / (idle + 1))
+        freed = [np.zeros(0, np.int64)]
+        for label in applied[self._place[applied] < 0].tolist():
+            self.rate[label] = often[label]
+            taken = np.flatnonzero(self.label != FREE)
+            if len(taken) and often[label] < _TIMES_AS_OFTEN * often[self.label[taken]].min():
+                continue
+            if len(taken) == self.most:
+                freed.append(self._free(often, often[label] / _TIMES_AS_OFTEN))
+            place = int(np.argmin(self.label))
+            self.label[place], self._place[label], self.rate[label] = label, place, 0.0
+        return np.unique(np.concatenate(freed))
+
+    def _free(self, often: NDArray[np.float64], most: float) -> NDArray[np.int64]:
+        """Free the places of the rarest labels, of those that apply to this share of events at most; return these places."""
+        places = np.argsort(often[self.label], kind="stable")[: max(self.most // _PART, 1)]
+        places = places[often[self.label[places]] <= most]
+        labels = self.label[places]
+        self.rate[labels] = often[labels]
+        self._place[labels], self.label[places] = -1, FREE
+        return places
+
+    def forget_labels(self, labels: NDArray[np.int32]) -> NDArray[Any]:
+        """Start labels anew whose indices are given to others, which keep their places; return these."""
+        if not self.is_partial:
+            return labels
+        self.rate[labels] = 0.0
+        places = self._place[labels]
+        return places[places >= 0]
+
+    def seated(self, by_label: NDArray[Any]) -> NDArray[Any]:
+        """Return what belongs to each place, [rows, places], from what belongs to each label; 0 of a free place."""
+        if not self.is_partial:
+            return by_label
+        result = by_label[:, self.label]
+        result[:, self.label == FREE] = 0
+        return result
+
+    def spread(
+        self, p: NDArray[np.float64], answer: NDArray[np.bool_], n_labels: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return probabilities and answers by label from those by place, [rows, places]."""
+        if not self.is_partial:
+            return p, answer
+        all_p, all_answers = np.empty((len(p), n_labels)), np.zeros((len(p), n_labels), np.bool_)
+        all_p[:] = self.rate[:n_labels]
+        taken = self.label != FREE
+        all_p[:, self.label[taken]], all_answers[:, self.label[taken]] = p[:, taken], answer[:, taken]
+        return all_p, all_answers

@@ -1,0 +1,213 @@
+"""Places of labels: against the slow twin; and in the model: who has none, who gets one, and that nothing else changes."""
+
+import copy
+import pickle
+import random
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ihomer import IHOMERClassifier, LabelPartition
+from ihomer.encoder import Batch
+from ihomer.metrics import MicroF1
+from ihomer.persistence import KINDS, ModelFileError, pack, unpack
+from ihomer.places import FREE, LabelPlaces
+from ihomer.saved.fields import next_power
+from tests.reference.places import Places
+
+
+def stream(n, n_labels, seed=0, drift=True):
+    """Events whose labels follow Zipf's law, other ones after half of the stream; each has a word of its own."""
+    rng = random.Random(seed)
+    share = [1 / (k + 1) for k in range(n_labels)]
+    found = []
+    for i in range(n):
+        shift = n_labels // 2 if drift and 2 * i > n else 0
+        labels = {(k + shift) % n_labels for k in rng.choices(range(n_labels), share, k=rng.randrange(4))}
+        x = {f"w{k}": 1.0 for k in labels} | {f"n{rng.randrange(9)}": rng.random()}
+        found.append((x, {f"l{k}" for k in labels}))
+    return found
+
+
+def few(most, **options):
+    return IHOMERClassifier(most_labels=most, clustering=LabelPartition(n_min=50, **options))
+
+
+def check(model):
+    """Check that places and labels are each other's inverse, and that only labels without a place have a rate."""
+    places = model._ensemble.places
+    if not places.is_partial:
+        assert model._labels.size <= places.most
+        return
+    assert (len(places.label), len(places.rate)) == (places.most, next_power(model._labels.size))
+    held = places.label[places.label != FREE].tolist()
+    assert len(set(held)) == len(held)
+    for label in range(model._labels.size):
+        place = places.of(label)
+        assert (place >= 0) == (label in held)
+        if place >= 0:
+            assert (places.label[place], places.rate[label]) == (label, 0.0)
+        assert 0.0 <= places.rate[label] <= 1.0
+
+
+# The rule -----------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(2, 200), st.integers(1, 60), st.integers(0, 2**32 - 1), st.sampled_from([1, 100, 10**9]))
+def test_labels_sit_where_the_slow_twin_has_them(most, more, seed, pause):
+    rng = np.random.default_rng(seed)
+    n_labels = most + more
+    places, twin = LabelPlaces(most), Places(most)
+    count, last, n_events = np.floor(rng.pareto(1.0, n_labels)).clip(0, 99), np.zeros(n_labels, np.int64), 100
+    for model in (places, twin):
+        model.grow(most)
+        assert (model.of if model is places else model.place)(most - 1) == most - 1
+        model.grow(n_labels)
+    for _ in range(20):
+        applied = np.unique(rng.integers(0, n_labels, rng.integers(0, 6))).astype(np.int32)
+        n_events += int(rng.integers(1, pause + 1))
+        count[applied] += rng.integers(0, 50)
+        last[applied] = n_events
+        rate, idle = np.minimum(count / n_events, 1.0), n_events - last
+        assert places.seat(applied, rate, idle).tolist() == twin.seat(applied.tolist(), rate.tolist(), idle.tolist())
+        assert places.label.tolist() == [FREE if label is None else label for label in twin.label]
+        assert [places.of(label) for label in range(n_labels)] == [twin.place(label) for label in range(n_labels)]
+        assert places.rate[:n_labels].tolist() == [twin.rate.get(label, 0.0) for label in range(n_labels)]
+
+
+def test_rows_end_behind_the_first_label_without_a_place():
+    places = LabelPlaces(2)
+    labels = [[0], [], [0, 1], [1, 3], [2], [], [0]]
+    indptr = np.cumsum([0, *map(len, labels)])
+    nothing = np.zeros(len(labels) + 1, np.int64), np.zeros(0, np.int32)
+    index = np.array([label for row in labels for label in row], np.int32)
+    batch = Batch(nothing[0], nothing[1], np.zeros(0), indptr, index, *nothing, np.ones(len(labels)))
+    assert places.stop(batch, 0, 7) == 7
+    places.grow(4)
+    assert [places.stop(batch, start, 7) for start in range(7)] == [4, 4, 4, 4, 5, 7, 7]
+    assert places.stop(batch, 0, 2) == 2
+
+
+def test_what_belongs_to_labels_goes_to_places_and_back():
+    places = LabelPlaces(3)
+    p = np.array([[0.1, 0.2, 0.3, 0.4]])
+    assert places.seated(p) is p
+    places.grow(4)
+    places.label[:], places.rate[:] = [3, FREE, 0], [0.0, 0.05, 0.06, 0.0]
+    places.find()
+    assert places.seated(p).tolist() == [[0.4, 0.0, 0.1]]
+    assert places.seated(np.array([[1, 1, 1, 2]], np.uint8)).tolist() == [[2, 0, 1]]
+    all_p, answer = places.spread(np.array([[0.7, 0.8, 0.9]]), np.array([[True, True, False]]), 4)
+    assert all_p.tolist() == [[0.9, 0.05, 0.06, 0.7]]
+    assert answer.tolist() == [[False, False, False, True]]
+
+
+# In the model -------------------------------------------------------------------------------------------------------
+
+
+def test_with_places_for_all_labels_nothing_changes():
+    events = stream(150, 12)
+    models = [few(12), few(1000)]
+    for x, y in events:
+        first, second = (model.test_then_train_one(x, y) for model in models)
+        assert first == second
+        assert models[0].predict_proba_one(x) == models[1].predict_proba_one(x)
+
+
+@pytest.mark.parametrize(("most", "options"), [(2, {}), (5, {}), (5, {"max_labels": 9}), (11, {"fading": 0.98})])
+def test_places_hold_after_every_event_and_through_files_copies_and_batches(most, options):
+    events = stream(500, 14)
+    one, many, again = few(most, **options), few(most, **options), few(most, **options)
+    places = []
+    for i, (x, y) in enumerate(events):
+        asked = again.predict_one(x)
+        assert {name for name, applies in asked.items() if applies} == again.predict_set_one(x)
+        one.learn_one(x, y)
+        again.learn_one(x, y)
+        check(one)
+        places.append(one._ensemble.places.label.tolist())
+        if i % 40 == 7:
+            again = unpack(pack(again, KINDS), KINDS)
+        elif i % 40 == 27:
+            again = copy.deepcopy(pickle.loads(pickle.dumps(again)))
+    for start in range(0, len(events), 31):
+        part = events[start : start + 31]
+        many.learn_many([x for x, _ in part], [y for _, y in part])
+    assert pack(one, KINDS) == pack(many, KINDS) == pack(again, KINDS)
+    assert sum(a != b for a, b in pairwise(places)) >= 3  # places change hands
+
+
+def test_tested_and_trained_is_asked_and_then_learned_also_where_places_change_hands():
+    one, two = few(4), few(4)
+    for x, y in stream(500, 14):
+        assert one.test_then_train_one(x, y) == two.predict_one(x)
+        two.learn_one(x, y)
+    assert pack(one, KINDS) == pack(two, KINDS)
+
+
+def probability(model, x, label):
+    p = model.predict_proba_one(x)[label]
+    return p[True] if isinstance(p, dict) else p
+
+
+def test_a_label_without_a_place_has_the_rate_of_when_it_last_applied_and_gets_one_when_it_is_frequent():
+    model = few(2)
+    for _ in range(8):
+        model.learn_one({"a": 1.0}, {"u", "v"})
+    model.learn_one({"b": 1.0}, {"rare"})
+    model.learn_one({"b": 1.0}, {"rare", "u"})
+    for _ in range(4):
+        assert probability(model, {"b": 1.0}, "rare") == 2 / 10
+        model.learn_one({"a": 1.0}, {"u", "v"})
+    assert "  0.200   rare" in model.debug_one({"b": 1.0}).splitlines()
+    # After t more events "rare" has applied to t + 2 of t + 14; the others have missed t and count 3 / (t + 1).
+    wait = min(t for t in range(1, 40) if (t + 2) / (t + 14) >= 2 * min(12 / (t + 14), 3 / (t + 1)))
+    for _ in range(wait):
+        assert "rare" not in model.predict_set_one({"b": 1.0})
+        assert model._ensemble.places.of(2) < 0
+        model.learn_one({"b": 1.0}, {"rare"})
+    assert model._ensemble.places.of(2) == 0
+    for _ in range(6):
+        model.learn_one({"b": 1.0}, {"rare"})
+    assert model.predict_set_one({"b": 1.0}) == {"rare"}
+    assert probability(model, {"b": 1.0}, "u") == 3 / (wait + 1)
+
+
+def test_few_places_for_many_labels_cost_little_accuracy():
+    x, y = zip(*stream(1500, 40, drift=False), strict=True)
+    score = {}
+    for most in (10, 1000):
+        score[most] = MicroF1()
+        for told, true in zip(few(most).test_then_train_many(x, y), y, strict=True):
+            score[most].update(true, told)
+    assert score[1000].get() - 0.2 < score[10].get() < score[1000].get()
+    assert score[10].get() > 0.6
+
+
+@pytest.mark.parametrize("label", [[0, 0, 1], [0, 1, 14], [-2, 0, 1], [0, 1]])
+def test_places_that_cannot_be_are_refused(label):
+    model = few(3)
+    x, y = zip(*stream(60, 14), strict=True)
+    model.learn_many(x, y)
+    model._ensemble.places.label = np.array(label, np.int32)
+    with pytest.raises(ModelFileError):
+        unpack(pack(model, KINDS), KINDS)
+
+
+def test_a_file_whose_places_are_all_free_is_a_sound_one():
+    events = stream(90, 14)
+    model = few(3)
+    x, y = zip(*events[:60], strict=True)
+    model.learn_many(x, y)
+    model._ensemble.places.label[:] = FREE
+    model._ensemble.forget_labels(np.arange(14, dtype=np.int32))
+    model._ensemble._forget_places(np.arange(3))
+    model = unpack(pack(model, KINDS), KINDS)
+    for x, y in events[60:]:
+        model.predict_one(x)
+        model.learn_one(x, y)
+        check(model)
+    assert (model._ensemble.places.label != FREE).any()
