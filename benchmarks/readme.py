@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import dirty, growth, roofline, speed_change, speed_paths
+from benchmarks import dirty, growth, many_labels, roofline, speed_change, speed_paths
 from benchmarks.drifts.readme_block import drift_kinds
 from benchmarks.readme_live import LIVE_BLOCKS
 from benchmarks.readme_parts import load, table
@@ -179,6 +179,7 @@ BLOCKS = {
     "clusters": clusters, "compare": compare, "all-cells": all_cells, "partitioning": partitioning, "orders": orders,
     "drift-kinds": drift_kinds, "dirty": dirty.dirty_block,
     "paths": paths, "compile": speed_paths.compile_block, "growth": growth.growth_block,
+    "many-labels": many_labels.many_labels_block,
     "roofline": roofline.roofline_block, **LIVE_BLOCKS,
 }  # fmt: skip
 

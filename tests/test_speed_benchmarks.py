@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import growth, roofline, speed_change, speed_paths
+from benchmarks import growth, many_labels, roofline, speed_change, speed_paths
 from benchmarks.common import matrices
 from benchmarks.compare.sets import Stream
 from benchmarks.kernel_counts import COUNTERS, Count, solve
@@ -132,6 +132,15 @@ def test_a_version_is_timed_on_each_path(tmp_path: Path) -> None:
 def test_the_change_of_a_version_is_the_median_of_rounds() -> None:
     found = speed_change.compared([2.0, 3.0, 8.0], [1.0, 2.0, 2.0], 12)
     assert found == {"ratio": 2.0, "low": 1.75, "high": 3.0, "best": 6.0, "best_before": 12.0}
+
+
+def test_a_cell_of_many_labels_is_measured() -> None:
+    events = many_labels.zipf_events(60, 40)
+    found = many_labels.measure(events, 8)
+    assert found["n_labels"] == len({label for _, labels in events for label in labels}) > 8
+    assert 0.0 <= found["micro_f1"] <= 1.0
+    assert found["milliseconds"] > 0.0
+    assert found["memory_mb"] > 50
 
 
 @pytest.mark.parametrize("what", list(growth.SIZES))
