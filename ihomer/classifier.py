@@ -55,9 +55,8 @@ class IHOMERClassifier(StreamClassifier):
         How many distinct labelsets are remembered for decoding; the rarer half makes room. Time per event grows with it.
     most_labels
         How many labels the experts know at a time, the most frequent ones: what an event takes, and memory, grow with them and
-        not with all labels. Others are not answered; the probability of such a label is the share of all events that it had
-        applied to when it last did. A new label is among them at once as long as there are fewer, else when it applies twice
-        as often as the rarest of them.
+        not with all labels. Others are not answered; the probability of such a label is how often it applied when it last did.
+        A new label is among them at once as long as there are fewer, else when it applies twice as often as the rarest of them.
     clustering
         The settings of the clustering of the labels: a `LabelPartition`; None for one with its defaults.
         ``LabelPartition(split_test="never")`` keeps all labels in one cluster.
@@ -322,7 +321,7 @@ class IHOMERClassifier(StreamClassifier):
         changes = self.partition._learn(ends, index, weight)
         if self._ensemble is not None and self._ensemble.places.is_partial:
             applied = batch.y_index[batch.y_indptr[stop - 1] : batch.y_indptr[stop]]
-            self._ensemble.seat(applied, *self.partition._counts.rates(self._labels.size))
+            self._ensemble.seat(applied, self.partition._counts.how_often)
         if verdict > 0 and self.global_drift:
             self._answer_drift(self.n_learned + stop)
         elif changes:

@@ -10,7 +10,7 @@ from ihomer.encoder import Batch
 from ihomer.experts import EXPERTS, Expert
 from ihomer.experts.base import Alike, Outputs, Rows
 from ihomer.mixing import Mixture
-from ihomer.places import LabelPlaces
+from ihomer.places import LabelPlaces, OftenOf
 from ihomer.scaling import FeatureScale
 
 __all__ = ["Ensemble"]
@@ -166,9 +166,9 @@ class Ensemble:
         for expert in self._experts:
             expert.doubt(recent)
 
-    def seat(self, applied: NDArray[np.int32], rate: NDArray[np.float64], idle: NDArray[np.int64]) -> None:
+    def seat(self, applied: NDArray[np.int32], often_of: OftenOf) -> None:
         """Give labels that have just applied the places of rarer ones, which start anew; see `LabelPlaces.seat`."""
-        self._forget_places(self.places.seat(applied, rate, idle))
+        self._forget_places(self.places.seat(applied, often_of))
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         """Start labels anew whose indices are given to others."""

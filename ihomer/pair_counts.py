@@ -14,6 +14,7 @@ RING_LABELS = 65536
 OLD_SHARE = 0.05  # weight of what lies before a drift, compared with what lies after,
 OLD_COUNT = 20.0  # unless that leaves a label of average frequency with less than this
 DRIFT_DELTA = 0.002
+MISSED = 3.0  # times that a label has failed to apply, had it kept to its share: chance does that once in 20 times
 
 
 def _power_of_two(least: int) -> int:
@@ -117,10 +118,14 @@ class PairCounts:
         counts: NDArray[np.float64] = self.label_count[:n_labels] * self.scale[0]
         return counts
 
-    def rates(self, n_labels: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Return the share of all events that each label applied to, and the number of events since: two arrays [n_labels]."""
-        rate = np.minimum(self.counts(n_labels) / max(self.mass, 1e-100), 1.0)
-        return rate, np.maximum(self.n_events - self.last_seen[:n_labels], 0)
+    def how_often(self, index: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return how often labels apply, float64[index.size]: the share of all events that each has applied to, or, where it
+        has not applied to the last t events and that is less, 3 / (t + 1).
+        """
+        share = self.label_count[index] * self.scale[0] / max(self.mass, 1e-100)
+        idle = np.maximum(self.n_events - self.last_seen[index], 0)
+        least: NDArray[np.float64] = np.minimum(np.minimum(share, 1.0), MISSED / (idle + 1))
+        return least
 
     def count(
         self,

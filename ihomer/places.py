@@ -1,6 +1,7 @@
 """The labels that the experts know: all of them, or the most frequent ones where there are too many to ask about each."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +9,12 @@ from numpy.typing import NDArray
 from ihomer.encoder import Batch
 from ihomer.experts.base import larger
 
-__all__ = ["FREE", "LabelPlaces"]
+__all__ = ["FREE", "LabelPlaces", "OftenOf"]
+
+OftenOf: TypeAlias = Callable[[NDArray[np.int32]], NDArray[np.float64]]
 
 FREE = -1
 _TIMES_AS_OFTEN = 2.0  # a label applies, compared with the rarest that has a place: so that no two take turns
-_MISSED = 3.0  # times that a label has failed to apply if it goes by its rate: chance does that once in 20 times
 _PART = 64  # of the places are freed at once: to clean them takes not much longer than to clean one
 
 
@@ -21,9 +23,7 @@ class LabelPlaces:
 
     As long as there are no more label indices than places, each label has the place of its index. After that a label without
     a place gets one when it applies twice as often as the rarest label that has one; where none is free, the rarest ones lose
-    theirs. How often a label applies is the share of all events that it has applied to, or 3 / (t + 1) if it has not applied to
-    the last t events and that is less. A label without a place is answered by that, as it was when the label last applied or
-    lost its place.
+    theirs. A label without a place is answered by how often it applied when it last did, or when it lost its place.
 
     Parameters
     ----------
@@ -38,7 +38,8 @@ class LabelPlaces:
     >>> places.grow(3)
     >>> [places.of(label) for label in range(3)]
     [0, 1, -1]
-    >>> places.seat(np.array([2], np.int32), np.array([0.5, 0.1, 0.2]), np.array([0, 3, 0]))  # label 2 is no longer rare
+    >>> often = np.array([0.5, 0.1, 0.2])
+    >>> places.seat(np.array([2], np.int32), lambda labels: often[labels])  # label 2 applies twice as often as label 1
     array([1])
     >>> [places.of(label) for label in range(3)], places.rate.tolist()
     ([0, -1, 1], [0.0, 0.1, 0.0, 0.0])
@@ -83,38 +84,40 @@ class LabelPlaces:
         without = np.flatnonzero(self._place[batch.y_index[first : batch.y_indptr[stop]]] < 0)
         return int(np.searchsorted(batch.y_indptr, first + without[0], "right")) if len(without) else stop
 
-    def seat(self, applied: NDArray[np.int32], rate: NDArray[np.float64], idle: NDArray[np.int64]) -> NDArray[np.int64]:
+    def seat(self, applied: NDArray[np.int32], often_of: OftenOf) -> NDArray[np.int64]:
         """Give places to labels that have just applied and are no longer rare; return those that were freed for that.
 
         Parameters
         ----------
         applied
             int32[:], the labels; those that have a place keep it.
-        rate
-            float64[labels], share of all events that each label has applied to.
-        idle
-            int64[labels], number of events since each label last applied.
+        often_of
+            Returns how often each of some labels applies, as a share of events.
         """
-        often = np.minimum(rate, _MISSED / (idle + 1))
         freed = [np.zeros(0, np.int64)]
-        for label in applied[self._place[applied] < 0].tolist():
-            self.rate[label] = often[label]
-            taken = np.flatnonzero(self.label != FREE)
-            if len(taken) and often[label] < _TIMES_AS_OFTEN * often[self.label[taken]].min():
+        without = applied[self._place[applied] < 0]
+        if not len(without):
+            return freed[0]
+        here = np.full(self.most, np.inf)  # how often the label of each place applies
+        taken = self.label != FREE
+        here[taken] = often_of(self.label[taken])
+        for label, often in zip(without.tolist(), often_of(without).tolist(), strict=True):
+            self.rate[label] = often
+            if often < _TIMES_AS_OFTEN * here.min() < np.inf:
                 continue
-            if len(taken) == self.most:
-                freed.append(self._free(often, often[label] / _TIMES_AS_OFTEN))
+            if (self.label != FREE).all():
+                freed.append(self._free(here, often / _TIMES_AS_OFTEN))
             place = int(np.argmin(self.label))
-            self.label[place], self._place[label], self.rate[label] = label, place, 0.0
+            self.label[place], self._place[label], self.rate[label], here[place] = label, place, 0.0, often
         return np.unique(np.concatenate(freed))
 
-    def _free(self, often: NDArray[np.float64], most: float) -> NDArray[np.int64]:
+    def _free(self, here: NDArray[np.float64], most: float) -> NDArray[np.int64]:
         """Free the places of the rarest labels, of those that apply to this share of events at most; return these places."""
-        places = np.argsort(often[self.label], kind="stable")[: max(self.most // _PART, 1)]
-        places = places[often[self.label[places]] <= most]
+        places = np.argsort(here, kind="stable")[: max(self.most // _PART, 1)]
+        places = places[here[places] <= most]
         labels = self.label[places]
-        self.rate[labels] = often[labels]
-        self._place[labels], self.label[places] = -1, FREE
+        self.rate[labels] = here[places]
+        self._place[labels], self.label[places], here[places] = -1, FREE, np.inf
         return places
 
     def forget_labels(self, labels: NDArray[np.int32]) -> NDArray[Any]:

@@ -71,8 +71,8 @@ def test_labels_sit_where_the_slow_twin_has_them(most, more, seed, pause):
         n_events += int(rng.integers(1, pause + 1))
         count[applied] += rng.integers(0, 50)
         last[applied] = n_events
-        rate, idle = np.minimum(count / n_events, 1.0), n_events - last
-        assert places.seat(applied, rate, idle).tolist() == twin.seat(applied.tolist(), rate.tolist(), idle.tolist())
+        often = np.minimum(np.minimum(count / n_events, 1.0), 3.0 / (n_events - last + 1))
+        assert places.seat(applied, often.__getitem__).tolist() == twin.seat(applied.tolist(), often.tolist())
         assert places.label.tolist() == [FREE if label is None else label for label in twin.label]
         assert [places.of(label) for label in range(n_labels)] == [twin.place(label) for label in range(n_labels)]
         assert places.rate[:n_labels].tolist() == [twin.rate.get(label, 0.0) for label in range(n_labels)]

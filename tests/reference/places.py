@@ -18,8 +18,7 @@ class Places:
             return label
         return self.label.index(label) if label in self.label else -1
 
-    def seat(self, applied, rate, idle):
-        often = [min(r, 3.0 / (t + 1)) for r, t in zip(rate, idle, strict=True)]
+    def seat(self, applied, often):
         freed = set()
         for label in applied:
             if label in self.label:
