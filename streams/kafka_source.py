@@ -127,7 +127,7 @@ class KafkaSource:
         except BaseException:
             self.close()
             raise
-        self._heard = self._surveyed = time.monotonic()
+        self._heard = self._surveyed = self._asked = time.monotonic()
 
     def poll(self, timeout: float) -> list[Message]:
         """Return the next messages; see `LiveSource`.
@@ -140,15 +140,17 @@ class KafkaSource:
             If Kafka has not answered for `patience` seconds.
         """
         self._started = True
+        self._heard += time.monotonic() - self._asked  # Kafka was not asked since the last call
         self._look_for_partitions()
         messages: list[Message] = []
         for partition, records in self._fetch(self._consumer, timeout).items():
             place: Partition = (partition.topic, partition.partition)
             messages.extend(message_of(record) for record in records)
             self._positions[place] = records[-1].offset + 1
+        self._asked = time.monotonic()
         if messages:
-            self._heard = time.monotonic()
-        elif self._patience and time.monotonic() - self._heard > self._patience:
+            self._heard = self._asked
+        elif self._patience and self.silence > self._patience:
             raise Unreachable(f"no answer from Kafka for {self._patience:g} s")
         return messages
 
@@ -211,6 +213,11 @@ class KafkaSource:
             end = max(self._consumer.highwater(partition) or 0, self._ends.get(place, 0))
             lags[place] = max(0, end - max(offset, reached or 0))
         return lags
+
+    @property
+    def silence(self) -> float:
+        """Seconds of `poll` in which Kafka has not answered; it is asked for partitions at least every `refresh` seconds."""
+        return self._asked - self._heard
 
     @property
     def at_end(self) -> bool:

@@ -12,16 +12,18 @@ from ihomer.persistence import ModelFileError
 from streams.answering import Answering
 from streams.checkpoint import CheckpointFolder, Reading, Span
 from streams.errors import SinkError, SourceError
-from streams.message import Fenced, Gone, LiveSink, LiveSource, Message, Partition, Positions, Unreachable
+from streams.message import Fenced, LiveSink, LiveSource, Message, Positions, Unreachable
+from streams.replay import Replay
 from streams.state import pack_state, unpack_state
 
 __all__ = ["LiveRun", "Pace", "Saved"]
 
-_READ_AGAIN = 5000  # offsets that are asked for at once in a replay
 _WAIT = 0.2  # seconds of one poll without an open transaction: how soon a request to stop is seen
 _RETRY_DISK = 1.0  # seconds
 _TAKE_OVER = 3.0  # seconds after which a process that has fenced us has taken over the folder too
 _CALM = 60.0  # seconds with nothing to do and nothing amiss, after which a failure is over
+_AT_ONCE, _MOST_AT_ONCE = 50, 1000  # messages that are taken before the loop looks round: at first, and at most
+_PIECE = 0.25  # seconds that they should take
 _BETWEEN_DEAD = 1.0  # seconds between two lines of the log on dead letters of the same code
 
 
@@ -84,39 +86,8 @@ class Saved:
     at: float
 
 
-class _Replay:
-    """Messages read once more, in the order of the journal; asked for in larger pieces than the journal's."""
-
-    def __init__(self, source: LiveSource, ends: Positions) -> None:
-        self._source = source
-        self._ends = ends
-        self._ahead: dict[Partition, deque[Message]] = {}
-        self._asked: Positions = {}
-
-    def messages(self, span: Span) -> list[Message]:
-        """Return the messages of a span.
-
-        Raises
-        ------
-        Gone
-            If they are not what the journal says.
-        """
-        ahead = self._ahead.setdefault(span.where, deque())
-        at = max(self._asked.get(span.where, span.first), span.first)
-        while at < span.stop:
-            stop = min(max(span.stop, at + _READ_AGAIN), self._ends[span.where])
-            for block in self._source.span(span.where, at, stop):
-                ahead.extend(block)
-            at = self._asked[span.where] = stop
-        found = []
-        while ahead and ahead[0].offset < span.stop:
-            message = ahead.popleft()
-            if message.offset >= span.first:
-                found.append(message)
-        if len(found) != span.count:
-            where = f"{span.topic}/{span.partition}"
-            raise Gone(f"{where}: {len(found)} of {span.count} messages from offset {span.first} are left")
-        return found
+class _Stopped(Exception):
+    """The run is to stop while it is still learning again; nothing is to be kept of that."""
 
 
 class _DeadLetters:
@@ -178,7 +149,8 @@ class LiveRun:
     last_failure
         What went wrong last, or None.
     is_healthy
-        Whether nothing has gone wrong since the last commit and the last checkpoint that were due.
+        False from a failure until source and sink are open again, or the next commit is through; and from a failed
+        checkpoint until the next one.
     """
 
     def __init__(
@@ -209,6 +181,9 @@ class LiveRun:
         self._positions: Positions = {}
         self._spans: list[Span] | None = None  # of the open transaction
         self._is_committing = False  # the transaction before it
+        self._polled: deque[Message] = deque()  # and not taken yet
+        self._at_once = _AT_ONCE
+        self._stop: Callable[[], bool] = lambda: False
         self._opened = self._last_message = 0.0
         self._checkpoint_due, self._checkpoint_not_before = math.inf, 0.0
         self._n_before = self._n_saved = 0
@@ -235,13 +210,15 @@ class LiveRun:
         OSError
             If the disk failed for too long. What is not committed is learned again on the next start.
         """
-        first = True
+        first, self._stop = True, stop
         while True:
             try:
                 self._start(first)
                 first = False
                 self._loop(stop)
                 self._finish()
+                return
+            except _Stopped:
                 return
             except (Fenced, Unreachable) as error:
                 if isinstance(error, Fenced):
@@ -299,6 +276,8 @@ class LiveRun:
         if first:
             self._n_before = self.answering.n_read
         self._spans, self._is_committing = None, False
+        self._polled.clear()
+        self.is_healthy = self._checkpoint_not_before == 0.0
         self._on_turn(self)
 
     def _refuse_transactions_of_others(self, sink: LiveSink) -> None:
@@ -369,17 +348,26 @@ class LiveRun:
         return None
 
     def _learn_again(self, readings: Sequence[Reading], source: LiveSource) -> None:
-        """Learn what the journal tells, in its order, without answering."""
+        """Learn what the journal tells, in its order, without answering.
+
+        Raises
+        ------
+        _Stopped
+            If the run is to stop.
+        """
         ends: Positions = {}
         for reading in readings:
             for span in reading.spans:
                 ends[span.where] = max(span.stop, ends.get(span.where, 0))
-        replay = _Replay(source, ends)
+        replay = Replay(source, ends)
         for reading in readings:
             for span in reading.spans:
-                self.answering.take(replay.messages(span))
+                for messages in replay.parts(span):
+                    self.answering.take(messages)
+                    self._on_turn(self)
+                    if self._stop():
+                        raise _Stopped
                 self._positions[span.where] = span.stop
-            self._on_turn(self)
 
     def _finish(self) -> None:
         """Commit and make a checkpoint at the end of a run."""
@@ -408,11 +396,12 @@ class LiveRun:
             left = self._messages_left()
             if left == 0:
                 return
-            messages = self.source.poll(self._time_to_wait())
+            if not self._polled:
+                self._polled.extend(self.source.poll(self._time_to_wait()))
             now = time.monotonic()
-            if messages:
+            if self._polled:
                 self._last_message = now
-                self._take(messages if left is None else messages[:left])
+                self._take_some(_MOST_AT_ONCE if left is None else left)
             elif self._spans is None:
                 if self.source.at_end or self._is_idle(now):
                     return
@@ -449,6 +438,14 @@ class LiveRun:
     def _is_commit_due(self, now: float) -> bool:
         n_messages = sum(span.count for span in self._spans or ())
         return n_messages >= self.pace.commit_messages or now >= self._opened + self.pace.commit_seconds
+
+    def _take_some(self, most: int) -> None:
+        """Take as many of the messages that were read as take a short time, so that the loop can look round."""
+        size = min(self._at_once, len(self._polled), most)
+        start = time.monotonic()
+        self._take([self._polled.popleft() for _ in range(size)])
+        seconds = max(time.monotonic() - start, 1e-9)
+        self._at_once = min(max(int(size * _PIECE / seconds), 1), _MOST_AT_ONCE)
 
     def _take(self, messages: Sequence[Message]) -> None:
         """Answer and learn messages in the open transaction, or a new one."""
@@ -495,8 +492,8 @@ class LiveRun:
         self.is_healthy = self.is_healthy or self._checkpoint_not_before == 0.0
 
     def _note(self, folder: CheckpointFolder, reading: Reading) -> None:
-        """Write to the journal; while the disk refuses, try again for some time."""
-        deadline = time.monotonic() + min(self.pace.patience, 20 * _RETRY_DISK)
+        """Write to the journal; while the disk refuses, try again until patience ends, or the run is to stop."""
+        deadline = time.monotonic() + self.pace.patience
         while True:
             try:
                 folder.note(reading)
@@ -504,8 +501,9 @@ class LiveRun:
             except OSError as error:
                 self._fail(str(error))
                 self._log.error("journal_failed", reason=str(error))
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline or self._stop():
                     raise
+            self._on_turn(self)
             time.sleep(_RETRY_DISK)
 
     # Checkpoints ---------------------------------------------------------------------------------------------------

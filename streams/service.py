@@ -31,6 +31,7 @@ __all__ = ["Reporter", "ServiceSettings", "StopSignals", "live_run", "start_left
 
 _READINGS = ("total", "window")
 _PERIOD = 1.0  # seconds between two statuses
+_SILENT = 60.0  # seconds without a word from the source's brokers, which are asked more often, that are too many
 _RATE_OVER = 10.0  # seconds
 _OLDER_ENDS = 60.0  # seconds within which an older process sees that it is one: it learns a thousand messages at a time
 
@@ -269,8 +270,15 @@ class _Counters:
         return total
 
 
+def _reason(run: LiveRun, silence: float) -> str:
+    """Return why a run is not healthy; "" if it is."""
+    if not run.is_healthy:
+        return run.last_failure or ""
+    return f"nothing heard from the source for {silence:.0f} s" if silence >= _SILENT else ""
+
+
 class Reporter:
-    """Makes a `Status` of a run once a second, and hands it on.
+    """Makes a `Status` of a run once a second, and at once when its health changes, and hands it on.
 
     Parameters
     ----------
@@ -283,15 +291,16 @@ class Reporter:
         self._started = time.time()
         self._clock_to_date = time.time() - time.monotonic()
         self._next = 0.0
+        self._was_healthy = True
         self._past: deque[tuple[float, int]] = deque()
         self._counters = _Counters()
 
     def __call__(self, run: LiveRun) -> None:
         """Report, if it is time to."""
         now = time.monotonic()
-        if now < self._next:
+        if now < self._next and run.is_healthy == self._was_healthy:
             return
-        self._next = now + _PERIOD
+        self._next, self._was_healthy = now + _PERIOD, run.is_healthy
         status = self.status(run, now)
         for take in self._publish:
             take(status)
@@ -301,6 +310,7 @@ class Reporter:
         answering, model = run.answering, run.answering.model
         late, highest, risen = answering.late, self._counters.highest, self._counters.risen
         summary: dict[str, int] = getattr(model, "summary", {})
+        silence = float(getattr(run.source, "silence", 0.0))
         return Status(
             started_at=self._started,
             n_read=highest("read", answering.n_read),
@@ -328,8 +338,8 @@ class Reporter:
             checkpoint=self._checkpoint(run),
             n_lost=risen("lost", getattr(run.source, "lost", 0)),
             resident_bytes=resident_memory(),
-            healthy=run.is_healthy,
-            reason="" if run.is_healthy else run.last_failure or "",
+            healthy=run.is_healthy and silence < _SILENT,
+            reason=_reason(run, silence),
         )
 
     def _dead_letters(self, answering: Answering) -> dict[str, int]:

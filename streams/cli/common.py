@@ -23,6 +23,7 @@ __all__ = [
     "MODELS",
     "JsonFile",
     "OneLineErrors",
+    "Seconds",
     "model_options",
     "of_system",
     "read_config",
@@ -35,6 +36,20 @@ MODELS = ("ihomer", "paper", "mlhat", "majority", "no-change")
 FORMATS = ("arff", "csv", "jsonl", "libsvm", "parquet", "xmc")
 
 AT_LEAST_0, AT_LEAST_1 = click.IntRange(0), click.IntRange(1)
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds that clocks and clients can wait for: up to 23 days, as milliseconds have to fit 31 bits."""
+
+    def __init__(self, min_open: bool = False) -> None:
+        super().__init__(0, 2_000_000, min_open=min_open)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, or fail; one that is none is within no range."""
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value!r} is no number of seconds", param, ctx)
+        return number
 
 
 class OneLineErrors(click.Group):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.cli.common import AT_LEAST_0, AT_LEAST_1, model_options, of_system, read_config
+from streams.cli.common import AT_LEAST_0, AT_LEAST_1, Seconds, model_options, of_system, read_config
 
 if TYPE_CHECKING:
     from streams.config import Config
@@ -75,10 +75,10 @@ def _start(context: click.Context, parameter: click.Parameter, text: str) -> str
 @click.option("--group-offsets", is_flag=True, help="A new run starts where the --group has committed offsets.")
 @click.option("--follow", is_flag=True, help="The source is a file that grows: wait at its end.")
 @click.option("--max-events", type=AT_LEAST_1, metavar="N", help="End after N messages.")
-@click.option("--idle-exit", type=click.FloatRange(0), metavar="S", help="End after S seconds without a message.")
+@click.option("--idle-exit", type=Seconds(), metavar="S", help="End after S seconds without a message.")
 @click.option(
     "--commit-every",
-    type=click.FloatRange(0),
+    type=Seconds(),
     metavar="S",
     default=0.5,
     show_default=True,
@@ -86,11 +86,11 @@ def _start(context: click.Context, parameter: click.Parameter, text: str) -> str
 )
 @click.option(
     "--patience",
-    type=click.FloatRange(0),
+    type=Seconds(min_open=True),
     metavar="S",
     default=600.0,
     show_default=True,
-    help="Seconds for which brokers or disks may fail.",
+    help="Seconds for which brokers or disks may fail before the run ends.",
 )
 @click.option("--model", type=click.Choice(_MODELS), default="ihomer", show_default=True, help="What learns.")
 @click.option(

@@ -1,0 +1,207 @@
+"""A live run looks round often, whatever its model, disk and source do: it commits, tells its state, and can be ended."""
+
+from dataclasses import replace
+from itertools import pairwise
+from types import SimpleNamespace
+
+import pytest
+
+from streams.checkpoint import Span
+from streams.live import Pace
+from streams.message import Gone, Message, Unreachable
+from streams.replay import Replay
+from streams.service import Reporter
+from tests.live_parts import CrashingFolder, Fate, Ledger, MemoryLive, MemoryTopic, message_values
+from tests.test_live import assert_as_undisturbed, live_run, new_answering, run_through
+from tests.test_live_failures import clock  # noqa: F401
+
+PACE = Pace(checkpoint_messages=None, commit_messages=5000, commit_seconds=0.5, checkpoint_seconds=None)
+
+
+class BigPolls(MemoryLive):
+    """Gives out all there is at once; waits as long as it may where there is nothing."""
+
+    def __init__(self, topic, clock):  # noqa: F811
+        super().__init__(topic, 1, Fate())
+        self._clock = clock
+
+    def poll(self, timeout):
+        found = [m for where in self._positions for m in self._left(where)]
+        self._clock[0] += 0.0 if found else timeout
+        for message in found:
+            self._positions[message.topic, message.partition] = message.offset + 1
+        return found
+
+
+class SlowFolder(CrashingFolder):
+    """Its disk refuses the journal until a time."""
+
+    def note(self, reading):
+        if self.clock[0] < self.until:
+            raise OSError(28, "No space left on device")
+        super().note(reading)
+
+
+def slow_run(path, topic, ledger, clock, seconds):  # noqa: F811
+    """Return a run that learns a message in so many seconds."""
+    run = live_run(path, topic, ledger, Fate(), 1, PACE)
+    run._open_source = lambda: BigPolls(topic, clock)
+    take = run.answering.take
+
+    def slowly(messages, sink=None):
+        clock[0] += seconds * len(messages)
+        take(messages, sink)
+
+    def new():
+        nonlocal take
+        answering = new_answering()
+        take, answering.take = answering.take, slowly
+        return answering
+
+    run._new = new
+    return run
+
+
+@pytest.mark.parametrize("seconds", [0.04, 2.0])
+def test_a_slow_model_keeps_nobody_waiting(tmp_path, clock, seconds):  # noqa: F811
+    topic, ledger = MemoryTopic(message_values(400)), Ledger()
+    run, turns, answers = slow_run(tmp_path, topic, ledger, clock, seconds), [], []
+    run._on_turn = lambda run: (turns.append(clock[0]), answers.append(len(ledger.records)))
+    run.run(lambda: False)
+    gaps = [after - before for before, after in pairwise(turns)]
+    assert max(gaps) <= 50 * seconds  # the first piece: how slow the model is was not known
+    assert sorted(gaps)[-3] <= max(0.5, seconds)
+    assert sum(after > before for before, after in pairwise(answers)) > 10
+    assert_as_undisturbed(run, tmp_path, topic, ledger)
+
+
+def test_a_slow_run_ends_soon_when_it_is_told_and_goes_on_from_there(tmp_path, clock):  # noqa: F811
+    topic, ledger = MemoryTopic(message_values(400)), Ledger()
+    slow_run(tmp_path, topic, ledger, clock, 0.04).run(lambda: clock[0] > 1003.0)
+    assert 1003.0 < clock[0] < 1004.0
+    assert 0 < len(ledger.records) < 100
+    run = slow_run(tmp_path, topic, ledger, clock, 0.04)
+    run.run(lambda: False)
+    assert_as_undisturbed(run, tmp_path, topic, ledger)
+
+
+def test_a_disk_may_fail_as_long_as_patience_says(tmp_path, clock):  # noqa: F811
+    topic, ledger, states = MemoryTopic(message_values(60)), Ledger(), []
+    run = live_run(tmp_path, topic, ledger, Fate(), 1, PACE)
+    run._open_source = lambda: BigPolls(topic, clock)
+    run.folder = SlowFolder(tmp_path, Fate())
+    run.folder.clock, run.folder.until = clock, 1100.0
+    run._on_turn = lambda run: states.append(run.is_healthy)
+    run.run(lambda: False)
+    assert states.count(False) >= 100
+    assert run.is_healthy
+    assert_as_undisturbed(run, tmp_path, topic, ledger)
+
+
+def test_a_run_that_is_to_end_waits_for_no_disk(tmp_path, clock):  # noqa: F811
+    topic, ledger = MemoryTopic(message_values(60)), Ledger()
+    run = live_run(tmp_path, topic, ledger, Fate(), 1, PACE)
+    run._open_source = lambda: BigPolls(topic, clock)
+    run.folder = SlowFolder(tmp_path, Fate())
+    run.folder.clock, run.folder.until = clock, 1e9
+    with pytest.raises(OSError, match="No space left"):
+        run.run(lambda: clock[0] > 1010.0)
+    assert clock[0] < 1015.0
+    run, _ = run_through(tmp_path, topic, ledger)
+    assert_as_undisturbed(run, tmp_path, topic, ledger)
+
+
+def test_a_run_whose_source_is_back_is_healthy_though_nothing_comes(tmp_path, clock):  # noqa: F811
+    class Waits(MemoryLive):
+        at_end = False
+
+        def poll(self, timeout):
+            clock[0] += timeout
+            if 1020.0 < clock[0] < 1025.0:
+                raise Unreachable("no answer")
+            return super().poll(timeout)
+
+    topic, states = MemoryTopic(message_values(10)), {}
+    run = live_run(tmp_path, topic, Ledger(), Fate(), 1, PACE)
+    run._open_source = lambda: Waits(topic, 1, Fate())
+    run._on_turn = lambda run: states.setdefault(clock[0], run.is_healthy)
+    run.run(lambda: clock[0] > 1060.0)
+    assert run.n_reconnects >= 1
+    assert not all(state for time, state in states.items() if time < 1026.0)
+    assert all(state for time, state in states.items() if time > 1027.0)
+
+
+def test_a_change_of_health_is_told_at_once(clock):  # noqa: F811
+    model = SimpleNamespace(summary={}, labels=[])
+    answering = new_answering()
+    answering.model = model
+    run = SimpleNamespace(
+        answering=answering, source=SimpleNamespace(lag=dict, silence=0.0), n_transactions=0, saved=None, is_healthy=True,
+        last_failure="the disk",
+    )  # fmt: skip
+    told = []
+    reporter = Reporter([lambda status: told.append((status.healthy, status.reason))])
+    for healthy in (True, True, False, False, True):
+        run.is_healthy = healthy
+        reporter(run)
+    assert told == [(True, ""), (False, "the disk"), (True, "")]
+    run.source.silence = 61.0
+    clock[0] += 1.0
+    reporter(run)
+    assert told[-1] == (False, "nothing heard from the source for 61 s")
+
+
+def test_a_run_that_learns_again_ends_when_it_is_told(tmp_path, clock):  # noqa: F811
+    topic, ledger = MemoryTopic(message_values(150)), Ledger()
+    dead = Fate(crash_at=(120,))
+    pace = replace(PACE, commit_messages=12, commit_seconds=0.0)
+    crashed = live_run(tmp_path, topic, ledger, dead, 1, pace)
+    with pytest.raises(BaseException, match="120"):
+        crashed.run(lambda: False)
+    before, turns = len(ledger.records), []
+    run = live_run(tmp_path, topic, ledger, Fate(), 2, pace)
+    run._on_turn = turns.append
+    run._open_source = lambda: BigPolls(topic, clock)
+    run.run(lambda: len(turns) > 5)
+    assert (len(turns), len(ledger.records)) == (6, before)
+    run, _ = run_through(tmp_path, topic, ledger, pace=pace)
+    assert_as_undisturbed(run, tmp_path, topic, ledger)
+
+
+# Reading again --------------------------------------------------------------------------------------------------------
+
+
+class Blocks:
+    """Gives out messages of one partition in blocks of ten; says what it was asked for and how much of it was taken."""
+
+    def __init__(self, size):
+        self.size, self.asked, self.taken = size, [], 0
+
+    def span(self, partition, first, stop):
+        self.asked.append((first, stop))
+        for start in range(first, stop, 10):
+            block = [Message(*partition, offset, bytes(self.size)) for offset in range(start, min(start + 10, stop))]
+            self.taken += len(block)
+            yield block
+
+
+@pytest.mark.parametrize(("size", "n_ahead", "n_asked"), [(10, 5000, 2), (1_000_000, 30, 100)])
+def test_what_is_read_ahead_is_bounded_in_number_and_in_bytes(size, n_ahead, n_asked):
+    source, read = Blocks(size), 0
+    replay = Replay(source, {("t", 0): 6000})
+    for start in range(0, 6000, 6):
+        for messages in replay.parts(Span("t", 0, start, start + 6, 6)):
+            assert [m.offset for m in messages] == list(range(read, read + len(messages)))
+            read += len(messages)
+        assert source.taken - read <= n_ahead
+        if read >= 600 and size > 10:
+            break
+    assert len(source.asked) <= n_asked
+
+
+def test_a_span_that_is_large_itself_comes_in_parts():
+    source = Blocks(1000)
+    parts = list(Replay(source, {("t", 0): 100}).parts(Span("t", 0, 0, 95, 95)))
+    assert max(map(len, parts)) == 10
+    with pytest.raises(Gone, match="95 of 96 messages from offset 0"):
+        list(Replay(source, {("t", 0): 100}).parts(Span("t", 0, 0, 95, 96)))
