@@ -118,38 +118,38 @@ class IHOMERClassifier(StreamClassifier):
         self.objective = objective
         self.experts = experts
         self.mixing = mixing
-        self.most_labelsets = most_labelsets
-        self.most_labels = most_labels
+        self.most_labelsets = settings.plain(most_labelsets)
+        self.most_labels = settings.plain(most_labels)
         self.clustering = clustering
         self.tree = tree
-        self.global_drift = global_drift
-        self.drift_delta = drift_delta
-        self.max_ancestors = max_ancestors
-        self.replay = replay
-        self.max_features = max_features
-        self.seed = seed
+        self.global_drift = settings.plain(global_drift)
+        self.drift_delta = settings.plain(drift_delta)
+        self.max_ancestors = settings.plain(max_ancestors)
+        self.replay = settings.plain(replay)
+        self.max_features = settings.plain(max_features)
+        self.seed = settings.plain(seed)
         settings.one_of("objective", objective, OBJECTIVES)
         settings.one_of("mixing", mixing, ("learned", "mean"))
-        settings.whole("most_labelsets", most_labelsets, 64, 1_000_000)
-        settings.whole("most_labels", most_labels, 2, 1_000_000)
-        settings.flag("global_drift", global_drift)
-        settings.fraction("drift_delta", drift_delta)
-        settings.whole("max_ancestors", max_ancestors, 0, 100)
-        settings.whole("replay", replay, 0, 1_000_000)
-        settings.whole("seed", seed, 0, 2**63 - 1)
+        settings.whole("most_labelsets", self.most_labelsets, 64, 1_000_000)
+        settings.whole("most_labels", self.most_labels, 2, 1_000_000)
+        settings.flag("global_drift", self.global_drift)
+        settings.fraction("drift_delta", self.drift_delta)
+        settings.whole("max_ancestors", self.max_ancestors, 0, 100)
+        settings.whole("replay", self.replay, 0, 1_000_000)
+        settings.whole("seed", self.seed, 0, 2**63 - 1)
         if clustering is not None and not isinstance(clustering, LabelPartition):
             raise ValueError(f"clustering must be a LabelPartition or None, not {clustering!r}")
         if tree is not None and not isinstance(tree, MLHATClassifier):
             raise ValueError(f"tree must be an MLHATClassifier or None, not {tree!r}")
-        self._start(settings.whole("max_features", max_features, 2))
+        self._start(settings.whole("max_features", self.max_features, 2))
         self.partition: LabelPartition = LabelPartition() if clustering is None else clustering.clone()
         self._tree = MLHATClassifier(alternate_on="drift") if tree is None else tree.clone()
         only_trees = _checked(experts) == ("tree",)
-        self._ensemble = None if only_trees else Ensemble(experts, mixing, objective, most_labelsets, most_labels)
+        self._ensemble = None if only_trees else Ensemble(experts, mixing, objective, self.most_labelsets, self.most_labels)
         self._has_trees = "tree" in experts
         self._members: list[Member] = []
         self._n_members = 0
-        self._replay = Replay(replay)
+        self._replay = Replay(self.replay)
         self._detector = adwin_arrays(1)
         self._drifts: deque[dict[str, Any]] = deque(maxlen=_MOST_DRIFTS)
         self._n_drifts = 0
@@ -246,10 +246,12 @@ class IHOMERClassifier(StreamClassifier):
         """Count the voters of each label, dismiss the oldest where there are too many, and members without a vote."""
         cluster_of = self.partition.cluster_index
         n_voters = np.zeros(len(cluster_of), np.int32)
-        for member in reversed(self._members):
-            ids, votes = member.learner.label_id, member.votes
-            is_home = member.is_primary & (cluster_of[ids] == member.cluster)
-            surplus = votes & ~is_home & (n_voters[ids] > self.max_ancestors)
+        homes = [member.is_primary & (cluster_of[member.learner.label_id] == member.cluster) for member in self._members]
+        for member, is_home in zip(self._members, homes, strict=True):
+            n_voters[member.learner.label_id[member.votes & is_home]] += 1
+        for member, is_home in zip(reversed(self._members), reversed(homes), strict=True):
+            ids, votes = member.learner.label_id, member.votes & ~is_home
+            surplus = votes & (n_voters[ids] > self.max_ancestors)
             member.stop_voting(surplus)
             n_voters[ids[votes & ~surplus]] += 1
         self._members = [member for member in self._members if member.is_primary or member.votes.any()]

@@ -592,7 +592,8 @@ def _checked_weights(w: Any, n_rows: int) -> Values:
     """Return the weights of many events; None stands for 1 each."""
     if w is None:
         return np.ones(n_rows)
-    weights = np.array([checked_weight(weight) for weight in np.asarray(w).tolist()], np.float64)
+    given = w if isinstance(w, list | tuple) else np.asarray(w).tolist()  # NumPy would take True among numbers for 1
+    weights = np.array([checked_weight(weight) for weight in given], np.float64)
     if weights.shape != (n_rows,):
         raise ValueError(f"w has {len(weights)} weights for {n_rows} rows")
     return weights

@@ -141,24 +141,25 @@ class LabelPartition(base.Base):
         split_test: str = "separation",
         seed: int = 0,
     ) -> None:
-        self.n_min = n_min
-        self.delta = delta
-        self.tau = tau
-        self.min_cluster_size = min_cluster_size
-        self.max_cluster_size = max_cluster_size
-        self.fading = fading
-        self.max_labels = max_labels
-        self.max_pairs = max_pairs
-        self.detect_drift = detect_drift
+        self.n_min = settings.plain(n_min)
+        self.delta = settings.plain(delta)
+        self.tau = settings.plain(tau)
+        self.min_cluster_size = settings.plain(min_cluster_size)
+        self.max_cluster_size = settings.plain(max_cluster_size)
+        self.fading = settings.plain(fading)
+        self.max_labels = settings.plain(max_labels)
+        self.max_pairs = settings.plain(max_pairs)
+        self.detect_drift = settings.plain(detect_drift)
         self.split_test = split_test
-        self.seed = seed
+        self.seed = settings.plain(seed)
         self._check_settings()
-        rules = CutRules(math.log(1.0 / delta), tau, split_test == "odac", min_cluster_size or 1, max_cluster_size)
+        smallest, largest = self.min_cluster_size or 1, self.max_cluster_size
+        rules = CutRules(math.log(1.0 / self.delta), self.tau, split_test == "odac", smallest, largest)
         self.labels = Vocabulary()
         self.version = 0
         self._splits = split_test != "never"
-        self._counts = PairCounts(max_pairs, fading, detect_drift and self._splits, seed)
-        self._upkeep = ClusterUpkeep(self._counts, rules, min_cluster_size is not None, n_min)
+        self._counts = PairCounts(self.max_pairs, self.fading, self.detect_drift and self._splits, self.seed)
+        self._upkeep = ClusterUpkeep(self._counts, rules, self.min_cluster_size is not None, self.n_min)
         self._log = ChangeLog()
         self._drifts: deque[PartitionDrift] = deque(maxlen=_MOST_DRIFTS)
         self._n_drifts = 0
@@ -467,7 +468,8 @@ def _n_rows(Y: Any) -> int:
 def _checked_weights(w: Any, n_rows: int) -> list[float]:
     if w is None:
         return [1.0] * n_rows
-    weights = [checked_weight(weight) for weight in np.atleast_1d(np.asarray(w)).tolist()]
+    given = w if isinstance(w, list | tuple) else np.atleast_1d(np.asarray(w)).tolist()  # NumPy would take True for 1 there
+    weights = [checked_weight(weight) for weight in given]
     if len(weights) != n_rows or np.ndim(w) != 1:
         raise ValueError(f"w must be a list of {n_rows} numbers, one for each row")
     return weights

@@ -2,9 +2,19 @@
 
 import math
 import numbers
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["flag", "fraction", "one_of", "positive", "whole"]
+import numpy as np
+
+__all__ = ["flag", "fraction", "one_of", "plain", "positive", "whole"]
+
+_T = TypeVar("_T")
+
+
+def plain(value: _T) -> _T:
+    """Return a value of NumPy as Python has it, which no sum overflows; anything else as it is."""
+    result: _T = value.item() if isinstance(value, np.generic) else value
+    return result
 
 
 def whole(name: str, value: Any, least: int, most: int | None = None) -> int:

@@ -125,29 +125,29 @@ class MLHATClassifier(StreamClassifier):
         max_labels: int = 65536,
         seed: int = 0,
     ) -> None:
-        self.grace_period = grace_period
-        self.delta = delta
-        self.tau = tau
-        self.young_weight = young_weight
-        self.entropy_threshold = entropy_threshold
-        self.n_neighbors = n_neighbors
-        self.window = window
-        self.n_models = n_models
-        self.learning_rate = learning_rate
-        self.bootstrap = bootstrap
+        self.grace_period = settings.plain(grace_period)
+        self.delta = settings.plain(delta)
+        self.tau = settings.plain(tau)
+        self.young_weight = settings.plain(young_weight)
+        self.entropy_threshold = settings.plain(entropy_threshold)
+        self.n_neighbors = settings.plain(n_neighbors)
+        self.window = settings.plain(window)
+        self.n_models = settings.plain(n_models)
+        self.learning_rate = settings.plain(learning_rate)
+        self.bootstrap = settings.plain(bootstrap)
         self.alternate_on = alternate_on
         self.drift_input = drift_input
-        self.alternate_weight = alternate_weight
-        self.switch_significance = switch_significance
-        self.adwin_delta = adwin_delta
-        self.max_leaves = max_leaves
-        self.max_depth = max_depth
-        self.max_features = max_features
-        self.max_labels = max_labels
-        self.seed = seed
-        record = self._settings(seed)
-        settings.whole("max_labels", max_labels, 1)
-        self._start(settings.whole("max_features", max_features, 2))
+        self.alternate_weight = settings.plain(alternate_weight)
+        self.switch_significance = settings.plain(switch_significance)
+        self.adwin_delta = settings.plain(adwin_delta)
+        self.max_leaves = settings.plain(max_leaves)
+        self.max_depth = settings.plain(max_depth)
+        self.max_features = settings.plain(max_features)
+        self.max_labels = settings.plain(max_labels)
+        self.seed = settings.plain(seed)
+        record = self._settings(self.seed)
+        settings.whole("max_labels", self.max_labels, 1)
+        self._start(settings.whole("max_features", self.max_features, 2))
         self._vocabulary = Vocabulary()
         self._last_applied = np.zeros(0, np.int64)
         self._learner = TreeLearner(record, np.zeros(0, np.int32))

@@ -47,7 +47,10 @@ def _text(name: Hashable) -> str:
         return f"frozenset({{{', '.join(_text(element) for element in sorted(name, key=_type_and_text))}}})"
     if isinstance(name, tuple):
         return f"({', '.join(map(_text, name))})"
-    return repr(name)
+    try:
+        return repr(name)
+    except ValueError:  # of a number with thousands of digits
+        return hex(name)  # type: ignore[arg-type]
 
 
 class Vocabulary:

@@ -77,7 +77,7 @@ def _named_counts(status: Status) -> Iterator[Metric]:
     for name, text, label, counts in (
         ("ihomer_dead_letters", "Malformed events by code.", "code", status.dead_letters),
         ("ihomer_late_labels", "Labels that came apart from their event, by what became of them.", "outcome", late),
-        ("ihomer_drifts", "Drifts that the model has found, by kind; of global ones 1,000 are counted.", "kind", status.drifts),
+        ("ihomer_drifts", "Drifts that the model has found, by kind.", "kind", status.drifts),
     ):
         family = CounterMetricFamily(name, text, labels=[label])
         shown = sorted(counts)[:_MOST_NAMES]

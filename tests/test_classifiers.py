@@ -14,6 +14,7 @@ from river import checks, preprocessing
 from scipy import sparse
 
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
+from ihomer.persistence import KINDS, pack
 from streams.synthetic import Drift, SyntheticStream
 
 MAKERS = {
@@ -361,6 +362,56 @@ def test_a_bad_batch_leaves_the_model_as_it_was(make, X, Y):
 def test_a_setting_out_of_range_is_named(cls, options):
     with pytest.raises(ValueError, match=next(iter(options))):
         cls(**options)
+
+
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [
+        (IHOMERClassifier, {"most_labels": 4, "most_labelsets": 64, "max_features": 20, "seed": 5, "drift_delta": 0.25}),
+        (IHOMERClassifier.paper, {"seed": 3, "replay": 5, "max_ancestors": 1, "global_drift": True}),
+        (MLHATClassifier, {"seed": 3, "window": 9, "max_labels": 3, "grace_period": 20, "tau": 0.5, "bootstrap": False}),
+        (LabelPartition, {"seed": 3, "n_min": 25, "max_labels": 8, "max_pairs": 64, "tau": 0.25, "min_cluster_size": 2}),
+    ],
+)
+def test_settings_of_numpy_are_those_of_python(make, options):
+    models = [make(**options), make(**{name: np.asarray(value)[()] for name, value in options.items()})]
+    small = {name: np.asarray(value, np.int16)[()] for name, value in options.items() if type(value) is int}
+    models.append(make(**{**options, **small}))
+    for model in models:
+        for x, y in mixed_events(90):
+            if isinstance(model, LabelPartition):
+                model.learn_one(y)
+            else:
+                model.learn_one(x, y)
+    first, *others = (pack(model, KINDS) for model in models)
+    assert others == [first, first]
+
+
+def test_no_more_ancestors_vote_than_may():
+    for most in (0, 1):
+        clustering = LabelPartition(n_min=20, min_cluster_size=2, delta=0.1, tau=0.4, fading=0.98)
+        options = {"clustering": clustering, "tree": MLHATClassifier(window=5, n_models=1), "global_drift": False}
+        model = IHOMERClassifier(experts=("tree",), max_ancestors=most, replay=0, **options)
+        rng, groups, most_voters = random.Random(0), [list("abc"), list("def"), list("ghi")], 0
+        for i in range(1000):
+            if i % 150 == 149:
+                a, b = rng.sample(range(3), 2)
+                if len(groups[a]) > 2:
+                    groups[b].append(groups[a].pop(rng.randrange(len(groups[a]))))
+            k = rng.randrange(3)
+            labels = rng.sample(groups[k], min(len(groups[k]), rng.choice([2, 3])))
+            model.learn_one({"x": float(k), "z": rng.random()}, labels)
+            for label in range(model.partition.labels.size):
+                most_voters = max(most_voters, sum(member.weight_on(label) > 0.0 for member in model._members))
+        assert most_voters == most + 1
+
+
+def test_numbers_with_thousands_of_digits_are_names_too(make):
+    model, huge = make(), 10**5000
+    model.learn_many([{"a": 1.0}] * 3, [["p"], [huge, "q"], {huge: True, "p": False}])
+    assert model.n_learned == 3
+    assert huge in model.labels
+    assert model.answer_many([{"a": 1.0}], [[huge]], 2)
 
 
 @pytest.mark.parametrize("k", [1.5, "2", None, True, -1])

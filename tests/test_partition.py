@@ -3,6 +3,7 @@
 import math
 import pickle
 import random
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -130,6 +131,23 @@ def test_published_test_finds_groups_and_follows_drift():
         partition.learn_many(events)
         check_invariants(partition)
         assert found(partition) == groups
+
+
+@pytest.mark.parametrize("n_others", [0, 100])
+def test_after_a_drift_each_event_counts_once_at_most(n_others):
+    partition, rng, carried = LabelPartition(n_min=50, min_cluster_size=2), random.Random(1), Counter()
+    partition.learn_one({f"other {i}": False for i in range(n_others)})
+    while not partition.drifts:
+        groups = ["ab", "cd"] if partition.summary["n_events"] < 400 else ["ac", "bd"]
+        labels = set(rng.choice(groups))
+        partition.learn_one(labels)
+        carried.update(labels)
+    counts = partition._counts.counts(partition.labels.size)
+    for label, n in carried.items():
+        assert counts[partition.labels.get(label)] <= n + 1e-9
+    assert partition._counts.mass <= partition.summary["n_events"] + 1e-9
+    before = counts.sum() - 2.0 * partition.drifts[-1].window
+    assert before <= 20.0 * (4 + n_others) + 1e-9
 
 
 def test_never_keeps_all_labels_in_one_cluster_through_drift_rebuilding_and_forgetting():

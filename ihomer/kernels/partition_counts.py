@@ -191,33 +191,47 @@ def _recount_row(label, n, amount, label_count, size_count, keys, values, meta):
     size_count[n] += amount
 
 
-@jit
-def forget_before(
-    rows, old_share, old_least, label_count, size_count, keys, values,
-    ring_label, ring_row, ring_weight, meta, scale, taken, fading,
-):  # fmt: skip
-    """Let the newest `rows` rows outweigh all that was counted before: n = rho n_old + n_recent.
-
-    rho <= 1 is such that the counts of the old labels sum to `old_share` of what those of the recent ones do, or to
-    `old_least` if that is more. Shapes: see `count_rows`.
-    """
-    newest = meta[RING_ROWS] - 1
-    recent = 0.0
-    for age in range(rows):
-        row = (newest - age) % ring_weight.size
-        recent += ring_row[row, 1] * ring_weight[row] * fading**age / scale[0]
-    old = label_count.sum()
-    rho = min(1.0, max(old_share * recent, old_least) / old) if old > 0.0 else 1.0
-    label_count *= rho
-    size_count *= rho
-    values *= rho
+@inner
+def _recount_rows(
+    rows, times, label_count, size_count, keys, values, ring_label, ring_row, ring_weight, meta, scale, taken, fading
+):
+    """Add `times` what the newest `rows` rows count now, oldest first."""
     for age in range(rows - 1, -1, -1):
-        row = (newest - age) % ring_weight.size
+        row = (meta[RING_ROWS] - 1 - age) % ring_weight.size
         n = 0
         for k in range(ring_row[row, 1]):
             label = ring_label[(ring_row[row, 0] + k) % ring_label.size]
             if label != FORGOTTEN:
                 taken[n] = label
                 n += 1
-        amount = ring_weight[row] * fading**age / scale[0]
+        amount = times * ring_weight[row] * fading**age / scale[0]
         _recount_row(taken, n, amount, label_count, size_count, keys, values, meta)
+
+
+@jit
+def forget_before(
+    rows, old_share, old_least, label_count, size_count, keys, values,
+    ring_label, ring_row, ring_weight, meta, scale, taken, fading,
+):  # fmt: skip
+    """Let the newest `rows` rows outweigh all that was counted before: n = rho (n - n_recent) + n_recent.
+
+    rho <= 1 is such that the counts of labels before sum to `old_share` of what those of the recent rows do, or to `old_least`
+    if that is more. Shapes: see `count_rows`.
+    """
+    recent = 0.0
+    for age in range(rows):
+        row = (meta[RING_ROWS] - 1 - age) % ring_weight.size
+        recent += ring_row[row, 1] * ring_weight[row] * fading**age / scale[0]
+    _recount_rows(
+        rows, -1.0, label_count, size_count, keys, values, ring_label, ring_row, ring_weight, meta, scale, taken, fading
+    )
+    label_count[:], size_count[:] = np.maximum(label_count, 0.0), np.maximum(size_count, 0.0)
+    values[:] = np.maximum(values, 0.0)  # of a pair that was dropped and came back fewer rows are counted
+    old = label_count.sum()
+    rho = min(1.0, max(old_share * recent, old_least) / old) if old > 0.0 else 1.0
+    label_count *= rho
+    size_count *= rho
+    values *= rho
+    _recount_rows(
+        rows, 1.0, label_count, size_count, keys, values, ring_label, ring_row, ring_weight, meta, scale, taken, fading
+    )

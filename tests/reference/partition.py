@@ -297,6 +297,11 @@ class Counts:
         self.pairs = {pair: n * factor for pair, n in self.pairs.items()}
         self.sizes *= factor
 
+    def _at_least_0(self):
+        self.label = {x: max(n, 0.0) for x, n in self.label.items()}
+        self.pairs = {pair: max(n, 0.0) for pair, n in self.pairs.items()}
+        self.sizes = np.maximum(self.sizes, 0.0)
+
     def _make_room(self, n_found, n_missing):
         while True:
             limit = min(self.max_pairs, self.slots // 8 * 5)
@@ -328,6 +333,8 @@ class Counts:
         recent = 0.0
         for age, (taken, w) in enumerate(rows):
             recent += len(taken) * w * self.fading**age / self.scale
+        self._recount(rows, -1.0)
+        self._at_least_0()
         padded = np.zeros(max(16, power_of_two(1 + max(self.label, default=0))))
         for x, n in self.label.items():
             padded[x] = n
@@ -336,11 +343,14 @@ class Counts:
             old += n
         rho = min(1.0, max(0.05 * recent, 20.0 * n_labels / self.scale) / old) if old > 0.0 else 1.0
         self._multiply(rho)
+        self._recount(rows, 1.0)
+        return len(rows)
+
+    def _recount(self, rows, times):
         for age in reversed(range(len(rows))):
             taken, w = rows[age]
             known = [tuple(sorted((x, y))) for k, x in enumerate(taken) for y in taken[k + 1 :]]
-            self._add(taken, [pair for pair in known if pair in self.pairs], w * self.fading**age / self.scale)
-        return len(rows)
+            self._add(taken, [pair for pair in known if pair in self.pairs], times * w * self.fading**age / self.scale)
 
     def calm(self):
         self.drift_seen = False
