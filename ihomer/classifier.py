@@ -54,9 +54,9 @@ class IHOMERClassifier(StreamClassifier):
     most_labelsets
         How many distinct labelsets are remembered for decoding; the rarer half makes room. Time per event grows with it.
     most_labels
-        How many labels the experts know at a time, the most frequent ones: what an event takes, and memory, grow with them and
-        not with all labels. Others are not answered; the probability of such a label is how often it applied when it last did.
-        A new label is among them at once as long as there are fewer, else when it applies twice as often as the rarest of them.
+        How many labels the experts know at a time: all while there are no more than that, later the most frequent ones. What an
+        event takes, and memory, grow with them and not with all labels. A label comes in when it applies twice as often as the
+        rarest of them; until then it is not answered, and its probability is how often it applied when it last did.
     clustering
         The settings of the clustering of the labels: a `LabelPartition`; None for one with its defaults.
         ``LabelPartition(split_test="never")`` keeps all labels in one cluster.
