@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from ihomer.classifier import IHOMERClassifier
 from ihomer.encoder import Nominal
 from ihomer.partition import LabelPartition
-from ihomer.saved.files import pack, read_file, unpack, write_file
+from ihomer.saved.files import pack, read_file, remove_unfinished, unpack, write_file
 from ihomer.saved.models import classifier_of, classifier_state, tree_of, tree_state
 from ihomer.saved.partition import partition_of, partition_state
 from ihomer.saved.scores import SCORE_PARTS
@@ -19,7 +19,19 @@ from ihomer.saved.tree import RECORDS
 from ihomer.saved.values import Kinds, ModelFileError, Part
 from ihomer.tree import MLHATClassifier
 
-__all__ = ["KINDS", "Kinds", "ModelFileError", "Part", "load", "pack", "read_file", "save", "unpack", "write_file"]
+__all__ = [
+    "KINDS",
+    "Kinds",
+    "ModelFileError",
+    "Part",
+    "load",
+    "pack",
+    "read_file",
+    "remove_unfinished",
+    "save",
+    "unpack",
+    "write_file",
+]
 
 KINDS = Kinds(
     parts={

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import msgspec
 
-from ihomer.persistence import ModelFileError, read_file, write_file
+from ihomer.persistence import ModelFileError, read_file, remove_unfinished, write_file
 from streams.errors import SourceError
 from streams.message import Fenced, Partition
 
@@ -209,9 +209,13 @@ class CheckpointFolder:
             raise Fenced(f"another process has taken over the run in {self.path}")
 
     def take_over(self) -> None:
-        """Become the one process that may write; an older one is refused from now on."""
+        """Become the one process that may write; an older one is refused from now on.
+
+        What a process that was killed has left half written is removed: whoever writes has the lock.
+        """
         with self._locked():
             write_file(self.path / "owner", self._token.encode())
+            remove_unfinished(self.path)
 
     # Checkpoints ---------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -145,6 +146,28 @@ def test_few_checkpoints_are_kept_and_the_journals_that_they_need(tmp_path):
     assert numbers[-1] == len(topic)
     journals = sorted(int(path.name[-15:]) for path in tmp_path.glob("journal-*"))
     assert journals[0] <= numbers[0] < journals[1]
+
+
+def killed_while_it_saves(path):
+    """Let a process end by SIGKILL when all but the name of a checkpoint is written."""
+    child = os.fork()
+    if child:
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+        return
+    folder = CheckpointFolder(path)
+    folder.take_over()
+    os.replace = lambda *names: os.kill(os.getpid(), signal.SIGKILL)
+    folder.save(1, b"x" * 1000)
+    os._exit(0)
+
+
+def test_what_a_killed_process_has_half_written_is_removed(tmp_path):
+    for _ in range(2):
+        killed_while_it_saves(tmp_path)
+    (tmp_path / "notes.part").write_text("of somebody else")
+    CheckpointFolder(tmp_path).take_over()
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"journal-000000000000001", "lock", "notes.part", "owner", "run.json"}
 
 
 @pytest.mark.parametrize("harm", ["cut", "flip", "empty"])

@@ -23,12 +23,13 @@ from safetensors.numpy import save
 
 from ihomer.saved.values import Kinds, ModelFileError, Reader, Writer
 
-__all__ = ["FORMAT", "pack", "read_file", "unpack", "write_file"]
+__all__ = ["FORMAT", "pack", "read_file", "remove_unfinished", "unpack", "write_file"]
 
 FORMAT = 12  # rises whenever older readers could not make sense of a file
 _PREFIX = b'{"__metadata__":{"ihomer":"'
 _START = re.compile(rb"(\d{1,9}) ([0-9a-f]{64}) ")
 _NO_DIGEST = b"0" * 64
+_UNFINISHED = re.compile(r"\.ihomer\.[0-9a-f]{16}\.part")
 _TENSORS = {
     "BOOL": np.bool_, "U8": np.uint8, "I8": np.int8, "I32": np.int32, "U32": np.uint32, "I64": np.int64, "U64": np.uint64,
     "I16": np.int16, "F32": np.float32, "F64": np.float64,
@@ -184,6 +185,22 @@ def write_file(path: str | os.PathLike[str], data: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def remove_unfinished(folder: str | os.PathLike[str]) -> None:
+    """Remove what `write_file` has left in a folder where its process was killed; nobody may be writing a file there.
+
+    One that cannot be removed stays: it does no harm but for its size.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be read.
+    """
+    for name in os.listdir(folder):
+        if _UNFINISHED.fullmatch(name):
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(folder, name))
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
