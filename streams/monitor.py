@@ -4,6 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from socketserver import TCPServer, ThreadingMixIn
 from threading import Thread
 from typing import Any
@@ -18,7 +19,7 @@ from streams.status import CheckpointStatus, Status
 __all__ = ["Monitor"]
 
 _MOST_CONNECTIONS = 32
-_LONGEST_WAIT = 10.0  # seconds that a client may keep a thread waiting for its next bytes
+_LONGEST_REQUEST = 10.0  # seconds that a client has to ask and to take the answer, after which it is cut off
 # A code or kind comes from this program and there are few; should that ever fail, the rest is one series.
 _MOST_NAMES = 64
 
@@ -108,16 +109,14 @@ def _of_checkpoint(checkpoint: CheckpointStatus) -> Iterator[Metric]:
 
 
 class _Handler(WSGIRequestHandler):
-    """Answers one request, says nothing of it, and does not wait for ever."""
-
-    timeout = _LONGEST_WAIT
+    """Answers one request and says nothing of it; the server sees to it that it does not take too long."""
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """A thread for each connection, up to a number of them; all end with `stop`."""
+    """A thread for each connection, up to a number of them and for a bounded time; all end with `stop`."""
 
     daemon_threads = False
     block_on_close = True
@@ -125,7 +124,7 @@ class _Server(ThreadingMixIn, WSGIServer):
 
     def __init__(self, host: str, port: int) -> None:
         self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        self._open: set[socket.socket] = set()
+        self._open: dict[socket.socket, float] = {}  # when each is cut off
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
@@ -138,12 +137,23 @@ class _Server(ThreadingMixIn, WSGIServer):
         if len(self._open) >= _MOST_CONNECTIONS:
             self.shutdown_request(request)
             return
-        self._open.add(request)
+        self._open[request] = time.monotonic() + _LONGEST_REQUEST
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        self._open.discard(request)
+        self._open.pop(request, None)
         super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """End the connections whose time is over; called each time round the loop that takes connections."""
+        # A timeout of the socket would begin anew with each byte.
+        now = time.monotonic()
+        self._cut_off([request for request, deadline in self._open.copy().items() if now > deadline])
+
+    def _cut_off(self, requests: Iterable[socket.socket]) -> None:
+        for request in requests:
+            with suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: the client has gone, or sent nothing for too long."""
@@ -151,11 +161,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     def stop(self) -> None:
         """Take no more connections, end those there are, and wait for their threads."""
         self.shutdown()
-        for request in list(self._open):
-            try:
-                request.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue
+        self._cut_off(self._open.copy())
         self.server_close()
 
 

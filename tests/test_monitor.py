@@ -1,9 +1,11 @@
 """Metrics and health over HTTP, asked by a real client."""
 
+import contextlib
 import http.client
 import json
 import socket
 import threading
+import time
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -133,6 +135,22 @@ def test_clients_that_say_nothing_or_nonsense_block_nobody(monitor, capfd):
     assert get(monitor, "/healthz")[0] == 200
     monitor.close()
     for client in idle:
+        client.close()
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("asks", [b"", b"GET ", b"GET /healthz HTTP/1.1\r\nX: "])
+def test_slow_clients_are_cut_off_however_they_go_on(monitor, monkeypatch, asks, capfd):
+    monkeypatch.setattr("streams.monitor._LONGEST_REQUEST", 0.5)
+    monitor.publish(FULL)
+    slow = [socket.create_connection(("127.0.0.1", monitor.port)) for _ in range(32)]
+    for said in (asks, *[b"a"] * 11):
+        for client in slow:
+            with contextlib.suppress(OSError):
+                client.sendall(said)
+        time.sleep(0.1)
+    assert get(monitor, "/healthz")[0] == 200
+    for client in slow:
         client.close()
     assert capfd.readouterr().err == ""
 
