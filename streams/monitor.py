@@ -237,7 +237,8 @@ class Monitor:
         if environ.get("REQUEST_METHOD") not in ("GET", "HEAD"):
             code, kind, body = "405 Method Not Allowed", "text/plain", b"GET only\n"
         elif path == "/metrics":
-            answer: Iterable[bytes] = self._metrics(environ, start_response)
+            # All metrics, whatever the query names: the registry does not know their names before it makes them.
+            answer: Iterable[bytes] = self._metrics({**environ, "QUERY_STRING": ""}, start_response)
             return answer
         elif path == "/healthz":
             code, kind, body = self._health()

@@ -92,6 +92,11 @@ def test_openmetrics_is_understood_too(monitor):
     assert body.endswith(b"# EOF\n")
 
 
+def test_all_metrics_are_shown_whichever_are_named(monitor):
+    monitor.publish(FULL)
+    assert get(monitor, "/metrics?name[]=ihomer_healthy")[2] == get(monitor, "/metrics")[2] != b""
+
+
 def test_names_are_bounded_in_number(monitor):
     monitor.publish(Status(started_at=0.0, dead_letters={f"code{number:04}": 2 for number in range(1000)}))
     dead = {key[1]: value for key, value in samples(monitor).items() if key[0] == "ihomer_dead_letters_total"}
