@@ -11,6 +11,7 @@ from typing import Any, Self, TextIO
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger
 
+from streams.printable import printable
 from streams.secret import Secret, is_secret_name
 
 __all__ = ["FORMATS", "LEVELS", "Foreign", "Logger", "Paced", "make_logger"]
@@ -149,11 +150,8 @@ def _shown(value: Any, depth: int) -> Any:
 
 
 def _clean(text: str) -> str:
-    """Return a text cut to a length, with what could break a line or move a cursor written as an escape."""
-    cut = text[:_LONGEST_TEXT] + "..." * (len(text) > _LONGEST_TEXT)
-    if cut.isprintable():
-        return cut
-    return "".join(part if part.isprintable() else part.encode("unicode_escape").decode("ascii") for part in cut)
+    """Return a text cut to a length, and fit to be shown."""
+    return printable(text[:_LONGEST_TEXT] + "..." * (len(text) > _LONGEST_TEXT))
 
 
 class Paced:

@@ -13,6 +13,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from streams.printable import printable
 from streams.report import SCORES
 from streams.run import MODEL, Run
 
@@ -47,7 +48,7 @@ class Progress:
     """
 
     def __init__(self, stream: str, window: int = 1000) -> None:
-        self.stream = stream
+        self.stream = printable(stream)
         self.window = window
         self.total: int | None = None
 

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from streams.printable import printable
 from streams.results import Result, mean_scores
 
 __all__ = ["SCORES", "print_means", "print_result"]
@@ -67,7 +68,7 @@ def print_means(console: Console, results: Sequence[Result], model: str) -> None
 
 
 def _heading(name: str, facts: str) -> Text:
-    return Text.assemble(" ", (name, "bold"), "  ", (facts, "dim"))
+    return Text.assemble(" ", (printable(name), "bold"), "  ", (printable(facts), "dim"))
 
 
 def _table(*, header: bool = True) -> Table:
@@ -99,7 +100,7 @@ def _print_skipped(console: Console, result: Result) -> None:
         return
     console.print(Padding(Text(f"skipped: {n_skipped:,} events", style="yellow"), (0, 1)))
     for message in result.skipped:  # not wrapped: a place cut in two cannot be copied
-        console.print(Text(f"   {message}", style="dim"), soft_wrap=True)
+        console.print(Text(f"   {printable(message)}", style="dim"), soft_wrap=True)
 
 
 def _print_drifts(console: Console, drifts: Sequence[Mapping[str, Any]]) -> None:
@@ -137,7 +138,7 @@ def _print_clusters(console: Console, result: Result) -> None:
     table.add_column("", overflow="fold")
     by_size = sorted(result.clusters.items(), key=lambda item: (-len(item[1]), item[0]))
     for key, names in by_size[:_MOST_CLUSTERS]:
-        shown = Text(", ".join(names[:_MOST_NAMES]))
+        shown = Text(printable(", ".join(names[:_MOST_NAMES])))
         if len(names) > _MOST_NAMES:
             shown.append(f" and {len(names) - _MOST_NAMES:,} more", style="dim")
         table.add_row(str(key), f"{len(names):,}", shown)

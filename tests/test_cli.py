@@ -18,13 +18,17 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from ihomer import IHOMERClassifier
 from ihomer.baselines import MajorityLabelset
+from streams.answering import Answering
 from streams.cli import main
 from streams.event import Event
+from streams.message import Message
 from streams.progress import LineProgress, LiveProgress, Progress, progress_on
 from streams.report import print_result
 from streams.results import Result
 from streams.run import Run
+from streams.state import pack_state
 
 ROWS = [
     {"x": {"a": 1.0, "b": 0.5}, "y": ["p"]},
@@ -247,6 +251,42 @@ def test_report_fits_the_screen(width):
     assert "39,000" in text
     assert "32 more" in text
     assert "in 5 more clusters" in text
+
+
+NAMES = ["[/b]", "[red]x", "a\x1b[2Jb", "c\nd", ":snake:"]
+SHOWN = ["[/b]", "[red]x", r"a\x1b[2Jb", r"c\nd", ":snake:"]
+
+
+def test_names_are_shown_as_they_are_and_do_nothing_to_the_screen(tmp_path):
+    answering = Answering(IHOMERClassifier(experts=("frequency",)))
+    value = json.dumps({"x": {"f": 1}, "y": NAMES}).encode()
+    answering.take([Message("t", 0, number, value) for number in range(3)])
+    file = tmp_path / "[bold]checkpoint.ihomer"
+    file.write_bytes(pack_state(answering, {("t", 0): 3}))
+    answer = CliRunner().invoke(main, ["inspect", str(file)], env={"COLUMNS": "200"})
+    assert answer.exit_code == 0, answer.output
+    for shown in (*SHOWN, "[bold]checkpoint.ihomer"):
+        assert shown in answer.stdout
+    assert "\x1b" not in answer.stdout
+
+
+def test_report_shows_names_as_they_are():
+    console = Console(width=200, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    scores, counts = {"total": {"subset_accuracy": 0.5}}, {"predicted": 9, "learned": 8, "scored": 7, "skipped": 4, "labels": 6}
+    result = Result("[b]\x1bsky", counts, 1e6, scores, scores, [], {0: NAMES}, 3, ["sky.csv:7: \x1b[2J"], False)
+    print_result(console, result, "ihomer")
+    text = console.export_text()
+    console.file.close()
+    for shown in (*SHOWN, r"[b]\x1bsky", r"sky.csv:7: \x1b[2J"):
+        assert shown in text
+    assert "\x1b" not in text
+
+
+def test_errors_move_no_cursor(tmp_path):
+    answer = CliRunner().invoke(main, ["inspect", str(tmp_path / "\x1b[2J")], color=True)
+    assert answer.exit_code == 2
+    assert r"\x1b[2J: No such file" in answer.stderr
+    assert "\x1b" not in answer.stderr
 
 
 def test_progress_suits_the_screen(tmp_path):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from streams.printable import printable
+
 if TYPE_CHECKING:
     from streams.config import Config
 
@@ -69,7 +71,7 @@ class OneLineErrors(click.Group):
         except click.ClickException as error:
             if not standalone_mode:
                 raise
-            click.echo(f"ihomer: {' '.join(error.format_message().split())}", err=True)
+            click.echo(f"ihomer: {printable(' '.join(error.format_message().split()))}", err=True)
             sys.exit(FAILED)
         except click.Abort:
             if not standalone_mode:

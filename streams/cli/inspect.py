@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streams.cli.common import JsonFile, of_system
+from streams.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 __all__ = ["command"]
 
@@ -44,30 +46,37 @@ def _show(console: "Console", found: dict[str, Any]) -> None:
     from rich.table import Table
 
     def table(title: str, *columns: str) -> Table:
-        made = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+        made = Table(title=_cell(title), title_justify="left", box=None, padding=(0, 2, 0, 0))
         for column in columns:
             made.add_column(column, justify="left" if column == columns[0] else "right", overflow="fold")
         return made
 
     sizes = table(f"{found['file']}", "what", "value")
     for name, value in (found["counts"] | found["model"] | found["late"] | {"bytes": found["bytes"]}).items():
-        sizes.add_row(name.removeprefix("n_").replace("_", " "), str(value))
+        sizes.add_row(_cell(name.removeprefix("n_").replace("_", " ")), _cell(value))
     scores = table("scores", "score", *found["scores"])
     readings = list(found["scores"].values())
     for name in readings[0]:
         scores.add_row(name.replace("_", " "), *(_number(reading[name]) for reading in readings))
     positions = table("positions", "topic", "partition", "next offset")
     for place in found["positions"]:
-        positions.add_row(place["topic"], str(place["partition"]), str(place["offset"]))
+        positions.add_row(*(_cell(place[name]) for name in ("topic", "partition", "offset")))
     clusters = table("clusters", "cluster", "labels")
     for cluster, labels in found["clusters"].items():
-        clusters.add_row(str(cluster), ", ".join(map(str, labels)))
+        clusters.add_row(_cell(cluster), _cell(", ".join(map(str, labels))))
     drifts = table(f"drifts ({len(found['drifts'])}, the last ten)", "event", "where", "what")
     for drift in found["drifts"][-10:]:
-        drifts.add_row(str(drift["event"]), str(drift["where"]), str(drift["what"]))
+        drifts.add_row(*(_cell(drift[name]) for name in ("event", "where", "what")))
     for each in (sizes, scores, positions, clusters, drifts):
         console.print(each)
         console.print()
+
+
+def _cell(value: Any) -> "Text":
+    """Return what stands in a cell, as it is: names come from the data, and could look like markup."""
+    from rich.text import Text
+
+    return Text(printable(str(value)))
 
 
 def _number(value: float | None) -> str:
