@@ -58,7 +58,8 @@ def build_model(name: str, seed: int, options: Mapping[str, Any]) -> Model:
     seed
         Seed of its random numbers, if it uses any.
     options
-        Settings by the names that its constructor has for them; those of a part of the model as ``part.setting``.
+        Settings by the names that its constructor has for them; those of a part of the model as ``part.setting``. Lists stand
+        for tuples, which JSON and TOML do not have.
 
     Raises
     ------
@@ -83,6 +84,7 @@ def build_model(name: str, seed: int, options: Mapping[str, Any]) -> Model:
     cls: Any = getattr(importlib.import_module(module), attribute)
     constructor = getattr(cls, method) if method else cls
     owner = f"model {name}"
+    options = {option: tuple(value) if isinstance(value, list) else value for option, value in options.items()}
     whole = {option: value for option, value in options.items() if "." not in option}
     known = _checked(whole, cls, owner)
     for option in whole:

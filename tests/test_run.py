@@ -412,6 +412,11 @@ def test_wrong_settings_are_named(name, options, message):
         build_model(name, 0, options)
 
 
+def test_lists_of_json_stand_for_tuples():
+    made = build_model("ihomer", 0, {"experts": ["frequency", "linear"]})
+    assert made.experts == ("frequency", "linear")
+
+
 def test_settings_of_a_part_change_nothing_else():
     usual, changed = build_model("paper", 5, {}), build_model("paper", 5, {"clustering.n_min": 50})
     assert changed.clustering._get_params() == {**usual.clustering._get_params(), "n_min": 50}
