@@ -1,5 +1,6 @@
-"""Events that wait for their labels, and labels that wait for their event: bounded in number and age."""
+"""Events that wait for their labels, and labels that wait for their event: bounded in number, bytes and age."""
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
@@ -45,23 +46,32 @@ class _Shelf:
     """Texts by name with the time they came, oldest first; the oldest go when there are too many or they are too old."""
 
     def __init__(self) -> None:
-        self.texts: dict[str, tuple[float, bytes]] = {}
+        # A plain dictionary looks for its first entry among all that were removed before it.
+        self.texts: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
+        self.n_bytes = 0
 
-    def put(self, name: str, time: float, text: bytes) -> None:
+    def put(self, name: str, time: float, text: bytes) -> bool:
+        """Put it last; return whether there was one of that name, which is gone."""
+        was_there = self.take(name) is not None
         self.texts[name] = time, text
+        self.n_bytes += len(name) + len(text)
+        return was_there
 
     def take(self, name: str) -> bytes | None:
         found = self.texts.pop(name, None)
-        return None if found is None else found[1]
+        if found is None:
+            return None
+        self.n_bytes -= len(name) + len(found[1])
+        return found[1]
 
-    def drop(self, most: int, before: float) -> int:
+    def drop(self, most: int, most_bytes: int, before: float) -> int:
         """Drop the oldest; return how many."""
         n_dropped = 0
         while self.texts:
             oldest = next(iter(self.texts))
-            if len(self.texts) <= most and self.texts[oldest][0] >= before:
+            if len(self.texts) <= most and self.n_bytes <= most_bytes and self.texts[oldest][0] >= before:
                 break
-            del self.texts[oldest]
+            self.take(oldest)
             n_dropped += 1
         return n_dropped
 
@@ -87,7 +97,7 @@ class _Shelf:
         whole = text.tobytes()
         parts = [whole[a:b] for a, b in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)]
         for name, content, time in zip(parts[::2], parts[1::2], times.tolist(), strict=True):
-            self.texts[name.decode()] = time, content
+            self.put(name.decode(), time, content)
 
 
 class LateStore:
@@ -101,6 +111,8 @@ class LateStore:
         Number of events that wait at most, and of labels likewise; the oldest go first.
     longest
         Seconds that they wait at most.
+    most_bytes
+        How long the events that wait are at most, in bytes of JSON with their names, and labels likewise; the oldest go first.
 
     Attributes
     ----------
@@ -126,10 +138,10 @@ class LateStore:
     (['rain'], None)
     """
 
-    def __init__(self, most: int = 100_000, longest: float = 7 * 86_400.0) -> None:
-        if most < 0 or not longest >= 0.0:
-            raise ValueError(f"the bounds must not be negative, not {most} and {longest}")
-        self.most, self.longest = most, longest
+    def __init__(self, most: int = 100_000, longest: float = 7 * 86_400.0, most_bytes: int = 1 << 30) -> None:
+        if most < 0 or not longest >= 0.0 or most_bytes < 0:
+            raise ValueError(f"the bounds must not be negative, not {most}, {longest} and {most_bytes}")
+        self.most, self.longest, self.most_bytes = most, longest, most_bytes
         self.n_expired = self.n_orphans = self.n_repeated = 0
         self._now = 0.0
         self._events, self._labels = _Shelf(), _Shelf()
@@ -153,14 +165,13 @@ class LateStore:
 
     def _tidy(self) -> None:
         before = self._now - self.longest
-        self.n_expired += self._events.drop(self.most, before)
-        self.n_orphans += self._labels.drop(self.most, before)
+        self.n_expired += self._events.drop(self.most, self.most_bytes, before)
+        self.n_orphans += self._labels.drop(self.most, self.most_bytes, before)
 
     def wait(self, name: str, event: Event, predicted: Iterable[Any], by_baseline: Iterable[Any]) -> None:
         """Keep an event for its labels."""
         waiting = Waiting(dict(event.x), event.w, sorted(predicted), sorted(by_baseline))
-        self.n_repeated += self._events.take(name) is not None
-        self._events.put(name, self._now, _ENCODE(waiting))
+        self.n_repeated += self._events.put(name, self._now, _ENCODE(waiting))
         self._tidy()
 
     def event_of(self, name: str) -> Waiting | None:
@@ -171,8 +182,7 @@ class LateStore:
     def keep_labels(self, name: str, y: Truth) -> None:
         """Keep labels for their event."""
         early = _Early(None, y) if isinstance(y, dict) else _Early(sorted(y or ()), None)
-        self.n_repeated += self._labels.take(name) is not None
-        self._labels.put(name, self._now, _ENCODE(early))
+        self.n_repeated += self._labels.put(name, self._now, _ENCODE(early))
         self._tidy()
 
     def labels_of(self, name: str) -> Truth:

@@ -1,5 +1,7 @@
 """Labels that come late: joined, bounded, kept in checkpoints."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -41,6 +43,39 @@ def test_the_oldest_go_when_there_are_too_many():
     assert store.event_of("e2") is not None
 
 
+def test_the_oldest_go_when_they_are_too_long_together():
+    store = LateStore(most=100, longest=100.0, most_bytes=3000)
+    for number in range(5):
+        store.wait(f"e{number}", Event({"f": "x" * 900}), set(), set())
+        store.keep_labels(f"l{number}", {"y" * 900})
+    assert (store.n_waiting, store.n_early, store.n_expired, store.n_orphans) == (3, 3, 2, 2)
+    assert store.event_of("e1") is None
+    assert store.event_of("e2") is not None
+    store.wait("e3", Event({"f": "x" * 900}), set(), set())  # in place of itself
+    again = LateStore(most=100, longest=100.0, most_bytes=3000)
+    again.restore(store.state())
+    for each in (store, again):
+        each.wait("e5", Event({"f": "x" * 900}), set(), set())
+        assert (each.n_waiting, each.n_expired) == (3, 2)
+        each.wait("e6", Event({"f": "x" * 3000}), set(), set())
+        assert (each.n_waiting, each.n_early) == (0, 3)
+
+
+def seconds_of_advances(store):
+    begun = time.process_time()
+    for number in range(500):
+        store.advance(1e6 + number)
+    return time.process_time() - begun
+
+
+def test_events_that_went_before_are_no_burden():
+    n_events = 50_000
+    store, fresh = (waiting_store(most=n_events, longest=1e9, n=n) for n in (n_events, 1))
+    for number in range(n_events - 1):
+        assert store.event_of(f"e{number}") is not None
+    assert seconds_of_advances(store) < 5 * seconds_of_advances(fresh)
+
+
 def test_what_is_too_old_goes_by_the_time_of_the_messages():
     store = waiting_store(most=100, longest=2.0, n=3)
     store.keep_labels("early", {"a"})
@@ -65,7 +100,7 @@ def test_a_store_without_room_keeps_nothing():
 
 
 def test_bounds_are_checked():
-    for bounds in ((-1, 1.0), (1, -1.0), (1, float("nan"))):
+    for bounds in ((-1, 1.0), (1, -1.0), (1, float("nan")), (1, 1.0, -1)):
         with pytest.raises(ValueError, match="bounds"):
             LateStore(*bounds)
 
@@ -76,10 +111,10 @@ names = st.text(min_size=0, max_size=5).filter(lambda text: text.isprintable())
 @given(st.lists(st.tuples(st.booleans(), names, st.floats(0, 50)), max_size=20))
 def test_what_is_restored_goes_on_as_the_original(steps):
     store = LateStore(5, 20.0)
-    for is_event, name, time in steps:
-        store.advance(time)
+    for is_event, name, when in steps:
+        store.advance(when)
         if is_event:
-            store.wait(name, Event({"f": time, "g": None, "h": "x"}, w=2.0), {name}, {"b"})
+            store.wait(name, Event({"f": when, "g": None, "h": "x"}, w=2.0), {name}, {"b"})
         else:
             store.keep_labels(name, {"a": None, name: True})
     again = LateStore(5, 20.0)
