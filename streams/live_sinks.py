@@ -393,14 +393,18 @@ class StandardOutputSink(_AtOnce):
 
         Raises
         ------
+        SinkError
+            If the reader has gone: it does not come back.
         Unreachable
-            If only a part could be written: the reader has gone, or its disk is full.
+            If only a part could be written for another reason, as a full disk.
         """
         self._transaction.check()
         try:
             if self._dead is not None:
                 _write_all(self._dead, self._dead_text)
             _write_all(self._descriptor, self._text)
+        except BrokenPipeError:
+            raise SinkError("whatever read standard output or the dead letters has ended, so this run ends too") from None
         except OSError as error:
             raise Unreachable(f"standard output or dead letters: {error.strerror}") from None
         self.abort()

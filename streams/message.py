@@ -139,6 +139,8 @@ class LiveSink(Protocol):
             As `settle`.
         OSError
             If nothing is out, and it may go better later: the run opens the sink anew, and does the transaction again.
+        SinkError
+            If it will never go better; the run ends.
         """
         ...
 

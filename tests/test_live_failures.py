@@ -14,7 +14,7 @@ from streams.checkpoint import CheckpointFolder
 from streams.errors import SinkError
 from streams.live import LiveRun, Pace
 from streams.live_files import FileLiveSource
-from streams.live_sinks import FileLiveSink
+from streams.live_sinks import FileLiveSink, StandardOutputSink
 from streams.message import Fenced, Message, Unreachable
 from streams.service import Reporter
 from streams.state import pack_state, unpack_state
@@ -144,6 +144,17 @@ def test_a_sink_that_is_not_allowed_ends_the_run_at_once(tmp_path, clock):
     run = broken_run(tmp_path, MemoryTopic(VALUES), Ledger(), PermissionError("Kafka does not allow it"))
     with pytest.raises(PermissionError):
         run.run(lambda: False)
+    assert clock[0] == 1000.0
+
+
+def test_a_reader_of_standard_output_that_ends_is_not_waited_for(tmp_path, clock):
+    read, write = os.pipe()
+    os.close(read)
+    run = live_run(tmp_path, MemoryTopic(VALUES), Ledger(), Fate(), 1)
+    run._open_sink = lambda name: StandardOutputSink(write)
+    with pytest.raises(SinkError, match="has ended"):
+        run.run(lambda: False)
+    os.close(write)
     assert clock[0] == 1000.0
 
 

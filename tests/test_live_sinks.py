@@ -370,9 +370,14 @@ def test_reader_of_standard_output_has_gone():
     read, write = os.pipe()
     os.close(read)
     sink = StandardOutputSink(write)
-    with pytest.raises(Unreachable, match="standard output"):
+    with pytest.raises(SinkError, match="standard output"):
         put(sink, 1, 1)
     os.close(write)
+
+
+def test_standard_output_that_takes_nothing_for_now():
+    with open("/dev/full", "wb") as full, pytest.raises(Unreachable, match="No space left"):
+        put(StandardOutputSink(full.fileno()), 1, 1)
 
 
 def test_writing_to_a_full_pipe_waits_for_its_reader():
