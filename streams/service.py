@@ -19,7 +19,7 @@ from streams.checkpoint import CheckpointFolder
 from streams.config import ClientSettings
 from streams.endpoints import Endpoint, EndpointError, FileEndpoint, KafkaEndpoint, StandardEndpoint
 from streams.late import LateStore
-from streams.live import LiveRun, Log, Pace
+from streams.live import LiveRun, Log, Pace, Saved
 from streams.live_files import FileLiveSource, StandardInputSource
 from streams.live_sinks import FileLiveSink, StandardOutputSink
 from streams.message import LiveSink, LiveSource
@@ -289,7 +289,7 @@ class Reporter:
     def __init__(self, publish: Sequence[Callable[[Status], object]]) -> None:
         self._publish = publish
         self._started = time.time()
-        self._clock_to_date = time.time() - time.monotonic()
+        self._saved: tuple[Saved, float] | None = None  # the last checkpoint, and when it was made, in seconds since 1970
         self._next = 0.0
         self._was_healthy = True
         self._past: deque[tuple[float, int]] = deque()
@@ -359,4 +359,7 @@ class Reporter:
         saved = run.saved
         if saved is None:
             return None
-        return CheckpointStatus(run.n_checkpoints, saved.seconds, saved.size, saved.at + self._clock_to_date)
+        if self._saved is None or self._saved[0] is not saved:
+            # Of the clocks as they are now: the one of the day may be set later, and not go with the monotonic one.
+            self._saved = saved, time.time() - (time.monotonic() - saved.at)
+        return CheckpointStatus(run.n_checkpoints, saved.seconds, saved.size, self._saved[1])

@@ -12,7 +12,7 @@ from ihomer import IHOMERClassifier
 from streams.answering import Answering
 from streams.checkpoint import CheckpointFolder
 from streams.errors import SinkError
-from streams.live import LiveRun, Pace
+from streams.live import LiveRun, Pace, Saved
 from streams.live_files import FileLiveSource
 from streams.live_sinks import FileLiveSink, StandardOutputSink
 from streams.message import Fenced, Message, Unreachable
@@ -325,3 +325,19 @@ def test_drifts_of_clusters_that_are_gone_count_on(tmp_path):
         model.summary["n_drifts_local"] = n
         found.append(reporter.status(run, 1.0).drifts["local"])
     assert found == [5, 5, 6, 6, 11]
+
+
+def test_the_time_of_a_checkpoint_is_that_of_the_day_it_is_made_on(monkeypatch):
+    clocks = {"time": 1_000_000.0, "monotonic": 5.0}
+    monkeypatch.setattr("streams.service.time", SimpleNamespace(**{name: lambda name=name: clocks[name] for name in clocks}))
+    answering, reporter = new_answering(), Reporter([])
+    clocks["time"] += 86_400.0  # the clock was set
+    run = SimpleNamespace(
+        answering=answering, source=None, n_transactions=0, saved=Saved(1, 10, 0.5, 4.0), n_checkpoints=1, is_healthy=True,
+        last_failure=None,
+    )  # fmt: skip
+    assert reporter.status(run, 5.0).checkpoint.at == 1_086_399.0
+    clocks.update(time=7.0, monotonic=65.0)
+    assert reporter.status(run, 65.0).checkpoint.at == 1_086_399.0
+    run.saved = Saved(2, 10, 0.5, 65.0)
+    assert reporter.status(run, 66.0).checkpoint.at == 7.0
