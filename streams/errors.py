@@ -5,6 +5,8 @@ from typing import Self
 
 __all__ = ["MalformedEvent", "SinkError", "SourceError"]
 
+_LONGEST_MESSAGE = 500  # characters: a message may repeat what stood in the event, which has no bound
+
 
 class SourceError(ValueError):
     """A source cannot be read, or not any further: a damaged file, a bad header, labels that are missing."""
@@ -24,7 +26,7 @@ class MalformedEvent(ValueError):
         ``number``, ``weight``, ``label``, ``columns``, ``value``, ``index``, ``quote``, ``length``
         or ``size``.
     message
-        The fault in words, without the place.
+        The fault in words, without the place; of more than 500 characters the middle is left out.
     file
         The file that holds the event, or None.
     line
@@ -43,6 +45,7 @@ class MalformedEvent(ValueError):
     """
 
     def __init__(self, code: str, message: str) -> None:
+        message = _shortened(message)
         super().__init__(code, message)
         self.code = code
         self.message = message
@@ -72,3 +75,10 @@ class MalformedEvent(ValueError):
         elif self.row is not None:
             place = f"{place}, row {self.row}" if place else f"row {self.row}"
         return f"{place}: {self.message}" if place else self.message
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _LONGEST_MESSAGE:
+        return text
+    end = _LONGEST_MESSAGE // 4
+    return f"{text[: _LONGEST_MESSAGE - end - 1]}\N{HORIZONTAL ELLIPSIS}{text[-end:]}"

@@ -4,7 +4,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -28,6 +28,7 @@ from streams.config import ConfigError
 from streams.message import Fenced, Message, Unreachable
 
 __all__ = [
+    "RECORD_OVERHEAD",
     "AuthorizationError",
     "Call",
     "Clients",
@@ -58,7 +59,7 @@ _RESERVED = frozenset(
 )
 _FILES = ("ssl_cafile", "ssl_certfile", "ssl_keyfile", "ssl_crlfile")
 _BATCH_BYTES = 1 << 18
-_RECORD_OVERHEAD = 512  # frame of a batch and of a record, without the key and the value
+RECORD_OVERHEAD = 512  # frame of a batch and of a record, without the key and the value
 _BROKER_RECORD_BYTES = 1048588  # what a broker takes when nothing is configured
 _FENCING = re.compile("ProducerFenced|InvalidProducerEpoch|InvalidProducerIdMapping|TransactionCoordinatorFenced")
 
@@ -138,11 +139,12 @@ class Clients:
         fixed = {"enable_auto_commit": False, "isolation_level": "read_committed", "auto_offset_reset": "none"}
         return self._made(KafkaConsumer, {**fixed, "allow_auto_create_topics": False, **options})
 
-    def producer(self, patience: float, largest: int, **options: Any) -> Any:
-        """Return a producer of records of up to `largest` bytes that tries for `patience` seconds, 0 = for ever."""
+    def producer(self, patience: float, limits: Collection[int], **options: Any) -> Any:
+        """Return a producer to topics that take records of so many bytes; it tries for `patience` seconds, 0 = for ever."""
         wait = int(patience * 1000) if patience else 2**31 - 1
         fixed = {"acks": "all", "enable_idempotence": True, "allow_auto_create_topics": False, "linger_ms": 5}
-        sizes = {"batch_size": min(_BATCH_BYTES, largest), "max_request_size": largest + _RECORD_OVERHEAD}
+        # A batch is refused as a record is, and the client does not wait for the parts that it then makes of it.
+        sizes = {"batch_size": min(_BATCH_BYTES, *limits), "max_request_size": max(limits) + RECORD_OVERHEAD}
         # For so long the client waits in vain for a broker that has just come back.
         request = {"request_timeout_ms": min(10_000, wait)}
         return self._made(
@@ -194,7 +196,7 @@ def prepared(admin: Any, topics: Sequence[str], partitions: int) -> dict[str, in
         limits |= {topic: int(found[topic]["max.message.bytes"]["value"]) for topic in topics}
     except (KafkaError, KeyError, TypeError, ValueError):
         pass  # who may write need not be allowed to read settings
-    return {topic: limit - _RECORD_OVERHEAD for topic, limit in limits.items()}
+    return {topic: limit - RECORD_OVERHEAD for topic, limit in limits.items()}
 
 
 def message_of(record: Any) -> Message:

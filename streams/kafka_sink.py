@@ -3,13 +3,23 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from streams.errors import SinkError
 from streams.event import Record, encode_record
-from streams.kafka_client import Call, Clients, OffsetAndMetadata, TopicPartition, close_producer, prepared
+from streams.kafka_client import (
+    RECORD_OVERHEAD,
+    Call,
+    Clients,
+    OffsetAndMetadata,
+    TopicPartition,
+    close_producer,
+    prepared,
+)
 from streams.message import Positions
 
 __all__ = ["KafkaEventSink", "KafkaSink"]
 
 _PENDING_BYTES = 1 << 24
+_LEAST_DEAD_LETTER = 8192  # bytes that hold code and place, also where that is the path of a file
 
 
 class KafkaSink:
@@ -45,6 +55,8 @@ class KafkaSink:
     ------
     Unreachable
         As `KafkaSource`.
+    SinkError
+        If the topic of dead letters takes no record that could say what was wrong with which message.
     ValueError
         If a setting is unknown or would break what is promised here.
 
@@ -86,8 +98,9 @@ class KafkaSink:
         self._admin = self._clients.admin()
         try:
             self._limits = Call(lambda: prepared(self._admin, topics, -1)).result(patience)
+            self._check_room_for_dead_letters()
             self._producer = self._clients.producer(
-                patience, max(self._limits.values()), transactional_id=transactional_id, transaction_timeout_ms=300_000
+                patience, self._limits.values(), transactional_id=transactional_id, transaction_timeout_ms=300_000
             )
         except BaseException:
             self._admin.close()
@@ -119,18 +132,19 @@ class KafkaSink:
         self._put(self._topic, encode_record(record), key)
 
     def write_dead(self, record: Record, key: bytes | None = None) -> None:
-        """Write a dead letter. Where it is larger than the topic takes, its key goes first, then the end of its `raw`."""
+        """Write a dead letter; it never fails for its size.
+
+        Where it is larger than the topic takes, its key goes first, then the end of its `raw`, then all but its source and
+        error; `raw_length` says how many characters `raw` had.
+        """
         if self._dead_letter_topic is None:
             return
         room = self._limits[self._dead_letter_topic]
         value = encode_record(record)
-        if key is not None and len(value) + len(key) > room:
+        if len(value) + len(key or b"") > room:
             key = None
-        raw = record.get("raw")
-        if len(value) > room and isinstance(raw, str):
-            rest = len(encode_record({**record, "raw": "", "raw_length": len(raw)}))
-            # A character takes up to 12 bytes: two JSON escapes.
-            value = encode_record({**record, "raw": raw[: max(0, room - rest) // 12], "raw_length": len(raw)})
+        if len(value) > room:
+            value = _shortened_dead_letter(record, room)
         self._put(self._dead_letter_topic, value, key)
 
     def commit(self, number: int, positions: Positions) -> None:
@@ -187,6 +201,12 @@ class KafkaSink:
         self._waiting = None
         close_producer(self._producer)
         self._admin.close()
+
+    def _check_room_for_dead_letters(self) -> None:
+        topic = self._dead_letter_topic
+        if topic is not None and self._limits[topic] < _LEAST_DEAD_LETTER:
+            least = _LEAST_DEAD_LETTER + RECORD_OVERHEAD
+            raise SinkError(f"dead letters need a topic with max.message.bytes of {least} or more, unlike {topic}")
 
     def _opened(self) -> list[tuple[str, bytes, bytes | None]]:
         if self._waiting is None:
@@ -286,7 +306,7 @@ class KafkaEventSink:
             self._limit = Call(lambda: prepared(admin, [topic], partitions)).result(patience)[topic]
         finally:
             admin.close()
-        self._producer = clients.producer(patience, self._limit)
+        self._producer = clients.producer(patience, [self._limit])
 
     def write(self, record: Record, key: bytes | None = None) -> None:
         """Take one record; it is out for sure only after `flush` or `close`.
@@ -326,6 +346,17 @@ class KafkaEventSink:
             self.flush()
         finally:
             close_producer(self._producer)
+
+
+def _shortened_dead_letter(record: Record, room: int) -> bytes:
+    """Return a dead letter in at most `room` bytes, which are `_LEAST_DEAD_LETTER` or more."""
+    raw = str(record.get("raw", ""))
+    length = {"raw_length": record.get("raw_length", len(raw))}
+    rest = len(encode_record({**record, "raw": "", **length}))
+    if rest <= room:
+        # A character takes up to 12 bytes: two JSON escapes.
+        return encode_record({**record, "raw": raw[: (room - rest) // 12], **length})
+    return encode_record({"source": record.get("source"), "error": record.get("error"), **length})
 
 
 def _acknowledged(futures: list[Any]) -> None:

@@ -285,3 +285,12 @@ def test_an_event_cannot_be_changed():
         event.w = 2.0
     with pytest.raises((AttributeError, TypeError)):
         event.other = 2.0
+
+
+def test_a_fault_in_words_is_bounded_whatever_the_event_says():
+    for raw in (b'{"x":{"%b":1,"%b":2}}' % (b"n" * 9999, b"n" * 9999), b'{"x":{},"%b":1}' % (b"n" * 9999)):
+        with pytest.raises(MalformedEvent) as told:
+            decode_message(raw)
+        assert len(told.value.message) == 500
+        assert told.value.message.endswith(("' stands twice in one object", "n`"))
+    assert MalformedEvent("json", "m" * 500).message == "m" * 500

@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 
 from benchmarks.kafka_broker import Broker
+from ihomer.baselines import MajorityLabelset
+from streams.answering import Answering
+from streams.errors import SinkError
 from streams.kafka import KafkaEventSink, KafkaSink, KafkaSource
 from streams.message import Fenced, Gone, Message, Partition, Unreachable
 
@@ -431,6 +434,34 @@ def test_a_record_that_is_too_large_is_refused_before_anything_is_sent(kafka: st
     assert message.key is None
     for one in (sink, source, dead):
         one.close()
+
+
+def test_a_dead_letter_is_cut_until_it_fits(kafka: str, topic: str, admin: Any) -> None:
+    make(admin, f"{topic}-dead", **{"max.message.bytes": "20000"})
+    sink = sink_for(kafka, topic, mark="sink")
+    sink.begin()
+    place = {"topic": topic, "partition": 0, "offset": 7}
+    sink.write_dead({"source": place, "error": "json", "message": "m" * 30_000, "raw": "r" * 9})
+    sink.write_dead({"source": place, "error": "json", "message": "m", "raw": "r" * 30_000, "raw_length": 90_000})
+    name = b"\x7f" * 300_000
+    for value in (b'{"x":{"%b":1,"%b":2}}' % (name, name), b'{"x":{},"%b":1}' % name):
+        Answering(MajorityLabelset()).take([Message(topic, 0, 7, value)], sink)
+    sink.commit(1, {})
+    dead = KafkaSource(kafka, [f"{topic}-dead"])
+    first, second, third, fourth = (json.loads(message.value or b"") for message in read(dead, 4))
+    assert first == {"source": place, "error": "json", "raw_length": 9}
+    assert (second["message"], second["raw_length"]) == ("m", 90_000)
+    for record, length, code in ((third, 600_017, "duplicate"), (fourth, 300_013, "field")):
+        assert (record["error"], record["source"], record["raw_length"]) == (code, place, length)
+        assert len(record["message"]) == 500
+    for one in (sink, dead):
+        one.close()
+
+
+def test_a_topic_that_has_no_room_for_any_dead_letter_is_refused(kafka: str, topic: str, admin: Any) -> None:
+    make(admin, f"{topic}-dead", **{"max.message.bytes": "4000"})
+    with pytest.raises(SinkError, match=r"max\.message\.bytes of 8704 or more"):
+        sink_for(kafka, topic)
 
 
 def test_transactions_are_begun_and_ended_in_turn(kafka: str, topic: str) -> None:
