@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
@@ -25,6 +24,7 @@ from kafka.net.compat import KafkaNetClient
 from kafka.structs import OffsetAndMetadata
 
 from streams.config import ConfigError
+from streams.kafka_settings import check_settings
 from streams.message import Fenced, Message, Unreachable
 
 __all__ = [
@@ -46,19 +46,8 @@ __all__ = [
 ]
 
 _T = TypeVar("_T")
-_RESERVED = frozenset(
-    [
-        "acks", "allow_auto_create_topics", "auto_commit_interval_ms", "auto_offset_reset", "bootstrap_servers",
-        "check_crcs", "consumer_timeout_ms", "default_offset_commit_callback", "delivery_timeout_ms",
-        "enable_auto_commit", "enable_idempotence", "exclude_internal_topics", "fetch_max_bytes", "group_id",
-        "group_instance_id", "isolation_level", "kafka_client", "key_deserializer", "key_serializer", "max_block_ms",
-        "max_in_flight_requests_per_connection", "max_partition_fetch_bytes", "max_poll_records", "metadata_max_age_ms",
-        "partition_assignment_strategy", "retries", "selector", "transactional_id", "value_deserializer",
-        "value_serializer",
-    ]
-)
-_FILES = ("ssl_cafile", "ssl_certfile", "ssl_keyfile", "ssl_crlfile")
 _BATCH_BYTES = 1 << 18
+_FOR_EVER = 2**31 - 1  # milliseconds
 RECORD_OVERHEAD = 512  # frame of a batch and of a record, without the key and the value
 _BROKER_RECORD_BYTES = 1048588  # what a broker takes when nothing is configured
 _FENCING = re.compile("ProducerFenced|InvalidProducerEpoch|InvalidProducerIdMapping|TransactionCoordinatorFenced")
@@ -111,20 +100,14 @@ class Clients:
     Raises
     ------
     ConfigError
-        For a setting that none of the client's objects has or takes, or that would break a promise. Values are never told.
+        As `check_settings`, and for a setting that the client refuses. Values are never told.
     """
 
     def __init__(self, servers: str | Sequence[str], settings: Mapping[str, Any] | None) -> None:
         self._servers = servers.split(",") if isinstance(servers, str) else list(servers)
         self._settings = dict(settings or {})
         kinds = (KafkaAdminClient, KafkaConsumer, KafkaProducer)
-        for name, value in self._settings.items():
-            if name in _RESERVED:
-                raise ConfigError(f"the Kafka setting {name!r} is not free: it decides what can be promised")
-            if not any(name in kind.DEFAULT_CONFIG for kind in kinds):
-                raise ConfigError(f"there is no Kafka setting {name!r}")
-            if name in _FILES and value is not None and not Path(str(value)).is_file():
-                raise FileNotFoundError(f"the file that the Kafka setting {name!r} names does not exist")
+        check_settings(self._settings, [kind.DEFAULT_CONFIG for kind in kinds])
         # Below this level the client logs settings and messages.
         logger = logging.getLogger("kafka")
         if logger.getEffectiveLevel() < logging.INFO:
@@ -141,15 +124,16 @@ class Clients:
 
     def producer(self, patience: float, limits: Collection[int], **options: Any) -> Any:
         """Return a producer to topics that take records of so many bytes; it tries for `patience` seconds, 0 = for ever."""
-        wait = int(patience * 1000) if patience else 2**31 - 1
-        fixed = {"acks": "all", "enable_idempotence": True, "allow_auto_create_topics": False, "linger_ms": 5}
+        wait = min(int(patience * 1000), _FOR_EVER) if patience else _FOR_EVER
+        fixed = {"acks": "all", "enable_idempotence": True, "allow_auto_create_topics": False, "max_block_ms": wait}
         # A batch is refused as a record is, and the client does not wait for the parts that it then makes of it.
         sizes = {"batch_size": min(_BATCH_BYTES, *limits), "max_request_size": max(limits) + RECORD_OVERHEAD}
         # For so long the client waits in vain for a broker that has just come back.
-        request = {"request_timeout_ms": min(10_000, wait)}
-        return self._made(
-            KafkaProducer, {**fixed, **sizes, **request, "max_block_ms": wait, "delivery_timeout_ms": wait, **options}
-        )
+        times = {"request_timeout_ms": min(10_000, wait), "linger_ms": 5}
+        times |= {name: self._settings[name] for name in times if self._settings.get(name) is not None}
+        # The client asks for that; `Call` ends with our patience all the same.
+        delivery = min(max(wait, sum(times.values()) + 1), _FOR_EVER)
+        return self._made(KafkaProducer, {**fixed, **sizes, **times, "delivery_timeout_ms": delivery, **options})
 
     def _made(self, kind: Any, options: dict[str, Any]) -> Any:
         chosen = {name: value for name, value in self._settings.items() if name in kind.DEFAULT_CONFIG}

@@ -23,6 +23,7 @@ __all__ = ["KafkaSource"]
 
 _T = TypeVar("_T")
 _PARTITION_BYTES = 1 << 20
+_END_OF_TIME = 1e15  # seconds since 1970, beyond which Kafka has no number
 
 
 class KafkaSource:
@@ -100,7 +101,7 @@ class KafkaSource:
     ) -> None:
         if isinstance(topics, str) or bool(topics) == bool(pattern):
             raise ValueError("a Kafka source needs either a list of topics or a pattern")
-        if isinstance(start, str) and start not in ("earliest", "latest"):
+        if start not in ("earliest", "latest") and not (isinstance(start, int | float) and 0 <= start < _END_OF_TIME):
             raise ValueError(f"start must be 'earliest', 'latest' or seconds since 1970, not {start!r}")
         if from_group and not group:
             raise ValueError("from_group needs a group")

@@ -553,6 +553,14 @@ def test_who_is_not_there_is_unreachable() -> None:
     gc.collect()
 
 
+def test_a_sink_of_little_patience_is_one_all_the_same(kafka: str, topic: str) -> None:
+    for patience, settings in ((2.0, {}), (9.0, {"request_timeout_ms": 20_000, "linger_ms": 50})):
+        sink = sink_for(kafka, topic, mark="sink", patience=patience, settings=settings)
+        sink.begin()
+        sink.commit(1, {})
+        sink.close()
+
+
 @pytest.mark.parametrize("name", ["enable_auto_commit", "isolation_level", "acks", "group_id", "transactional_id", "retries"])
 def test_settings_that_break_a_promise_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=name):
@@ -593,6 +601,8 @@ def test_what_makes_no_sense_is_refused() -> None:
         {"topics": "events"},
         {"topics": ["a"], "pattern": "b"},
         {"topics": ["a"], "start": "newest"},
+        {"topics": ["a"], "start": -0.001},
+        {"topics": ["a"], "start": float("nan")},
         {"topics": ["a"], "from_group": True},
     ):
         with pytest.raises(ValueError, match=r"topics|start|group"):

@@ -147,6 +147,8 @@ def test_standard_input_is_learned_without_checkpoints(stream):
         (["--source", "-", "--sink", "-", "--patience", "0"], "--patience"),
         (["--source", "-", "--sink", "-", "--patience", "inf"], "--patience"),
         (["--source", "-", "--sink", "-", "--commit-every", "nan"], "is no number of seconds"),
+        (["--source", "-", "--sink", "-", "--start", "0001-01-01"], "is before 1970"),
+        (["--source", "-", "--sink", "-", "--start", "1969-12-31T23:59:59.999Z"], "is before 1970"),
         (["--source", "-", "--sink", "-", "--model-option", "depth=3"], "has no setting 'depth'"),
         (["--source", "-", "--sink", "-", "--dead-letter", "kafka://127.0.0.1:1/a"], "into a file"),
         (["--source", "file:none.jsonl", "--sink", "-"], "none.jsonl"),

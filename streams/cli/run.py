@@ -48,9 +48,12 @@ def _start(context: click.Context, parameter: click.Parameter, text: str) -> str
         return text
     try:
         when = datetime.fromisoformat(text)
-    except ValueError:
+        seconds = (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         raise click.BadParameter(f"{text!r} is neither earliest nor latest nor a time, as 2026-01-31T12:00:00Z") from None
-    return (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp()
+    if seconds < 0.0:
+        raise click.BadParameter(f"{text!r} is before 1970, where the time of Kafka begins")
+    return seconds
 
 
 @click.command("run")

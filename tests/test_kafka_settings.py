@@ -1,0 +1,95 @@
+"""What settings of the Kafka client are refused, before anything is connected to."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.config import ConfigError
+
+pytest.importorskip("kafka")
+
+from streams.kafka import KafkaEventSink, KafkaSink, KafkaSource
+
+ROOT = Path(__file__).resolve().parents[1]
+NOWHERE = "127.0.0.1:1"
+LOGIN = {"sasl_mechanism": "PLAIN", "sasl_plain_username": "ihomer", "sasl_plain_password": "swordfish"}
+
+
+def refusal_of(settings: dict[str, Any]) -> str:
+    """Return in what words each of source and sinks refuses settings."""
+    told = set()
+    for make in (
+        lambda: KafkaSource(NOWHERE, ["t"], settings=settings),
+        lambda: KafkaSink(NOWHERE, "t", transactional_id="t", settings=settings),
+        lambda: KafkaEventSink(NOWHERE, "t", settings=settings),
+    ):
+        with pytest.raises(ConfigError) as refused:
+            make()
+        told.add(str(refused.value))
+    assert len(told) == 1
+    return told.pop()
+
+
+@pytest.mark.parametrize("protocol", ["ssl", "SASL_SLL", "sasl_ssl", "Plaintext", "SSL ", "", "FOO"])
+def test_a_protocol_that_is_none_is_refused_and_never_taken_for_plain_text(protocol: str) -> None:
+    told = refusal_of({"security_protocol": protocol, **LOGIN})
+    assert "PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL" in told
+    assert "swordfish" not in told
+
+
+@pytest.mark.parametrize(
+    ("settings", "unused"),
+    [
+        (LOGIN, "sasl_mechanism"),
+        ({"security_protocol": "SSL", **LOGIN}, "sasl_mechanism"),
+        ({"ssl_cafile": __file__}, "ssl_cafile"),
+        ({"security_protocol": "PLAINTEXT", "ssl_check_hostname": True}, "ssl_check_hostname"),
+        ({"security_protocol": "SASL_PLAINTEXT", **LOGIN, "ssl_password": "swordfish"}, "ssl_password"),
+    ],
+)
+def test_a_login_or_certificates_that_the_protocol_does_not_use_are_refused(settings: dict[str, Any], unused: str) -> None:
+    told = refusal_of(settings)
+    assert f"'{unused}' is of no use" in told
+    assert "swordfish" not in told
+
+
+def test_a_login_needs_its_mechanism() -> None:
+    assert "needs the Kafka setting 'sasl_mechanism'" in refusal_of({"security_protocol": "SASL_SSL"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("retry_backoff_ms", "abc", "a whole number"),
+        ("request_timeout_ms", "abc", "a whole number"),
+        ("transaction_timeout_ms", "x", "a whole number"),
+        ("transaction_timeout_ms", 2**31, "a whole number"),
+        ("linger_ms", True, "a whole number"),
+        ("fetch_min_bytes", -5, "a whole number"),
+        ("receive_buffer_bytes", "1", "a whole number"),
+        ("bootstrap_timeout_ms", 1.5, "a whole number"),
+        ("ssl_check_hostname", "no", "true or false"),
+        ("client_id", 5, "a text"),
+        ("compression_type", 1, "a text"),
+        ("metric_group_prefix", 5, "a text"),
+        ("sasl_plain_password", 12345, "a text"),
+    ],
+)
+def test_a_value_of_another_kind_than_the_clients_is_refused(name: str, value: object, told: str) -> None:
+    refused = refusal_of({name: value})
+    assert refused.startswith(f"the Kafka setting '{name}' must be {told}")
+    assert "12345" not in refused
+
+
+def test_a_run_with_such_a_setting_ends_with_one_line(tmp_path: Path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text('[kafka]\nsecurity_protocol = "ssl"\n')
+    ends = ["--source", f"kafka://{NOWHERE}/a", "--sink", f"kafka://{NOWHERE}/b", "--checkpoint", str(tmp_path / "run")]
+    command = [sys.executable, "-c", "from streams.cli import main; main()", "run", *ends, "--config", str(config)]
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith("ihomer: the Kafka setting 'security_protocol' must be one of PLAINTEXT, SSL")
+    assert done.stderr.count("\n") == 1
