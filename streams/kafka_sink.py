@@ -39,12 +39,13 @@ class KafkaSink:
     transactional_id
         Who writes: of two sinks with the same one, the older is fenced as soon as the newer starts.
     group
-        The consumer group whose offsets show the outside how far the run is; by default named as `transactional_id`.
+        A consumer group whose offsets show the outside how far the run is, where `mark` is "source". How far it is for the run
+        itself stands in a group of its own that is named as `transactional_id`: others may commit for this one too.
     run
         Name of the run; numbers that other runs left behind are not taken for this one's. By default `transactional_id`.
     mark
-        "source" if the positions are of topics of this very cluster: they are committed as the group's offsets. "sink" if not:
-        the number itself is committed, as an offset of partition 0 of `topic`.
+        "source" if the positions are of topics of this very cluster: they are committed as the groups' offsets. "sink" if not:
+        the number itself is committed, as an offset of partition 0 of `topic`, for the run's own group alone.
     settings
         As in `KafkaSource`. `transaction_timeout_ms`, 300,000 by default: a broker that is away for longer in mid-commit drops
         the transaction, and the sink is fenced.
@@ -85,7 +86,8 @@ class KafkaSink:
         patience: float = 600.0,
     ) -> None:
         self._topic, self._dead_letter_topic = topic, dead_letter_topic
-        self._group = group or transactional_id
+        self._own_group = transactional_id
+        self._groups = list(dict.fromkeys([transactional_id, group or transactional_id]))
         self._prefix = f"ihomer:{run or transactional_id}:"
         if len(self._prefix) > 1000:
             raise ValueError("the name of the run is too long")
@@ -163,7 +165,8 @@ class KafkaSink:
         self._waiting = None
         futures = Call(lambda: self._send(waiting), again=False).result(self._patience)
         offsets = self._offsets(number, positions)
-        self._committing = Call(lambda: self._end_transaction(futures, offsets), again=False)
+        groups = self._groups if self._mark == "source" and positions else [self._own_group]
+        self._committing = Call(lambda: self._end_transaction(futures, offsets, groups), again=False)
 
     @property
     def is_settled(self) -> bool:
@@ -235,7 +238,7 @@ class KafkaSink:
         self._producer.begin_transaction()
         return [self._producer.send(topic, value=value, key=key) for topic, value, key in waiting]
 
-    def _end_transaction(self, futures: list[Any], offsets: dict[Any, Any]) -> None:
+    def _end_transaction(self, futures: list[Any], offsets: dict[Any, Any], groups: Sequence[str]) -> None:
         """Commit. Everything is acknowledged before the end is asked for.
 
         The client takes a new epoch by itself where a broker has forgotten the old one, and forgets what was open: a commit
@@ -243,14 +246,19 @@ class KafkaSink:
         """
         self._producer.flush()
         _acknowledged(futures)
-        self._producer.send_offsets_to_transaction(offsets, self._group)
+        for group in groups:
+            self._producer.send_offsets_to_transaction(offsets, group)
         self._producer.commit_transaction()
 
     def _marks(self) -> list[int]:
-        committed = self._admin.list_group_offsets([self._group])[self._group]
+        """Return the numbers that this run has left as marks; earlier versions left them in `group` alone."""
+        return [number for group in self._groups for number in self._marks_in(group)]
+
+    def _marks_in(self, group: str) -> list[int]:
+        committed = self._admin.list_group_offsets([group])[group]
         ours = [partition for partition, mark in committed.items() if (mark.metadata or "").startswith("ihomer:")]
         numbers = []
-        consumer = self._clients.consumer(group_id=self._group)
+        consumer = self._clients.consumer(group_id=group)
         try:
             for partition in ours:
                 # The consumer, unlike the administrator, waits for offsets whose transaction is being completed.

@@ -346,6 +346,31 @@ def test_only_what_is_committed_is_seen_and_the_number_is_found_again(kafka: str
     source.close()
 
 
+def test_runs_that_share_a_group_find_their_own_numbers_again(kafka: str, topic: str, admin: Any) -> None:
+    fill(kafka, f"{topic}-in", 10)
+    sinks = [KafkaSink(kafka, topic, transactional_id=f"{topic}-{run}", run=run, group=f"g-{topic}") for run in ("a", "b")]
+    for number, sink in enumerate(sinks, 1):
+        sink.begin()
+        sink.commit(number, {(f"{topic}-in", 0): 5 * number})
+    assert [committed_soon(sink, number) for number, sink in enumerate(sinks, 1)] == [1, 2]
+    (mark,) = admin.list_group_offsets([f"g-{topic}"])[f"g-{topic}"].values()
+    assert mark.offset == 10
+    for sink in sinks:
+        sink.close()
+
+
+def test_a_number_that_an_earlier_version_left_in_the_group_is_found(kafka: str, topic: str) -> None:
+    fill(kafka, f"{topic}-in", 10)
+    place = kafka_client.TopicPartition(f"{topic}-in", 0)
+    consumer = kafka_client.KafkaConsumer(bootstrap_servers=kafka, group_id=f"g-{topic}")
+    consumer.commit({place: kafka_client.structs.OffsetAndMetadata(7, "ihomer:mine:123", -1)})
+    consumer.close()
+    for run, number in (("mine", 123), ("other", None)):
+        sink = KafkaSink(kafka, topic, transactional_id=f"{topic}-{run}", run=run, group=f"g-{topic}")
+        assert sink.committed() == number
+        sink.close()
+
+
 def test_the_mark_of_a_file_and_of_another_run(kafka: str, topic: str) -> None:
     sink = sink_for(kafka, topic, run="a:b", mark="sink")
     sink.begin()
@@ -392,7 +417,7 @@ def test_a_sink_that_was_killed_in_mid_transaction_leaves_nothing(kafka: str, to
         "sink.begin(); sink.write({'n': 1}); sink.commit(1, {})\n"
         "producer = sink._producer\n"
         "producer.begin_transaction(); producer.send(topic, value=b'{\"n\": 2}'); producer.flush()\n"
-        "producer.send_offsets_to_transaction(sink._offsets(2, {}), sink._group)\n"
+        "producer.send_offsets_to_transaction(sink._offsets(2, {}), sink._own_group)\n"
         "os.kill(os.getpid(), 9)\n"
     )
     ended = subprocess.run([sys.executable, "-c", program, kafka, topic], timeout=60, stderr=subprocess.PIPE, text=True)
