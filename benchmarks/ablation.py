@@ -178,7 +178,7 @@ def main() -> None:
     variants = {name: VARIANTS[name] for name in arguments.only}
     path = RESULTS / "ablation.json"
     old = json.loads(path.read_text())["sets"] if path.exists() else {}
-    result: dict[str, Any] = {}
+    result: dict[str, Any] = dict(old) if arguments.write else {}
     for name in arguments.sets:
         found = measure(name, variants)
         both = {**old.get(name, {}), **found}

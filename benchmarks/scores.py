@@ -106,10 +106,19 @@ def means(result: dict[str, Any]) -> dict[str, dict[str, float]]:
     }
 
 
-def kept(file: str, sets: dict[str, Any]) -> dict[str, Any]:
-    """Return new results of some models on some sets, with what the file has of other models and sets."""
+def kept(file: str, sets: dict[str, Any], order: str) -> dict[str, Any]:
+    """Return new results of some models on some sets, with what the file has of other models and sets.
+
+    Raises
+    ------
+    ValueError
+        If what the file has is of another order.
+    """
     path = RESULTS / f"{file}.json"
-    old = json.loads(path.read_text())["sets"] if path.exists() else {}
+    found = json.loads(path.read_text()) if path.exists() else {"order": order, "sets": {}}
+    if found["order"] != order:
+        raise ValueError(f"{path.name} is of the order {found['order']}: results of another order do not go with it")
+    old = found["sets"]
     return {**old, **{name: {**old.get(name, {}), **rows} for name, rows in sets.items()}}
 
 
@@ -139,7 +148,7 @@ def main() -> None:
         for model in only:
             print(f"{name:16s} {model:28s}", {score: result[name][model][score] for score in SCORES}, flush=True)
         if arguments.write:
-            together = kept(file, result)
+            together = kept(file, result, order)
             write(file, {"order": order, "sets": together, "means": means(together)})
     for model, row in means(result).items():
         print(f"{model:28s}", row)

@@ -170,9 +170,9 @@ class LabelPartition(base.Base):
         settings.fraction("delta", self.delta)
         settings.positive("tau", self.tau)
         if self.min_cluster_size is not None:
-            settings.whole("min_cluster_size", self.min_cluster_size, 1)
+            settings.whole("min_cluster_size", self.min_cluster_size, 1, 2**30)
         if self.max_cluster_size is not None:
-            settings.whole("max_cluster_size", self.max_cluster_size, 2 * (self.min_cluster_size or 1) - 1)
+            settings.whole("max_cluster_size", self.max_cluster_size, 2 * (self.min_cluster_size or 1) - 1, 2**31 - 1)
         settings.positive("fading", self.fading, 1.0)
         settings.whole("max_labels", self.max_labels, 8, 2**31 - 1)
         settings.whole("max_pairs", self.max_pairs, 64, 2**31 - 1)

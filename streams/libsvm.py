@@ -138,7 +138,7 @@ class LibsvmSource(LineSource):
                 raise MalformedEvent("label", f"labels are to be parted by commas, unlike {text[:40]!r}")
             if self._n_rows is not None and not _is_below(label, self._n_labels):
                 raise MalformedEvent("index", f"no label {label[:20]}: there are {self._n_labels}, from 0")
-        return frozenset(labels)
+        return frozenset(labels if self._n_rows is None else (str(int(label)) for label in labels))
 
     def _finish(self) -> None:
         rows = self._lines.number - 1

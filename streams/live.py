@@ -204,7 +204,7 @@ class LiveRun:
         Unreachable
             If source or sink stayed out of reach for too long, or without a folder at once.
         SinkError
-            If there is no folder, and the sink has transactions of an earlier run.
+            If there is no folder, and the sink has transactions of an earlier run; or if it will never take anything more.
         SourceError, Gone
             If the run cannot be continued where it was.
         OSError

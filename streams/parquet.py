@@ -106,6 +106,8 @@ class ParquetSource(FileSource):
                     raise SourceError("label_column excludes labels and label_prefix")
                 ignore, labels = [*ignore, label_column], ()
             names = self._file.schema_arrow.names
+            asked = {id_column, weight_column, *([] if labels is None or isinstance(labels, int) else labels)}
+            ignore = [*ignore, *(name for name in _row_labels(self._file.schema_arrow) if name not in {*asked, *ignore})]
             roles = assign_roles(
                 names,
                 labels=labels,
@@ -233,6 +235,12 @@ class ParquetSource(FileSource):
         if None in truths:
             return dict(zip(self.labels, truths, strict=True))
         return frozenset(compress(self.labels, truths))
+
+
+def _row_labels(schema: Any) -> list[str]:
+    """Return the columns in which pandas has kept the index of a frame: numbers or names of rows, which are no features."""
+    columns = (schema.pandas_metadata or {}).get("index_columns", [])
+    return [name for name in columns if isinstance(name, str) and name in schema.names]
 
 
 def _one_line(error: BaseException) -> str:

@@ -161,7 +161,8 @@ class Run:
             If the model refuses an event and nobody else takes the error.
         """
         together = self._test_then_train is not None and not self._delay
-        largest = _LARGEST_BLOCK if together and self._sink is None and not self._probabilities else 1
+        asks_for_each = self._sink is not None or self._probabilities or (self._recorder is not None and self._answer is None)
+        largest = _LARGEST_BLOCK if together and not asks_for_each else 1
         step = self._test_then_train_block if together else self._predict_block
         size, start = 1, time.perf_counter()
         block: list[Event] = []

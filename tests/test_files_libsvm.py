@@ -134,6 +134,11 @@ def test_xmc_knows_its_labels_and_bounds(tmp_path):
     assert [(error.line, error.code) for error in errors] == [(5, "index"), (6, "index")]
 
 
+def test_labels_of_xmc_have_one_form(tmp_path):
+    events = read(tmp_path, "2 4 2\n01 3:1\n0,1 3:1\n", header=True)
+    assert [event.y for event in events] == [{"1"}, {"0", "1"}]
+
+
 @pytest.mark.parametrize("label", ["x", "-1", "+1", "1.0", "9" * 5000])
 def test_labels_of_xmc_are_numbers(tmp_path, label):
     with pytest.raises(MalformedEvent, match="no label"):

@@ -4,6 +4,7 @@ import builtins
 import math
 import sys
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -143,6 +144,15 @@ def test_tables_that_cannot_be_read(tmp_path, columns, options, message):
     assert message in str(caught.value)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_index_of_a_frame_is_no_feature_unless_it_is_asked_for(tmp_path):
+    path = tmp_path / "shuffled.parquet"
+    frame = pd.DataFrame({"f": [0.1, 0.2, 0.3], "l1": [1, 0, 1], "l2": [0, 0, 1]})
+    frame.sample(frac=1.0, random_state=1).to_parquet(path)
+    for labels in (["l1", "l2"], -2):
+        assert {name for event in read(path, labels=labels) for name in event.x} == {"f"}
+    assert sorted(event.id for event in read(path, labels=-2, id_column="__index_level_0__")) == ["0", "1", "2"]
 
 
 def test_columns_that_are_ignored_may_be_of_any_kind(tmp_path):

@@ -572,3 +572,30 @@ def test_hostile_names_do_nothing_in_a_browser(browser, tmp_path):
     cells = "[...document.querySelectorAll('.labels tbody td:first-child')].map(cell => cell.textContent)"
     assert page.run(f"return {cells}.includes(arguments[0])", HOSTILE[1])
     assert page.run(f"return {cells}.length") == len(HOSTILE)
+
+
+class Parity:
+    """Says for sure whether the number of an event is even; learns nothing."""
+
+    def learn_one(self, x, y, w=1.0):
+        pass
+
+    def predict_set_one(self, x):
+        return {"odd"} if x["n"] % 2 else {"even"}
+
+    def predict_proba_one(self, x):
+        even = 1.0 - x["n"] % 2
+        return {"even": {True: even, False: 1.0 - even}, "odd": {True: 1.0 - even, False: even}}
+
+    def test_then_train_many(self, X, Y, w=None):
+        return [self.predict_set_one(x) for x in X]
+
+
+def test_a_model_without_answer_many_is_asked_for_the_probabilities_of_each_event():
+    recorder = Recorder()
+    run = Run(Parity(), recorder=recorder)
+    run.finish(Event({"n": n}, {"odd"} if n % 2 else {"even"}) for n in range(600))
+    run.record()
+    scores = recorder.all_samples[-1].scores["model"]["total"]
+    assert scores["subset_accuracy"] == 1.0
+    assert scores["log_loss"] < 1e-9

@@ -21,7 +21,7 @@ from tests.partition_parts import check_invariants, found, planted, same_bits
         ("delta", [0, 1, 2.0, math.nan, "x", None]),
         ("tau", [0, -1.0, math.nan, math.inf, "x", None]),
         ("min_cluster_size", [0, -1, 1.5, "x"]),
-        ("max_cluster_size", [0, -1, 1.5, "x"]),
+        ("max_cluster_size", [0, -1, 1.5, "x", 10**30]),
         ("fading", [0.0, 1.1, -1.0, math.nan, "x", None]),
         ("max_labels", [0, 7, 1.5, None, 2**31]),
         ("max_pairs", [0, 63, 1.5, None]),

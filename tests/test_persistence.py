@@ -29,6 +29,7 @@ from ihomer.kernels import adwin, partition_counts
 from ihomer.metrics import LogLoss, MacroF1, MicroF1, PrecisionAtK, Scoreboard
 from ihomer.persistence import KINDS, ModelFileError, load, pack, save, unpack, write_file
 from ihomer.saved.files import FORMAT
+from ihomer.saved.values import Reader, Writer
 
 TREE = MLHATClassifier(
     grace_period=20, delta=0.4, tau=3.0, young_weight=15, window=20, n_models=2, max_leaves=12, adwin_delta=0.9
@@ -520,3 +521,33 @@ def test_altered_files_are_refused_or_work() -> None:
     result = fuzz_files.run(200, seed=0)
     assert not result["bad"]
     assert result["outcomes"]["refused"] > 100
+
+
+@pytest.mark.parametrize("nested", [lambda n: n, lambda n: (n,), lambda n: frozenset([n])])
+def test_names_made_to_have_the_same_hash_are_refused_soon(nested: Any) -> None:
+    modulus = 2**61 - 1  # of hashes of whole numbers
+    names = [nested(modulus * i) for i in range(1, 20_000)]
+    shapes: list[Any] = [names, [[name, 1] for name in names]]
+    kinds = Writer(KINDS)
+    for kind, shape in zip(("set", "dict"), shapes, strict=True):
+        state = {kind: [kinds.write(part) for part in shape]}
+        with pytest.raises(ModelFileError, match="the same hash"):
+            Reader(KINDS, {}).read(state)
+
+
+def test_names_with_few_equal_hashes_are_read() -> None:
+    model = learned(IHOMERClassifier(experts=("linear",)), [({"a": 1.0}, {(2**61 - 1) * i for i in range(20)} | {-1, -2})])
+    assert pack(unpack(pack(model, KINDS), KINDS), KINDS) == pack(model, KINDS)
+
+
+@pytest.mark.parametrize("part", ["n_events", "_touches", "_n_inexact"])
+def test_a_window_that_counts_other_events_than_it_holds_is_refused(part: str) -> None:
+    board = Scoreboard(window=5)
+    for i in range(8):
+        board.update({"u"}, {"u", "v"}, w=0.3 if i % 2 else 1.0)
+    board = unpack(pack(board, KINDS), KINDS)
+    window = board._readings["window"]
+    owner = window if part == "_n_inexact" else window._tally
+    setattr(owner, part, getattr(owner, part) + 1)
+    with pytest.raises(ModelFileError, match="were counted"):
+        unpack(pack(board, KINDS), KINDS)

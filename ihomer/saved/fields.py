@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ihomer.kernels.adwin import COUNTS, LEVELS, MAX_BUCKETS, TICKS, WIDTH
-from ihomer.saved.values import ModelFileError, is_name
+from ihomer.saved.values import ModelFileError, check_hashes, is_name
 from ihomer.vocabulary import Vocabulary
 
 __all__ = [
@@ -179,6 +179,7 @@ def fill_vocabulary(vocabulary: Vocabulary, fields: Fields, mark: type | None = 
     fields.require(bool((owners == 1).all()), "an index is not one name's")
     fields.require(all(is_name(name) and _has_only(name, mark) for name in names), "what should be a name is none")
     fields.require(all(names[i] is None for i in free.tolist()), "a free index has a name")
+    check_hashes(names[i] for i in order.tolist())
     vocabulary._index = {names[i]: i for i in order.tolist()}
     vocabulary._names, vocabulary._free = names, free.tolist()
     fields.require(len(vocabulary._index) == len(order), "a name stands twice")

@@ -6,7 +6,7 @@ import numpy as np
 
 from ihomer import metrics
 from ihomer.baselines import MajorityLabelset, PreviousLabelset
-from ihomer.metrics.readings import Faded, Window
+from ihomer.metrics.readings import Faded, Window, _is_exact
 from ihomer.metrics.scoreboard import Scoreboard
 from ihomer.metrics.tally import CELLS, SUMS, Outcome, Tally
 from ihomer.saved.fields import MOST, Fields, fill_vocabulary, made, settings_of, vocabulary_state
@@ -80,6 +80,11 @@ def _fill_window(window: Window, f: Fields) -> None:
     f.require(bool(sizes.all()), "an event has impossible sizes")
     f.require(bool((n_cells <= len(cells)).all()) and int(n_cells.sum()) == len(cells), "an event has impossible cells")
     f.require(bool((cells < CELLS * np.repeat(n_labels, n_cells)).all()), "an event has unknown labels")
+    f.require(window._tally.n_events == n, "there are other events than were counted")
+    touches = np.bincount(cells, minlength=len(window._tally._touches))
+    f.require(bool(np.array_equal(window._tally._touches, touches)), "labels have other events than were counted")
+    n_inexact = sum(not _is_exact(one) for one in weight.tolist())
+    f.require(window._n_inexact == n_inexact, "other weights are rounded than were counted")
     ends = np.cumsum(n_cells).tolist()
     for i, (numbers, end) in enumerate(zip(counts.tolist(), ends, strict=True)):
         its_cells = cells[end - int(n_cells[i]) : end].copy()

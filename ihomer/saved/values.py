@@ -3,19 +3,20 @@
 import json
 import math
 import struct
-from collections import deque
-from collections.abc import Callable, Hashable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Kinds", "ModelFileError", "Part", "Reader", "Writer", "is_name"]
+__all__ = ["Kinds", "ModelFileError", "Part", "Reader", "Writer", "check_hashes", "is_name"]
 
 _MOST_DEPTH = 60
 _PLAIN_INT = 1 << 63
+_MOST_OF_A_HASH = 64
 _ARRAYS = ("bool", "uint8", "int8", "int16", "int32", "uint32", "int64", "uint64", "float32", "float64")
-_NUMBERS = {name: np.dtype(name) for name in (*_ARRAYS, "int16", "uint16", "float16")}
+_NUMBERS = {name: np.dtype(name) for name in (*_ARRAYS, "uint16", "float16")}
 _DTYPES = frozenset(np.dtype(name) for name in _ARRAYS)
 _NAME_TYPES = (str, int, float, bool, bytes, type(None), np.generic)
 
@@ -65,6 +66,15 @@ def is_name(value: Any, depth: int = 0) -> bool:
     if isinstance(value, tuple | frozenset):
         return depth < _MOST_DEPTH and all(is_name(part, depth + 1) for part in value)
     return isinstance(value, (*_NAME_TYPES, type))
+
+
+def check_hashes(names: Iterable[Hashable]) -> None:
+    """Raise for names made to have the same hash: a table of them takes time with the square of their number.
+
+    Hashes of numbers, and of tuples and sets of these, are the same in all processes: a stranger can aim at them.
+    """
+    if max(Counter(map(hash, names)).values(), default=0) > _MOST_OF_A_HASH:
+        raise ModelFileError("too many names have the same hash")
 
 
 class Writer:
@@ -253,19 +263,20 @@ class Reader:
 
     def _distinct(self, values: Any, depth: int) -> list[Any]:
         found = self._all(values, depth)
+        check_hashes(found)
         if len(set(found)) < len(found):
             raise ModelFileError("a set names a member twice")
         return found
 
     def _dict(self, value: Any, depth: int) -> dict[Hashable, Any]:
-        found: dict[Hashable, Any] = {}
-        for pair in _list(value):
-            key, content = _list(pair, 2)
-            name = self.read(key, depth + 1)
-            if not is_name(name) or name in found:
-                raise ModelFileError("a dictionary has a key twice, or one that is no name")
-            found[name] = self.read(content, depth + 1)
-        return found
+        pairs = [_list(pair, 2) for pair in _list(value)]
+        names = [self.read(key, depth + 1) for key, _ in pairs]
+        if not all(map(is_name, names)):
+            raise ModelFileError("a dictionary has a key that is no name")
+        check_hashes(names)
+        if len(set(names)) < len(names):
+            raise ModelFileError("a dictionary has a key twice")
+        return {name: self.read(content, depth + 1) for name, (_, content) in zip(names, pairs, strict=True)}
 
     def _deque(self, value: Any, depth: int) -> deque[Any]:
         most, values = _list(value, 2)
