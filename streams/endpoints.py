@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import unquote
 
-__all__ = ["Endpoint", "EndpointError", "FileEndpoint", "KafkaEndpoint", "StandardEndpoint", "parse_endpoint"]
+__all__ = ["Endpoint", "EndpointError", "FileEndpoint", "KafkaEndpoint", "StandardEndpoint", "parse_endpoint", "parse_topics"]
 
 _KAFKA = "kafka://"
 _FILE = "file:"
@@ -130,13 +130,30 @@ def _kafka(text: str) -> KafkaEndpoint:
         return KafkaEndpoint(servers, pattern=_checked_pattern(unquote(pattern)))
     if not (slash and names):
         raise EndpointError("kafka: no topic is named; the form is kafka://HOST:PORT/TOPIC")
+    return KafkaEndpoint(servers, parse_topics(names))
+
+
+def parse_topics(names: str) -> tuple[str, ...]:
+    """Return names of topics, which stand in a text with commas between them.
+
+    Raises
+    ------
+    EndpointError
+        If one cannot be a name, or stands there twice.
+
+    Examples
+    --------
+    >>> from streams.endpoints import parse_topics
+    >>> parse_topics("rain,snow")
+    ('rain', 'snow')
+    """
     topics = tuple(names.split(","))
     for topic in topics:
         if not _TOPIC.fullmatch(topic) or topic in (".", ".."):
             raise EndpointError(f"kafka: {topic!r} cannot be a topic's name: up to 249 of letters, digits, '.', '_' and '-'")
         if topics.count(topic) > 1:
             raise EndpointError(f"kafka: topic {topic!r} is named twice")
-    return KafkaEndpoint(servers, topics)
+    return topics
 
 
 def _server(text: str) -> str:

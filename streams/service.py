@@ -186,6 +186,21 @@ def _check(settings: ServiceSettings) -> None:
         raise EndpointError("with Kafka a folder for checkpoints is needed (--checkpoint): it names the run")
     if settings.folder is not None and isinstance(source, StandardEndpoint):
         raise EndpointError("standard input cannot be read again, so that checkpoints of it would be of no use")
+    _refuse_what_would_be_ignored(settings)
+
+
+def _refuse_what_would_be_ignored(settings: ServiceSettings) -> None:
+    if not isinstance(settings.source, KafkaEndpoint):
+        given = {"--start": settings.start != "earliest", "--group": settings.group is not None}
+        for option, is_given in {**given, "--group-offsets": settings.from_group}.items():
+            if is_given:
+                raise EndpointError(f"{option} goes with a source in Kafka; other sources are read from their beginning")
+    if settings.group == "":
+        raise EndpointError("--group needs a name")
+    if settings.from_group and settings.group is None:
+        raise EndpointError("--group-offsets goes with the --group whose offsets are meant")
+    if settings.follow and not isinstance(settings.source, FileEndpoint):
+        raise EndpointError("--follow goes with a source file; Kafka and standard input are waited for in any case")
 
 
 def _made_with(settings: ServiceSettings) -> dict[str, Any]:

@@ -10,8 +10,10 @@ import weakref
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from benchmarks.live import events
+from streams.cli import main
 from streams.service import start_left_alone
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -159,6 +161,40 @@ def test_wrong_options_are_told_in_one_line(arguments, told, tmp_path):
     assert done.returncode == 2
     assert told in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+FILES = ["--source", "file:none.jsonl", "--sink", "-"]
+KAFKA = ["--source", "kafka://127.0.0.1:1/a", "--sink", "-", "--patience", "0.1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([*FILES, "--start", "latest"], "--start goes with a source in Kafka"),
+        ([*FILES, "--group", "g"], "--group goes with a source in Kafka"),
+        (["--source", "-", "--sink", "-", "--group-offsets"], "--group-offsets goes with a source in Kafka"),
+        ([*KAFKA, "--group-offsets"], "--group-offsets goes with the --group"),
+        ([*KAFKA, "--group", ""], "--group needs a name"),
+        ([*KAFKA, "--follow"], "--follow goes with a source file"),
+        ([*KAFKA, "--labels", ""], "'--labels': kafka: '' cannot be a topic's name"),
+        ([*KAFKA, "--labels", "a,,b"], "'--labels': kafka: '' cannot be a topic's name"),
+        ([*KAFKA, "--metrics-port", "0", "--metrics-host", ""], "--metrics-host '', --metrics-port 0: "),
+        ([*KAFKA, "--metrics-port", "0", "--metrics-host", "a" * 70], "--metrics-host 'aaa"),
+    ],
+)
+def test_options_that_would_be_ignored_or_fail_later_are_refused(arguments, told, tmp_path):
+    folder = ["--checkpoint", str(tmp_path)] if arguments[:6] == KAFKA else []
+    answer = CliRunner().invoke(main, ["run", *arguments, *folder])
+    assert answer.exit_code == 2
+    assert told in answer.stderr
+    assert answer.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("options", ['"depth=3"', '["max_depth=3", "depth=3"]'])
+def test_settings_of_the_model_come_from_a_file_by_the_name_of_their_option(options, tmp_path):
+    (tmp_path / "run.toml").write_text(f'[run]\nmodel = "mlhat"\nmodel-option = {options}\n')
+    answer = CliRunner().invoke(main, ["run", *FILES, "--config", str(tmp_path / "run.toml")])
+    assert "mlhat has no setting 'depth'" in answer.stderr
 
 
 def test_options_and_model_come_from_a_file_of_settings(stream, tmp_path):

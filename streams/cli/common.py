@@ -149,16 +149,25 @@ def read_config(context: click.Context, parameter: click.Parameter, path: Path |
 
     if path is None:
         return Config()
-    names = [str(option.name) for option in context.command.params if option is not parameter]
+    options = {_own_name(option): option for option in context.command.params if option is not parameter}
     try:
-        config = load_config(path, names)
+        config = load_config(path, options)
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
-    defaults = {**(context.default_map or {}), **config.run}
-    if config.model is not None and "model" in names:
+    defaults = dict(context.default_map or {})
+    for name, value in config.run.items():
+        # Of an option that can be given several times, a single value is a list of one.
+        is_one_of_many = options[name].multiple and not isinstance(value, list)
+        defaults[str(options[name].name)] = [value] if is_one_of_many else value
+    if config.model is not None and "model" in options:
         defaults.setdefault("model", config.model)
     context.default_map = defaults
     return config
+
+
+def _own_name(option: click.Parameter) -> str:
+    """Return what an option is called on the command line, with ``_`` for ``-``."""
+    return max(option.opts, key=len).removeprefix("--").replace("-", "_")
 
 
 def of_system(error: OSError) -> click.ClickException:

@@ -13,6 +13,7 @@ from streams.cli.common import AT_LEAST_0, AT_LEAST_1, Seconds, model_options, o
 if TYPE_CHECKING:
     from streams.config import Config
     from streams.live import Log, Pace
+    from streams.monitor import Monitor
     from streams.service import ServiceSettings
 
 __all__ = ["command"]
@@ -40,6 +41,15 @@ def _seconds(context: click.Context, parameter: click.Parameter, text: str) -> f
     return float(match[1]) * _SECONDS[match[2]]
 
 
+def _topics(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
+    from streams.endpoints import EndpointError, parse_topics
+
+    try:
+        return () if text is None else parse_topics(text)
+    except EndpointError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 def _start(context: click.Context, parameter: click.Parameter, text: str) -> str | float:
     """Return "earliest", "latest" or seconds since 1970."""
     from datetime import UTC, datetime
@@ -60,7 +70,12 @@ def _start(context: click.Context, parameter: click.Parameter, text: str) -> str
 @click.option(
     "--source", metavar="WHERE", required=True, help="kafka://HOST:PORT/TOPIC[,TOPIC] (or /?pattern=REGEX), file:PATH or -."
 )
-@click.option("--labels", metavar="TOPIC[,TOPIC]", help="More topics of the source's servers, with labels that come late.")
+@click.option(
+    "--labels",
+    metavar="TOPIC[,TOPIC]",
+    callback=_topics,
+    help="More topics of the source's servers, with labels that come late.",
+)
 @click.option("--sink", metavar="WHERE", required=True, help="Where predictions go: kafka://HOST:PORT/TOPIC, file:PATH or -.")
 @click.option("--dead-letter", metavar="WHERE", help="Where malformed messages are reported, beside the sink.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run's checkpoints.")
@@ -162,12 +177,12 @@ def _settings(given: dict[str, Any], config: "Config") -> "ServiceSettings":
     from streams.endpoints import parse_endpoint
     from streams.service import ServiceSettings
 
-    dead, labels = given["dead_letter"], given["labels"]
+    dead = given["dead_letter"]
     return ServiceSettings(
         source=parse_endpoint(given["source"]),
         sink=parse_endpoint(given["sink"]),
         dead_letters=None if dead is None else parse_endpoint(dead),
-        labels=() if labels is None else tuple(labels.split(",")),
+        labels=given["labels"],
         folder=given["checkpoint"],
         keep=given["keep"],
         start=given["start"],
@@ -202,9 +217,18 @@ def _pace(given: dict[str, Any]) -> "Pace":
     )
 
 
+def _monitor(port: int, host: str) -> "Monitor":
+    from streams.monitor import Monitor
+
+    try:
+        return Monitor(port, host)
+    except (OSError, UnicodeError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise click.ClickException(f"--metrics-host {host!r}, --metrics-port {port}: {reason}") from None
+
+
 def _run(given: dict[str, Any], config: "Config") -> None:
     from streams.logs import Foreign, Paced, make_logger
-    from streams.monitor import Monitor
     from streams.service import Reporter, StopSignals, live_run, start_left_alone
     from streams.status import Status
 
@@ -229,7 +253,7 @@ def _run(given: dict[str, Any], config: "Config") -> None:
         stack.enter_context(Foreign(make_logger(given["log_format"], given["log_level"]), "kafka", logging.ERROR))
         publish = [tell]
         if given["metrics_port"] is not None:
-            monitor = Monitor(given["metrics_port"], given["metrics_host"])
+            monitor = _monitor(given["metrics_port"], given["metrics_host"])
             stack.callback(monitor.close)
             log.info("serving", host=given["metrics_host"], port=monitor.port)
             publish.append(monitor.publish)
