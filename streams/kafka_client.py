@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
@@ -15,16 +16,20 @@ from kafka.errors import (
     CorruptRecordError,
     KafkaConfigurationError,
     KafkaError,
+    LeaderNotAvailableError,
     LogTruncationError,
     OffsetOutOfRangeError,
     SaslAuthenticationFailedError,
     TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
 )
 from kafka.net.compat import KafkaNetClient
 from kafka.structs import OffsetAndMetadata
 
 from streams.config import ConfigError
 from streams.kafka_settings import check_settings
+from streams.kafka_topics import Found
 from streams.message import Fenced, Message, Unreachable
 
 __all__ = [
@@ -34,14 +39,18 @@ __all__ = [
     "Clients",
     "CorruptRecordError",
     "KafkaError",
+    "LeaderNotAvailableError",
     "LogTruncationError",
     "OffsetAndMetadata",
     "OffsetOutOfRangeError",
     "OffsetSpec",
     "TopicPartition",
+    "UnknownTopicOrPartitionError",
     "close_producer",
+    "found_topics",
     "message_of",
     "prepared",
+    "topic_id",
     "translated",
 ]
 
@@ -181,6 +190,37 @@ def prepared(admin: Any, topics: Sequence[str], partitions: int) -> dict[str, in
     except (KafkaError, KeyError, TypeError, ValueError):
         pass  # who may write need not be allowed to read settings
     return {topic: limit - RECORD_OVERHEAD for topic, limit in limits.items()}
+
+
+def found_topics(admin: Any, topics: Sequence[str] | None, wanted: Callable[[str], bool]) -> Found:
+    """Return what Kafka tells of these topics, None for all, as far as they are wanted and not its own."""
+    found = Found([], {}, [], [])
+    for topic in admin.describe_topics(None if topics is None else list(topics)):
+        name, error = topic["name"], for_code(topic["error_code"])
+        if error is UnknownTopicOrPartitionError or not wanted(name) or (topics is None and topic["is_internal"]):
+            continue
+        if topic["error_code"] == 0:
+            found.ids[name] = _id_text(topic.get("topic_id"))
+        elif error.retriable:
+            found.ids[name] = ""
+            found.unsettled.append(name)
+        for partition in topic["partitions"] if topic["error_code"] == 0 else ():
+            place = name, int(partition["partition_index"])
+            if partition["error_code"] == 0:
+                found.places.append(place)
+            elif for_code(partition["error_code"]).retriable:
+                found.leaderless.append(place)
+    return found
+
+
+def topic_id(consumer: Any, topic: str) -> str:
+    """Return the id of the topic that a consumer reads under a name; "" if it does not know it."""
+    cluster = getattr(consumer, "_cluster", None)
+    return "" if cluster is None else _id_text(cluster.topic_id(topic))
+
+
+def _id_text(found: Any) -> str:
+    return "" if found is None or str(found) == str(UUID(int=0)) else str(found)
 
 
 def message_of(record: Any) -> Message:

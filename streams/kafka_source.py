@@ -3,27 +3,42 @@
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from streams.kafka_client import (
     Call,
     Clients,
     CorruptRecordError,
     KafkaError,
+    LeaderNotAvailableError,
     LogTruncationError,
     OffsetOutOfRangeError,
     OffsetSpec,
     TopicPartition,
+    UnknownTopicOrPartitionError,
+    found_topics,
     message_of,
+    topic_id,
     translated,
 )
+from streams.kafka_topics import Found, TopicIds
 from streams.message import Gone, Message, Partition, Positions, Unreachable
 
 __all__ = ["KafkaSource"]
 
 _T = TypeVar("_T")
 _PARTITION_BYTES = 1 << 20
+_MOMENT = 5.0  # seconds for which a topic that has a name may be unknown: to a broker that has just come back none is known
 _END_OF_TIME = 1e15  # seconds since 1970, beyond which Kafka has no number
+
+
+class _Survey(NamedTuple):
+    """Where to begin in partitions that are new, where all of them end, and of which topics they are."""
+
+    fresh: Positions
+    ends: Positions
+    ids: dict[str, str]
 
 
 class KafkaSource:
@@ -41,6 +56,8 @@ class KafkaSource:
         Names of topics; all of them have to exist.
     pattern
         A regular expression that whole topic names match; instead of `topics`. No topic has to match yet.
+    exclude
+        Topics that are not read though they match: those that the reader writes to.
     start
         Where to begin in the partitions that are there now: "earliest", "latest" (what has not been committed yet), or
         seconds since 1970, for the first message that is not older.
@@ -56,6 +73,9 @@ class KafkaSource:
         About the most that a broker sends in one answer; a larger message comes through all the same.
     refresh
         Seconds between looks for new partitions.
+    ids_path
+        A file where the ids of topics that were read from are kept beside the positions, so that one that was deleted and made
+        anew is told from the one that was read; None: they are kept as long as this object.
     patience
         Seconds without any answer after which `poll` and `span` raise `Unreachable`; 0 = wait for ever.
     on_lost
@@ -98,6 +118,8 @@ class KafkaSource:
         refresh: float = 30.0,
         patience: float = 600.0,
         on_lost: Callable[[Partition, int, int], None] | None = None,
+        exclude: Collection[str] = (),
+        ids_path: Path | None = None,
     ) -> None:
         if isinstance(topics, str) or bool(topics) == bool(pattern):
             raise ValueError("a Kafka source needs either a list of topics or a pattern")
@@ -108,6 +130,7 @@ class KafkaSource:
         self._clients = Clients(servers, settings)
         self._topics = tuple(dict.fromkeys(topics))
         self._pattern = re.compile(pattern) if pattern else None
+        self._exclude, self._ids = frozenset(exclude), TopicIds(ids_path)
         self._start, self._group = start, group if from_group else None
         self._max_messages, self._max_bytes = max_messages, max_bytes
         self._refresh = min(refresh, patience / 3) if patience else refresh
@@ -117,14 +140,16 @@ class KafkaSource:
         self._positions: Positions = {}
         self._kept: Positions = {}
         self._ends: Positions = {}
-        self._started = False
-        self._survey: Call[tuple[Positions, Positions]] | None = None
+        self._current_ids: dict[str, str] = {}
+        self._absent: set[str] = set()
+        self._started = self._closed = False
+        self._survey: Call[_Survey] | None = None
         self._replay: Any = None
         self._replay_at: tuple[Partition, int] | None = None
         self._admin = self._clients.admin()
         try:
             self._consumer = self._connect()
-            self._adopt(*self._first_survey())
+            self._adopt(self._first_survey())
         except BaseException:
             self.close()
             raise
@@ -136,7 +161,8 @@ class KafkaSource:
         Raises
         ------
         Gone
-            If a log ends before the next message: it was cut off or made anew, and what was read is not what it holds.
+            If a log ends before the next message, or its topic has another id: it was cut off or made anew, and what was read
+            is not what it holds.
         Unreachable
             If Kafka has not answered for `patience` seconds.
         """
@@ -146,10 +172,12 @@ class KafkaSource:
         messages: list[Message] = []
         for partition, records in self._fetch(self._consumer, timeout).items():
             place: Partition = (partition.topic, partition.partition)
+            self._ids.check({partition.topic: topic_id(self._consumer, partition.topic)})
             messages.extend(message_of(record) for record in records)
             self._positions[place] = records[-1].offset + 1
         self._asked = time.monotonic()
         if messages:
+            self._note_ids({message.topic for message in messages})
             self._heard = self._asked
         elif self._patience and self.silence > self._patience:
             raise Unreachable(f"no answer from Kafka for {self._patience:g} s")
@@ -165,7 +193,13 @@ class KafkaSource:
 
         Before the first `poll`, partitions that are not named are read from their beginning: they appeared after the positions
         were noted.
+
+        Raises
+        ------
+        Gone
+            If one of the topics is not the one that was read from.
         """
+        self._ids.check(self._current_ids)
         fresh = [place for place in self._positions if place not in positions]
         if fresh and not self._started:
             self._move(self._wait(lambda: self._offsets(fresh, "earliest")))
@@ -174,6 +208,7 @@ class KafkaSource:
                 self._move({place: offset})
             else:
                 self._kept[place] = offset
+        self._note_ids({topic for (topic, _), offset in positions.items() if offset > 0})
 
     def span(self, partition: Partition, first: int, stop: int) -> Iterator[list[Message]]:
         """Yield messages once more; see `LiveSource`."""
@@ -190,14 +225,16 @@ class KafkaSource:
                 found = self._poll_client(self._replay, 0.5, min(self._max_messages, stop - next_offset))
             except (OffsetOutOfRangeError, LogTruncationError):
                 raise Gone(f"offsets {next_offset} to {stop - 1} of {_name(partition)} are not all there any more") from None
+            self._ids.check({partition[0]: topic_id(self._replay, partition[0])})
             records = [record for record in found.get(place, ()) if record.offset < stop]
             if records:
                 heard = time.monotonic()
                 yield [message_of(record) for record in records]
                 next_offset = records[-1].offset + 1
-            if len(records) < len(found.get(place, ())) or self._replay.position(place, timeout_ms=0) > stop:
+            reached = self._reached(self._replay, partition)
+            if len(records) < len(found.get(place, ())) or reached > stop:
                 return
-            if self._replay.position(place, timeout_ms=0) == stop:
+            if reached == stop:
                 break
             if not records:
                 self._check_end(place, partition, stop)
@@ -206,13 +243,20 @@ class KafkaSource:
         self._replay_at = (partition, stop)
 
     def lag(self) -> Positions:
-        """Return how many offsets lie between position and end; some of them may hold no message."""
+        """Return how many offsets lie between position and end; some of them may hold no message.
+
+        Raises
+        ------
+        Gone
+            As `poll`.
+        """
         lags: Positions = {}
         for place, offset in self._positions.items():
-            partition = TopicPartition(*place)
-            reached = self._consumer.position(partition, timeout_ms=0)
-            end = max(self._consumer.highwater(partition) or 0, self._ends.get(place, 0))
-            lags[place] = max(0, end - max(offset, reached or 0))
+            reached, end = 0, self._ends.get(place, 0)
+            if not self._closed:
+                reached = self._reached(self._consumer, place)
+                end = max(self._consumer.highwater(TopicPartition(*place)) or 0, end)
+            lags[place] = max(0, end - max(offset, reached))
         return lags
 
     @property
@@ -227,6 +271,7 @@ class KafkaSource:
 
     def close(self) -> None:
         """Close the connections; safe to call twice."""
+        self._closed = True
         for client in (getattr(self, "_consumer", None), self._replay, self._admin):
             if client is not None:
                 client.close()
@@ -252,9 +297,15 @@ class KafkaSource:
                 self._go_on_behind_the_deleted((partition.topic, partition.partition))
             return {}
         except LogTruncationError as error:
-            cut = ", ".join(_name((partition.topic, partition.partition)) for partition in error.divergent_offsets)
-            raise Gone(f"what was read of {cut} is not all there any more: its end was cut off") from None
+            raise _cut_off(error) from None
         return found
+
+    def _reached(self, consumer: Any, place: Partition) -> int:
+        """Return the offset up to which the client has looked; it is there too that it tells of a log that was cut off."""
+        try:
+            return consumer.position(TopicPartition(*place), timeout_ms=0) or 0
+        except LogTruncationError as error:
+            raise _cut_off(error) from None
 
     def _poll_client(self, consumer: Any, timeout: float, count: int) -> dict[Any, list[Any]]:
         try:
@@ -296,41 +347,66 @@ class KafkaSource:
         if self._survey is not None and self._survey.done:
             survey, self._survey, self._surveyed = self._survey, None, now
             try:
-                self._adopt(*survey.result(1.0))
-                self._heard = now
+                found = survey.result(1.0)
             except (ConnectionError, LookupError):
-                pass
+                return
+            self._heard = now
+            self._ids.check(found.ids)
+            self._leave(found.ids)
+            self._adopt(found)
         elif self._survey is None and now - self._surveyed > self._refresh:
-            self._survey = Call(lambda: self._offsets_of_new(set(self._positions)))
+            self._survey = Call(lambda: self._look(set(self._positions)))
 
-    def _first_survey(self) -> tuple[Positions, Positions]:
-        places = self._wait(self._places)
-        if missing := set(self._topics) - {topic for topic, _ in places}:
-            raise LookupError(f"no such topic: {', '.join(sorted(missing))}")
-        found = self._wait(lambda: self._offsets(places, self._start))
+    def _first_survey(self) -> _Survey:
+        deadline = time.monotonic() + _MOMENT
+        found = self._wait(lambda: self._settled(deadline))
+        fresh = self._wait(lambda: self._offsets(found.places, self._start))
         if self._group is not None:
             group = self._group
             committed = self._wait(lambda: self._admin.list_group_offsets([group])[group])
             at = {(partition.topic, partition.partition): mark.offset for partition, mark in committed.items()}
-            found |= {place: at[place] for place in found if at.get(place, -1) >= 0}
-        return found, {}
+            fresh |= {place: at[place] for place in fresh if at.get(place, -1) >= 0}
+        return _Survey(fresh, {}, found.ids)
 
-    def _places(self) -> list[Partition]:
-        topics = self._admin.describe_topics(None if self._pattern else list(self._topics))
-        return [
-            (topic["name"], partition["partition_index"])
-            for topic in topics
-            if topic["error_code"] == 0 and (self._pattern is None or self._matches(topic))
-            for partition in topic["partitions"]
-            if partition["error_code"] == 0
-        ]
+    def _settled(self, deadline: float) -> Found:
+        """Return what there is at the start; raise what passes with another try where that has to be waited for.
 
-    def _matches(self, topic: Mapping[str, Any]) -> bool:
-        return self._pattern is not None and not topic["is_internal"] and self._pattern.fullmatch(topic["name"]) is not None
+        A partition that appears later is read from its beginning, so one that begins elsewhere must not be missed.
+        """
+        found = self._found()
+        if found.unsettled:
+            raise LeaderNotAvailableError(f"topic {found.unsettled[0]} cannot be described for now")
+        if missing := sorted(set(self._topics) - set(found.ids)):
+            if time.monotonic() < deadline:
+                raise UnknownTopicOrPartitionError(missing[0])
+            raise LookupError(f"no such topic: {', '.join(missing)}")
+        begins_elsewhere = not self._ids and (self._start != "earliest" or self._group is not None)
+        if found.leaderless and begins_elsewhere:
+            raise LeaderNotAvailableError(f"{_name(found.leaderless[0])} has no leader for now")
+        return found
 
-    def _offsets_of_new(self, known: set[Partition]) -> tuple[Positions, Positions]:
-        places = self._places()
-        return self._offsets([place for place in places if place not in known], "earliest"), self._offsets(places, "latest")
+    def _found(self) -> Found:
+        return found_topics(self._admin, None if self._pattern else self._topics, self._matches)
+
+    def _matches(self, topic: str) -> bool:
+        return self._pattern is None or (self._pattern.fullmatch(topic) is not None and topic not in self._exclude)
+
+    def _look(self, known: set[Partition]) -> _Survey:
+        found = self._found()
+        fresh = self._offsets([place for place in found.places if place not in known], "earliest")
+        return _Survey(fresh, self._offsets(found.places, "latest"), found.ids)
+
+    def _leave(self, ids: Mapping[str, str]) -> None:
+        """Ask no more for topics that are not there, twice in a row; their positions are kept for when they appear again."""
+        absent = {topic for topic, _ in self._positions if topic not in ids}
+        if gone := [place for place in self._positions if place[0] in absent & self._absent]:
+            self._kept |= {place: self._positions.pop(place) for place in gone}
+            # A client that has once been told of a topic asks for it for ever.
+            consumer, self._consumer = self._consumer, self._connect()
+            consumer.close()
+            self._assign(self._positions)
+            self._move(self._positions)
+        self._absent = absent
 
     def _offsets(self, places: Sequence[Partition], at: Literal["earliest", "latest"] | float) -> Positions:
         if not places:
@@ -342,19 +418,33 @@ class KafkaSource:
             offsets |= self._offsets(none_since, "latest")
         return offsets
 
-    def _adopt(self, offsets: Positions, ends: Positions) -> None:
-        """Read these partitions too, from these offsets or from what was kept for them."""
-        self._ends |= ends
-        fresh = {place: self._kept.pop(place, offset) for place, offset in offsets.items() if place not in self._positions}
+    def _adopt(self, survey: _Survey) -> None:
+        """Read partitions that are new too, from these offsets or from what was kept for them."""
+        self._ends |= survey.ends
+        self._current_ids = survey.ids
+        fresh = {place: self._kept.pop(place, at) for place, at in survey.fresh.items() if place not in self._positions}
         if fresh:
-            self._consumer.assign([TopicPartition(*place) for place in [*self._positions, *fresh]])
+            self._assign([*self._positions, *fresh])
             self._move(fresh)
 
+    def _assign(self, places: Collection[Partition]) -> None:
+        self._consumer.assign([TopicPartition(*place) for place in places])
+
+    def _note_ids(self, topics: Collection[str]) -> None:
+        if self._ids.lacks(topics):
+            ids = {topic: topic_id(self._consumer, topic) or self._current_ids.get(topic, "") for topic in topics}
+            self._ids.note(ids)
+
     def _move(self, offsets: Positions) -> None:
-        for place, offset in offsets.items():
+        for place, offset in list(offsets.items()):
             self._consumer.seek(TopicPartition(*place), offset)
             self._positions[place] = offset
 
 
 def _name(partition: Partition) -> str:
     return f"partition {partition[1]} of {partition[0]}"
+
+
+def _cut_off(error: Any) -> Gone:
+    cut = ", ".join(_name((partition.topic, partition.partition)) for partition in error.divergent_offsets)
+    return Gone(f"what was read of {cut} is not all there any more: its end was cut off")

@@ -170,8 +170,20 @@ def live_run(settings: ServiceSettings, log: Log, on_turn: Callable[[LiveRun], o
     )
 
 
+def _own_topics(settings: ServiceSettings) -> list[str]:
+    """Return the topics of the source's cluster that the run writes to."""
+    source = settings.source
+    ends = [end for end in (settings.sink, settings.dead_letters) if isinstance(end, KafkaEndpoint)]
+    servers = set(source.servers) if isinstance(source, KafkaEndpoint) else set()
+    return [topic for end in ends if servers & set(end.servers) for topic in end.topics]
+
+
 def _check(settings: ServiceSettings) -> None:
     source, sink, dead = settings.source, settings.sink, settings.dead_letters
+    read = (*source.topics, *settings.labels) if isinstance(source, KafkaEndpoint) else ()
+    for topic in _own_topics(settings):
+        if topic in read:
+            raise EndpointError(f"topic {topic!r} is read from and written to: each message would bring another one")
     if isinstance(sink, KafkaEndpoint):
         sink.topic  # noqa: B018 - raises unless it is exactly one
     if isinstance(sink, KafkaEndpoint) and dead is not None and not isinstance(dead, KafkaEndpoint):
@@ -239,6 +251,8 @@ def _open_source(settings: ServiceSettings, run: str, log: Log) -> LiveSource:
         on_lost=lambda partition, first, stop: log.error(
             "messages_lost", topic=partition[0], partition=partition[1], first=first, stop=stop
         ),
+        exclude=_own_topics(settings),
+        ids_path=None if settings.folder is None else settings.folder / "topics.json",
     )
 
 

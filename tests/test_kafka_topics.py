@@ -1,0 +1,250 @@
+"""Topics that are deleted, made anew or without a leader under a reader, against a real broker."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.endpoints import EndpointError, parse_endpoint
+from streams.errors import SourceError
+from streams.kafka import KafkaEventSink, KafkaSource
+from streams.kafka_client import Clients
+from streams.live import LiveRun, Pace
+from streams.logs import make_logger
+from streams.message import Gone, Message
+from streams.service import ServiceSettings, live_run
+
+kafka_client = pytest.importorskip("kafka")
+
+_LEADER_NOT_AVAILABLE, _UNKNOWN_TOPIC = 5, 3
+
+
+@pytest.fixture
+def topic() -> str:
+    """Name of a topic that no other test uses."""
+    return f"u{time.time_ns()}"
+
+
+@pytest.fixture
+def admin(kafka: str) -> Iterator[Any]:
+    client = kafka_client.KafkaAdminClient(bootstrap_servers=kafka)
+    yield client
+    client.close()
+
+
+def fill(address: str, topic: str, count: int, partitions: int = 1, first: int = 0) -> None:
+    sink = KafkaEventSink(address, topic, partitions)
+    for n in range(first, first + count):
+        sink.write({"id": f"{n}", "x": {"n": n}, "y": ["rain"]}, key=str(n).encode())
+    sink.close()
+
+
+def read(source: KafkaSource, count: int, patience: float = 20.0) -> list[Message]:
+    messages: list[Message] = []
+    end = time.monotonic() + patience
+    while len(messages) < count and time.monotonic() < end:
+        messages += source.poll(0.2)
+    return messages
+
+
+def until(condition: Callable[[], bool], patience: float = 20.0) -> None:
+    end = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.05)
+
+
+def delete(admin: Any, topic: str) -> None:
+    admin.delete_topics([topic])
+    until(lambda: topic not in admin.list_topics())
+
+
+def make_anew(address: str, admin: Any, topic: str, count: int) -> None:
+    delete(admin, topic)
+    fill(address, topic, count, first=1000)
+
+
+def run_of(kafka: str, topic: str, folder: Path, **more: Any) -> LiveRun:
+    sink = parse_endpoint(f"file:{folder}/answers")
+    pace = Pace(idle_exit=1.0, patience=20.0)
+    settings = {"source": parse_endpoint(f"kafka://{kafka}/{topic}"), "sink": sink, "folder": folder / "run", "model": "mlhat"}
+    return live_run(ServiceSettings(**{**settings, "pace": pace, **more}), make_logger("text", "error"), lambda run: None)
+
+
+def test_a_run_does_not_go_on_in_a_topic_that_was_made_anew(kafka: str, topic: str, admin: Any, tmp_path: Path) -> None:
+    fill(kafka, topic, 5)
+    run_of(kafka, topic, tmp_path).run(lambda: False)
+    run_of(kafka, topic, tmp_path).run(lambda: False)
+    make_anew(kafka, admin, topic, 9)
+    with pytest.raises(Gone, match=f"topic {topic} was deleted and made anew"):
+        run_of(kafka, topic, tmp_path).run(lambda: False)
+    assert len((tmp_path / "answers").read_text().splitlines()) == 5
+
+
+def test_a_checkpoint_without_ids_of_topics_is_gone_on_with(kafka: str, topic: str, tmp_path: Path) -> None:
+    fill(kafka, topic, 5)
+    run_of(kafka, topic, tmp_path).run(lambda: False)
+    (tmp_path / "run" / "topics.json").unlink()
+    fill(kafka, topic, 5, first=5)
+    run = run_of(kafka, topic, tmp_path)
+    run.run(lambda: False)
+    assert run.answering.n_read == 10
+    assert list(json.loads((tmp_path / "run" / "topics.json").read_bytes())["topics"]) == [topic]
+    (tmp_path / "run" / "topics.json").write_text("{")
+    with pytest.raises(SourceError, match=r"topics\.json: damaged"):
+        run_of(kafka, topic, tmp_path).run(lambda: False)
+
+
+def test_a_topic_that_is_made_anew_under_the_reader_is_told(kafka: str, topic: str, admin: Any) -> None:
+    fill(kafka, topic, 5)
+    source = KafkaSource(kafka, [topic], refresh=0.2)
+    assert len(read(source, 5)) == 5
+    make_anew(kafka, admin, topic, 9)
+    with pytest.raises(Gone, match="made anew"):
+        read(source, 1000)
+    source.close()
+
+
+def test_nothing_is_replayed_from_a_topic_that_was_made_anew(kafka: str, topic: str, admin: Any) -> None:
+    fill(kafka, topic, 5)
+    source = KafkaSource(kafka, [topic])
+    assert len(read(source, 5)) == 5
+    make_anew(kafka, admin, topic, 9)
+    with pytest.raises(Gone, match="made anew"):
+        list(source.span((topic, 0), 0, 5))
+    source.close()
+
+
+def test_a_topic_of_which_nothing_was_read_may_be_made_anew(kafka: str, topic: str, admin: Any) -> None:
+    fill(kafka, topic, 0)
+    source = KafkaSource(kafka, [topic], refresh=0.2)
+    source.seek(source.positions)
+    assert source.poll(0.2) == []
+    make_anew(kafka, admin, topic, 3)
+    assert len(read(source, 3)) == 3
+    source.close()
+
+
+def test_a_topic_that_is_gone_is_asked_for_no_more_and_its_position_kept(
+    kafka: str, topic: str, admin: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(kafka, f"{topic}-a", 5)
+    fill(kafka, f"{topic}-b", 5)
+    source = KafkaSource(kafka, pattern=f"{topic}-.", refresh=0.2)
+    assert len(read(source, 10)) == 10
+    delete(admin, f"{topic}-b")
+    end = time.monotonic() + 20
+    while set(source.positions) != {(f"{topic}-a", 0)}:
+        assert time.monotonic() < end
+        assert source.poll(0.2) == []
+    assert set(source.lag()) == {(f"{topic}-a", 0)}
+    read(source, 1, patience=1.0)
+    caplog.clear()
+    fill(kafka, f"{topic}-a", 3, first=5)
+    assert len(read(source, 3)) == 3
+    read(source, 1, patience=2.0)
+    assert [record.getMessage() for record in caplog.records if f"{topic}-b" in record.getMessage()] == []
+    fill(kafka, f"{topic}-b", 9)
+    with pytest.raises(Gone, match=f"topic {topic}-b was deleted"):
+        read(source, 1)
+    source.close()
+
+
+@pytest.fixture
+def describing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int, list[Any]], object]], None]:
+    """Let a function change what the administrator of the next sources tells of topics; it takes how often that was."""
+    made = Clients.admin
+
+    def install(change: Callable[[int, list[Any]], object]) -> None:
+        def admin(clients: Clients) -> Any:
+            client, times = made(clients), iter(range(1_000_000))
+            described = client.describe_topics
+
+            def describe_topics(topics: Any) -> Any:
+                found = described(topics)
+                change(next(times), found)
+                return found
+
+            client.describe_topics = describe_topics
+            return client
+
+        monkeypatch.setattr(Clients, "admin", admin)
+
+    return install
+
+
+def test_a_partition_without_a_leader_for_a_moment_is_waited_for(kafka: str, topic: str, describing: Any) -> None:
+    fill(kafka, topic, 40, partitions=2)
+
+    def change(number: int, found: list[Any]) -> None:
+        if number < 3:
+            found[0]["partitions"][1]["error_code"] = _LEADER_NOT_AVAILABLE
+
+    describing(change)
+    source = KafkaSource(kafka, [topic], start="latest")
+    assert sum(source.positions.values()) == 40
+    assert set(source.positions) == {(topic, 0), (topic, 1)}
+    source.close()
+    from_earliest = KafkaSource(kafka, [topic], refresh=0.2)
+    assert set(from_earliest.positions) == {(topic, 0)}
+    assert len(read(from_earliest, 40)) == 40
+    from_earliest.close()
+
+
+@pytest.mark.parametrize("error", [_LEADER_NOT_AVAILABLE, _UNKNOWN_TOPIC])
+def test_a_topic_that_is_not_told_of_for_a_moment_is_waited_for(kafka: str, topic: str, describing: Any, error: int) -> None:
+    fill(kafka, topic, 4)
+
+    def change(number: int, found: list[Any]) -> None:
+        if number < 5:
+            found[0].update(error_code=error, partitions=[])
+
+    describing(change)
+    source = KafkaSource(kafka, [topic])
+    assert source.positions == {(topic, 0): 0}
+    source.close()
+
+
+def test_a_log_that_was_cut_off_is_told_by_whoever_notices_it(kafka: str, topic: str) -> None:
+    fill(kafka, topic, 5)
+    source = KafkaSource(kafka, [topic])
+    assert len(read(source, 5)) == 5
+    cut = kafka_client.errors.LogTruncationError({kafka_client.TopicPartition(topic, 0): None})
+    source._consumer._fetcher._cached_log_truncation = cut
+    with pytest.raises(Gone, match=f"partition 0 of {topic} is not all there"):
+        source.lag()
+    assert len([message for part in source.span((topic, 0), 0, 2) for message in part]) == 2
+    source._replay.position = lambda *place, **options: (_ for _ in ()).throw(cut)
+    with pytest.raises(Gone, match="not all there"):
+        list(source.span((topic, 0), 2, 5))
+    source.close()
+
+
+def test_the_lag_of_a_closed_source_is_the_one_it_had(kafka: str, topic: str) -> None:
+    fill(kafka, topic, 5)
+    source = KafkaSource(kafka, [topic])
+    source.close()
+    assert set(source.lag()) == {(topic, 0)}
+
+
+@pytest.mark.parametrize("end", ["sink", "dead_letters"])
+def test_a_topic_that_is_read_is_not_written_to(tmp_path: Path, end: str) -> None:
+    names = ("in", "out") if end == "sink" else ("out", "in")
+    sink, dead = (parse_endpoint(f"kafka://two:1,one:1/{name}") for name in names)
+    for source, labels in (("kafka://one:1/in,more", ()), ("kafka://one:1/more", ("in",))):
+        with pytest.raises(EndpointError, match="'in' is read from and written to"):
+            run_of("one:1", "in", tmp_path, source=parse_endpoint(source), labels=labels, sink=sink, dead_letters=dead)
+
+
+def test_a_pattern_leaves_out_what_the_run_itself_writes(kafka: str, topic: str, tmp_path: Path) -> None:
+    fill(kafka, f"{topic}-events", 5)
+    KafkaEventSink(kafka, f"{topic}-events").write({"x": "malformed"})
+    ends = {name: parse_endpoint(f"kafka://{kafka}/{topic}-{name}") for name in ("answers", "dead")}
+    source = parse_endpoint(f"kafka://{kafka}/?pattern={topic}-.*")
+    for _ in range(2):
+        run = run_of(kafka, topic, tmp_path, source=source, sink=ends["answers"], dead_letters=ends["dead"])
+        run.run(lambda: False)
+    assert {place[0] for place in run._positions} == {f"{topic}-events"}
