@@ -142,7 +142,7 @@ class KafkaSource:
         self._ends: Positions = {}
         self._current_ids: dict[str, str] = {}
         self._absent: set[str] = set()
-        self._started = self._closed = False
+        self._started = False
         self._survey: Call[_Survey] | None = None
         self._replay: Any = None
         self._replay_at: tuple[Partition, int] | None = None
@@ -252,10 +252,8 @@ class KafkaSource:
         """
         lags: Positions = {}
         for place, offset in self._positions.items():
-            reached, end = 0, self._ends.get(place, 0)
-            if not self._closed:
-                reached = self._reached(self._consumer, place)
-                end = max(self._consumer.highwater(TopicPartition(*place)) or 0, end)
+            reached = self._reached(self._consumer, place)
+            end = max(self._consumer.highwater(TopicPartition(*place)) or 0, self._ends.get(place, 0))
             lags[place] = max(0, end - max(offset, reached))
         return lags
 
@@ -271,7 +269,6 @@ class KafkaSource:
 
     def close(self) -> None:
         """Close the connections; safe to call twice."""
-        self._closed = True
         for client in (getattr(self, "_consumer", None), self._replay, self._admin):
             if client is not None:
                 client.close()

@@ -198,6 +198,10 @@ def _check(settings: ServiceSettings) -> None:
         raise EndpointError("with Kafka a folder for checkpoints is needed (--checkpoint): it names the run")
     if settings.folder is not None and isinstance(source, StandardEndpoint):
         raise EndpointError("standard input cannot be read again, so that checkpoints of it would be of no use")
+    if isinstance(source, FileEndpoint):
+        written = [end.path.resolve() for end in (sink, dead) if isinstance(end, FileEndpoint)]
+        if source.path.resolve() in written:
+            raise EndpointError(f"{source.path} is read from and written to: name another file")
     _refuse_what_would_be_ignored(settings)
 
 

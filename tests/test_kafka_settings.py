@@ -1,5 +1,6 @@
-"""What settings of the Kafka client are refused, before anything is connected to."""
+"""What settings of the Kafka client and its users are refused, most of them before anything is connected to."""
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from streams.config import ConfigError
 pytest.importorskip("kafka")
 
 from streams.kafka import KafkaEventSink, KafkaSink, KafkaSource
+from streams.message import Unreachable
 
 ROOT = Path(__file__).resolve().parents[1]
 NOWHERE = "127.0.0.1:1"
@@ -93,3 +95,56 @@ def test_a_run_with_such_a_setting_ends_with_one_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("ihomer: the Kafka setting 'security_protocol' must be one of PLAINTEXT, SSL")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["enable_auto_commit", "isolation_level", "acks", "group_id", "transactional_id", "retries"])
+def test_settings_that_break_a_promise_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        KafkaSource("127.0.0.1:1", ["t"], settings={name: "secret"})
+    with pytest.raises(ValueError, match="sasl_passwort") as unknown:
+        KafkaSink("127.0.0.1:1", "t", transactional_id="t", settings={"sasl_passwort": "secret"})
+    assert "secret" not in str(unknown.value)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_security_settings_reach_the_client(kafka: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    sasl = {
+        "security_protocol": "SASL_PLAINTEXT",
+        "sasl_mechanism": "PLAIN",
+        "sasl_plain_username": "user",
+        "sasl_plain_password": "secret-word",
+        "bootstrap_timeout_ms": 1000,
+    }
+    with pytest.raises((PermissionError, Unreachable)):
+        KafkaSource(kafka, ["t"], settings=sasl)
+    # In a process of its own, for the client leaves these sockets to whichever test comes later.
+    program = (
+        "from streams.kafka import KafkaSource; from streams.message import Unreachable\n"
+        f"try: KafkaSource({kafka!r}, ['t'], settings={{'security_protocol': 'SSL', 'bootstrap_timeout_ms': 1000}})\n"
+        "except (PermissionError, Unreachable): print('refused')\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60).stdout == "refused\n"
+    with pytest.raises(FileNotFoundError):
+        KafkaSource(kafka, ["t"], settings={"security_protocol": "SSL", "ssl_cafile": "no-such-file"})
+    assert "secret-word" not in caplog.text
+    gc.collect()
+
+
+def test_what_makes_no_sense_is_refused() -> None:
+    for options in (
+        {},
+        {"topics": "events"},
+        {"topics": ["a"], "pattern": "b"},
+        {"topics": ["a"], "start": "newest"},
+        {"topics": ["a"], "start": -0.001},
+        {"topics": ["a"], "start": float("nan")},
+        {"topics": ["a"], "from_group": True},
+    ):
+        with pytest.raises(ValueError, match=r"topics|start|group"):
+            KafkaSource("127.0.0.1:1", **options)
+
+
+def test_only_the_client_module_imports_the_client() -> None:
+    program = "import sys, streams.cli, streams.message; sys.exit('kafka' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0

@@ -170,6 +170,8 @@ KAFKA = ["--source", "kafka://127.0.0.1:1/a", "--sink", "-", "--patience", "0.1"
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
+        (["--source", "file:in", "--sink", "-", "--dead-letter", "file:./in"], "is read from and written to"),
+        (["--source", "file:in", "--sink", f"file:{ROOT}/in"], "is read from and written to"),
         ([*FILES, "--start", "latest"], "--start goes with a source in Kafka"),
         ([*FILES, "--group", "g"], "--group goes with a source in Kafka"),
         (["--source", "-", "--sink", "-", "--group-offsets"], "--group-offsets goes with a source in Kafka"),
