@@ -15,7 +15,9 @@ from streams.lines import LineSource, OnError
 
 __all__ = ["CsvSource", "Roles", "assign_roles"]
 
-_NOT_OBSERVED = frozenset({"", "nan", "NaN"})
+# What tools write for a value that is missing: R, pandas and SQL, and ARFF's question mark. NaN is read as a number.
+_MISSING = frozenset({"", "?", "NA", "N/A", "<NA>", "null", "NULL"})
+_NOT_OBSERVED = _MISSING | {"nan", "NaN"}
 _DELIMITERS = ",;\t|"
 # A quoted cell may hold line ends; one that is never closed must not swallow the file.
 _MOST_LINES = 1000
@@ -126,9 +128,9 @@ def _split_quoted(text: str, cell: re.Pattern[str]) -> list[str]:
 class CsvSource(LineSource):
     """Events of a CSV file whose first row names the columns; plain or gzipped.
 
-    A cell that is empty or NaN is missing, one that spells a number is a number, any other is a text. A label
-    applies where its cell is 1 (or true, yes, ...), does not where it is 0, and is not observed where it is
-    empty. Cells may be quoted with ``"``, and then hold delimiters, doubled quotes and line ends.
+    A cell that is empty or NaN, NA, N/A, <NA>, null, NULL or ? is missing, one that spells a number is a number, any
+    other is a text. A label applies where its cell is 1 (or true, yes, ...), does not where it is 0, and is not observed
+    where it is missing. Cells may be quoted with ``"``, and then hold delimiters, doubled quotes and line ends.
 
     Parameters
     ----------
@@ -137,7 +139,7 @@ class CsvSource(LineSource):
     labels, label_prefix, id_column, weight_column, ignore
         As in `assign_roles`.
     nominal
-        Columns whose numbers are names, so that they are kept as text.
+        Columns whose cells are names, so that numbers, NA and the like are kept as text there; an empty cell is missing.
     delimiter
         The character between cells; by default that of ``, ; tab |`` which the first row has most of.
     start, on_error, encoding
@@ -269,7 +271,7 @@ class CsvSource(LineSource):
             if math.isfinite(sum(numbers)) and "_" not in "".join(cells):
                 return numbers
         return [
-            None if not cell else cell if name in self._nominal else as_value(cell)
+            None if not cell else cell if name in self._nominal else None if cell in _MISSING else as_value(cell)
             for name, cell in zip(self.features, cells, strict=True)
         ]
 

@@ -15,7 +15,7 @@ from streams.tables import CsvSource
 
 any_example = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
-    [*"\"\\'é?", '""', "a\nb", "a\r\nb", "a,b", "a;b", "a\tb", "100%", " a ", "nan", "1e3", "1_000", "-7"]
+    [*"\"\\'é?", "NA", '""', "a\nb", "a\r\nb", "a,b", "a;b", "a\tb", "100%", " a ", "nan", "1e3", "1_000", "-7"]
 )
 
 
@@ -28,7 +28,7 @@ def read(tmp_path, text, **options):
 
 def meaning(text):
     """What a cell says, told apart by other means than the reader's."""
-    if not text:
+    if text in ("", "?", "NA", "N/A", "<NA>", "null", "NULL"):
         return None
     if any(mark in text for mark in "_()jJ"):
         return text
@@ -80,6 +80,9 @@ SKY = "cloud,wind,rain,snow\n"
         ("5,6,0,0", {"cloud": 5.0, "wind": 6.0}, set()),
         (",,1,1", {"cloud": None, "wind": None}, {"rain", "snow"}),
         ("NaN,nan,1,1", {"cloud": None, "wind": None}, {"rain", "snow"}),
+        ("NA,?,1,?", {"cloud": None, "wind": None}, {"rain": True, "snow": None}),
+        ("null,0.5,NA,1", {"cloud": None, "wind": 0.5}, {"rain": None, "snow": True}),
+        ("na,NAN,1,0", {"cloud": "na", "wind": None}, {"rain"}),
         ("1_0,1e3,true,No", {"cloud": "1_0", "wind": 1000.0}, {"rain"}),
         ("0.5,calm,,0", {"cloud": 0.5, "wind": "calm"}, {"rain": None, "snow": False}),
         ('"0.5","a ""b"", c",1,"0"', {"cloud": 0.5, "wind": 'a "b", c'}, {"rain"}),
@@ -199,12 +202,12 @@ def test_tables_that_cannot_be_read(tmp_path, text, options, message):
 
 
 def test_id_weight_and_names(tmp_path):
-    text = "key,,kind,w,l\na,0,007,2,1\n,1,8,0.5,0\nb,2,x,0,1\nc,2,,-1,1\nd,2,x,,1\n"
+    text = "key,,kind,w,l\na,0,007,2,1\n,1,NA,0.5,0\nb,2,x,0,1\nc,2,,-1,1\nd,2,x,,1\n"
     options = {"labels": -1, "id_column": "key", "weight_column": "w", "ignore": [""], "nominal": ["kind"]}
     errors = []
     one, two = read(tmp_path, text, **options, on_error=errors.append)
     assert one == Event({"kind": "007"}, frozenset("l"), "a", 2.0, 2)
-    assert two == Event({"kind": "8"}, frozenset(), None, 0.5, 3)
+    assert two == Event({"kind": "NA"}, frozenset(), None, 0.5, 3)
     assert [(error.line, error.code) for error in errors] == [(4, "weight"), (5, "weight"), (6, "weight")]
 
 
