@@ -1,6 +1,7 @@
 """Metrics and health over HTTP, asked by a real client."""
 
 import contextlib
+import gc
 import http.client
 import json
 import socket
@@ -36,9 +37,17 @@ def monitor():
     before = threading.active_count()
     made = Monitor(0, silent_after=30.0)
     yield made
+    port = made.port
     made.close()
     made.close()
     assert threading.active_count() == before
+    assert not open_sockets(port)
+
+
+def open_sockets(port):
+    """Return the sockets of this process at a port of its own that nobody has closed."""
+    found = [each for each in gc.get_objects() if type(each) is socket.socket and each.fileno() >= 0]
+    return [each for each in found if each.getsockname()[1] == port]
 
 
 def get(monitor, path, method="GET", **headers):
