@@ -135,6 +135,9 @@ class LiveRun:
     made_with
         What `new` was told, as JSON has it, of what stays as it is in a run that is continued: where the folder was made
         with something else, that is logged. None: nothing is noted and compared.
+    sink_first
+        Open the sink before an older process is ended, so that a sink that cannot be opened ends none: for sinks that keep
+        the older one from writing not when they are opened, but when they are asked what is committed.
 
     Attributes
     ----------
@@ -163,6 +166,7 @@ class LiveRun:
         log: Log,
         on_turn: Callable[["LiveRun"], object] = lambda run: None,
         made_with: Mapping[str, Any] | None = None,
+        sink_first: bool = False,
     ) -> None:
         self.folder = folder
         self.pace = pace
@@ -175,7 +179,7 @@ class LiveRun:
         self._open_source, self._open_sink, self._new = open_source, open_sink, new
         self._log = log
         self._on_turn = on_turn
-        self._made_with = made_with
+        self._made_with, self._sink_first = made_with, sink_first
         self._dead_letters = _DeadLetters(log)
         self.answering = self._new_answering()
         self._positions: Positions = {}
@@ -261,14 +265,16 @@ class LiveRun:
             self._refuse_transactions_of_others(self.sink)
             self.source = self._open_source()
         else:
-            # In this order: a source out of reach ends no older process; that one then writes nothing to the journal any more,
-            # and ends; what it was committing then is through or dropped when the sink says what it has.
+            # In this order: a source out of reach ends no older process; one that is ended writes nothing to the journal any
+            # more; what it was committing then is through or dropped when the sink says what it has.
             self.source = self._open_source()
+            if self._sink_first:
+                self.sink = self._opened_sink(folder.run, first)
             if first:
                 folder.take_over()
             else:
                 folder.check_owner()
-            self.sink = self._opened_sink(folder.run, first)
+            self.sink = self.sink or self._opened_sink(folder.run, first)
             self._recover(folder, self.source, self.sink.committed(), first)
         now = time.monotonic()
         self._last_message = now

@@ -167,6 +167,7 @@ def live_run(settings: ServiceSettings, log: Log, on_turn: Callable[[LiveRun], o
         log,
         on_turn,
         _made_with(settings),
+        sink_first=isinstance(settings.sink, KafkaEndpoint),
     )
 
 

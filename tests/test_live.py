@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ihomer import IHOMERClassifier, LabelPartition
 from streams.answering import Answering
 from streams.checkpoint import CheckpointFolder
-from streams.errors import SourceError
+from streams.errors import SinkError, SourceError
 from streams.late import LateStore
 from streams.live import LiveRun, Pace
 from streams.message import Fenced, Gone
@@ -209,6 +209,28 @@ def test_the_older_of_two_processes_is_fenced_and_overwrites_nothing(tmp_path, m
     with pytest.raises(Fenced, match="another process"):
         older.run(lambda: False)
     assert_as_undisturbed(newer, tmp_path, topic, ledger)
+
+
+def test_a_newer_process_whose_sink_cannot_be_opened_ends_no_older_one(tmp_path, monkeypatch_sleep):
+    topic, ledger = MemoryTopic(VALUES), Ledger()
+    older = live_run(tmp_path, topic, ledger, Fate(), seed=1)
+    refused = []
+
+    def no_sink(name):
+        refused.append(name)
+        raise SinkError("not for you")
+
+    def start_another(run):
+        if not refused and run.n_transactions:
+            ends = (lambda: MemoryLive(topic, 2, Fate())), no_sink
+            newer = LiveRun(CheckpointFolder(tmp_path), *ends, new_answering, PACE, run._log, sink_first=True)
+            with pytest.raises(SinkError, match="not for you"):
+                newer.run(lambda: False)
+
+    older._on_turn = start_another
+    older.run(lambda: False)
+    assert refused == [older.folder.run]
+    assert_as_undisturbed(older, tmp_path, topic, ledger)
 
 
 def test_an_older_process_that_waits_for_messages_is_told_too(tmp_path, monkeypatch_sleep, monkeypatch):

@@ -77,6 +77,10 @@ def test_the_older_of_two_runs_is_fenced(kafka, cluster, tmp_path):
     arguments = run_arguments(cluster, tmp_path, "--every", "200", "--keep", "10000")
     older = start(arguments)
     wait_until(older, "event=checkpoint messages=")
+    nowhere = ["--sink", "kafka://127.0.0.1:1/answers", "--dead-letter", "kafka://127.0.0.1:1/dead"]
+    code, _, told = finish(start([*arguments, *nowhere, "--patience", "1"]))
+    assert code == 2, told
+    assert older.poll() is None, "a newer run without a sink has ended it"
     newer = start([*arguments, "--idle-exit", "5"])
     code, _, told = finish(older)
     assert code == 3, told
