@@ -24,10 +24,10 @@ N_FEATURES = 6
 # Streams ---------------------------------------------------------------------------------------------------------------
 
 
-def random_stream(seed, n_labels, n_events, sets=6, unobserved=0.0, weights=(1.0,), growing=False, sure=2.0):
+def random_stream(seed, n_labels, n_events, sets=6, unobserved=0.0, weights=(1.0,), growing=False, sure=2.0, share=0.0):
     """Events (log-odds, rates, target, weight): labels of planted labelsets and noise, log-odds that know a part of it."""
     rng = random.Random(seed)
-    planted = [[rng.random() < min(0.4, 3.0 / n_labels) for _ in range(n_labels)] for _ in range(sets)]
+    planted = [[rng.random() < (share or min(0.4, 3.0 / n_labels)) for _ in range(n_labels)] for _ in range(sets)]
     events = []
     for at in range(n_events):
         n = min(n_labels, 2 + at * n_labels // max(n_events // 2, 1)) if growing else n_labels
@@ -155,6 +155,15 @@ def test_same_as_the_slow_twin(objective, kind):
 @pytest.mark.parametrize("objective", ["hamming", "subset", "macro_f1"])
 def test_same_as_the_slow_twin_with_more_labels_than_take_part(objective):
     assert compare(objective, random_stream(3, 100, 60, sets=20, sure=1.5)) <= 2
+    assert compare(objective, random_stream(5, 80, 40, sets=20, sure=1.5, share=0.95)) <= 2
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_labels_that_all_apply_are_all_answered(objective):
+    events = [([9.0] * 100, rates(100), [1] * 100, 1.0)] * 12
+    decoder = Decoder(objective, 8192)
+    run(decoder, events)
+    assert run(decoder, events[:1], learn=False)[1].all()
 
 
 @pytest.mark.parametrize("most", [10, 40, 64, 100, 128])

@@ -267,9 +267,13 @@ def answer_for_micro_f1(
 
 @inner
 def choose_answer(objective, n_exchanges, case, p, joint, sets, weighed, tallies, target, learn, members, answer):
-    """Write the answer of an objective to `answer`, bool[labels]. p : float64[labels], probabilities"""
+    """Write the answer of an objective to `answer`, bool[labels]. p : float64[labels], probabilities
+
+    A label that is not active, since too many are more probable, is answered if it is more probable than not.
+    """
     for label in range(p.size):
-        answer[label] = p[label] > 0.5 if objective == HAMMING else False
+        likely = case.place[label] < 0 and case.odds[label] > 0.0 and tallies.own[label, 0, SIZE] > 0.0
+        answer[label] = p[label] > 0.5 if objective == HAMMING else likely
     gain, trial, chosen = np.empty(MOST_ACTIVE), np.zeros(MOST_ACTIVE, np.uint8), np.zeros(MOST_ACTIVE, np.uint8)
     if objective == EXAMPLE_F1:
         best_expected_f1(joint.none, joint.sizes, case.n_active, joint.largest, gain, trial, chosen)

@@ -16,7 +16,7 @@ _NEGLIGIBLE = 1e-4  # probability of larger labelsets, beyond which sizes are no
 def active_labels(p, active, place):
     """Write the labels that may apply to `active`, int64[64], and their places there to `place`, int64[labels], else -1.
 
-    Return how many. Where more than 64 have p > 0.003, the bound is doubled until no more do.
+    Return how many. Where more than 64 have p > 0.003, the bound is raised until no more do.
     """
     least = _LEAST_P
     count = p.size
@@ -39,8 +39,7 @@ def active_labels(p, active, place):
 @inner
 def add_seen(share, live, n_live, ends, pool, posterior, place, n_active, joint, marginal):
     """Add `share` times the posterior of the seen labelsets to D and the labels' marginals; return the empty set's part,
-    and the
-    size of the largest of them.
+    and the size of the largest of them.
     """
     none, largest = 0.0, np.int64(1)
     for i in range(n_live):

@@ -336,6 +336,7 @@ class Event:
         self.p = [sigmoid(x) if label in decoder.thresholds.own else 0.0 for label, x in enumerate(q)]
         self.log_none = sum(math.log(1.0 - p) for p in self.p)
         self.active = self._active()
+        self.likely = frozenset(label for label, p in enumerate(self.p) if p > 0.5) - self.active
         self.posterior, self.covered = decoder.labelsets.weigh(q, self.u, self.active, self.log_none, alike)
         self.new, self.novelty_inputs = decoder.labelsets.novelty_of(self.posterior, self.covered)
         self.seen = {s: (1.0 - self.new) * p for s, p in self.posterior.items()}
@@ -396,6 +397,8 @@ class SlowDecoder:
         event.known = self.labelsets.sets
         event.answers = {}
         event.answer, event.lead = getattr(self, f"best_{self.objective}")(event)
+        if self.objective != "hamming":
+            event.answer |= event.likely
         return event
 
     def learn(self, event, target, weight, shrink=1.0):
