@@ -229,7 +229,7 @@ class LabelPartition(base.Base):
         """
         rows = label_rows(Y, _n_rows(Y))
         if names is not None:
-            rows = _renamed(rows, names)
+            rows = _renamed(rows, names, Y)
         weights = _checked_weights(w, _n_rows(Y))
         waiting: list[Indices] = []
         start, room = 0, self.rows_to_check
@@ -493,13 +493,15 @@ def _check_rows(indptr: Any, index: Any, weight: Any, cluster: Indices) -> None:
         raise ValueError(f"every weight must be from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}")
 
 
-def _renamed(rows: LabelRows | list[Any], names: Sequence[Hashable]) -> LabelRows:
-    """Give the columns of a matrix other names."""
+def _renamed(rows: LabelRows | list[Any], names: Sequence[Hashable], Y: Any) -> LabelRows:
+    """Give the columns of a matrix, which has been read as `rows`, other names."""
     if not isinstance(rows, LabelRows):
         raise ValueError("names are for the columns of a matrix, not for a list of label sets")
-    if len(names) != len(rows.table.names) or len(set(names)) != len(names):
-        raise ValueError(f"names must be {len(rows.table.names)} different names, one for each column")
-    return rows._replace(table=rows.table._replace(names=list(names)))
+    n_columns = Y.shape[1]
+    if len(names) != n_columns or len(set(names)) != n_columns:
+        raise ValueError(f"names must be {n_columns} different names, one for each column")
+    given = list(names) if rows.all_named else [names[column] for column in rows.table.names]  # type: ignore[call-overload]
+    return rows._replace(table=rows.table._replace(names=given))
 
 
 def _named_rows(rows: LabelRows | list[Any]) -> Iterator[Named]:

@@ -84,12 +84,14 @@ def column_names(frame: Any) -> list[Hashable]:
     return list(frame.columns) if found.implementation.is_pandas_like() else list(found.columns)
 
 
-def _from_csr(matrix: Any, names: list[Hashable]) -> Columns:
+def _from_sparse(matrix: Any) -> Columns:
+    """Return a sparse matrix; of its columns, which may be any number, those that have entries are named."""
     csr = sparse.csr_array(matrix, dtype=np.float64, copy=True)
     csr.check_format(full_check=True)
     csr.sum_duplicates()
     csr.eliminate_zeros()
-    return Columns(names, csr.indptr.astype(np.int64), csr.indices.astype(np.int32), csr.data)
+    names, column = np.unique(csr.indices, return_inverse=True)
+    return Columns(names.tolist(), csr.indptr.astype(np.int64), column.astype(np.int32), csr.data)
 
 
 def _from_dense(matrix: NDArray[Any], names: list[Hashable]) -> Columns:
@@ -105,11 +107,10 @@ def _numeric_columns(X: Any, what: str) -> Columns | None:
     if is_sparse or isinstance(X, np.ndarray):
         if X.ndim != 2 or X.dtype.kind not in "fiub":
             raise ValueError(f"{what} must be a two-dimensional matrix of numbers, not {X.ndim}-d of {X.dtype}")
-        names: list[Hashable] = list(range(X.shape[1]))
         if is_sparse:
-            return _from_csr(X, names)
+            return _from_sparse(X)
         values = np.ma.filled(X.astype(np.float64), np.nan)  # what is masked is missing, or not observed
-        return _from_dense(np.asarray(values), names)
+        return _from_dense(np.asarray(values), list(range(X.shape[1])))
     frame = dataframe.into_frame(X)
     if not all(dtype.is_numeric() or str(dtype) == "Boolean" for dtype in frame.schema.values()):
         return None
@@ -220,18 +221,25 @@ def named_in_row(labels: Any, row: int) -> tuple[list[Hashable], list[Hashable],
 class FoundLabels:
     """Answers to rows in turn, as entries of a matrix with named columns."""
 
-    def __init__(self, names: list[Hashable]) -> None:
+    def __init__(self, names: Sequence[Hashable]) -> None:
         self._names = names
-        self._column = {name: i for i, name in enumerate(names)}
+        self._column = {} if isinstance(names, range) else {name: i for i, name in enumerate(names)}
         self._n_rows = 0
         self._rows: list[NDArray[np.int64]] = []
         self._columns: list[NDArray[np.int64]] = []
+
+    def _column_of(self, name: Hashable) -> int:
+        """Return the column of a label, or -1."""
+        if not isinstance(self._names, range):
+            return self._column.get(name, -1)
+        number = hash(name)  # of whatever equals a number, the number
+        return number if 0 <= number < len(self._names) and number == name else -1
 
     def add(self, answer: NDArray[np.bool_], labels: Vocabulary) -> None:
         """Take in the answers to some rows, bool[rows, labels]; what has no column is left out."""
         rows, indices = np.nonzero(answer)
         used, place = np.unique(indices, return_inverse=True)
-        columns = np.array([self._column.get(labels.name(i), -1) for i in used.tolist()], np.int64)[place]
+        columns = np.array([self._column_of(labels.name(i)) for i in used.tolist()], np.int64)[place]
         self._rows.append(self._n_rows + rows[columns >= 0])
         self._columns.append(columns[columns >= 0])
         self._n_rows += len(answer)
@@ -248,7 +256,7 @@ class FoundLabels:
         return frame_like(answer, self._names, Y) if is_frame(Y) else answer
 
 
-def frame_like(answer: NDArray[Any], names: list[Hashable], like: Any) -> Any:
+def frame_like(answer: NDArray[Any], names: Sequence[Hashable], like: Any) -> Any:
     """Return the columns of an array as a data frame of the kind of `like`."""
     columns = {name: answer[:, i] for i, name in enumerate(names)}
     return dataframe.to_native_frame(columns, like=dataframe.into_frame(like))

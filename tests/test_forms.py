@@ -245,3 +245,25 @@ def test_damaged_matrices_are_refused_before_anything_is_learned(X, Y, method):
     with pytest.raises(ValueError, match=r"."):
         getattr(model, method)(X, Y)
     assert pack(model, KINDS) == before
+
+
+def test_a_sparse_matrix_may_have_any_number_of_columns():
+    n = 1 << 40
+    X = sparse.csr_array(([1.0, 2.0, 3.0], [n - 1, 7, 0], [0, 1, 2, 3]), shape=(3, n))
+    Y = sparse.csr_array(([1, 1, 1], [5, n - 1, 5], [0, 1, 2, 3]), shape=(3, n))
+    events = [({n - 1: 1.0}, {5}), ({7: 2.0}, {n - 1}), ({0: 3.0}, {5})]
+    wide, single = IHOMERClassifier(), IHOMERClassifier()
+    answers = wide.test_then_train_many(X, Y)
+    assert answers.shape == Y.shape
+    expected = [{name for name, said in single.test_then_train_one(x, y).items() if said} for x, y in events]
+    assert [set(answers[[i]].indices.tolist()) for i in range(3)] == expected
+    assert pack(wide, KINDS) == pack(single, KINDS)
+    assert wide.predict_many(X).tolist() == [[said for _, said in sorted(single.predict_one(x).items())] for x, _ in events]
+
+
+@pytest.mark.parametrize("labels", [["a", True], [1.0, "b"], [-1, 1], [np.int64(1), 2], [2**61, 1]])
+def test_answers_to_arrays_have_the_columns_that_equal_the_labels(labels):
+    model = IHOMERClassifier()
+    model.learn_many([{"a": 1.0}] * 6, [labels] * 6)
+    answer = model.test_then_train_many([{"a": 1.0}], np.array([[0, 1]]))
+    assert answer.tolist() == [[False, any(name == 1 for name in labels)]]

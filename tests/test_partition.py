@@ -258,6 +258,13 @@ def test_forms_of_input_agree():
     sets.learn_many([set(np.flatnonzero(row).tolist()) for row in matrix])
     csr.learn_many(sparse.csr_array(matrix))
     same_bits(sets, csr)
+    named, wide = LabelPartition(n_min=50), LabelPartition(n_min=50)
+    named.learn_many([{names[column] for column in np.flatnonzero(row)} for row in matrix])
+    wider = sparse.csr_array(np.insert(matrix, [0, 3, 8], 0.0, axis=1))
+    wide.learn_many(wider, names=["x", *names[:3], "y", *names[3:], "z"])
+    same_bits(named, wide)
+    with pytest.raises(ValueError, match="names must be 11 different names"):
+        wide.learn_many(wider, names=names)
 
 
 def test_unobserved_labels_are_skipped_and_negative_ones_known():
