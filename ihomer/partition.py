@@ -17,7 +17,7 @@ from ihomer.label_tree import LabelNode
 from ihomer.pair_counts import PairCounts
 from ihomer.partition_changes import Change, ChangeLog, PartitionDrift, changes_between
 from ihomer.partition_drawing import label_tree_as_dot, label_tree_as_text
-from ihomer.rows import LabelRows, label_rows
+from ihomer.rows import LabelRows, Marked, label_rows
 from ihomer.vocabulary import Vocabulary, in_name_order
 
 __all__ = ["Change", "LabelPartition", "PartitionDrift"]
@@ -493,7 +493,7 @@ def _check_rows(indptr: Any, index: Any, weight: Any, cluster: Indices) -> None:
         raise ValueError(f"every weight must be from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}")
 
 
-def _renamed(rows: LabelRows | list[Any], names: Sequence[Hashable], Y: Any) -> LabelRows:
+def _renamed(rows: LabelRows | list[Marked], names: Sequence[Hashable], Y: Any) -> LabelRows:
     """Give the columns of a matrix, which has been read as `rows`, other names."""
     if not isinstance(rows, LabelRows):
         raise ValueError("names are for the columns of a matrix, not for a list of label sets")
@@ -504,11 +504,10 @@ def _renamed(rows: LabelRows | list[Any], names: Sequence[Hashable], Y: Any) -> 
     return rows._replace(table=rows.table._replace(names=given))
 
 
-def _named_rows(rows: LabelRows | list[Any]) -> Iterator[Named]:
+def _named_rows(rows: LabelRows | list[Marked]) -> Iterator[Named]:
     """Yield the names that apply and those that are named but negative, row by row."""
     if not isinstance(rows, LabelRows):
-        for y in rows:
-            positive, _, negative = labels_of(y)
+        for positive, _, negative in rows:
             yield positive, negative
         return
     table = rows.table

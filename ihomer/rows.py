@@ -1,7 +1,7 @@
 """Many events at once: data frames, NumPy and SciPy matrices and lists of dictionaries, as sparse rows with named columns."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ __all__ = [
     "Columns",
     "FoundLabels",
     "LabelRows",
+    "Marked",
     "column_names",
     "feature_rows",
     "frame_like",
@@ -25,6 +26,10 @@ __all__ = [
     "some_entries",
     "with_indices",
 ]
+
+
+Marked: TypeAlias = tuple[list[Hashable], list[Hashable], list[Hashable]]
+"""Names of labels that apply, that were not observed, and that are named but negative: of one event."""
 
 
 class Columns(NamedTuple):
@@ -112,6 +117,7 @@ def _numeric_columns(X: Any, what: str) -> Columns | None:
         values = np.ma.filled(X.astype(np.float64), np.nan)  # what is masked is missing, or not observed
         return _from_dense(np.asarray(values), list(range(X.shape[1])))
     frame = dataframe.into_frame(X)
+    in_name_order(column_names(X))  # raises if that cannot be
     if not all(dtype.is_numeric() or str(dtype) == "Boolean" for dtype in frame.schema.values()):
         return None
     return _from_dense(dataframe.to_numpy(frame), column_names(X))
@@ -146,8 +152,8 @@ def feature_rows(X: Any) -> Columns | list[Mapping[Hashable, Any]]:
     raise TypeError(f"X must be a data frame, a matrix or a list of dictionaries, not {type(X).__name__}")
 
 
-def label_rows(Y: Any, n_rows: int) -> LabelRows | list[Any]:
-    """Return Y as 0/1 columns, or as a checked list of label sets.
+def label_rows(Y: Any, n_rows: int) -> LabelRows | list[Marked]:
+    """Return Y as 0/1 columns, or as a list of what `labels_of` makes of each label set.
 
     In an array or data frame each row names every column, like a dictionary label -> bool (nan: not observed); a row of a
     sparse matrix is the set of its columns.
@@ -163,12 +169,11 @@ def label_rows(Y: Any, n_rows: int) -> LabelRows | list[Any]:
             raise ValueError("every column of Y must hold truth values")
         if not np.isin(table.value[~np.isnan(table.value)], (0.0, 1.0)).all():
             raise ValueError("every value in Y must be 0 or 1, True or False, or nan (not observed)")
-        rows: LabelRows | list[Any] = LabelRows(table, not sparse.issparse(Y))
+        rows: LabelRows | list[Marked] = LabelRows(table, not sparse.issparse(Y))
         n_found = table.n_rows
     elif isinstance(Y, Sequence) and not isinstance(Y, str | bytes):
-        rows = [dict(y.items()) if isinstance(y, Mapping) else y for y in Y]
-        for y in rows:
-            labels_of(y)
+        rows = [labels_of(y) for y in Y]
+        in_name_order({name for named in rows for names in named for name in names})  # raises if that cannot be
         n_found = len(rows)
     else:
         raise TypeError(f"Y must be a data frame, a matrix or a list of label sets, not {type(Y).__name__}")
@@ -203,10 +208,10 @@ def some_entries(matrix: Any, keep: NDArray[np.bool_]) -> Any:
     return sparse.csr_array((matrix.data[keep], matrix.indices[keep], indptr), shape=matrix.shape)
 
 
-def named_in_row(labels: Any, row: int) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
+def named_in_row(labels: LabelRows | list[Marked], row: int) -> Marked:
     """Return the names of a row that apply, are not observed, and are named but negative."""
     if not isinstance(labels, LabelRows):
-        return labels_of(labels[row])
+        return labels[row]
     table = labels.table
     a, b = table.indptr[row], table.indptr[row + 1]
     names, values = [table.names[c] for c in table.column[a:b].tolist()], table.value[a:b].tolist()

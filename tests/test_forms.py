@@ -267,3 +267,25 @@ def test_answers_to_arrays_have_the_columns_that_equal_the_labels(labels):
     model.learn_many([{"a": 1.0}] * 6, [labels] * 6)
     answer = model.test_then_train_many([{"a": 1.0}], np.array([[0, 1]]))
     assert answer.tolist() == [[False, any(name == 1 for name in labels)]]
+
+
+class Nameless:
+    """A name that has no order among others: it has no text."""
+
+    def __repr__(self):
+        raise RuntimeError("no text")
+
+
+def test_names_without_an_order_are_refused_before_anything_is_learned():
+    names, rows = ["a", Nameless()], [{"b": 1.0}, {"b": 2.0}]
+    frame, sets = named_frame(np.eye(2), names), [["a"], [names[1], "b"]]
+    model, partition = IHOMERClassifier(), LabelPartition()
+    before = pack(model, KINDS)
+    for X, Y in [(rows, sets), (rows, frame), (frame, [["a"], ["b"]])]:
+        with pytest.raises(RuntimeError, match="no text"):
+            model.learn_many(X, Y)
+        assert pack(model, KINDS) == before
+    for Y in (sets, frame):
+        with pytest.raises(RuntimeError, match="no text"):
+            partition.learn_many(Y)
+        assert partition.n_events == len(partition.labels) == 0
