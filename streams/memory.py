@@ -1,5 +1,6 @@
 """Events in memory as a source, and sources that give the events of another: fewer, or in another order."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -110,7 +111,7 @@ class _Limited:
 
     def __init__(self, source: Source, n: int) -> None:
         self._source = source
-        self._events = islice(source, n)
+        self._events = islice(source, min(n, sys.maxsize))
 
     @property
     def labels(self) -> tuple[str, ...]:

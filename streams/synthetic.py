@@ -28,6 +28,7 @@ NOMINAL_SIGNAL = 0.75
 TOPIC_WORDS = 20
 BACKGROUND = 0.3
 LARGEST_WEIGHT_CHANGE = 4.0
+MOST_EVENTS = 2**62
 
 
 class _Run(NamedTuple):
@@ -144,6 +145,8 @@ class SyntheticStream:
             ("seed", seed, 0),
         ):
             check_count(name, count, least)
+        if n_events > MOST_EVENTS:
+            raise ValueError(f"n_events must be at most {MOST_EVENTS}, not {n_events}")
         for name, number, most in (
             ("cardinality", cardinality, np.inf),
             ("cohesion", cohesion, 1.0),

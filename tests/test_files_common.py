@@ -256,7 +256,7 @@ def test_shuffled_keeps_labels_and_closes_its_source(tmp_path):
         iter(inner)
 
 
-@pytest.mark.parametrize("n", [0, 1, 4, 5, 6])
+@pytest.mark.parametrize("n", [0, 1, 4, 5, 6, 10**30])
 def test_limited_stops_and_takes_nothing_more(n):
     inner = MemorySource([Event({"a": k}) for k in range(5)], labels=["x"])
     with limited(inner, n) as source:

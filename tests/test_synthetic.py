@@ -355,6 +355,7 @@ def test_drifts_follow_each_other():
 BAD_STREAMS = [
     ({"n_events": -1}, "n_events"),
     ({"n_events": 1.5}, "n_events"),
+    ({"n_events": 10**30, "drifts": [Drift(at=10**29)]}, "n_events"),
     ({"n_labels": 0}, "n_labels"),
     ({"n_features": -1}, "n_features"),
     ({"n_nominal": None}, "n_nominal"),
