@@ -180,6 +180,20 @@ def test_errors_are_one_line(tmp_path, monkeypatch, arguments, says):
     assert "swordfish" not in answer.stderr
 
 
+@pytest.mark.parametrize("link", [None, os.symlink, os.link])
+def test_a_file_is_not_written_to_while_it_is_read(tmp_path, link):
+    path, target = tmp_path / "events.jsonl", tmp_path / "link.jsonl"
+    path.write_text('{"x": {}}\n')
+    if link is None:
+        target = path
+    else:
+        link(path, target)
+    answer = run("--to", f"file:{target}", "--stream", path, "--append")
+    assert answer.exit_code == 2
+    assert "is also the file that is read" in answer.stderr
+    assert path.read_text() == '{"x": {}}\n'
+
+
 def test_malformed_line_of_a_data_file_is_told(tmp_path, out):
     bad = tmp_path / "bad.jsonl"
     bad.write_text('{"x": {}}\n{"x": 1}\n')

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -140,6 +141,7 @@ def command(context: click.Context, /, target: str, quiet: bool, append: bool, *
 
     try:
         endpoint = parse_endpoint(target)
+        _refuse_own_output(given["stream"], endpoint)
         try:
             with _source(given) as events, closing(_writer(endpoint, append, given)) as writer, _Stop() as stop:
                 n_events, n_labels = _send(events, writer, stop, given)
@@ -158,6 +160,22 @@ def command(context: click.Context, /, target: str, quiet: bool, append: bool, *
         click.echo(f"{n_events:,} events{late} written", err=True)
     if stop.signal == signal.SIGINT:
         context.exit(INTERRUPTED)
+
+
+def _refuse_own_output(stream: str, endpoint: "Endpoint") -> None:
+    """Refuse to write behind a data file while it is read: that would go on for ever."""
+    from streams.endpoints import FileEndpoint, KafkaEndpoint
+    from streams.generate import STREAMS
+
+    if isinstance(endpoint, KafkaEndpoint) or stream in STREAMS or stream == "yeast":
+        return
+    try:
+        written = os.stat(endpoint.path if isinstance(endpoint, FileEndpoint) else sys.stdout.fileno())
+        is_read = stat.S_ISREG(written.st_mode) and os.path.samestat(written, os.stat(stream))
+    except OSError:
+        return
+    if is_read:
+        raise click.UsageError(f"what --to writes to is also the file that is read, {stream}")
 
 
 def _source(given: dict[str, Any]) -> "Source":
