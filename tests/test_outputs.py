@@ -1,5 +1,6 @@
 """What is written never destroys what is read, nor what is no file."""
 
+import json
 import os
 import stat
 import subprocess
@@ -38,3 +39,18 @@ def test_a_model_is_not_saved_over_a_pipe(tmp_path):
     with pytest.raises(OSError, match="not a regular file"):
         MLHATClassifier().save(tmp_path / "pipe")
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+def test_predictions_go_to_standard_output(tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"id":"one","x":{"f":1},"y":["a"]}\n')
+    found = evaluate(tmp_path, "in.jsonl", "--model", "majority", "--predictions", "-")
+    assert found.returncode == 0
+    assert [json.loads(line)["id"] for line in found.stdout.splitlines()] == ["one"]
+    assert "micro-F1" in found.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+def test_two_outputs_to_standard_output_are_refused(tmp_path):
+    found = evaluate(tmp_path, "--json", "-", "--predictions", "-")
+    assert found.returncode == 2
+    assert "--json and --predictions cannot both go to standard output" in found.stderr

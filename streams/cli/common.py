@@ -15,6 +15,7 @@ from streams.printable import printable
 
 if TYPE_CHECKING:
     from streams.config import Config
+    from streams.event import Record
 
 __all__ = [
     "AT_LEAST_0",
@@ -26,6 +27,7 @@ __all__ = [
     "JsonFile",
     "OneLineErrors",
     "Seconds",
+    "StandardWriter",
     "model_options",
     "of_system",
     "read_config",
@@ -122,6 +124,32 @@ class JsonFile:
         with os.fdopen(self._descriptor, "wb") as file:
             self._descriptor = None
             file.write(raw)
+
+
+class StandardWriter:
+    """JSON lines on standard output."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def write(self, record: "Record", key: bytes | None = None) -> None:
+        """Write one record; it is out for sure only after `flush`."""
+        from streams.event import encode_record
+
+        sys.stdout.buffer.write(encode_record(record) + b"\n")
+
+    def flush(self) -> None:
+        """Bring out what was written."""
+        sys.stdout.buffer.flush()
+
+    def close(self) -> None:
+        """Bring out what was written; standard output stays open."""
+        self.flush()
 
 
 def model_options(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:

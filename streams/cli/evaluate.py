@@ -1,14 +1,24 @@
 """The command `ihomer evaluate`."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.cli.common import AT_LEAST_0, AT_LEAST_1, FORMATS, INTERRUPTED, MODELS, JsonFile, model_options, of_system
+from streams.cli.common import (
+    AT_LEAST_0,
+    AT_LEAST_1,
+    FORMATS,
+    INTERRUPTED,
+    MODELS,
+    JsonFile,
+    StandardWriter,
+    model_options,
+    of_system,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,7 +72,9 @@ __all__ = ["command"]
     "--top", type=AT_LEAST_1, metavar="K", default=5, show_default=True, help="Probabilities in each of the --predictions."
 )
 @click.option("--json", "json_path", metavar="OUT", help="Write settings and results; - is standard output.")
-@click.option("--predictions", "predictions_path", metavar="OUT", help="Write each prediction, as JSON lines.")
+@click.option(
+    "--predictions", "predictions_path", metavar="OUT", help="Write each prediction, as JSON lines; - is standard output."
+)
 @click.option(
     "--report",
     "report_path",
@@ -95,20 +107,21 @@ def command(
     """
     from streams.errors import MalformedEvent, SourceError
     from streams.evaluate import Settings
-    from streams.jsonlines import JsonLinesSink
 
     settings = Settings(**given, format=file_format)
-    if json_path == report_path == "-":
-        raise click.UsageError("--json and --report cannot both go to standard output")
-    _require_different_files(files, {"--json": json_path, "--predictions": predictions_path, "--report": report_path})
+    outputs = {"--json": json_path, "--predictions": predictions_path, "--report": report_path}
+    to_standard_output = [option for option, path in outputs.items() if path == "-"]
+    if len(to_standard_output) > 1:
+        raise click.UsageError(f"{' and '.join(to_standard_output)} cannot both go to standard output")
+    _require_different_files(files, outputs)
     try:
         _check(files, settings)
         with ExitStack() as stack:
             json_file = None if json_path is None else stack.enter_context(JsonFile(json_path))
-            sink = None if predictions_path is None else stack.enter_context(JsonLinesSink(predictions_path))
+            sink = None if predictions_path is None else stack.enter_context(_open_sink(predictions_path))
             report_file = None if report_path is None else stack.enter_context(JsonFile(report_path))
             pages: list[dict[str, Any]] | None = None if report_file is None else []
-            results, interrupted = _evaluate_all(files, settings, sink, quiet, "-" in (json_path, report_path), pages)
+            results, interrupted = _evaluate_all(files, settings, sink, quiet, bool(to_standard_output), pages)
             if json_file is not None:
                 json_file.write(_summary(files, settings, results, interrupted))
             if report_file is not None and pages:
@@ -119,6 +132,12 @@ def command(
         raise click.ClickException(str(error)) from None
     if interrupted:
         context.exit(INTERRUPTED)
+
+
+def _open_sink(path: str) -> "AbstractContextManager[Sink]":
+    from streams.jsonlines import JsonLinesSink
+
+    return StandardWriter() if path == "-" else JsonLinesSink(path)
 
 
 def _require_different_files(files: Sequence[Path], outputs: dict[str, str | None]) -> None:

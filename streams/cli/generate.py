@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import click
 
-from streams.cli.common import AT_LEAST_0, AT_LEAST_1, FORMATS, INTERRUPTED, of_system
+from streams.cli.common import AT_LEAST_0, AT_LEAST_1, FORMATS, INTERRUPTED, StandardWriter, of_system
 
 if TYPE_CHECKING:
     from streams.endpoints import Endpoint
@@ -53,21 +53,6 @@ class _FileWriter:
 
     def close(self) -> None:
         self._sink.close()
-
-
-class _StandardWriter:
-    """JSON lines on standard output."""
-
-    def write(self, record: "Record", key: bytes | None = None) -> None:
-        from streams.event import encode_record
-
-        sys.stdout.buffer.write(encode_record(record) + b"\n")
-
-    def flush(self) -> None:
-        sys.stdout.buffer.flush()
-
-    def close(self) -> None:
-        self.flush()
 
 
 class _Stop:
@@ -210,7 +195,7 @@ def _writer(endpoint: "Endpoint", append: bool, given: dict[str, Any]) -> _Write
                 raise click.UsageError(f"{name} is for kafka://")
         if isinstance(endpoint, FileEndpoint):
             return _FileWriter(endpoint.path, append)
-        return _StandardWriter()
+        return StandardWriter()
     if append:
         raise click.UsageError("--append is for file:")
     import importlib
