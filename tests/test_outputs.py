@@ -26,6 +26,17 @@ def test_an_output_that_is_read_is_refused(tmp_path, option):
     assert (tmp_path / "in.jsonl").read_text() == line
 
 
+@pytest.mark.parametrize("option", ["--predictions", "--json", "--report"])
+def test_an_output_that_is_another_name_of_what_is_read_is_refused(tmp_path, option):
+    line = '{"x":{"f":1},"y":["a"]}\n'
+    (tmp_path / "in.jsonl").write_text(line)
+    os.link(tmp_path / "in.jsonl", tmp_path / "other")
+    found = evaluate(tmp_path, "in.jsonl", option, "other")
+    assert found.returncode == 2
+    assert f"{option} other is also a file that is read" in found.stderr
+    assert (tmp_path / "in.jsonl").read_text() == line
+
+
 def test_two_outputs_to_one_file_are_refused(tmp_path):
     (tmp_path / "in.jsonl").write_text('{"x":{"f":1},"y":["a"]}\n')
     found = evaluate(tmp_path, "in.jsonl", "--json", "out", "--predictions", "out")

@@ -142,14 +142,23 @@ def _open_sink(path: str) -> "AbstractContextManager[Sink]":
 
 def _require_different_files(files: Sequence[Path], outputs: dict[str, str | None]) -> None:
     """Refuse an output that is one of the files read, or another output: it would be overwritten."""
-    taken = {file.resolve(): "a file that is read" for file in files}
+    taken = {_identity(file): "a file that is read" for file in files}
     for option, given in outputs.items():
         if given is None or given == "-" or Path(given).is_char_device():
             continue
-        path = Path(given).resolve()
-        if path in taken:
-            raise click.UsageError(f"{option} {given} is also {taken[path]}")
-        taken[path] = option
+        file = _identity(Path(given))
+        if file in taken:
+            raise click.UsageError(f"{option} {given} is also {taken[file]}")
+        taken[file] = option
+
+
+def _identity(path: Path) -> Path | tuple[int, int]:
+    """Return what is the same for all names of a file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return path.resolve()
+    return found.st_dev, found.st_ino
 
 
 def _check(files: Sequence[Path], settings: "Settings") -> None:
