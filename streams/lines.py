@@ -246,6 +246,7 @@ class LineSource(FileSource):
         self._encoding = encoding
         self._lines = Lines(self.path)
         try:
+            self._refuse_one_long_line()
             self._read_header()
             self._lines.skip_to(start)
         except MalformedEvent as error:
@@ -254,6 +255,14 @@ class LineSource(FileSource):
         except BaseException:
             self.close()
             raise
+
+    def _refuse_one_long_line(self) -> None:
+        """Raise for a file whose lines end in CR alone: all of it would be taken for one line, mostly without a word."""
+        for raw in self._lines:
+            self._lines.give_back([raw])
+            if not raw.endswith(b"\n") and b"\r" in raw.rstrip(b"\r"):
+                raise SourceError(f"{self.path}: the lines end in CR alone; convert them to LF or CR LF")
+            break
 
     def _read_header(self) -> None:
         """Read what comes before the first event."""

@@ -111,6 +111,14 @@ def test_a_gzip_file_that_is_cut_off_is_noticed(tmp_path, name):
         read(path, on_error="skip", **options)
 
 
+@pytest.mark.parametrize("name", TEXTS)
+def test_lines_that_end_in_cr_alone_are_told(tmp_path, name):
+    head, good, _, _, options = TEXTS[name]
+    path = write(tmp_path, name, (head + good.format(1) + good.format(2)).replace("\n", "\r"))
+    with pytest.raises(SourceError, match="lines end in CR alone"):
+        read(path, **options)
+
+
 def test_what_follows_a_gzip_file_is_damage(tmp_path):
     path = write(tmp_path, "t.jsonl.gz", gzip.compress(b'{"x":{}}\n') + b"more")
     with pytest.raises(SourceError, match="damaged after line 1"):
