@@ -72,6 +72,7 @@ def stream_data(
         "interrupted": interrupted,
         "facts": [[_text(name), _text(value)] for name, value in (facts or {}).items()],
         "counts": {name: int(value) for name, value in (counts or {}).items()},
+        "told": _told(counts or {}),
         "titles": {name: [title.title, title.more_is_better] for name, title in SCORES.items()},
         "final": _final(samples),
         "events": [sample.event for sample in samples],
@@ -91,6 +92,20 @@ def stream_data(
 def _text(value: Any) -> str:
     text = str(value)
     return text if len(text) <= MOST_NAME else f"{text[: MOST_NAME - 1]}…"
+
+
+def _told(counts: Mapping[str, int]) -> list[list[Any]]:
+    """Return the counts that are worth a line, each with its title: other numbers than that of the events, and skipped ones."""
+    n_events = counts.get("predicted")
+    rows: list[list[Any]] = []
+    for name, value in counts.items():
+        if name == "predicted":
+            rows.append(["events", int(value)])
+        elif name in ("learned", "scored"):
+            rows += [[f"of these {name}", int(value)]] * (value != n_events)
+        elif name != "skipped" or value:
+            rows.append([name, int(value)])
+    return rows
 
 
 def _number(value: float, digits: int = 5) -> float | None:

@@ -201,9 +201,7 @@
     const table = h("div", { class: "scroll" }, h("table", { class: "scores" },
       h("thead", {}, h("tr", {}, ["all events", "model", "previous labelset", "difference", "model, last events"].map((text) => h("th", { scope: "col" }, text)))),
       h("tbody", {}, known.map(row))));
-    const counts = Object.entries(stream.counts).filter(([name, value]) => name === "labels" || name === "predicted" || (value !== stream.counts.predicted && value > 0));
-    const facts = h("dl", {}, counts.map(([name, value]) => [h("dt", {}, name === "labels" ? name : name === "predicted" ? "events" : `of these ${name}`), h("dd", {}, whole(value))]),
-      stream.facts.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+    const facts = h("dl", {}, [...stream.told.map(([name, value]) => [name, whole(value)]), ...stream.facts].map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
     const honest = won < both.length ? "warn" : "";
     const made = card("Scores beside the baseline", `${said} Each event is predicted before it is learned.`, h("div", { class: "split" }, table, facts));
     if (honest && both.length) made.classList.add(honest);
