@@ -22,6 +22,8 @@ MOST_DRIFTS = 2_000
 MOST_NODES = 2_000
 MOST_WORST = 100
 MOST_INSTEAD = 8
+# A tree also tells of its splits and alternate subtrees.
+DRIFT_TITLES = {"global": "global drift", "partition": "partition drift", "node": "change in a tree"}
 
 
 def stream_data(
@@ -155,9 +157,11 @@ def _experts(samples: Sequence[Sample]) -> list[list[Any]]:
 
 
 def _drifts(drifts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the newest drifts, and how many there were of each kind."""
+    """Return the newest drifts, how many there were of each kind, and what a kind that is shown is called."""
     found = [[int(drift["event"]), _text(drift.get("where", "")), _text(drift.get("what", ""))] for drift in drifts]
-    return {"marks": found[-MOST_DRIFTS:], "counts": dict(Counter(where for _, where, _ in found))}
+    counts = Counter(where for _, where, _ in found)
+    titles = {where: DRIFT_TITLES[where] for where in counts if where in DRIFT_TITLES}
+    return {"marks": found[-MOST_DRIFTS:], "counts": dict(counts), "titles": titles}
 
 
 def _most_frequent(labels: LabelCounts) -> NDArray[np.int64]:

@@ -4,10 +4,14 @@ import json
 
 import pytest
 
+from ihomer import MLHATClassifier
 from streams.evaluate import Settings, evaluate
+from streams.generate import named_stream
 from streams.html_report import page_of
 from streams.progress import Progress
 from streams.recorder import Recorder
+from streams.report_data import stream_data
+from streams.run import Run
 
 EVENT, UNLABELLED, MALFORMED = {"x": {}, "y": ["a"]}, {"x": {}}, {"x": 1}
 
@@ -31,3 +35,14 @@ def test_numbers_of_events_are_told_as_what_they_are(tmp_path, rows, told):
     recorder, how = Recorder(), Settings(model="majority", on_error="skip")
     result = evaluate(path, how, Progress("rows"), recorder=recorder)
     assert page_of(recorder, result, how, path)["told"] == told
+
+
+def test_what_happens_in_a_tree_is_not_called_a_drift():
+    model, recorder = MLHATClassifier(grace_period=50, tau=0.5), Recorder()
+    run = Run(model, recorder=recorder)
+    run.finish(named_stream("sudden", 1000, seed=1))
+    run.record()
+    assert {drift["what"] for drift in model.drifts} >= {"loss rose", "leaf split"}
+    drifts = stream_data(recorder, "sudden")["drifts"]
+    assert drifts["counts"] == {"node": len(model.drifts)}
+    assert drifts["titles"] == {"node": "change in a tree"}

@@ -227,8 +227,8 @@
       lineChart(node, width, { label: `${stream.titles[chosen][0]} over time`, xs: stream.events, lines, marks: stream.drifts.marks, format: (value) => String(+value.toFixed(4)) });
       legend.replaceChildren(
         ...lines.map((line) => h("span", {}, s("svg", { viewBox: "0 0 26 12" }, fill(s("line", { x1: 0, x2: 26, y1: 6, y2: 6, "stroke-width": line.width, "stroke-dasharray": line.dash || null }), { css: { stroke: line.colour } }, [])), line.title)),
-        ...Object.entries(stream.drifts.counts).filter(([kind]) => ["global", "partition", "node"].includes(kind)).map(([kind, times]) =>
-          h("span", {}, s("svg", { viewBox: "0 0 26 12" }, mark(kind, 13, 6)), `${kind} drift, ${whole(times)} ×`)));
+        ...Object.entries(stream.drifts.titles).map(([kind, title]) =>
+          h("span", {}, s("svg", { viewBox: "0 0 26 12" }, mark(kind, 13, 6)), `${title}, ${whole(stream.drifts.counts[kind])} ×`)));
     });
     const select = h("select", { "aria-label": "score", onchange: (event) => { chosen = event.target.value; again(chart); } },
       names.map((name) => h("option", { value: name, selected: name === chosen ? "" : null }, stream.titles[name][0])));
@@ -237,7 +237,7 @@
       onclick: (event) => { on[reading] = !on[reading]; event.currentTarget.setAttribute("aria-pressed", String(on[reading])); again(chart); },
     }, form.title));
     const note = "Window: the last events alone. Faded: older events weigh less. Total: all events so far. "
-      + (stream.drifts.marks.length ? "Marks below show where a drift was detected." : "No drift was detected.");
+      + (stream.drifts.marks.length ? `Marks below show where a drift was detected${"node" in stream.drifts.titles ? " or a tree changed" : ""}.` : "No drift was detected.");
     const made = card("Scores over time", note, chart, legend);
     made.querySelector(".head").append(h("div", { class: "controls" }, select, h("span", { class: "group", role: "group", "aria-label": "readings" }, toggles)));
     return made;
