@@ -64,6 +64,7 @@ class Scoring:
         self.n_scored = 0
         self.readings = ("total", "window") if fading is None else ("total", "window", "faded")
         self._with_probabilities = with_probabilities
+        labels = list(dict.fromkeys(labels))
         self._index = {label: place for place, label in enumerate(labels)}
         self._n_counted = 0
         self._boards = {

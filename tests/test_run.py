@@ -317,6 +317,16 @@ def test_scoring_equals_a_scoreboard_for_each_predictor(events, known, window, r
         assert scoring.n_labels == board.n_labels
 
 
+@pytest.mark.parametrize("with_probabilities", [False, True])
+def test_a_label_that_is_known_twice_is_one_label(with_probabilities):
+    scoring = Scoring(["one"], ["a", "b", "a"], with_probabilities=with_probabilities)
+    for true, predicted in (("a", "c"), ("c", "a"), ("b", "c")):
+        scoring.add({true}, {"one": {predicted}}, {"one": {predicted: 1.0}})
+    found = scoring.scores("one")
+    assert scoring.n_labels == 3
+    assert (found["subset_accuracy"], found["micro_f1"], found["hamming_loss"]) == (0.0, 0.0, 6 / 9)
+
+
 def test_a_label_is_known_from_an_event_that_observes_nothing():
     scoring = Scoring(["one"])
     scoring.add({"a"}, {"one": {"b"}})
