@@ -224,6 +224,11 @@ def _labels_option(text: str) -> tuple[str, Any]:
     return "labels", [name.strip() for name in text.split(",")]
 
 
+def _as_text(file: Path) -> str:
+    """Return the path of a file as valid Unicode: bytes that are none become escapes."""
+    return str(file).encode("utf-8", errors="backslashreplace").decode("utf-8")
+
+
 def _open(file: Path | None, settings: Settings, on_malformed: Callable[[MalformedEvent], object]) -> Source:
     if file is None:
         source: Source = bundled_yeast()
@@ -294,7 +299,7 @@ def evaluate(
             window=settings.window,
             probabilities=settings.probabilities,
             sink=sink,
-            source={"dataset": "yeast"} if file is None else {"file": str(file)},
+            source={"dataset": "yeast"} if file is None else {"file": _as_text(file)},
             top=settings.top,
             on_refused=skipped if settings.on_error == "skip" else None,
             recorder=recorder,

@@ -65,3 +65,14 @@ def test_two_outputs_to_standard_output_are_refused(tmp_path):
     found = evaluate(tmp_path, "--json", "-", "--predictions", "-")
     assert found.returncode == 2
     assert "--json and --predictions cannot both go to standard output" in found.stderr
+
+
+def test_predictions_name_a_file_whose_name_is_no_text(tmp_path):
+    name = os.fsdecode(b"in\xff.jsonl")
+    try:
+        (tmp_path / name).write_text('{"x":{"f":1},"y":["a"]}\n')
+    except OSError:
+        pytest.skip("file names here have to be text")
+    found = evaluate(tmp_path, name, "--model", "majority", "--quiet", "--predictions", "out")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert json.loads((tmp_path / "out").read_text())["source"]["file"] == r"in\udcff.jsonl"
