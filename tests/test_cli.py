@@ -374,6 +374,7 @@ def test_errors_are_one_line(arguments, message, tmp_path):
         (["--window", "0"], "--window"),
         (["--model-option", "depth"], "'depth' is not KEY=VALUE"),
         (["--model-option", "tau=1", "--model-option", "tau=2"], "tau is given twice"),
+        (["--model-option", "tau=" + 100_000 * "["], "the value of tau is nested too deep"),
         (["--model", "mlhat", "--model-option", "depth=3"], "no setting 'depth'"),
         (["--model", "ihomer", "--model-option", "tree.depth=3"], "tree has no setting 'depth'"),
         (["--predictions", "/no/such/folder/out.jsonl"], "/no/such/folder/out.jsonl: No such file"),

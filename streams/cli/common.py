@@ -163,6 +163,8 @@ def model_options(context: click.Context, parameter: click.Parameter, texts: tup
             raise click.BadParameter(f"{key} is given twice")
         try:
             options[key] = json.loads(value)
+        except RecursionError:
+            raise click.BadParameter(f"the value of {key} is nested too deep") from None
         except ValueError:
             options[key] = value
     return options
