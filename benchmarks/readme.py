@@ -13,6 +13,7 @@ from benchmarks.drifts.readme_block import drift_kinds
 from benchmarks.readme_live import LIVE_BLOCKS
 from benchmarks.readme_parts import load, table
 from benchmarks.report.readme_block import all_cells, compare, orders, partitioning
+from benchmarks.scores import AS_THEY_COME
 
 PAGES = (Path(__file__).resolve().parents[1] / "README.md", Path(__file__).resolve().parent / "README.md")
 MODELS = ("previous labelset", "majority labelset", "paper", "default")
@@ -21,16 +22,16 @@ NAMES = ("subset_accuracy", "example_f1", "micro_f1", "macro_f1")
 
 def scores() -> str:
     """Return subset accuracy / example-F1 / micro-F1 / macro-F1 of each model on each set."""
-    sets = load("scores")["sets"]
+    sets, models = load("scores")["sets"], (*MODELS, AS_THEY_COME)
     rows = [
-        [name, *[" / ".join(f"{found[model][score]:.3f}".lstrip("0") for score in NAMES) for model in MODELS]]
+        [name, *[" / ".join(f"{found[model][score]:.3f}".lstrip("0") for score in NAMES) for model in models]]
         for name, found in sets.items()
     ]
     means = [
         " / ".join(f"{sum(found[model][score] for found in sets.values()) / len(sets):.3f}".lstrip("0") for score in NAMES)
-        for model in MODELS
+        for model in models
     ]
-    return table(["set", *MODELS], [*rows, ["mean", *means]])
+    return table(["set", *models], [*rows, ["mean", *means]])
 
 
 def _four(row: dict[str, float]) -> str:

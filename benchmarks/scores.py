@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from benchmarks.common import DATA, RESULTS, events_of, labels_of, matrices, write
 from benchmarks.simple import logistic_regression, majority_labelset, nearest_neighbours, previous_labelset
@@ -37,9 +38,11 @@ SIMPLE: dict[str, Callable[[Any, np.ndarray], np.ndarray]] = {
     "river logistic regression": lambda X, Y: logistic_regression(X, Y, SECONDS),
     "nearest neighbours": nearest_neighbours,
 }
+AS_THEY_COME = "labels as they come"  # no label is named before it applies
 MODELS: dict[str, Callable[[], Any]] = {
     "default": IHOMERClassifier,
     **{f"objective={o}": (lambda o=o: IHOMERClassifier(objective=o)) for o in ("subset", "example_f1", "micro_f1", "macro_f1")},
+    AS_THEY_COME: IHOMERClassifier,
     "paper": IHOMERClassifier.paper,
     "tree alone": MLHATClassifier,
 }
@@ -59,9 +62,13 @@ def scores_of(truth: np.ndarray, predicted: np.ndarray, labels: list[str]) -> di
     return {name: round(float(found[name]), 4) for name in SCORES}
 
 
-def answers_of(model: Any, X: Any, Y: np.ndarray) -> np.ndarray:
-    """Return the answers to all events, each before it was learned."""
-    return np.vstack([model.test_then_train_many(X[i : i + 1000], Y[i : i + 1000]) for i in range(0, len(Y), 1000)])
+def answers_of(model: Any, X: Any, Y: Any) -> np.ndarray:
+    """Return the answers to all events, bool[events, labels], each before it was learned.
+
+    The rows of an array name all labels, those of a sparse matrix the labels that apply.
+    """
+    parts = [model.test_then_train_many(X[i : i + 1000], Y[i : i + 1000]) for i in range(0, Y.shape[0], 1000)]
+    return np.vstack([part.toarray() if sparse.issparse(part) else part for part in parts])
 
 
 def measure(name: str, shuffle: int | None, only: list[str], predictions: Path | None = None) -> dict[str, Any]:
@@ -79,7 +86,7 @@ def measure(name: str, shuffle: int | None, only: list[str], predictions: Path |
         else:
             model = {**MODELS, **ALONE}[model_name]()
             start = time.perf_counter()
-            predicted = answers_of(model, X, Y)
+            predicted = answers_of(model, X, sparse.csr_array(Y) if model_name == AS_THEY_COME else Y)
             rows[model_name] = {"events_per_second": round(len(events) / (time.perf_counter() - start))}
             if hasattr(model, "partition"):
                 rows[model_name]["cluster_sizes"] = sorted((len(c) for c in model.partition.clusters.values()), reverse=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ihomer.baselines import PreviousLabelset
 from streams.errors import MalformedEvent
-from streams.event import Event, Sink, prediction_record
+from streams.event import Event, Sink, Truth, prediction_record
 from streams.models import Model
 from streams.recorder import Recorder
 from streams.scoring import Scoring, check_weight
@@ -21,6 +21,7 @@ MODEL, BASELINE = "model", "baseline"
 
 _LARGEST_BLOCK = 256
 _ALL = 2**31  # labels to name with their probabilities
+_MOST_TOLD = 1000  # labels that a model is told of before they apply: each costs something from the first event on
 _LONGEST_BLOCK = 0.1  # seconds: between blocks progress is shown, and the loop can be left
 
 Labels = set[Hashable]
@@ -49,7 +50,7 @@ class Run:
     model
         What predicts and learns.
     labels
-        Labels known from the start, for the scores.
+        Labels known from the start: for the scores, and, up to 1,000, named to the model with the first event that it learns.
     delay
         Number of later events that are predicted before the labels of an event arrive. With 0 the model has learned all
         events before the one it predicts.
@@ -119,6 +120,7 @@ class Run:
         self._recorder = recorder
         if recorder is not None:
             recorder.declare(labels)
+        self._untold = labels if len(labels) <= _MOST_TOLD else ()  # labels of which the model has not been told
         self._delay = delay
         self._probabilities = probabilities
         self._sink = sink
@@ -223,10 +225,12 @@ class Run:
 
     def _learn_together(self, events: list[Event]) -> tuple[list[Labels], list[dict[Hashable, float] | None]]:
         """Return predictions, and probabilities if they are recorded and can be had in the same go."""
-        x, y, w = [event.x for event in events], [event.y for event in events], [event.w for event in events]
+        x, w = [event.x for event in events], [event.w for event in events]
+        y = [self._told(events[0].y), *(event.y for event in events[1:])]
         if self._recorder is None or self._answer is None:
-            return self._test_then_train(x, y, w), [None] * len(events)
-        answers = self._answer(x, y, _ALL, w)
+            predicted, self._untold = self._test_then_train(x, y, w), ()
+            return predicted, [None] * len(events)
+        answers, self._untold = self._answer(x, y, _ALL, w), ()
         return [set(answer.labels) for answer in answers], [dict(answer.top) for answer in answers]
 
     def _predict_block(self, events: list[Event]) -> None:
@@ -250,11 +254,20 @@ class Run:
             return
         try:
             check_weight(event.w)
-            self.model.learn_one(event.x, event.y, event.w)
+            self.model.learn_one(event.x, self._told(event.y), event.w)
+            self._untold = ()
         except (TypeError, ValueError) as error:
             self._refuse(asked.number, error)
         else:
             self._account(asked)
+
+    def _told(self, y: Truth) -> Truth:
+        """Return the labels of an event, and with the first one that is learned all that there are: a model that knows a label
+        before it applies learns from each event to which it does not.
+        """
+        if not self._untold or y is None or isinstance(y, Mapping):
+            return y
+        return {label: label in y for label in dict.fromkeys((*self._untold, *y))}
 
     def _ask_for_probabilities(self, event: Event) -> dict[str, Probabilities] | None:
         recorded = self._recorder is not None and (self._delay > 0 or self._answer is None)

@@ -236,6 +236,45 @@ def test_blocks_give_the_same_as_one_by_one(make):
     assert scores(single, "baseline") == scores(block, "baseline")
 
 
+class Told(Recorder):
+    """Writes down which labels it is told of."""
+
+    def __init__(self):
+        super().__init__()
+        self.truths = []
+
+    def learn_one(self, x, y, w=1.0):
+        super().learn_one(x, y, w)
+        self.truths.append(y)
+
+
+@pytest.mark.parametrize("delay", [0, 2])
+def test_the_first_event_that_is_learned_names_all_labels(delay):
+    model = Told()
+    run = Run(model, labels=("a", "b"), delay=delay, on_refused=lambda error: None)
+    truths = [None, frozenset("a"), frozenset("ac"), frozenset("b")]
+    run.finish(Event({"number": i, "bad": "to learn" if i == 1 else "no"}, y) for i, y in enumerate(truths))
+    assert model.truths == [{"a": True, "b": False, "c": True}, frozenset("b")]
+
+
+def test_a_thousand_labels_are_named_and_no_more():
+    for n_labels in (1000, 1001):
+        model = Told()
+        Run(model, labels=tuple(map(str, range(n_labels)))).finish([Event({"number": 0}, frozenset("7"))])
+        assert model.truths == [{str(i): i == 7 for i in range(1000)} if n_labels == 1000 else frozenset("7")]
+
+
+def test_scores_of_a_file_are_those_of_arrays_that_name_all_labels():
+    events, labels = list(bundled_yeast())[:200], tuple(bundled_yeast().labels)
+    truths = [frozenset(label for label, applies in event.y.items() if applies) for event in events]
+    run = Run(IHOMERClassifier(), labels=labels)
+    run.finish(Event(event.x, y) for event, y in zip(events, truths, strict=True))
+    board, model = Scoreboard(labels=labels), IHOMERClassifier()
+    for event, y in zip(events, truths, strict=True):
+        board.update(y, model.test_then_train_one(event.x, {label: label in y for label in labels}))
+    assert run.scoring.all_scores()["model"]["total"] == board.scores()
+
+
 def test_probabilities_are_those_before_learning():
     events = list(bundled_yeast())[:300]
     model, board = MLHATClassifier(seed=2), Scoreboard()
