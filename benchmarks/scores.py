@@ -141,6 +141,8 @@ def main() -> None:
     if not DATA.exists():
         parser.error(f"no data sets in {DATA}; IHOMER_DATA names another folder")
     if arguments.predictions is not None:
+        if arguments.only and "default" not in arguments.only:
+            parser.error("--predictions writes the answers of the default model: put it among --only")
         arguments.predictions.mkdir(parents=True, exist_ok=True)
     usual = arguments.shuffle is None and not arguments.further
     only = arguments.only or [*SIMPLE, *(MODELS if usual else ("default", "paper", *ALONE))]
