@@ -33,7 +33,7 @@ TWINS = {
 # float32 add up such errors over hundreds of events; where log-odds are taken of a sum near 0.002, they are 500 times larger. A
 # hidden unit near 0 may be silent in one and not in the other.
 TOLERANCE = {"frequency": 2e-6, "neighbours": 5e-3, "linear": 2e-4, "rehearsal": 1e-3, "ridge": 5e-3, "bayes": 2e-4}
-KINDS = ("sparse", "dense", "binary", "missing", "outliers", "mixed")
+KINDS = ("sparse", "dense", "binary", "missing", "outliers", "mixed", "marks")
 
 
 class Event(NamedTuple):
@@ -55,6 +55,10 @@ def features_of(kind, rng, part):
     if kind == "sparse":
         found = {min(int(rng.expovariate(0.15)), 59) + shift for _ in range(rng.randint(0, 9))}
         return {f: rng.uniform(0.1, 3.0) for f in found}
+    if kind == "marks":  # nearly all have the odd ones, all the same value, which is no longer so of two in the second half
+        x = {f: (1.0 if f % 4 else -2.0) for f in range(24) if rng.random() < (0.9 if f % 2 else 0.1)}
+        x |= {f: None for f in range(24) if rng.random() < 0.04}
+        return x | ({f: rng.gauss(2.0, 1.0) for f in (3, 11)} if part > 0.5 else {})
     x = {f: rng.gauss(10.0 * f - 20.0, 0.1 + f * f) for f in range(6 if part < 0.3 else 9)}
     if kind == "missing":
         x = {f: None if rng.random() < 0.3 else v for f, v in x.items()}

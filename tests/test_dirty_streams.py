@@ -67,6 +67,23 @@ def test_absent_features_that_nearly_all_events_have_are_0_and_not_usual():
     assert model.predict_set_one({"level": None, "other": 5.0}) == {"high"}
 
 
+@pytest.mark.parametrize("code", [lambda has: 1.0 - has, lambda has: 3.0 - has, lambda has: "yes" if has else "no"])
+def test_what_few_have_is_seen_however_it_is_coded(code):
+    """Words that few events have, as 0 where they are there and 1 where not, as 2 and 3, or as nominal values."""
+
+    def score_of(code):
+        rng, model, score = random.Random(3), IHOMERClassifier(), MicroF1()
+        for i in range(600):
+            words = set(rng.sample(range(200), 8))
+            y = {f"l{word % 7}" for word in words if word % 5 == 0}
+            answer = model.test_then_train_one({f"w{word}": code(float(word in words)) for word in range(200)}, y)
+            if i >= 200:
+                score.update(y, answer)
+        return score.get()
+
+    assert score_of(code) > score_of(lambda has: has) - 0.02
+
+
 def wide_stream(n_events, n_features):
     rng = random.Random(7)
     for i in range(n_events):

@@ -7,7 +7,7 @@ import numpy as np
 
 from ihomer.kernels.common import copy_first, inner, jit
 
-_USUAL = 0.75  # a feature in more than this share of the events is centred; where it is absent, it is 0 before that
+_USUAL = 0.75  # a feature in more than this share of the events is centred, or counts by its absence; see `scale_row`
 _LATE = 5.0  # events before a feature's first one in which it counts as absent; before them it did not exist
 MOST_POSITION = 5.0  # standard deviations from the mean is the largest value on the scale
 _FAR = 20.0  # standard deviations from the mean, from which a value counts in the sums as one at `MOST_POSITION`
@@ -26,7 +26,7 @@ class Scale(NamedTuple):
 
     sums: np.ndarray  # float64[features, 8], see above
     n_seen: np.ndarray  # float64[1], events
-    usual: np.ndarray  # int32[features], features that nearly all events have, ascending
+    usual: np.ndarray  # int32[features], usual features, ascending
     n_usual: np.ndarray  # int64[1]
 
 
@@ -43,14 +43,16 @@ class Pairs(NamedTuple):
 
 
 @inner
-def is_usual(count, total, square, n_events):
-    """Tell whether a feature is nearly always present, with values that differ.
+def is_usual(count, n_events):
+    """Tell whether nearly all events have a feature. n_events : in which the feature existed and was not missing"""
+    return count > max(_USUAL * n_events, 0.0)
 
-    One whose values are all the same, such as a word that an event has or not, says by its presence alone what it says.
-    n_events : in which the feature existed and was not missing
-    """
+
+@inner
+def values_differ(count, total, square):
+    """Tell whether the values of a feature are not all the same."""
     mean = total / count
-    return count > max(_USUAL * n_events, 0.0) and square / count - mean * mean > 1e-9 * square / count
+    return square / count - mean * mean > 1e-9 * square / count
 
 
 @jit
@@ -58,8 +60,7 @@ def list_usual(sums, n_seen, usual):
     """Write the usual features to `usual`, int32[features], ascending; return how many. sums : float64[features, 8]"""
     found = 0
     for feature in range(sums.shape[0]):
-        s = sums[feature]
-        if is_usual(s[COUNT], s[TOTAL], s[SQUARE], n_seen - s[MISSING]):
+        if is_usual(sums[feature, COUNT], n_seen - sums[feature, MISSING]):
             usual[found] = feature
             found += 1
     return found
@@ -67,8 +68,9 @@ def list_usual(sums, n_seen, usual):
 
 @inner
 def scale_of(count, total, square, n_events):
-    """Return mean and standard deviation of a usual feature, else 0 and the root mean square of its values where present."""
-    if is_usual(count, total, square, n_events):
+    """Return mean and standard deviation of a usual feature whose values differ, else 0 and the root mean square of its values
+    where present."""
+    if is_usual(count, n_events) and values_differ(count, total, square):
         mean = total / n_events
         return mean, math.sqrt(max(square / n_events - mean * mean, 0.0))
     return 0.0, math.sqrt(square / count)
@@ -158,41 +160,54 @@ def to_unit_length(values, is_new, size):
 
 @inner
 def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
-    """Write the pairs of one row and what is usual after it, `renewed`, int32[pairs]; return how many of each.
+    """Write the pairs of one row and what is usual after it, `renewed`, int32[pairs]; return how many of each, and a number
+    that all centred features are below, now and after the row.
 
-    The row, its indices ascending, and the usual features are gone through side by side.
+    The row, its indices ascending, and the usual features are gone through side by side. A usual feature is centred where its
+    values differ. Where they are all the same, as of a nominal value or a mark that nearly all events have, an event that has
+    it says nothing by that, and one that has not says as much as one with a feature that few have.
     """
     seen, n_usual, usual, sums = scale.n_seen[0] + 1.0, scale.n_usual[0], scale.usual, scale.sums
-    size, n_renewed, k, u = np.int64(0), np.int64(0), first, np.int64(0)
+    size, n_renewed, n_centred, k, u = np.int64(0), np.int64(0), np.int64(0), first, np.int64(0)
     while k < last or u < n_usual:
         is_present = k < last and (u == n_usual or x_index[k] <= usual[u])
         f = x_index[k] if is_present else usual[u]
-        is_centred = u < n_usual and usual[u] == f
-        u += is_centred
-        value, is_new, is_missing, rarity = 0.0, False, False, 1.0
+        is_centred, is_constant, is_centred_next, n_with = False, False, False, sums[f, COUNT]
+        if u < n_usual and usual[u] == f:
+            u += 1
+            is_centred = values_differ(n_with, sums[f, TOTAL], sums[f, SQUARE])
+            is_constant = not is_centred and n_with > 1.0
+        value, is_new, is_missing = 0.0, False, False
         if is_present:
-            value, is_new = x_value[k], sums[f, COUNT] == 0.0
+            value, is_new = x_value[k], n_with == 0.0
             is_missing = math.isnan(value)
             k += 1
         if is_missing:
             if learn:
                 sums[f, MISSING] += 1.0
+            mean, spread = 0.0, 0.0
         elif is_present:
-            if not is_usual(sums[f, COUNT], sums[f, TOTAL], sums[f, SQUARE], seen - 1.0 - sums[f, MISSING]):
-                rarity += _RARITY * math.log((seen + _SURE) / (sums[f, COUNT] + 1.0 + _SURE))
             mean, spread = take_in(value, sums, f, seen, learn)
         else:
-            mean, spread = scale_of(sums[f, COUNT], sums[f, TOTAL], sums[f, SQUARE], seen - sums[f, MISSING])
-        if is_usual(sums[f, COUNT], sums[f, TOTAL], sums[f, SQUARE], seen - sums[f, MISSING]):
+            mean, spread = scale_of(n_with, sums[f, TOTAL], sums[f, SQUARE], seen - sums[f, MISSING])
+        if is_usual(sums[f, COUNT], seen - sums[f, MISSING]):
             renewed[n_renewed] = f
             n_renewed += 1
-        if not is_missing and (is_present or mean != 0.0):
+            is_centred_next = values_differ(sums[f, COUNT], sums[f, TOTAL], sums[f, SQUARE])
+        if is_centred or is_centred_next:
+            n_centred = np.int64(f + 1)
+        says = not is_missing and (is_present or mean != 0.0)
+        if is_constant and mean == 0.0:
+            says, value = not is_missing and not is_present, -sums[f, TOTAL] / sums[f, COUNT]
+            n_with = max(seen - 1.0 - sums[f, MISSING] - n_with, 0.0)
+        if says:
+            rarity = 1.0 if is_centred else 1.0 + _RARITY * math.log((seen + _SURE) / (n_with + 1.0 + _SURE))
             pairs.feature[size], pairs.is_present[size], pairs.is_new[size] = f, is_present, is_new
             pairs.is_centred[size] = is_centred
             pairs.position[size], pairs.raw[size] = on_scale(value, mean, spread), value
             pairs.relevant[size] = rarity * pairs.position[size]
             size += 1
-    return size, n_renewed
+    return size, n_renewed, n_centred
 
 
 @inner
@@ -221,8 +236,8 @@ def scale_rows(
     """Write rows with each feature on its scale, as given at unit length, and by relevance at unit length, from `row` on; rows
     start..row-1 are done.
 
-    Missing values are left out. An absent feature is 0; where that is not 0 on its scale, since it is usual and so centred, it
-    gets a pair too. A row is scaled with itself taken into the sums; without `learn` they are left as they were. A feature
+    Missing values are left out. An absent feature is 0; where that is not 0 on its scale, since it is usual, it gets a pair too;
+    see `scale_row`. A row is scaled with itself taken into the sums; without `learn` they are left as they were. A feature
     that no event had before takes no part in the length, so that an answer does not depend on whether its name is known
     already; what is learned from is the row times `shrink`, which is of unit length with it.
     A relevant value is a position times 1 + 0.3 ln((events + 100) / (events with the feature + 100)) where the feature is not
@@ -235,8 +250,7 @@ def scale_rows(
     Return the row before which it stopped, for want of room if it is not `stop`; how many pairs the longest row has; and a
     number that all centred features are below, also those of the next row.
     """
-    scale, most = Scale(sums, n_seen, usual, n_usual), np.int64(0)
-    n_centred = np.int64(usual[n_usual[0] - 1] + 1 if n_usual[0] > 0 else 0)
+    scale, most, n_centred = Scale(sums, n_seen, usual, n_usual), np.int64(0), np.int64(0)
     pairs, renewed = room_for_pairs(np.int64(0)), np.empty(0, np.int32)
     indptr[0] = 0
     while row < stop:
@@ -246,7 +260,7 @@ def scale_rows(
             break
         if width > renewed.size:
             pairs, renewed = room_for_pairs(2 * width), np.empty(2 * width, np.int32)
-        size, n_renewed = scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed)
+        size, n_renewed, below = scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed)
         for k in range(size):
             feature[used + k], is_present[used + k], is_new[used + k] = pairs.feature[k], pairs.is_present[k], pairs.is_new[k]
             is_centred[used + k], position[used + k] = pairs.is_centred[k], pairs.position[k]
@@ -255,12 +269,10 @@ def scale_rows(
         for k in range(size):
             raw[used + k], relevant[used + k] = pairs.raw[k], pairs.relevant[k]
         row += 1
-        indptr[row - start], most = used + size, max(most, size)
+        indptr[row - start], most, n_centred = used + size, max(most, size), max(n_centred, below)
         if learn:
             copy_first(renewed, usual, n_renewed)
             n_usual[0], n_seen[0] = n_renewed, n_seen[0] + 1.0
-            if n_renewed > 0:
-                n_centred = max(n_centred, np.int64(renewed[n_renewed - 1] + 1))
             if n_seen[0] > _LONG:
                 halve(sums, n_seen)
     return row, most, n_centred

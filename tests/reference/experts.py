@@ -60,14 +60,17 @@ class SlowScale:
     def row(self, x, learn):
         """Return the pairs on the scale of their features; as given, and on the scale with rare features counting more, each of
         unit length without the features that are new and with what it is to be multiplied by to be so with them; and which are
-        centred. None stands for missing.
+        centred. None stands for missing. A feature that nearly all events have, with one and the same value, counts as 0 where
+        it is there, and as that value's negative where not.
         """
         seen = self.n_seen + 1.0
         kept = self.sums if learn else dict(self.sums)
         new = {f for f, v in x.items() if v is not None and self.sums.get(f, (0.0,))[0] == 0.0}
-        usual = {f for f, (*sums, missing) in kept.items() if self.is_usual(*sums, seen - 1.0 - missing)}
+        most = {f for f, (count, _, _, missing) in kept.items() if count > max(0.75 * (seen - 1.0 - missing), 0.0)}
+        usual = {f for f in most if self.is_usual(*kept[f][:3], seen - 1.0 - kept[f][3])}
+        constant = {f: kept[f][:2] for f in most - usual if kept[f][0] > 1.0}
         position, raw, relevant = {}, {}, {}
-        for f in sorted({*x, *usual}):
+        for f in sorted({*x, *usual, *constant}):
             count, total, square, missing = kept.get(f, (0.0, 0.0, 0.0, 0.0))
             rarity = 1.0 if f in usual else 1.0 + 0.3 * math.log((seen + 100.0) / (count + 101.0))
             v = x.get(f, 0.0)
@@ -88,7 +91,14 @@ class SlowScale:
                 if learn:
                     self.note(f, v, far, seen)
             mean, spread = self.scale(count, total, square, seen - missing)
-            if f in x or mean != 0.0:
+            if f in constant and mean == 0.0:
+                if f in x:
+                    continue
+                n_with, sum_with = constant[f]
+                v = -sum_with / n_with
+                n_without = max(seen - 1.0 - missing - n_with, 0.0)
+                rarity = 1.0 + 0.3 * math.log((seen + 100.0) / (n_without + 101.0))
+            if f in x or f in constant or mean != 0.0:
                 position[f], raw[f] = clamp((v - mean) / spread, -5.0, 5.0) if spread > 0.0 else 0.0, v
                 relevant[f] = rarity * position[f]
         if learn:
