@@ -152,6 +152,7 @@ class Encoder:
         self.kind = np.zeros(64, np.uint8)  # 1: indicator of a nominal value
         self._last_seen = np.zeros(64, np.int64)
         self._nominal: dict[Hashable, dict[str, int]] = {}
+        self._values: dict[tuple[Hashable, Any], int] = {}  # the same by pairs, as a dictionary yields them
         self._n_learned = 0
         self.n_forgotten = 0
         self.version = 0  # rises whenever a name gets or loses its index
@@ -163,7 +164,7 @@ class Encoder:
 
     def encode(self, x: Mapping[Hashable, Any]) -> tuple[Indices, Values]:
         """Return the pairs of an event, indices ascending; names without an index are left out."""
-        return self._encode_numbers(x) or _as_arrays(self._look_up(x)[0])
+        return self._encode_numbers(x) or self._look_up(x)[:2]
 
     def check(self, x: Mapping[Hashable, Any]) -> tuple[Indices, Values, list[Hashable]]:
         """Check an event that is to be learned; return its pairs, and the vocabulary keys that it would add, in order.
@@ -174,10 +175,7 @@ class Encoder:
             If `x` is not a dictionary, or a value is not a number, string, bool or None, or is infinite.
         """
         found = self._encode_numbers(x)
-        if found is not None:
-            return *found, []
-        pairs, new = self._look_up(x)
-        return *_as_arrays(pairs), new
+        return self._look_up(x) if found is None else (*found, [])
 
     def _encode_numbers(self, x: Mapping[Hashable, Any]) -> tuple[Indices, Values] | None:
         """Encode an event of plain numbers with the same names as the last one of that kind, in one compiled call.
@@ -212,19 +210,34 @@ class Encoder:
         order = index.argsort(kind="stable")
         return names, self.version, order, index[order]
 
-    def _look_up(self, x: Mapping[Hashable, Any]) -> tuple[list[tuple[int, float]], list[Hashable]]:
+    def _known_values(self, x: dict[Hashable, Any]) -> tuple[list[int], dict[Hashable, Any]]:
+        """Return the indices of the nominal values of an event that have one, and what else it has."""
+        if not self._values or len(x) < _FEW:
+            return [], x
+        try:
+            found = list(map(self._values.get, x.items()))
+        except TypeError:  # something is not hashable
+            return [], x
+        if None not in found:
+            return found, {}  # type: ignore[return-value]
+        others = {name: value for (name, value), index in zip(x.items(), found, strict=True) if index is None}
+        return [index for index in found if index is not None], others
+
+    def _look_up(self, x: Mapping[Hashable, Any]) -> tuple[Indices, Values, list[Hashable]]:
         """Return the pairs of index and value that are not 0, and the keys that have no index yet."""
         get = self.features.get
-        pairs: list[tuple[int, float]] = []
+        indices, others = self._known_values(as_dict(x))
+        values = [1.0] * len(indices)
         new: list[Hashable] = []
         new_nominal: list[tuple[Hashable, str]] = []
-        for name, value in as_dict(x).items():
+        for name, value in others.items():
             if isinstance(value, str):
-                index = self._nominal.get(name, {}).get(value, -1)
+                index = self._values.get((name, value), -1)
                 if index < 0:
                     new_nominal.append((name, value))
                 else:
-                    pairs.append((index, 1.0))
+                    indices.append(index)
+                    values.append(1.0)
                 continue
             if type(value) in _PLAIN and -MAX_MAGNITUDE <= value <= MAX_MAGNITUDE:
                 number = float(value)
@@ -234,17 +247,24 @@ class Encoder:
                 continue
             index = get(name)
             if index >= 0:
-                pairs.append((index, number))
+                indices.append(index)
+                values.append(number)
             if number != number:
-                pairs.extend((i, number) for i in self._nominal.get(name, {}).values())
+                of_name = self._nominal.get(name, {}).values()
+                indices.extend(of_name)
+                values.extend([number] * len(of_name))
             elif index < 0:
                 new.append(name)
-        keys = in_name_order(new)
+        return *_sorted(indices, values), self._in_order(new, new_nominal)
+
+    def _in_order(self, new: list[Hashable], new_nominal: list[tuple[Hashable, str]]) -> list[Hashable]:
+        """Return the vocabulary keys of what is new in an event, in the order in which they get indices."""
+        keys = in_name_order(new) if new else []
         if new_nominal:
             rank = {name: i for i, name in enumerate(in_name_order({name for name, _ in new_nominal}))}
             new_nominal.sort(key=lambda pair: (rank[pair[0]], pair[1]))
             keys.extend((Nominal, name, value) for name, value in new_nominal)
-        return pairs, keys
+        return keys
 
     def touch(self, index: Indices) -> None:
         """Note that features are in use by the event being learned."""
@@ -280,7 +300,11 @@ class Encoder:
         self.kind[index] = is_nominal(key)
         if is_nominal(key):
             name, value = key[1:]  # type: ignore[index]
-            self._nominal.setdefault(name, {})[value] = index
+            self.note_value(name, value, index)
+
+    def note_value(self, name: Hashable, value: str, index: int) -> None:
+        """Note the index that a nominal value has in the vocabulary."""
+        self._nominal.setdefault(name, {})[value] = self._values[name, value] = index
 
     def surplus(self, n_new: int) -> int:
         """Return how many indices too many `n_new` more names would need."""
@@ -298,7 +322,7 @@ class Encoder:
             key = self.features.name(index)
             if self.kind[index]:
                 name, value = key[1:]  # type: ignore[index]
-                del self._nominal[name][value]
+                del self._nominal[name][value], self._values[name, value]
                 if not self._nominal[name]:
                     del self._nominal[name]
             self.features.free(index)
@@ -307,10 +331,8 @@ class Encoder:
         return forgotten
 
 
-def _as_arrays(pairs: list[tuple[int, float]]) -> tuple[Indices, Values]:
+def _sorted(indices: list[int], values: list[float]) -> tuple[Indices, Values]:
     """Return pairs of index and value as two arrays, sorted by index."""
-    if not pairs:
-        return np.zeros(0, np.int32), np.zeros(0)
-    pairs.sort()
-    index, value = zip(*pairs, strict=True)
-    return np.array(index, np.int32), np.array(value)
+    index, value = np.array(indices, np.int32), np.array(values, np.float64)
+    order = index.argsort()
+    return index[order], value[order]

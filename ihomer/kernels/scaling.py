@@ -236,8 +236,8 @@ def scale_rows(
     """Write rows with each feature on its scale, as given at unit length, and by relevance at unit length, from `row` on; rows
     start..row-1 are done.
 
-    Missing values are left out. An absent feature is 0; where that is not 0 on its scale, since it is usual, it gets a pair too;
-    see `scale_row`. A row is scaled with itself taken into the sums; without `learn` they are left as they were. A feature
+    Missing values are left out. An absent feature is 0; where that is not 0 on its scale, since it is usual, it gets a pair
+    too, see `scale_row`. A row is scaled with itself taken into the sums; without `learn` they are left as they were. A feature
     that no event had before takes no part in the length, so that an answer does not depend on whether its name is known
     already; what is learned from is the row times `shrink`, which is of unit length with it.
     A relevant value is a position times 1 + 0.3 ln((events + 100) / (events with the feature + 100)) where the feature is not

@@ -39,7 +39,7 @@ _DRIFT_KEYS = ("event", "where", "what", "clusters_changed", "learners_replaced"
 
 def _encoder_state(encoder: Encoder) -> dict[str, Any]:
     """Return the state of an encoder; `version` and what follows from the names are left out."""
-    state = held(encoder, "max_features", "features", "_nominal", "_schema", "_last", "version")
+    state = held(encoder, "max_features", "features", "_nominal", "_values", "_schema", "_last", "version")
     return {**state, "features": vocabulary_state(encoder.features)}
 
 
@@ -59,7 +59,7 @@ def _fill_encoder(encoder: Encoder, f: Fields) -> int:
         f.require(bool(encoder.kind[index]) == is_nominal(key), "the kind of a feature is wrong")
         if is_nominal(key):
             name, value = key[1:]  # type: ignore[index]
-            encoder._nominal.setdefault(name, {})[value] = index
+            encoder.note_value(name, value, index)
     return room
 
 
