@@ -8,17 +8,19 @@ from numpy.typing import NDArray
 from ihomer.encoder import Batch
 from ihomer.experts.base import Rows, larger
 from ihomer.kernels.odds import mark_targets
-from ihomer.kernels.scaling import N_SUMS, list_usual, scale_rows
+from ihomer.kernels.ranks import N_COLUMNS
+from ihomer.kernels.scaling import COUNT, N_SUMS, SQUARE, TOTAL, list_usual, scale_rows
 
 __all__ = ["FeatureScale"]
 
 
 class FeatureScale:
-    """Running mean and spread of each feature: what linear models and distances are shown is on one scale."""
+    """Running mean and spread of each feature, and the ranks of values: linear models and distances are shown one scale."""
 
     def __init__(self) -> None:
         self._sums = np.zeros((0, N_SUMS))
         self._n_seen = np.zeros(1)
+        self._ranks = np.zeros((0, N_COLUMNS))  # of features, more than all that are centred
         self._usual = np.zeros(0, np.int32)
         self._n_usual = np.zeros(1, np.int64)
         self._pairs = _pairs(0)  # of the rows of the last call
@@ -42,9 +44,10 @@ class FeatureScale:
         while True:
             row, most, centred = scale_rows(
                 batch.x_indptr, batch.x_index, batch.x_value, start, stop, learn, self._sums, self._n_seen, self._usual,
-                self._n_usual, row, indptr, *self._pairs, shrink,
+                self._n_usual, row, indptr, *self._pairs, shrink, self._ranks,
             )  # fmt: skip
             widest, n_centred = max(widest, most), max(n_centred, centred)
+            self._ranks = larger(self._ranks, 0, n_centred)
             if row == stop:
                 break
             self._make_room(int(indptr[row - start]), int(batch.x_indptr[stop] - batch.x_indptr[row]))
@@ -71,7 +74,16 @@ class FeatureScale:
         """Start features anew, bool[features]."""
         size = min(len(forgotten), len(self._sums))
         self._sums[:size][forgotten[:size]] = 0.0
+        self._ranks[np.flatnonzero(forgotten[: len(self._ranks)])] = 0.0
         self.find_usual()
+
+    @property
+    def n_centred(self) -> int:
+        """A number that all centred features are below."""
+        usual = self._usual[: self._n_usual[0]]
+        count, total, square = self._sums[usual, COUNT], self._sums[usual, TOTAL], self._sums[usual, SQUARE]
+        centred = usual[square / count - (total / count) ** 2 > 1e-9 * square / count]
+        return int(centred.max(initial=-1)) + 1
 
     def find_usual(self) -> None:
         """Find out from the sums which features are usual."""

@@ -96,6 +96,22 @@ def test_scale_follows_the_stream():
     assert fast._sums[0, :4].tolist() == pytest.approx(twin.sums[0], rel=1e-9)
 
 
+def test_a_value_far_out_changes_little_where_others_stand():
+    rng = np.random.default_rng(3)
+    values = rng.normal(40.0, 1.0, size=2000)
+    spoiled = np.where(rng.random(2000) < 0.01, 1e9, values)
+    places = []
+    for value in (values, spoiled):
+        scale = FeatureScale()
+        scale.grow(1)
+        nothing = (np.zeros(n, np.int64) for n in (2001, 0) * 2)
+        batch = Batch(np.arange(2001), np.zeros(2000, np.int32), value, *nothing, np.ones(2000))
+        places.append(scale.rows(batch, 0, 2000, 1, True).position[:2000].copy())
+    good = np.flatnonzero(spoiled == values)[200:]
+    assert np.abs(places[0][good] - places[1][good]).max() < 0.8
+    assert np.abs(places[0][good] - places[1][good]).mean() < 0.06
+
+
 def test_a_rare_feature_changes_its_unit_over_the_halving():
     """Its block is open when the counts are halved: if it counted more than all values, there would be less than no event."""
     fast, twin = FeatureScale(), SlowScale()

@@ -6,10 +6,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ihomer.kernels.common import copy_first, inner, jit
+from ihomer.kernels.ranks import N_TAKEN, normal_score, note_value, start_ranks
 
-_USUAL = 0.75  # a feature in more than this share of the events is centred, or counts by its absence; see `scale_row`
+_USUAL = 0.6  # a feature in more than this share of the events is centred, if its values differ
+_ALWAYS = 0.75  # one in more than this share of the events, always with the same value, counts by its absence
 _LATE = 5.0  # events before a feature's first one in which it counts as absent; before them it did not exist
 MOST_POSITION = 5.0  # standard deviations from the mean is the largest value on the scale
+_STEP = 0.03125  # standard deviations by which the outermost quantiles can be left behind at least
 _FAR = 20.0  # standard deviations from the mean, from which a value counts in the sums as one at `MOST_POSITION`
 _LEAST_COUNT = 10.0  # values from which the sums tell what is far
 _BLOCK = 25.0  # values after which it is asked whether the feature has another scale by now
@@ -28,6 +31,7 @@ class Scale(NamedTuple):
     n_seen: np.ndarray  # float64[1], events
     usual: np.ndarray  # int32[features], usual features, ascending
     n_usual: np.ndarray  # int64[1]
+    ranks: np.ndarray  # float64[rows, 34], more than all centred features
 
 
 class Pairs(NamedTuple):
@@ -83,13 +87,14 @@ def on_scale(value, mean, spread):
 
 
 @inner
-def close_block(seen, sums, f):
+def close_block(seen, scale, f):
     """End the block of a feature; if it is on another scale, the sums go on from the block alone.
 
     That is where most of its values are far out (the feature is given in another unit), or all are within a twentieth of the
     spread so far (which has come from one of the first values being far out, or from another unit).
-    sums : float64[features, 8]; seen : number of events
+    seen : number of events
     """
+    sums, ranks = scale.sums, scale.ranks
     n_events = seen - sums[f, MISSING]
     n_late = sums[f, BLOCK_COUNT] * n_events / sums[f, COUNT]
     _, spread = scale_of(sums[f, COUNT], sums[f, TOTAL], sums[f, SQUARE], n_events)
@@ -97,17 +102,20 @@ def close_block(seen, sums, f):
     if 2.0 * sums[f, BLOCK_FAR] > sums[f, BLOCK_COUNT] or (sums[f, BLOCK_FAR] == 0.0 and 0.0 < _FAR * late < spread):
         sums[f, COUNT], sums[f, TOTAL], sums[f, SQUARE] = sums[f, BLOCK_COUNT], sums[f, BLOCK_TOTAL], sums[f, BLOCK_SQUARE]
         sums[f, MISSING] = max(seen - n_late, 0.0)
+        if f < ranks.shape[0]:
+            start_ranks(ranks[f])
     for i in range(BLOCK_COUNT, N_SUMS):
         sums[f, i] = 0.0
 
 
 @inner
-def take_in(value, sums, f, seen, learn):
+def take_in(value, scale, f, seen, learn):
     """Return mean and spread of feature f with one more value, which goes to `sums[f]` if `learn`; see `close_block`.
 
     A value far out, such as a sensor gives when it fails, counts no more than one that is just rare: else the next thousand
     events would all look the same beside it.
     """
+    sums = scale.sums
     missing = max(sums[f, MISSING], seen - 1.0 - _LATE) if sums[f, COUNT] == 0.0 else sums[f, MISSING]
     n_events, kept, is_far = seen - missing, value, False
     if sums[f, COUNT] >= _LEAST_COUNT:
@@ -123,7 +131,7 @@ def take_in(value, sums, f, seen, learn):
         sums[f, BLOCK_SQUARE] += value * value
         sums[f, BLOCK_FAR] += is_far
         if sums[f, BLOCK_COUNT] >= _BLOCK:
-            close_block(seen, sums, f)
+            close_block(seen, scale, f)
     return scale_of(count, total, square, n_events)
 
 
@@ -159,6 +167,18 @@ def to_unit_length(values, is_new, size):
 
 
 @inner
+def place_of(value, mean, spread, table, learn):
+    """Return the normal score of a centred value, its place on the scale while there are few; take it in if `learn`, as one
+    that is 5 standard deviations from the mean at most.
+    """
+    least = _STEP * spread
+    score = normal_score(value, table, least) if table[N_TAKEN] > 0.0 else on_scale(value, mean, spread)
+    if learn:
+        note_value(min(max(value, mean - MOST_POSITION * spread), mean + MOST_POSITION * spread), table, least)
+    return score
+
+
+@inner
 def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
     """Write the pairs of one row and what is usual after it, `renewed`, int32[pairs]; return how many of each, and a number
     that all centred features are below, now and after the row.
@@ -176,7 +196,7 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
         if u < n_usual and usual[u] == f:
             u += 1
             is_centred = values_differ(n_with, sums[f, TOTAL], sums[f, SQUARE])
-            is_constant = not is_centred and n_with > 1.0
+            is_constant = not is_centred and n_with > max(_ALWAYS * (seen - 1.0 - sums[f, MISSING]), 1.0)
         value, is_new, is_missing = 0.0, False, False
         if is_present:
             value, is_new = x_value[k], n_with == 0.0
@@ -187,16 +207,16 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
                 sums[f, MISSING] += 1.0
             mean, spread = 0.0, 0.0
         elif is_present:
-            mean, spread = take_in(value, sums, f, seen, learn)
+            mean, spread = take_in(value, scale, f, seen, learn)
         else:
             mean, spread = scale_of(n_with, sums[f, TOTAL], sums[f, SQUARE], seen - sums[f, MISSING])
         if is_usual(sums[f, COUNT], seen - sums[f, MISSING]):
             renewed[n_renewed] = f
             n_renewed += 1
-            is_centred_next = values_differ(sums[f, COUNT], sums[f, TOTAL], sums[f, SQUARE])
+            is_centred_next = learn and values_differ(sums[f, COUNT], sums[f, TOTAL], sums[f, SQUARE])
         if is_centred or is_centred_next:
             n_centred = np.int64(f + 1)
-        says = not is_missing and (is_present or mean != 0.0)
+        says = not is_missing and (is_present or is_centred)
         if is_constant and mean == 0.0:
             says, value = not is_missing and not is_present, -sums[f, TOTAL] / sums[f, COUNT]
             n_with = max(seen - 1.0 - sums[f, MISSING] - n_with, 0.0)
@@ -204,7 +224,8 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
             rarity = 1.0 if is_centred else 1.0 + _RARITY * math.log((seen + _SURE) / (n_with + 1.0 + _SURE))
             pairs.feature[size], pairs.is_present[size], pairs.is_new[size] = f, is_present, is_new
             pairs.is_centred[size] = is_centred
-            pairs.position[size], pairs.raw[size] = on_scale(value, mean, spread), value
+            place = place_of(value, mean, spread, scale.ranks[f], learn) if is_centred else on_scale(value, mean, spread)
+            pairs.position[size], pairs.raw[size] = place, value
             pairs.relevant[size] = rarity * pairs.position[size]
             size += 1
     return size, n_renewed, n_centred
@@ -231,7 +252,7 @@ def halve(sums, n_seen):
 @jit
 def scale_rows(
     x_indptr, x_index, x_value, start, stop, learn, sums, n_seen, usual, n_usual, row, indptr, feature, is_present, is_new,
-    is_centred, position, raw, relevant, shrink,
+    is_centred, position, raw, relevant, shrink, ranks,
 ):  # fmt: skip
     """Write rows with each feature on its scale, as given at unit length, and by relevance at unit length, from `row` on; rows
     start..row-1 are done.
@@ -243,20 +264,20 @@ def scale_rows(
     A relevant value is a position times 1 + 0.3 ln((events + 100) / (events with the feature + 100)) where the feature is not
     usual: that two events share a rare feature says more than that they share a common one.
 
-    sums ... n_usual : of `Scale`
+    sums ... n_usual, ranks : of `Scale`
     indptr : int64[rows + 1], feature : int32[room], is_present, is_new, is_centred : bool[room]
     position, raw, relevant : float32[room], out
     shrink : float32[2, rows], raw and relevant, out
-    Return the row before which it stopped, for want of room if it is not `stop`; how many pairs the longest row has; and a
-    number that all centred features are below, also those of the next row.
+    Return the row before which it stopped, for want of room if it is not `stop`, for pairs or for ranks; how many pairs the
+    longest row has; and a number that all centred features are below, also those of the next row.
     """
-    scale, most, n_centred = Scale(sums, n_seen, usual, n_usual), np.int64(0), np.int64(0)
+    scale, most, n_centred = Scale(sums, n_seen, usual, n_usual, ranks), np.int64(0), np.int64(0)
     pairs, renewed = room_for_pairs(np.int64(0)), np.empty(0, np.int32)
     indptr[0] = 0
     while row < stop:
         first, last, used = x_indptr[row], x_indptr[row + 1], indptr[row - start]
         width = last - first + n_usual[0]
-        if used + width > feature.size:
+        if used + width > feature.size or n_centred > ranks.shape[0]:
             break
         if width > renewed.size:
             pairs, renewed = room_for_pairs(2 * width), np.empty(2 * width, np.int32)

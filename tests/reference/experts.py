@@ -1,6 +1,8 @@
 """Experts, and the scale of features the slow way: dictionaries and lists, every formula literal, float64."""
 
+import itertools
 import math
+from statistics import NormalDist
 from struct import pack, unpack
 from typing import NamedTuple
 
@@ -48,6 +50,78 @@ def dot(x, z):
     return sum(value * z[f] for f, value in x.items() if f in z)
 
 
+class SlowRanks:
+    """Normal scores of ranks, by 16 quantiles of the values so far and the latest values.
+
+    A distribution of 16 sorted values is a line through the points (value i, (i + 1/2) / 16); equal values are a step. It
+    begins at 0 and ends at 1, half as far beyond the outermost values as the next ones are away, and `least` at least.
+    """
+
+    SHARES = tuple((i + 0.5) / 16.0 for i in range(16))
+
+    def __init__(self):
+        self.quantiles, self.taken, self.latest = [], 0.0, []
+
+    @staticmethod
+    def points(values, least):
+        """Points (value, share) of the line."""
+        begin = values[0] - max((values[1] - values[0]) / 2.0, least)
+        end = values[-1] + max((values[-1] - values[-2]) / 2.0, least)
+        return [(begin, 0.0), *zip(values, SlowRanks.SHARES, strict=True), (end, 1.0)]
+
+    @staticmethod
+    def limits(values, v, least):
+        """Shares of values below v, and up to it."""
+        points = SlowRanks.points(values, least)
+        equal = [share for value, share in points[1:-1] if value == v]
+        if equal:
+            return equal[0], equal[-1]
+        (left, below), (right, above) = [
+            max([p for p in points if p[0] < v], default=(v, 0.0), key=lambda p: p[1]),
+            min([p for p in points if p[0] >= v], default=(v, 1.0), key=lambda p: p[1]),
+        ]
+        if below == 1.0 or above == 0.0:
+            return below, above
+        share = below + (v - left) / (right - left) * (above - below)
+        return share, share
+
+    def score(self, v, least):
+        r = sum(self.limits(self.quantiles, v, least)) / 2.0
+        knots = [(0.0, 1.0 / 64.0), *((share, share) for share in self.SHARES), (1.0, 63.0 / 64.0)]
+        for (left, p), (right, q) in itertools.pairwise(knots):
+            if left <= r <= right:
+                low, high = NormalDist().inv_cdf(p), NormalDist().inv_cdf(q)
+                return low + (r - left) / (right - left) * (high - low)
+        raise ValueError(r)
+
+    def note(self, v, least):
+        self.latest.append(v)
+        if len(self.latest) < 16:
+            return
+        latest = sorted(self.latest)
+        if self.taken == 0.0:
+            self.quantiles = latest
+        else:
+            values = sorted({value for own in (self.quantiles, latest) for value, _ in self.points(own, least)})
+            old, new = self.taken / (self.taken + 16.0), 16.0 / (self.taken + 16.0)
+            line = []
+            for value in values:
+                sides = zip(self.limits(self.quantiles, value, least), self.limits(latest, value, least), strict=True)
+                line += [(old * a + new * b, value) for a, b in sides]
+            self.quantiles = [self.value_at(line, share) for share in self.SHARES]
+        self.taken, self.latest = min(self.taken + 16.0, 2000.0), []
+
+    @staticmethod
+    def value_at(line, share):
+        """First value of a line of points (share, value) where the share is reached."""
+        for (left, before), (right, value) in itertools.pairwise([(0.0, line[0][1]), *line]):
+            if share <= right or (right, value) == line[-1]:
+                if right <= left or before == value:
+                    return value
+                return before + min((share - left) / (right - left), 1.0) * (value - before)
+        raise ValueError(share)
+
+
 class SlowScale:
     """Running mean and spread of each feature, of the values that are not missing."""
 
@@ -55,6 +129,7 @@ class SlowScale:
         self.long = long
         self.sums = {}  # feature -> how many values, their sum, sum of squares, how many were missing
         self.blocks = {}  # feature -> its last values, fewer than 25, whether each was far out, and what each counts
+        self.ranks = {}  # of features that are centred, or were
         self.n_seen = 0.0
 
     def row(self, x, learn):
@@ -66,9 +141,9 @@ class SlowScale:
         seen = self.n_seen + 1.0
         kept = self.sums if learn else dict(self.sums)
         new = {f for f, v in x.items() if v is not None and self.sums.get(f, (0.0,))[0] == 0.0}
-        most = {f for f, (count, _, _, missing) in kept.items() if count > max(0.75 * (seen - 1.0 - missing), 0.0)}
+        most = {f for f, (count, _, _, missing) in kept.items() if count > max(0.6 * (seen - 1.0 - missing), 0.0)}
         usual = {f for f in most if self.is_usual(*kept[f][:3], seen - 1.0 - kept[f][3])}
-        constant = {f: kept[f][:2] for f in most - usual if kept[f][0] > 1.0}
+        constant = {f: kept[f][:2] for f in most - usual if kept[f][0] > max(0.75 * (seen - 1.0 - kept[f][3]), 1.0)}
         position, raw, relevant = {}, {}, {}
         for f in sorted({*x, *usual, *constant}):
             count, total, square, missing = kept.get(f, (0.0, 0.0, 0.0, 0.0))
@@ -98,8 +173,14 @@ class SlowScale:
                 v = -sum_with / n_with
                 n_without = max(seen - 1.0 - missing - n_with, 0.0)
                 rarity = 1.0 + 0.3 * math.log((seen + 100.0) / (n_without + 101.0))
-            if f in x or f in constant or mean != 0.0:
+            if f in x or f in constant or f in usual:
                 position[f], raw[f] = clamp((v - mean) / spread, -5.0, 5.0) if spread > 0.0 else 0.0, v
+                if f in usual:
+                    ranks = self.ranks.setdefault(f, SlowRanks())
+                    if ranks.taken > 0.0:
+                        position[f] = ranks.score(v, spread / 32.0)
+                    if learn:
+                        ranks.note(clamp(v, mean - 5.0 * spread, mean + 5.0 * spread), spread / 32.0)
                 relevant[f] = rarity * position[f]
         if learn:
             self.n_seen = seen
@@ -123,13 +204,14 @@ class SlowScale:
         spread, spread_late = self.scale(count, total, square, seen - missing)[1], self.scale(*late, n_events)[1]
         if 2.0 * n_far > whole or (n_far == 0.0 and 0.0 < 20.0 * spread_late < spread):
             self.sums[f] = *late, max(seen - n_events, 0.0)
+            self.ranks.pop(f, None)
         block.clear()
 
     @staticmethod
     def is_usual(count, total, square, n_events):
         """Whether nearly all events have it, with values that differ."""
         differ = count > 0.0 and square / count - (total / count) ** 2 > 1e-9 * square / count
-        return differ and count > max(0.75 * n_events, 0.0)
+        return differ and count > max(0.6 * n_events, 0.0)
 
     def scale(self, count, total, square, n_events):
         """Mean and standard deviation of a usual feature; 0 and the root mean square of another."""
@@ -142,6 +224,7 @@ class SlowScale:
         for f in features:
             self.sums.pop(f, None)
             self.blocks.pop(f, None)
+            self.ranks.pop(f, None)
 
 
 def unit(x, new):
