@@ -22,10 +22,10 @@ class Rows(NamedTuple):
 
     indptr: NDArray[np.int64]
     feature: NDArray[np.int32]  # ascending in a row
-    is_present: NDArray[np.bool_]  # else it is a feature that nearly all events have: it is 0, which is unusual
+    is_present: NDArray[np.bool_]  # else it is a feature that most events have: it is 0, which is unusual
     is_new: NDArray[np.bool_]  # no event had the feature before
-    is_centred: NDArray[np.bool_]  # nearly all events so far had the feature, with values that differ
-    position: NDArray[np.float32]  # value on the scale of its feature: standard deviations from the mean, if it is centred
+    is_centred: NDArray[np.bool_]  # most events so far had the feature, with values that differ
+    position: NDArray[np.float32]  # value on the scale of its feature: the normal score of its rank, if it is centred
     raw: NDArray[np.float32]  # value as given, the row of unit length
     relevant: NDArray[np.float32]  # position, more where the feature is rare or much depends on it, the row of unit length
     target: NDArray[np.uint8]  # [rows, labels]; 0 negative, 1 positive, 2 unobserved

@@ -1,6 +1,6 @@
 """Curves: weights of knots beside the one weight of a feature, so that what it says may bend with its value.
 
-The position z of a centred feature, in standard deviations from its mean, lies between two knots, each of which has a row of
+The position z of a centred feature, the normal score of its rank, lies between two knots, each of which has a row of
 weights; the curve says what lies between these, (1 - u) C_j + u C_(j + 1). Added up over the features, curves are an additive
 model of splines of degree one (Hastie and Tibshirani, Generalized Additive Models, 1990); as input of a network they are a
 piecewise linear encoding of numbers (Gorishniy, Rubachev, Babenko 2022). A feature that is not centred has its line z W alone.
@@ -14,7 +14,7 @@ import numpy as np
 from ihomer.kernels.common import inner, row_of
 from ihomer.kernels.linear import BIAS
 
-N_KNOTS = 5  # at -2, -1, 0, 1 and 2 standard deviations; beyond the outer ones it is as there
+N_KNOTS = 5  # at -2, -1, 0, 1 and 2; beyond the outer ones it is as there
 LEAST_LENGTH, MOST_LENGTH = 1e-3, 1e3  # of a row: that of 4,096 values of 5 is 320
 _FIRST = np.float32(-2.0)
 

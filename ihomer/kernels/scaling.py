@@ -48,7 +48,7 @@ class Pairs(NamedTuple):
 
 @inner
 def is_usual(count, n_events):
-    """Tell whether nearly all events have a feature. n_events : in which the feature existed and was not missing"""
+    """Tell whether most events have a feature. n_events : in which the feature existed and was not missing"""
     return count > max(_USUAL * n_events, 0.0)
 
 
@@ -185,7 +185,7 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
 
     The row, its indices ascending, and the usual features are gone through side by side. A usual feature is centred where its
     values differ. Where they are all the same, as of a nominal value or a mark that nearly all events have, an event that has
-    it says nothing by that, and one that has not says as much as one with a feature that few have.
+    it says nothing by that, and one that has not says as much as one with a feature that few have: -1.
     """
     seen, n_usual, usual, sums = scale.n_seen[0] + 1.0, scale.n_usual[0], scale.usual, scale.sums
     size, n_renewed, n_centred, k, u = np.int64(0), np.int64(0), np.int64(0), first, np.int64(0)
