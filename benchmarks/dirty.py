@@ -4,8 +4,8 @@
     python -m benchmarks.dirty --write   # and write results/dirty.json
 
 Dense real sets, shuffled, their features spoiled: one value of a hundred is ten thousand times as large (a sensor fails); three
-values of ten are missing; three of ten are left out, so that they are 0; every second feature comes only in the second half; all
-values are a thousand times as large from the middle on (another unit); each feature has a scale and an offset of its own;
+values of ten are missing; three of ten are left out, so that they are 0; every second feature comes only in the second half;
+all values are a thousand times as large from the middle on (another unit); each feature has a scale and an offset of its own;
 exp(2 z) stands for each value, z being its standard deviations from the mean of the whole set (long tails).
 """
 
