@@ -76,6 +76,7 @@ class FeatureScale:
         self._sums[:size][forgotten[:size]] = 0.0
         self._ranks[np.flatnonzero(forgotten[: len(self._ranks)])] = 0.0
         self.find_usual()
+        self._ranks = larger(self._ranks, 0, self.n_centred)
 
     @property
     def n_centred(self) -> int:

@@ -25,7 +25,7 @@ from river import datasets
 from benchmarks import file_damage, fuzz_files
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
 from ihomer.baselines import MajorityLabelset, PreviousLabelset
-from ihomer.kernels import adwin, partition_counts
+from ihomer.kernels import adwin, partition_counts, ranks
 from ihomer.metrics import LogLoss, MacroF1, MicroF1, PrecisionAtK, Scoreboard
 from ihomer.persistence import KINDS, ModelFileError, load, pack, save, unpack, write_file
 from ihomer.saved.files import FORMAT
@@ -465,6 +465,29 @@ def test_a_feature_that_changes_its_unit_over_the_halving_of_counts_is_no_end() 
     X = [{"often": 1.0, **({"rare": rare[i]} if i in rare else {})} for i in range(50_002)]
     model.learn_many(X, [{"label"}] * len(X))
     assert pack(unpack(pack(model, KINDS), KINDS), KINDS) == pack(model, KINDS)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [(0, np.inf), (0, np.nan), (0, 1e200), (0, 1e9), (ranks.N_TAKEN, 3.0), (ranks.N_TAKEN, 1e6), (ranks.N_LATEST, 16.0),
+     (ranks.N_LATEST, 0.5), (ranks.N_LATEST, -1.0)],
+)  # fmt: skip
+def test_impossible_ranks_are_refused(column: int, value: float) -> None:
+    X = np.random.default_rng(1).normal(size=(40, 5))
+    model = IHOMERClassifier(experts=("linear",))
+    model.learn_many(X, (X > 0.5).astype(np.uint8))
+    head, body, arrays = file_damage.split(pack(model, KINDS))
+    name = next(name for name in arrays if name.endswith("_ranks"))
+    kept = arrays[name].copy()
+    assert kept.shape == (8, ranks.N_COLUMNS)
+    for damaged in (kept, kept[:4]):
+        arrays[name] = damaged
+        if len(damaged) == 8:
+            unpack(file_damage.joined(head, body, arrays), KINDS)
+            arrays[name] = damaged.copy()
+            arrays[name][2, column] = value
+        with pytest.raises(ModelFileError):
+            unpack(file_damage.joined(head, body, arrays), KINDS)
 
 
 def test_a_version_beyond_its_end_is_refused() -> None:

@@ -2,8 +2,9 @@
 
 The score of a value v is the normal quantile of its rank, Phi^-1(r(v)) (van der Waerden, Indagationes Mathematicae 14, 1952),
 r(v) the share of the feature's values that are less, with half of those that are equal. So units, logarithms and long tails
-change no score, and a value far out changes no other's. What is kept of the values is 16 quantiles, those of the shares
-(i + 1/2) / 16, and the latest ones: when these are 16, the quantiles become those of the mixture of both distributions.
+change no score, and a value far out changes those of others little; what is lost is how far values lie apart. What is kept of
+the values is 16 quantiles, those of the shares (i + 1/2) / 16, and the latest ones: when these are 16, the quantiles become
+those of the mixture of both distributions.
 """
 
 from statistics import NormalDist
