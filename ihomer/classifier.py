@@ -96,7 +96,7 @@ class IHOMERClassifier(StreamClassifier):
     ...     score.update(y, model.predict_one(x))
     ...     model.learn_one(x, y)
     >>> score
-    MicroF1: 62.73%
+    MicroF1: 62.77%
     """
 
     def __init__(

@@ -36,17 +36,13 @@ def point_of(table, first, i, least):
 
 
 @inner
-def shares_of_rank(value, table, first, least):
+def shares_of_rank(value, table, first, n_less, n_up_to, least):
     """Return F(v-) and F(v), the shares of values that are less than v, and not more, where 16 sorted ones from column `first`
-    on stand for all.
+    on stand for all; so many of these are less, and not more.
 
     F is a line from where it begins, 0, through value i at (i + 1/2) / 16 to where it ends, 1; a step where values are equal.
     table : float64[34]; least : see `point_of`
     """
-    n_less, n_up_to = 0, 0
-    for i in range(N_QUANTILES):
-        n_less += table[first + i] < value
-        n_up_to += table[first + i] <= value
     if n_up_to > n_less:
         return (n_less + 0.5) / N_QUANTILES, (n_up_to - 0.5) / N_QUANTILES
     low, high = point_of(table, first, n_less, least), point_of(table, first, n_less + 1, least)
@@ -62,7 +58,11 @@ def normal_score(value, table, least):
 
     table : float64[34], of a feature with quantiles; least : see `point_of`
     """
-    less, up_to = shares_of_rank(value, table, 0, least)
+    n_less, n_up_to = 0, 0
+    for i in range(N_QUANTILES):
+        n_less += table[i] < value
+        n_up_to += table[i] <= value
+    less, up_to = shares_of_rank(value, table, 0, n_less, n_up_to, least)
     q = 0.5 * N_QUANTILES * (less + up_to)
     place = q + min(q, 0.5) + max(q - (N_QUANTILES - 0.5), 0.0)
     i = min(np.int64(place), N_QUANTILES)
@@ -81,6 +81,16 @@ def sort_latest(table):
 
 
 @inner
+def counted(value, table, first, n_less, n_up_to):
+    """Return how many of 16 sorted values are less than one, and not more: no fewer than of one that was not larger."""
+    while n_up_to < N_QUANTILES and table[first + n_up_to] <= value:
+        n_up_to += 1
+    while n_less < n_up_to and table[first + n_less] < value:
+        n_less += 1
+    return n_less, n_up_to
+
+
+@inner
 def merge_latest(table, least):
     """Take the 16 latest values, sorted, into the quantiles: these become those of (n F_old + 16 F_latest) / (n + 16).
 
@@ -89,12 +99,14 @@ def merge_latest(table, least):
     n, quantiles = table[N_TAKEN], np.empty(N_QUANTILES)
     part, late = n / (n + N_QUANTILES), N_QUANTILES / (n + N_QUANTILES)
     i, j, found, before, share_before, n_points = 0, 0, 0, 0.0, 0.0, N_QUANTILES + 2
+    own, other = (0, 0), (0, 0)
     while found < N_QUANTILES:
         value, latest = point_of(table, 0, min(i, n_points - 1), least), point_of(table, LATEST, min(j, n_points - 1), least)
         is_old = j == n_points or (i < n_points and value <= latest)
         value, i, j = value if is_old else latest, i + is_old, j + (not is_old)
-        less, up_to = shares_of_rank(value, table, 0, least)
-        less_late, up_to_late = shares_of_rank(value, table, LATEST, least)
+        own, other = counted(value, table, 0, own[0], own[1]), counted(value, table, LATEST, other[0], other[1])
+        less, up_to = shares_of_rank(value, table, 0, own[0], own[1], least)
+        less_late, up_to_late = shares_of_rank(value, table, LATEST, other[0], other[1], least)
         less, up_to = part * less + late * less_late, part * up_to + late * up_to_late
         is_last = i == n_points and j == n_points
         while found < N_QUANTILES and (is_last or (found + 0.5) / N_QUANTILES <= up_to):
