@@ -1,12 +1,14 @@
 """What the default model loses where features come as they do in practice.
 
-    python -m benchmarks.dirty           # about three minutes
+    python -m benchmarks.dirty           # about four minutes
     python -m benchmarks.dirty --write   # and write results/dirty.json
 
 Dense real sets, shuffled, their features spoiled: one value of a hundred is ten thousand times as large (a sensor fails); three
 values of ten are missing; three of ten are left out, so that they are 0; every second feature comes only in the second half;
 all values are a thousand times as large from the middle on (another unit); each feature has a scale and an offset of its own;
 exp(2 z) stands for each value, z being its standard deviations from the mean of the whole set (long tails).
+
+And words written down in other ways: 1 where a word is there, 0 where it is, 2 where it is and 1 where not, "yes" and "no".
 """
 
 import argparse
@@ -79,6 +81,17 @@ def long_tailed(events: Events) -> Events:
     return [({name: bent(name, value) for name, value in x.items()}, y) for x, y in events]
 
 
+def coded(events: Events, code: Callable[[bool], Any]) -> Events:
+    """Return events that name every word of the set, with what stands for its being there or not."""
+    names = sorted({name for x, _ in events for name in x})
+    return [({name: code(bool(x.get(name))) for name in names}, y) for x, y in events]
+
+
+WORDS = "medical"
+CODES: dict[str, Callable[[bool], Any]] = {
+    "1 and 0": lambda has: float(has), "0 and 1": lambda has: float(not has), "2 and 1": lambda has: 1.0 + has,
+    "yes and no": lambda has: "yes" if has else "no",
+}  # fmt: skip
 LONG_TAILS = "long tails"
 SPOILS: dict[str, Spoil] = {
     "as given": _as_given, "sensors fail": _failing, "30 % missing": _missing, "30 % left out": _left_out,
@@ -96,15 +109,29 @@ def scores_of(events: Events, spoil: Spoil, model: Any) -> dict[str, float]:
     return {score: round(board.score(score), 4) for score in SCORES}
 
 
+def _figures(found: dict[str, float]) -> str:
+    return " / ".join(f"{found[score]:.3f}".removeprefix("0") for score in SCORES)
+
+
+def codes_block() -> str:
+    """Return the table of `benchmarks/README.md` on how words are written down."""
+    found = load("dirty")["codes"]
+    return table([f"{WORDS}, shuffled", *found], [["default", *map(_figures, found.values())]])
+
+
 def dirty_block() -> str:
     """Return the table of `benchmarks/README.md`."""
     sets = load("dirty")["sets"]
     kinds = ["previous labelset", "majority labelset", *SPOILS]
-    rows = [
-        [name, *(" / ".join(f"{found[kind][score]:.3f}".removeprefix("0") for score in SCORES) for kind in kinds)]
-        for name, found in sets.items()
-    ]
+    rows = [[name, *(_figures(found[kind]) for kind in kinds)] for name, found in sets.items()]
     return table(["set, shuffled", *kinds], rows)
+
+
+def shuffled(name: str) -> Events:
+    """Return the events of a real set in an order of their own."""
+    events = events_of(name)
+    random.Random(1).shuffle(events)
+    return events
 
 
 def main() -> None:
@@ -113,8 +140,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sets: dict[str, dict[str, dict[str, float]]] = {}
     for name in SETS:
-        events = events_of(name)
-        random.Random(1).shuffle(events)
+        events = shuffled(name)
         sets[name] = {
             "previous labelset": scores_of(events, _as_given, PreviousLabelset()),
             "majority labelset": scores_of(events, _as_given, MajorityLabelset()),
@@ -123,8 +149,11 @@ def main() -> None:
             given = long_tailed(events) if kind == LONG_TAILS else events
             sets[name][kind] = scores_of(given, spoil, IHOMERClassifier())
             print(f"{name:12s} {kind:14s}", *(f"{value:.3f}" for value in sets[name][kind].values()), flush=True)
+    codes = {kind: scores_of(coded(shuffled(WORDS), code), _as_given, IHOMERClassifier()) for kind, code in CODES.items()}
+    for kind, found in codes.items():
+        print(f"{WORDS:12s} {kind:14s}", *(f"{value:.3f}" for value in found.values()))
     if arguments.write:
-        write("dirty", {"sets": sets})
+        write("dirty", {"sets": sets, "codes": codes})
 
 
 if __name__ == "__main__":

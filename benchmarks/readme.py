@@ -178,7 +178,7 @@ BLOCKS = {
     "ablation": ablation, "calibration": calibration, "debug": debug, "speed": speed, "starts": starts, "drift": drift,
     "speed_change": speed_change.change_block,
     "clusters": clusters, "compare": compare, "all-cells": all_cells, "partitioning": partitioning, "orders": orders,
-    "drift-kinds": drift_kinds, "dirty": dirty.dirty_block,
+    "drift-kinds": drift_kinds, "dirty": dirty.dirty_block, "codes": dirty.codes_block,
     "paths": paths, "compile": speed_paths.compile_block, "growth": growth.growth_block,
     "many-labels": many_labels.many_labels_block,
     "roofline": roofline.roofline_block, **LIVE_BLOCKS,

@@ -9,7 +9,7 @@ from ihomer.encoder import Batch
 from ihomer.experts.base import Rows, larger
 from ihomer.kernels.odds import mark_targets
 from ihomer.kernels.ranks import N_COLUMNS
-from ihomer.kernels.scaling import COUNT, N_SUMS, SQUARE, TOTAL, list_usual, scale_rows
+from ihomer.kernels.scaling import N_SUMS, list_usual, scale_rows
 
 __all__ = ["FeatureScale"]
 
@@ -75,21 +75,13 @@ class FeatureScale:
         size = min(len(forgotten), len(self._sums))
         self._sums[:size][forgotten[:size]] = 0.0
         self._ranks[np.flatnonzero(forgotten[: len(self._ranks)])] = 0.0
-        self.find_usual()
-        self._ranks = larger(self._ranks, 0, self.n_centred)
+        self._ranks = larger(self._ranks, 0, self.find_usual())
 
-    @property
-    def n_centred(self) -> int:
-        """A number that all centred features are below."""
-        usual = self._usual[: self._n_usual[0]]
-        count, total, square = self._sums[usual, COUNT], self._sums[usual, TOTAL], self._sums[usual, SQUARE]
-        centred = usual[square / count - (total / count) ** 2 > 1e-9 * square / count]
-        return int(centred.max(initial=-1)) + 1
-
-    def find_usual(self) -> None:
-        """Find out from the sums which features are usual."""
+    def find_usual(self) -> int:
+        """Find out from the sums which features are usual; return a number that all centred ones are below."""
         self._usual = np.zeros(len(self._sums), np.int32)
-        self._n_usual[0] = list_usual(self._sums, self._n_seen[0], self._usual)
+        self._n_usual[0], n_centred = list_usual(self._sums, self._n_seen[0], self._usual)
+        return int(n_centred)
 
 
 def _pairs(room: int) -> tuple[NDArray[Any], ...]:

@@ -469,8 +469,8 @@ def test_a_feature_that_changes_its_unit_over_the_halving_of_counts_is_no_end() 
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [(0, np.inf), (0, np.nan), (0, 1e200), (0, 1e9), (ranks.N_TAKEN, 3.0), (ranks.N_TAKEN, 1e6), (ranks.N_LATEST, 16.0),
-     (ranks.N_LATEST, 0.5), (ranks.N_LATEST, -1.0)],
+    [(0, np.inf), (0, np.nan), (0, 1e200), (0, 1e9), (ranks.N_TAKEN, 3.0), (ranks.N_TAKEN, 1e6), (ranks.N_WAITING, 16.0),
+     (ranks.N_WAITING, 0.5), (ranks.N_WAITING, -1.0)],
 )  # fmt: skip
 def test_impossible_ranks_are_refused(column: int, value: float) -> None:
     X = np.random.default_rng(1).normal(size=(40, 5))

@@ -14,7 +14,7 @@ import numpy as np
 from ihomer.kernels.common import copy_first, inner
 
 N_QUANTILES = 16
-LATEST, N_TAKEN, N_LATEST = N_QUANTILES, 2 * N_QUANTILES, 2 * N_QUANTILES + 1  # columns of a feature behind its quantiles
+LATEST, N_TAKEN, N_WAITING = N_QUANTILES, 2 * N_QUANTILES, 2 * N_QUANTILES + 1  # columns behind the quantiles
 N_COLUMNS = 2 * N_QUANTILES + 2
 MOST_TAKEN = 2000.0  # values that the quantiles count as at most: they follow the stream
 _SCORES = tuple(NormalDist().inv_cdf(r / 64) for r in (1, *range(2, 64, 4), 63))  # of r = 1/64, the 16 shares, 63/64
@@ -121,9 +121,9 @@ def merge_latest(table, least):
 @inner
 def note_value(value, table, least):
     """Take a value in. table : float64[34]; least : see `point_of`"""
-    n = np.int64(table[N_LATEST])
+    n = np.int64(table[N_WAITING])
     table[LATEST + n] = value
-    table[N_LATEST] = n + 1.0
+    table[N_WAITING] = n + 1.0
     if n + 1 == N_QUANTILES:
         sort_latest(table)
         if table[N_TAKEN] == 0.0:
@@ -131,10 +131,10 @@ def note_value(value, table, least):
         else:
             merge_latest(table, least)
         table[N_TAKEN] = min(table[N_TAKEN] + N_QUANTILES, MOST_TAKEN)
-        table[N_LATEST] = 0.0
+        table[N_WAITING] = 0.0
 
 
 @inner
 def start_ranks(table):
     """Forget all values."""
-    table[N_TAKEN] = table[N_LATEST] = 0.0
+    table[N_TAKEN] = table[N_WAITING] = 0.0

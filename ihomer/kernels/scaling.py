@@ -61,13 +61,17 @@ def values_differ(count, total, square):
 
 @jit
 def list_usual(sums, n_seen, usual):
-    """Write the usual features to `usual`, int32[features], ascending; return how many. sums : float64[features, 8]"""
-    found = 0
+    """Write the usual features to `usual`, int32[features], ascending; return how many, and a number that all centred ones are
+    below. sums : float64[features, 8]"""
+    found, n_centred = np.int64(0), np.int64(0)
     for feature in range(sums.shape[0]):
-        if is_usual(sums[feature, COUNT], n_seen - sums[feature, MISSING]):
+        s = sums[feature]
+        if is_usual(s[COUNT], n_seen - s[MISSING]):
             usual[found] = feature
             found += 1
-    return found
+            if values_differ(s[COUNT], s[TOTAL], s[SQUARE]):
+                n_centred = np.int64(feature + 1)
+    return found, n_centred
 
 
 @inner
@@ -185,21 +189,22 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
 
     The row, its indices ascending, and the usual features are gone through side by side. A usual feature is centred where its
     values differ. Where they are all the same, as of a nominal value or a mark that nearly all events have, an event that has
-    it says nothing by that, and one that has not says as much as one with a feature that few have: -1.
+    it says nothing by that, and one that has not says as much as one with a feature that few have: -1. In the code, n_alike is
+    how many events before had the feature, or had it not, as this one.
     """
     seen, n_usual, usual, sums = scale.n_seen[0] + 1.0, scale.n_usual[0], scale.usual, scale.sums
     size, n_renewed, n_centred, k, u = np.int64(0), np.int64(0), np.int64(0), first, np.int64(0)
     while k < last or u < n_usual:
         is_present = k < last and (u == n_usual or x_index[k] <= usual[u])
         f = x_index[k] if is_present else usual[u]
-        is_centred, is_constant, is_centred_next, n_with = False, False, False, sums[f, COUNT]
+        is_centred, is_constant, is_centred_next, n_alike = False, False, False, sums[f, COUNT]
         if u < n_usual and usual[u] == f:
             u += 1
-            is_centred = values_differ(n_with, sums[f, TOTAL], sums[f, SQUARE])
-            is_constant = not is_centred and n_with > max(_ALWAYS * (seen - 1.0 - sums[f, MISSING]), 1.0)
+            is_centred = values_differ(n_alike, sums[f, TOTAL], sums[f, SQUARE])
+            is_constant = not is_centred and n_alike > max(_ALWAYS * (seen - 1.0 - sums[f, MISSING]), 1.0)
         value, is_new, is_missing = 0.0, False, False
         if is_present:
-            value, is_new = x_value[k], n_with == 0.0
+            value, is_new = x_value[k], n_alike == 0.0
             is_missing = math.isnan(value)
             k += 1
         if is_missing:
@@ -209,7 +214,7 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
         elif is_present:
             mean, spread = take_in(value, scale, f, seen, learn)
         else:
-            mean, spread = scale_of(n_with, sums[f, TOTAL], sums[f, SQUARE], seen - sums[f, MISSING])
+            mean, spread = scale_of(n_alike, sums[f, TOTAL], sums[f, SQUARE], seen - sums[f, MISSING])
         if is_usual(sums[f, COUNT], seen - sums[f, MISSING]):
             renewed[n_renewed] = f
             n_renewed += 1
@@ -219,9 +224,9 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
         says = not is_missing and (is_present or is_centred)
         if is_constant and mean == 0.0:
             says, value = not is_missing and not is_present, -sums[f, TOTAL] / sums[f, COUNT]
-            n_with = max(seen - 1.0 - sums[f, MISSING] - n_with, 0.0)
+            n_alike = max(seen - 1.0 - sums[f, MISSING] - n_alike, 0.0)
         if says:
-            rarity = 1.0 if is_centred else 1.0 + _RARITY * math.log((seen + _SURE) / (n_with + 1.0 + _SURE))
+            rarity = 1.0 if is_centred else 1.0 + _RARITY * math.log((seen + _SURE) / (n_alike + 1.0 + _SURE))
             pairs.feature[size], pairs.is_present[size], pairs.is_new[size] = f, is_present, is_new
             pairs.is_centred[size] = is_centred
             place = place_of(value, mean, spread, scale.ranks[f], learn) if is_centred else on_scale(value, mean, spread)

@@ -11,8 +11,7 @@ from ihomer.experts import EXPERTS
 from ihomer.kernels.encoding import MAX_MAGNITUDE
 from ihomer.kernels.labelsets import COUNT as SET_COUNT
 from ihomer.kernels.labelsets import N_EVENTS, N_FACTORS, N_LATEST, N_MEMBERS, N_SETS, N_WORDS
-from ihomer.kernels.ranks import MOST_TAKEN, N_COLUMNS, N_QUANTILES, N_TAKEN
-from ihomer.kernels.ranks import N_LATEST as N_RANKED_LATEST
+from ihomer.kernels.ranks import MOST_TAKEN, N_COLUMNS, N_QUANTILES, N_TAKEN, N_WAITING
 from ihomer.kernels.scaling import BLOCK_COUNT, BLOCK_FAR, BLOCK_SQUARE, COUNT, MISSING, N_SUMS, SQUARE
 from ihomer.kernels.tallies import N_BANDS, N_TALLIES, N_THRESHOLDS, N_WAYS
 from ihomer.mixing import Mixture
@@ -76,7 +75,6 @@ def fill_ensemble(ensemble: Ensemble, fields: Fields, labels_in_use: NDArray[np.
     n_known = ensemble._scale._sums[:, COUNT] + ensemble._scale._sums[:, MISSING]
     most = ensemble._scale._n_seen * (1.0 + _ROUNDING) + _ROUNDING
     scale.require(bool((n_known <= most).all()), "a feature has been seen more often than there were events")
-    ensemble._scale.find_usual()
     _fill_ranks(ensemble._scale, scale, room.features)
     scale.done()
     _fill_mixture(ensemble.mixture, fields.nested("mixture"), room)
@@ -88,9 +86,9 @@ def _fill_ranks(scale: FeatureScale, f: Fields, n_features: int) -> None:
     ranks = f.array("_ranks", np.float64, (None, N_COLUMNS), -MAX_MAGNITUDE, MAX_MAGNITUDE)
     n_rows = len(ranks)
     f.require(not n_rows or n_rows == next_power(n_rows) <= next_power(n_features), "_ranks has an impossible length")
-    f.require(scale.n_centred <= n_rows, "a centred feature has no ranks")
-    taken, latest, known = ranks[:, N_TAKEN], ranks[:, N_RANKED_LATEST], ranks[:, N_TAKEN] > 0.0
-    f.require(bool(np.isin(latest, np.arange(N_QUANTILES)).all()), "_ranks has an impossible number of latest values")
+    f.require(scale.find_usual() <= n_rows, "a centred feature has no ranks")
+    taken, waiting, known = ranks[:, N_TAKEN], ranks[:, N_WAITING], ranks[:, N_TAKEN] > 0.0
+    f.require(bool(np.isin(waiting, np.arange(N_QUANTILES)).all()), "_ranks has an impossible number of waiting values")
     f.require(bool(((taken == 0.0) | ((taken >= N_QUANTILES) & (taken <= MOST_TAKEN))).all()), "_ranks has impossible counts")
     f.require(bool((np.diff(ranks[known, :N_QUANTILES]) >= 0.0).all()), "quantiles are not in order")
     scale._ranks = ranks
