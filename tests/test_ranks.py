@@ -38,15 +38,22 @@ def run(values, least=0.03, table=None):
 @example([1.0] * 40 + [2.0] * 40, 0.03)
 @example([-1e100, 1e100] * 20, 0.03)
 @example([0.0] * 15 + [5e-324] * 17 + [-5e-324] * 17, 0.0)
-def test_scores_equal_their_twin(values, least):
-    scores, table = run(values, least)
-    twin = SlowRanks()
-    for value, score in zip(values, scores.tolist(), strict=True):
+@example([0.0] * 14 + [-1.0, -1e100] + [0.0] * 15 + [-1e100], 0.0)
+def test_scores_and_quantiles_equal_those_of_a_twin(values, least):
+    """Where a share is reached at the edge of a step, rounding decides on which side a quantile is: each is of its share."""
+    twin, table = SlowRanks(), np.zeros(N_COLUMNS)
+    for value in values:
+        score = run([value], least, table)[0][0]
         assert (score == pytest.approx(twin.score(value, least), abs=1e-6)) if twin.taken else math.isnan(score)
         twin.note(value, least)
-    assert table[N_TAKEN] == twin.taken
-    assert table[:N_QUANTILES].tolist() == pytest.approx(twin.quantiles or [0.0] * N_QUANTILES, rel=1e-9, abs=1e-9)
-    assert (np.diff(table[:N_QUANTILES]) >= 0.0).all()
+        quantiles = table[:N_QUANTILES].tolist()
+        assert table[N_TAKEN] == twin.taken
+        assert quantiles == sorted(quantiles)
+        if twin.taken and not twin.latest:
+            for share, quantile, expected in zip(twin.SHARES, quantiles, twin.quantiles, strict=True):
+                below, up_to = twin.mixed.limits(quantile) if twin.mixed else (share, share)
+                assert quantile == expected or below - 1e-9 <= share <= up_to + 1e-9
+            twin.quantiles = quantiles
 
 
 @settings(max_examples=100, deadline=None)

@@ -50,6 +50,20 @@ def dot(x, z):
     return sum(value * z[f] for f, value in x.items() if f in z)
 
 
+class SlowMixture:
+    """The distribution of the values so far and the latest ones, of which the next quantiles are taken."""
+
+    def __init__(self, quantiles, taken, latest, least):
+        self.parts = (quantiles, taken / (taken + 16.0)), (latest, 16.0 / (taken + 16.0))
+        self.least = least
+        self.values = sorted({value for own, _ in self.parts for value, _ in SlowRanks.points(own, least)})
+
+    def limits(self, v):
+        """Shares of values below v, and up to it."""
+        found = [(SlowRanks.limits(own, v, self.least), weight) for own, weight in self.parts]
+        return tuple(sum(weight * limits[side] for limits, weight in found) for side in (0, 1))
+
+
 class SlowRanks:
     """Normal scores of ranks, by 16 quantiles of the values so far and the latest values.
 
@@ -61,6 +75,7 @@ class SlowRanks:
 
     def __init__(self):
         self.quantiles, self.taken, self.latest = [], 0.0, []
+        self.mixed = None  # what the quantiles are of
 
     @staticmethod
     def points(values, least):
@@ -102,13 +117,9 @@ class SlowRanks:
         if self.taken == 0.0:
             self.quantiles = latest
         else:
-            values = sorted({value for own in (self.quantiles, latest) for value, _ in self.points(own, least)})
-            old, new = self.taken / (self.taken + 16.0), 16.0 / (self.taken + 16.0)
-            line = []
-            for value in values:
-                sides = zip(self.limits(self.quantiles, value, least), self.limits(latest, value, least), strict=True)
-                line += [(old * a + new * b, value) for a, b in sides]
-            self.quantiles = [self.value_at(line, share) for share in self.SHARES]
+            mixed = SlowMixture(self.quantiles, self.taken, latest, least)
+            line = [(share, value) for value in mixed.values for share in mixed.limits(value)]
+            self.quantiles, self.mixed = [self.value_at(line, share) for share in self.SHARES], mixed
         self.taken, self.latest = min(self.taken + 16.0, 2000.0), []
 
     @staticmethod
