@@ -168,6 +168,19 @@ def _split_cells(text: str) -> list[tuple[str, bool]]:
         after_comma = "," in delimiter[0]
 
 
+def xml_beside(path: Path) -> Path:
+    """Return where MULAN's file of label names for an ARFF file is, if it has one.
+
+    Examples
+    --------
+    >>> from streams.arff import xml_beside
+    >>> xml_beside(Path("data/yeast.ARFF.gz")).as_posix()
+    'data/yeast.xml'
+    """
+    stem = re.sub(r"(\.arff)?(\.gz)?$", "", path.name, flags=re.IGNORECASE)
+    return path.with_name(f"{stem}.xml")
+
+
 class ArffSource(LineSource):
     """Events of an ARFF file, plain or gzipped.
 
@@ -288,8 +301,7 @@ class ArffSource(LineSource):
     def _label_places(self, names: Sequence[str], relation: str) -> tuple[int, ...]:
         wanted = self._wanted
         if wanted is None:
-            stem = re.sub(r"(\.arff)?(\.gz)?$", "", self.path.name, flags=re.IGNORECASE)
-            beside = self.path.with_name(f"{stem}.xml")
+            beside = xml_beside(self.path)
             if self._xml is not None or beside.is_file():
                 wanted = match_labels(labels_of_xml(Path(self._xml or beside)), names)
             else:

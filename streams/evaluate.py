@@ -200,7 +200,7 @@ def reader_options(file: Path, settings: Settings) -> dict[str, Any]:
     Raises
     ------
     SourceError
-        If the format is unknown, or its reader cannot be told the labels in that way.
+        If the format is unknown, its reader cannot be told the labels in that way, or one of them has an empty name.
     """
     kind = settings.format or format_of(file)
     text = settings.labels
@@ -221,7 +221,10 @@ def _labels_option(text: str) -> tuple[str, Any]:
         pass
     if text.endswith("*") and "," not in text:
         return "label_prefix", text[:-1]
-    return "labels", [name.strip() for name in text.split(",")]
+    names = [name.strip() for name in text.split(",")]
+    if "" in names:
+        raise SourceError(f"{text!r} has an empty name among the labels")
+    return "labels", names
 
 
 def _as_text(file: Path) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from streams.arff import ArffSource
+from streams.arff import ArffSource, xml_beside
 from streams.errors import MalformedEvent, SourceError
 from streams.jsonlines import JsonLinesSink, JsonLinesSource
 from streams.libsvm import LibsvmSource
@@ -26,6 +26,7 @@ __all__ = [
     "OnError",
     "ParquetSource",
     "SourceError",
+    "files_read",
     "format_of",
     "limited",
     "open_source",
@@ -76,6 +77,24 @@ def format_of(path: str | Path) -> str:
     if extension not in _EXTENSIONS:
         raise SourceError(f"{path}: the name tells no format; give one of {', '.join(sorted(FORMATS))}")
     return _EXTENSIONS[extension]
+
+
+def files_read(path: str | Path, format: str | None = None) -> list[Path]:
+    """Return the files that are read with a file of events: itself, and that of the label names beside an ARFF file.
+
+    Raises
+    ------
+    SourceError
+        If no format is given and the name tells none.
+
+    Examples
+    --------
+    >>> from streams.files import files_read
+    >>> [file.name for file in files_read("data/yeast.arff")], [file.name for file in files_read("data/yeast.csv")]
+    (['yeast.arff', 'yeast.xml'], ['yeast.csv'])
+    """
+    file = Path(path)
+    return [file, xml_beside(file)] if (format or format_of(file)) == "arff" else [file]
 
 
 def open_source(path: str | Path, *, format: str | None = None, **options: Any) -> FileSource:

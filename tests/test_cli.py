@@ -383,6 +383,7 @@ def test_errors_are_one_line(arguments, message, tmp_path):
         (["rain.jsonl", "--labels", "2"], "labels of a jsonl file cannot be given by their number, as in '2'"),
         (["rain.txt", "--labels", "a,b"], "labels of a libsvm file cannot be given by their name, as in 'a,b'"),
         (["rain.jsonl", "--labels", "a*"], "labels of a jsonl file cannot be given by their prefix, as in 'a*'"),
+        (["rain.jsonl", "--labels", "a,"], "'a,' has an empty name among the labels"),
         (["rain.csv"], "nothing says which columns are labels"),
         (["rain.csv", "--labels", "hail*"], "no column begins with 'hail'"),
         (["rain.csv", "--labels", "hail,snow"], "no column is named 'hail'"),

@@ -190,8 +190,18 @@ def test_a_file_is_not_written_to_while_it_is_read(tmp_path, link):
         link(path, target)
     answer = run("--to", f"file:{target}", "--stream", path, "--append")
     assert answer.exit_code == 2
-    assert "is also the file that is read" in answer.stderr
+    assert "is also a file that is read" in answer.stderr
     assert path.read_text() == '{"x": {}}\n'
+
+
+def test_the_names_of_labels_beside_an_arff_file_are_not_written_to(tmp_path):
+    path, names = tmp_path / "a.arff", tmp_path / "a.xml"
+    path.write_text("@relation r\n@attribute f numeric\n@attribute l {0,1}\n@data\n1,1\n")
+    names.write_text('<labels><label name="l"/></labels>')
+    answer = run("--to", f"file:{names}", "--stream", path, "--append")
+    assert answer.exit_code == 2
+    assert "is also a file that is read" in answer.stderr
+    assert names.read_text() == '<labels><label name="l"/></labels>'
 
 
 def test_malformed_line_of_a_data_file_is_told(tmp_path, out):

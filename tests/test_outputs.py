@@ -37,6 +37,19 @@ def test_an_output_that_is_another_name_of_what_is_read_is_refused(tmp_path, opt
     assert (tmp_path / "in.jsonl").read_text() == line
 
 
+@pytest.mark.parametrize("option", ["--predictions", "--json", "--report"])
+@pytest.mark.parametrize("arguments", [["in.arff"], ["in.data", "--format", "arff"]])
+def test_an_output_onto_the_label_names_beside_an_arff_file_is_refused(tmp_path, option, arguments):
+    names = '<labels><label name="l"/></labels>'
+    (tmp_path / arguments[0]).write_text("@relation r\n@attribute f numeric\n@attribute l {0,1}\n@data\n1,1\n")
+    beside = "in.xml" if arguments == ["in.arff"] else "in.data.xml"
+    (tmp_path / beside).write_text(names)
+    found = evaluate(tmp_path, *arguments, option, beside)
+    assert found.returncode == 2
+    assert f"{option} {beside} is also a file that is read" in found.stderr
+    assert (tmp_path / beside).read_text() == names
+
+
 def test_two_outputs_to_one_file_are_refused(tmp_path):
     (tmp_path / "in.jsonl").write_text('{"x":{"f":1},"y":["a"]}\n')
     found = evaluate(tmp_path, "in.jsonl", "--json", "out", "--predictions", "out")

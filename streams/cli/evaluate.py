@@ -113,8 +113,8 @@ def command(
     to_standard_output = [option for option, path in outputs.items() if path == "-"]
     if len(to_standard_output) > 1:
         raise click.UsageError(f"{' and '.join(to_standard_output)} cannot both go to standard output")
-    _require_different_files(files, outputs)
     try:
+        _require_different_files(files, outputs, settings)
         _check(files, settings)
         with ExitStack() as stack:
             json_file = None if json_path is None else stack.enter_context(JsonFile(json_path))
@@ -140,9 +140,12 @@ def _open_sink(path: str) -> "AbstractContextManager[Sink]":
     return StandardWriter() if path == "-" else JsonLinesSink(path)
 
 
-def _require_different_files(files: Sequence[Path], outputs: dict[str, str | None]) -> None:
+def _require_different_files(files: Sequence[Path], outputs: dict[str, str | None], settings: "Settings") -> None:
     """Refuse an output that is one of the files read, or another output: it would be overwritten."""
-    taken = {_identity(file): "a file that is read" for file in files}
+    from streams.files import files_read
+
+    read = (part for file in files for part in files_read(file, settings.format))
+    taken = {_identity(file): "a file that is read" for file in read}
     for option, given in outputs.items():
         if given is None or given == "-" or Path(given).is_char_device():
             continue

@@ -126,7 +126,7 @@ def command(context: click.Context, /, target: str, quiet: bool, append: bool, *
 
     try:
         endpoint = parse_endpoint(target)
-        _refuse_own_output(given["stream"], endpoint)
+        _refuse_own_output(given["stream"], given["file_format"], endpoint)
         try:
             with _source(given) as events, closing(_writer(endpoint, append, given)) as writer, _Stop() as stop:
                 n_events, n_labels = _send(events, writer, stop, given)
@@ -147,20 +147,23 @@ def command(context: click.Context, /, target: str, quiet: bool, append: bool, *
         context.exit(INTERRUPTED)
 
 
-def _refuse_own_output(stream: str, endpoint: "Endpoint") -> None:
-    """Refuse to write behind a data file while it is read: that would go on for ever."""
+def _refuse_own_output(stream: str, file_format: str | None, endpoint: "Endpoint") -> None:
+    """Refuse to write to a file that is read: behind a data file, that would go on for ever."""
     from streams.endpoints import FileEndpoint, KafkaEndpoint
+    from streams.files import files_read
     from streams.generate import STREAMS
 
     if isinstance(endpoint, KafkaEndpoint) or stream in STREAMS or stream == "yeast":
         return
     try:
         written = os.stat(endpoint.path if isinstance(endpoint, FileEndpoint) else sys.stdout.fileno())
-        is_read = stat.S_ISREG(written.st_mode) and os.path.samestat(written, os.stat(stream))
     except OSError:
         return
-    if is_read:
-        raise click.UsageError(f"what --to writes to is also the file that is read, {stream}")
+    if not stat.S_ISREG(written.st_mode) or not os.path.exists(stream):
+        return
+    for file in files_read(stream, file_format):
+        if file.exists() and os.path.samestat(written, os.stat(file)):
+            raise click.UsageError(f"what --to writes to is also a file that is read, {file}")
 
 
 def _source(given: dict[str, Any]) -> "Source":
