@@ -114,8 +114,8 @@ def command(
     if len(to_standard_output) > 1:
         raise click.UsageError(f"{' and '.join(to_standard_output)} cannot both go to standard output")
     try:
-        _require_different_files(files, outputs, settings)
         _check(files, settings)
+        _require_different_files(files, outputs, settings)
         with ExitStack() as stack:
             json_file = None if json_path is None else stack.enter_context(JsonFile(json_path))
             sink = None if predictions_path is None else stack.enter_context(_open_sink(predictions_path))
