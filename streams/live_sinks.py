@@ -2,6 +2,7 @@
 
 import abc
 import contextlib
+import errno
 import fcntl
 import os
 import select
@@ -17,7 +18,7 @@ from streams.errors import SinkError
 from streams.event import Record, encode_record
 from streams.message import Fenced, Positions, Unreachable
 
-__all__ = ["FileLiveSink", "StandardOutputSink"]
+__all__ = ["FileLiveSink", "StandardOutputSink", "refuse_unfit_files"]
 
 
 class _Committed(msgspec.Struct, forbid_unknown_fields=True):
@@ -36,10 +37,7 @@ class _File:
         self.path = path
         self.n_bytes = 0
         self._text = bytearray()
-        if path.name.lower().endswith(".gz"):
-            raise SinkError(f"{path}: a gzipped file cannot be cut back to its last transaction; write a plain one")
-        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-            raise SinkError(f"{path}: not a regular file; for a pipe write to -")
+        _refuse_odd_file(path)
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             self._lock(patience)
@@ -191,7 +189,7 @@ class FileLiveSink(_AtOnce):
     ) -> None:
         self.path = Path(path)
         self.dead_path = None if dead_path is None else Path(dead_path)
-        self._record_path = self.path.with_name(self.path.name + ".commit")
+        self._record_path = _record_path(self.path)
         taken = (self.path, self._record_path)
         if self.dead_path is not None and self.dead_path.absolute() in [other.absolute() for other in taken]:
             raise SinkError(f"{self.dead_path}: dead letters need a file of their own")
@@ -231,9 +229,7 @@ class FileLiveSink(_AtOnce):
         length = file.length
         if n_bytes is None:
             if length and not append:
-                raise SinkError(
-                    f"{file.path}: holds something, and {self._record_path} does not know of it; move it away, or ask to append"
-                )
+                raise _unknown(file.path, self._record_path)
             n_bytes = length
         if length < n_bytes:
             raise SinkError(
@@ -433,6 +429,44 @@ def _write_all(descriptor: int, text: bytearray) -> None:
             left = left[os.write(descriptor, left) :]
         except BlockingIOError:
             select.select([], [descriptor], [])
+
+
+def _record_path(path: Path) -> Path:
+    return path.with_name(path.name + ".commit")
+
+
+def _refuse_odd_file(path: Path) -> None:
+    if path.name.lower().endswith(".gz"):
+        raise SinkError(f"{path}: a gzipped file cannot be cut back to its last transaction; write a plain one")
+    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+        raise SinkError(f"{path}: not a regular file; for a pipe write to -")
+
+
+def _unknown(path: Path, record_path: Path) -> SinkError:
+    return SinkError(f"{path}: holds something, and {record_path} does not know of it; move it away, or ask to append")
+
+
+def refuse_unfit_files(path: Path, dead_path: Path | None) -> None:
+    """Raise what a `FileLiveSink` of these files is sure to raise, without touching them or who writes to them now.
+
+    Raises
+    ------
+    SinkError
+        If a file is gzipped or no regular one, or the first one holds something that no sink has written.
+    OSError
+        If one cannot be opened or made.
+    """
+    for file in (path,) if dead_path is None else (path, dead_path):
+        _refuse_odd_file(file)
+        try:
+            os.close(os.open(file, os.O_RDWR | os.O_CLOEXEC))
+        except FileNotFoundError as error:
+            if not file.parent.is_dir():
+                raise
+            if not os.access(file.parent, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file)) from error
+    if _read_record(_record_path(path)) is None and path.exists() and path.stat().st_size > 0:
+        raise _unknown(path, _record_path(path))
 
 
 def _read_record(path: Path) -> _Committed | None:

@@ -21,7 +21,7 @@ from streams.endpoints import Endpoint, EndpointError, FileEndpoint, KafkaEndpoi
 from streams.late import LateStore
 from streams.live import LiveRun, Log, Pace, Saved
 from streams.live_files import FileLiveSource, StandardInputSource
-from streams.live_sinks import FileLiveSink, StandardOutputSink
+from streams.live_sinks import FileLiveSink, StandardOutputSink, refuse_unfit_files
 from streams.message import LiveSink, LiveSource
 from streams.models import build_model
 from streams.run import BASELINE, MODEL
@@ -154,8 +154,13 @@ def live_run(settings: ServiceSettings, log: Log, on_turn: Callable[[LiveRun], o
         As `build_model`.
     OSError, SourceError
         As `CheckpointFolder`.
+    OSError, SinkError
+        If a file cannot be written to: that ends no older process, which opening it does.
     """
     _check(settings)
+    sink, dead = settings.sink, settings.dead_letters
+    if isinstance(sink, FileEndpoint):
+        refuse_unfit_files(sink.path, dead.path if isinstance(dead, FileEndpoint) else None)
     _new_answering(settings)  # a wrong setting shows before anything is opened
     folder = None if settings.folder is None else CheckpointFolder(settings.folder, settings.keep)
     return LiveRun(

@@ -68,6 +68,25 @@ def following(stream, folder):
     return process
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("no/folder/out.jsonl", "No such file"), ("out.gz", "gzipped"), ("own", "holds something"), ("", "not a regular file")],
+)
+def test_a_newer_run_whose_file_cannot_be_written_ends_no_older_one(stream, tmp_path, name, reason):
+    folder, own = tmp_path / "run", tmp_path / "own"
+    own.write_text("of somebody else")
+    process = following(stream, folder)
+    newer = run("--source", f"file:{stream}", "--sink", f"file:{tmp_path / name}", "--checkpoint", folder)
+    assert newer.returncode == 2
+    assert reason in newer.stderr
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1.0)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert own.read_text() == "of somebody else"
+
+
 def test_ctrl_c_commits_and_leaves_with_0(stream, tmp_path):
     folder = tmp_path / "run"
     process = following(stream, folder)
