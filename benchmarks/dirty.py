@@ -4,11 +4,12 @@
     python -m benchmarks.dirty --write   # and write results/dirty.json
 
 Dense real sets, shuffled, their features spoiled: one value of a hundred is ten thousand times as large (a sensor fails); three
-values of ten are missing; three of ten are left out, so that they are 0; every second feature comes only in the second half;
-all values are a thousand times as large from the middle on (another unit); each feature has a scale and an offset of its own;
-exp(2 z) stands for each value, z being its standard deviations from the mean of the whole set (long tails).
+values of ten are missing; three of ten, or five, are left out, so that they are 0; every second feature comes only in the later
+half; all values are a thousand times as large from the middle on (another unit); each feature has a scale and an offset of its
+own; exp(2 z) stands for each value, z being its standard deviations from the mean of the whole set (long tails).
 
-And words written down in other ways: 1 where a word is there, 0 where it is, 2 where it is and 1 where not, "yes" and "no".
+And words written down in other ways: 1 where a word is there, 0 where it is, 2 where it is and 1 where not, "yes" and "no"; and
+counts with long tails that say nothing, exp(1.5 z) rounded up for a standard normal z.
 """
 
 import argparse
@@ -30,6 +31,7 @@ SCORES = ("subset_accuracy", "example_f1", "micro_f1", "macro_f1")
 Features = dict[str, Any]
 Events = list[tuple[Features, set[str]]]
 Spoil = Callable[[Features, float, random.Random], Features]
+Code = Callable[[bool, random.Random], Any]
 
 
 def _as_given(x: Features, part: float, rng: random.Random) -> Features:
@@ -51,6 +53,10 @@ def _missing(x: Features, part: float, rng: random.Random) -> Features:
 
 def _left_out(x: Features, part: float, rng: random.Random) -> Features:
     return {name: value for name, value in x.items() if isinstance(value, str) or rng.random() >= 0.3}
+
+
+def _half_left_out(x: Features, part: float, rng: random.Random) -> Features:
+    return {name: value for name, value in x.items() if isinstance(value, str) or rng.random() >= 0.5}
 
 
 def _late(x: Features, part: float, rng: random.Random) -> Features:
@@ -81,20 +87,22 @@ def long_tailed(events: Events) -> Events:
     return [({name: bent(name, value) for name, value in x.items()}, y) for x, y in events]
 
 
-def coded(events: Events, code: Callable[[bool], Any]) -> Events:
+def coded(events: Events, code: Code) -> Events:
     """Return events that name every word of the set, with what stands for its being there or not."""
-    names = sorted({name for x, _ in events for name in x})
-    return [({name: code(bool(x.get(name))) for name in names}, y) for x, y in events]
+    names, rng = sorted({name for x, _ in events for name in x}), random.Random(3)
+    return [({name: code(bool(x.get(name)), rng) for name in names}, y) for x, y in events]
 
 
 WORDS = "medical"
-CODES: dict[str, Callable[[bool], Any]] = {
-    "1 and 0": lambda has: float(has), "0 and 1": lambda has: float(not has), "2 and 1": lambda has: 1.0 + has,
-    "yes and no": lambda has: "yes" if has else "no",
+CODES: dict[str, Code] = {
+    "1 and 0": lambda has, rng: float(has), "0 and 1": lambda has, rng: float(not has),
+    "2 and 1": lambda has, rng: 1.0 + has, "yes and no": lambda has, rng: "yes" if has else "no",
+    "counts": lambda has, rng: math.ceil(math.exp(1.5 * rng.gauss(0.0, 1.0))) if has else 0.0,
 }  # fmt: skip
 LONG_TAILS = "long tails"
 SPOILS: dict[str, Spoil] = {
-    "as given": _as_given, "sensors fail": _failing, "30 % missing": _missing, "30 % left out": _left_out,
+    "as given": _as_given, "sensors fail": _failing, "30 % missing": _missing,
+    "30 % left out": _left_out, "50 % left out": _half_left_out,
     "half come late": _late, "another unit": _other_unit, "own scales": _own_scale, LONG_TAILS: _as_given,
 }  # fmt: skip
 

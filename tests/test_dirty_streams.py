@@ -84,6 +84,35 @@ def test_what_few_have_is_seen_however_it_is_coded(code):
     assert score_of(code) > score_of(lambda has: has) - 0.02
 
 
+def test_counts_with_long_tails_are_learned_from_as_well_as_marks():
+    """Words that few events have, and how often: that says nothing."""
+
+    def score_of(count):
+        rng, model, score = random.Random(3), IHOMERClassifier(), MicroF1()
+        for i in range(800):
+            words = rng.sample(range(200), 12)
+            y = {f"l{word % 7}" for word in words if word % 5 == 0}
+            answer = model.test_then_train_one({f"w{word}": count(rng.gauss(0.0, 1.0)) for word in words}, y)
+            if i >= 200:
+                score.update(y, answer)
+        return score.get()
+
+    assert score_of(lambda z: math.ceil(math.exp(1.5 * z))) > score_of(lambda z: 1.0) - 0.04
+
+
+@pytest.mark.parametrize(("offset", "least"), [(0.0, 0.9), (100.0, 0.72)])
+def test_the_size_of_a_value_says_something_where_few_events_have_the_feature(offset, least):
+    """One event of five has a feature, whose values say by their size what applies; they lie about 0, or far from it."""
+    rng, model, score = random.Random(4), IHOMERClassifier(), MicroF1()
+    for i in range(1500):
+        x = {f"f{f}": offset + rng.gauss(0.0, 1.0) for f in range(10) if rng.random() < 0.2}
+        y = {f"l{f[1:]}" for f, value in x.items() if value > offset}
+        answer = model.test_then_train_one(x, y)
+        if i >= 500:
+            score.update(y, answer)
+    assert score.get() > least
+
+
 def wide_stream(n_events, n_features):
     rng = random.Random(7)
     for i in range(n_events):

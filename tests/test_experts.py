@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ihomer.encoder import Batch
 from ihomer.experts import EXPERTS, base, neighbours, rehearsal, ridge
 from ihomer.kernels.hidden import START
+from ihomer.kernels.scaling import NEGATIVE
 from ihomer.kernels.window import MOST_PAIRS, N_PAIRS, NUMBER, WIDTH_BITS
 from ihomer.mixing import Mixture
 from ihomer.scaling import FeatureScale
@@ -94,6 +95,7 @@ def test_scale_follows_the_stream():
     assert twin.n_seen < 30_000
     assert fast._n_seen[0] == pytest.approx(twin.n_seen)
     assert fast._sums[0, :4].tolist() == pytest.approx(twin.sums[0], rel=1e-9)
+    assert fast._sums[0, NEGATIVE] == pytest.approx(twin.negative[0], rel=1e-9) != 0.0
 
 
 def test_a_value_far_out_changes_little_where_others_stand():
@@ -129,6 +131,7 @@ def test_a_rare_feature_changes_its_unit_over_the_halving():
         twin.row(x, True)
     for f in (0, 1):
         assert fast._sums[f, :4].tolist() == pytest.approx(twin.sums[f], rel=1e-9)
+        assert fast._sums[f, NEGATIVE] == pytest.approx(twin.negative[f], rel=1e-9)
     assert (fast._sums[:, [0, 2, 3]] >= 0.0).all()
     assert (fast._sums[:, 0] + fast._sums[:, 3] <= fast._n_seen * (1.0 + 1e-9)).all()
 

@@ -26,6 +26,7 @@ from benchmarks import file_damage, fuzz_files
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
 from ihomer.baselines import MajorityLabelset, PreviousLabelset
 from ihomer.kernels import adwin, partition_counts, ranks
+from ihomer.kernels.scaling import NEGATIVE
 from ihomer.metrics import LogLoss, MacroF1, MicroF1, PrecisionAtK, Scoreboard
 from ihomer.persistence import KINDS, ModelFileError, load, pack, save, unpack, write_file
 from ihomer.saved.files import FORMAT
@@ -488,6 +489,22 @@ def test_impossible_ranks_are_refused(column: int, value: float) -> None:
             arrays[name][2, column] = value
         with pytest.raises(ModelFileError):
             unpack(file_damage.joined(head, body, arrays), KINDS)
+
+
+@pytest.mark.parametrize("n_negative", [-1.0, 21.0])
+def test_more_values_below_0_than_values_are_refused(n_negative: float) -> None:
+    X = np.random.default_rng(1).normal(size=(20, 4))
+    model = IHOMERClassifier(experts=("linear",))
+    model.learn_many(X, (X > 0.5).astype(np.uint8))
+    head, body, arrays = file_damage.split(pack(model, KINDS))
+    name = next(name for name in arrays if name.endswith("_sums"))
+    for number in (20.0, n_negative):
+        arrays[name] = arrays[name].copy()
+        arrays[name][2, NEGATIVE] = number
+        if number == 20.0:
+            unpack(file_damage.joined(head, body, arrays), KINDS)
+    with pytest.raises(ModelFileError, match="a feature has"):
+        unpack(file_damage.joined(head, body, arrays), KINDS)
 
 
 def test_a_version_beyond_its_end_is_refused() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from ihomer.kernels.common import copy_first, inner, jit
 from ihomer.kernels.ranks import N_TAKEN, normal_score, note_value, start_ranks
 
-_USUAL = 0.6  # a feature in more than this share of the events is centred, if its values differ
+_USUAL = 0.45  # a feature in more than this share of the events is centred, if its values differ
 _ALWAYS = 0.75  # one in more than this share of the events, always with the same value, counts by its absence
 _LATE = 5.0  # events before a feature's first one in which it counts as absent; before them it did not exist
 MOST_POSITION = 5.0  # standard deviations from the mean is the largest value on the scale
@@ -18,20 +18,33 @@ _LEAST_COUNT = 10.0  # values from which the sums tell what is far
 _BLOCK = 25.0  # values after which it is asked whether the feature has another scale by now
 _RARITY = 0.3  # by this much more counts a feature among the relevant values that e times fewer events have
 _SURE = 100.0  # events as if every feature had been seen in so many: of few events it cannot be said how rare it is
+_SAYS = 0.7  # how much the size of a value says, beside that the event has the feature
+_SQUARE_OF_SIZE = 0.19  # mean of (0.7 tanh z)^2 over a standard normal z
 _LONG = 50_000.0  # events after which the sums are halved: the scale follows the stream
 COUNT, TOTAL, SQUARE, MISSING = 0, 1, 2, 3  # of a feature: values, their sum and sum of squares; events without one
 BLOCK_COUNT, BLOCK_TOTAL, BLOCK_SQUARE, BLOCK_FAR = 4, 5, 6, 7  # the first three of the block being filled; how many far out
-N_SUMS = 8
+NEGATIVE = 8  # how many of the values are less than 0
+N_SUMS = 9
 
 
 class Scale(NamedTuple):
     """What is known of the features, as kernels hand it to each other."""
 
-    sums: np.ndarray  # float64[features, 8], see above
+    sums: np.ndarray  # float64[features, 9], see above
     n_seen: np.ndarray  # float64[1], events
     usual: np.ndarray  # int32[features], usual features, ascending
     n_usual: np.ndarray  # int64[1]
     ranks: np.ndarray  # float64[rows, 34], more than all centred features
+
+
+class Values(NamedTuple):
+    """What is known of the values of one feature."""
+
+    n: float
+    total: float
+    square: float
+    n_negative: float
+    n_events: float  # in which the feature existed and was not missing
 
 
 class Pairs(NamedTuple):
@@ -62,7 +75,7 @@ def values_differ(count, total, square):
 @jit
 def list_usual(sums, n_seen, usual):
     """Write the usual features to `usual`, int32[features], ascending; return how many, and a number that all centred ones are
-    below. sums : float64[features, 8]"""
+    below. sums : float64[features, 9]"""
     found, n_centred = np.int64(0), np.int64(0)
     for feature in range(sums.shape[0]):
         s = sums[feature]
@@ -91,6 +104,27 @@ def on_scale(value, mean, spread):
 
 
 @inner
+def rare_place(value, known):
+    """Return the place of a value of a feature that is not centred: (u + 0.7 tanh z) / sqrt(u^2 + 0.19), of mean square about
+    1, with z the standard deviations that it is from the mean of the feature's values, and u the mean of their signs.
+
+    0 stays 0. Where values are counts or amounts, u is 1: it says most that the event has the feature, and of its size the
+    order more than by how much, for such values have long tails. Where values are few or all the same, their sign says all.
+    One of a feature that is centred from now on has its place on that scale.
+    """
+    if value == 0.0:
+        return 0.0
+    mean, spread = scale_of(known.n, known.total, known.square, known.n_events)
+    if mean != 0.0:
+        return on_scale(value, mean, spread)
+    if known.n < _LEAST_COUNT or not values_differ(known.n, known.total, known.square):
+        return math.copysign(1.0, value)
+    mean, sign = known.total / known.n, 1.0 - 2.0 * known.n_negative / known.n
+    spread = math.sqrt(known.square / known.n - mean * mean)
+    return (sign + _SAYS * math.tanh((value - mean) / spread)) / math.sqrt(sign * sign + _SQUARE_OF_SIZE)
+
+
+@inner
 def close_block(seen, scale, f):
     """End the block of a feature; if it is on another scale, the sums go on from the block alone.
 
@@ -100,21 +134,22 @@ def close_block(seen, scale, f):
     """
     sums, ranks = scale.sums, scale.ranks
     n_events = seen - sums[f, MISSING]
+    n_late_share = sums[f, BLOCK_COUNT] / sums[f, COUNT]
     n_late = sums[f, BLOCK_COUNT] * n_events / sums[f, COUNT]
     _, spread = scale_of(sums[f, COUNT], sums[f, TOTAL], sums[f, SQUARE], n_events)
     _, late = scale_of(sums[f, BLOCK_COUNT], sums[f, BLOCK_TOTAL], sums[f, BLOCK_SQUARE], n_late)
     if 2.0 * sums[f, BLOCK_FAR] > sums[f, BLOCK_COUNT] or (sums[f, BLOCK_FAR] == 0.0 and 0.0 < _FAR * late < spread):
         sums[f, COUNT], sums[f, TOTAL], sums[f, SQUARE] = sums[f, BLOCK_COUNT], sums[f, BLOCK_TOTAL], sums[f, BLOCK_SQUARE]
         sums[f, MISSING] = max(seen - n_late, 0.0)
+        sums[f, NEGATIVE] *= n_late_share
         if f < ranks.shape[0]:
             start_ranks(ranks[f])
-    for i in range(BLOCK_COUNT, N_SUMS):
-        sums[f, i] = 0.0
+    sums[f, BLOCK_COUNT : BLOCK_FAR + 1] = 0.0
 
 
 @inner
 def take_in(value, scale, f, seen, learn):
-    """Return mean and spread of feature f with one more value, which goes to `sums[f]` if `learn`; see `close_block`.
+    """Return what is known of feature f with one more value, which goes to `sums[f]` if `learn`; see `close_block`.
 
     A value far out, such as a sensor gives when it fails, counts no more than one that is just rare: else the next thousand
     events would all look the same beside it.
@@ -128,15 +163,17 @@ def take_in(value, scale, f, seen, learn):
         if is_far:
             kept = min(max(value, mean - MOST_POSITION * spread), mean + MOST_POSITION * spread)
     count, total, square = sums[f, COUNT] + 1.0, sums[f, TOTAL] + kept, sums[f, SQUARE] + kept * kept
+    n_negative = sums[f, NEGATIVE] + (value < 0.0)
     if learn:
         sums[f, COUNT], sums[f, TOTAL], sums[f, SQUARE], sums[f, MISSING] = count, total, square, missing
+        sums[f, NEGATIVE] = n_negative
         sums[f, BLOCK_COUNT] += 1.0
         sums[f, BLOCK_TOTAL] += value
         sums[f, BLOCK_SQUARE] += value * value
         sums[f, BLOCK_FAR] += is_far
         if sums[f, BLOCK_COUNT] >= _BLOCK:
             close_block(seen, scale, f)
-    return scale_of(count, total, square, n_events)
+    return Values(count, total, square, n_negative, n_events)
 
 
 @inner
@@ -171,10 +208,11 @@ def to_unit_length(values, is_new, size):
 
 
 @inner
-def place_of(value, mean, spread, table, learn):
+def centred_place(value, known, table, learn):
     """Return the normal score of a centred value, its place on the scale while there are few; take it in if `learn`, as one
     that is 5 standard deviations from the mean at most.
     """
+    mean, spread = scale_of(known.n, known.total, known.square, known.n_events)
     least = _STEP * spread
     score = normal_score(value, table, least) if table[N_TAKEN] > 0.0 else on_scale(value, mean, spread)
     if learn:
@@ -207,14 +245,12 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
             value, is_new = x_value[k], n_alike == 0.0
             is_missing = math.isnan(value)
             k += 1
-        if is_missing:
-            if learn:
-                sums[f, MISSING] += 1.0
-            mean, spread = 0.0, 0.0
-        elif is_present:
-            mean, spread = take_in(value, scale, f, seen, learn)
+        if is_missing and learn:
+            sums[f, MISSING] += 1.0
+        if is_present and not is_missing:
+            known = take_in(value, scale, f, seen, learn)
         else:
-            mean, spread = scale_of(n_alike, sums[f, TOTAL], sums[f, SQUARE], seen - sums[f, MISSING])
+            known = Values(n_alike, sums[f, TOTAL], sums[f, SQUARE], sums[f, NEGATIVE], seen - sums[f, MISSING])
         if is_usual(sums[f, COUNT], seen - sums[f, MISSING]):
             renewed[n_renewed] = f
             n_renewed += 1
@@ -222,14 +258,14 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
         if is_centred or is_centred_next:
             n_centred = np.int64(f + 1)
         says = not is_missing and (is_present or is_centred)
-        if is_constant and mean == 0.0:
+        if is_constant and not values_differ(known.n, known.total, known.square):
             says, value = not is_missing and not is_present, -sums[f, TOTAL] / sums[f, COUNT]
             n_alike = max(seen - 1.0 - sums[f, MISSING] - n_alike, 0.0)
         if says:
             rarity = 1.0 if is_centred else 1.0 + _RARITY * math.log((seen + _SURE) / (n_alike + 1.0 + _SURE))
             pairs.feature[size], pairs.is_present[size], pairs.is_new[size] = f, is_present, is_new
             pairs.is_centred[size] = is_centred
-            place = place_of(value, mean, spread, scale.ranks[f], learn) if is_centred else on_scale(value, mean, spread)
+            place = centred_place(value, known, scale.ranks[f], learn) if is_centred else rare_place(value, known)
             pairs.position[size], pairs.raw[size] = place, value
             pairs.relevant[size] = rarity * pairs.position[size]
             size += 1

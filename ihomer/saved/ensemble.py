@@ -12,7 +12,7 @@ from ihomer.kernels.encoding import MAX_MAGNITUDE
 from ihomer.kernels.labelsets import COUNT as SET_COUNT
 from ihomer.kernels.labelsets import N_EVENTS, N_FACTORS, N_LATEST, N_MEMBERS, N_SETS, N_WORDS
 from ihomer.kernels.ranks import MOST_TAKEN, N_COLUMNS, N_QUANTILES, N_TAKEN, N_WAITING
-from ihomer.kernels.scaling import BLOCK_COUNT, BLOCK_FAR, BLOCK_SQUARE, COUNT, MISSING, N_SUMS, SQUARE
+from ihomer.kernels.scaling import BLOCK_COUNT, BLOCK_FAR, BLOCK_SQUARE, COUNT, MISSING, N_SUMS, NEGATIVE, SQUARE
 from ihomer.kernels.tallies import N_BANDS, N_TALLIES, N_THRESHOLDS, N_WAYS
 from ihomer.mixing import Mixture
 from ihomer.places import FREE, LabelPlaces
@@ -69,10 +69,13 @@ def fill_ensemble(ensemble: Ensemble, fields: Fields, labels_in_use: NDArray[np.
     experts.done()
     scale = fields.nested("scale")
     ensemble._scale._sums = scale.finite("_sums", (next_power(room.features), N_SUMS))
-    counts = ensemble._scale._sums[:, [COUNT, SQUARE, MISSING, BLOCK_COUNT, BLOCK_SQUARE, BLOCK_FAR]]
+    sums = ensemble._scale._sums
+    counts = sums[:, [COUNT, SQUARE, MISSING, BLOCK_COUNT, BLOCK_SQUARE, BLOCK_FAR, NEGATIVE]]
     scale.require(bool((counts >= 0.0).all()), "a feature has been seen less than never")
+    n_negative, n_most = sums[:, NEGATIVE], sums[:, COUNT] * (1.0 + _ROUNDING) + _ROUNDING
+    scale.require(bool((n_negative <= n_most).all()), "a feature has more values below 0 than values")
     ensemble._scale._n_seen = scale.finite("_n_seen", (1,), 0.0)
-    n_known = ensemble._scale._sums[:, COUNT] + ensemble._scale._sums[:, MISSING]
+    n_known = sums[:, COUNT] + sums[:, MISSING]
     most = ensemble._scale._n_seen * (1.0 + _ROUNDING) + _ROUNDING
     scale.require(bool((n_known <= most).all()), "a feature has been seen more often than there were events")
     _fill_ranks(ensemble._scale, scale, room.features)

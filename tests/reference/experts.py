@@ -139,6 +139,7 @@ class SlowScale:
     def __init__(self, long=50_000.0):
         self.long = long
         self.sums = {}  # feature -> how many values, their sum, sum of squares, how many were missing
+        self.negative = {}  # feature -> how many of its values were below 0
         self.blocks = {}  # feature -> its last values, fewer than 25, whether each was far out, and what each counts
         self.ranks = {}  # of features that are centred, or were
         self.n_seen = 0.0
@@ -151,8 +152,9 @@ class SlowScale:
         """
         seen = self.n_seen + 1.0
         kept = self.sums if learn else dict(self.sums)
+        negative = self.negative if learn else dict(self.negative)
         new = {f for f, v in x.items() if v is not None and self.sums.get(f, (0.0,))[0] == 0.0}
-        most = {f for f, (count, _, _, missing) in kept.items() if count > max(0.6 * (seen - 1.0 - missing), 0.0)}
+        most = {f for f, (count, _, _, missing) in kept.items() if count > max(0.45 * (seen - 1.0 - missing), 0.0)}
         usual = {f for f in most if self.is_usual(*kept[f][:3], seen - 1.0 - kept[f][3])}
         constant = {f: kept[f][:2] for f in most - usual if kept[f][0] > max(0.75 * (seen - 1.0 - kept[f][3]), 1.0)}
         position, raw, relevant = {}, {}, {}
@@ -174,10 +176,12 @@ class SlowScale:
                         taken = clamp(v, mean - 5.0 * spread, mean + 5.0 * spread)
                 count, total, square = count + 1.0, total + taken, square + taken * taken
                 kept[f] = count, total, square, missing
+                negative[f] = below = negative.get(f, 0.0) + (v < 0.0)
                 if learn:
                     self.note(f, v, far, seen)
             mean, spread = self.scale(count, total, square, seen - missing)
-            if f in constant and mean == 0.0:
+            differ = count > 0.0 and self.differ(count, total, square)
+            if f in constant and not differ:
                 if f in x:
                     continue
                 n_with, sum_with = constant[f]
@@ -185,8 +189,15 @@ class SlowScale:
                 n_without = max(seen - 1.0 - missing - n_with, 0.0)
                 rarity = 1.0 + 0.3 * math.log((seen + 100.0) / (n_without + 101.0))
             if f in x or f in constant or f in usual:
-                position[f], raw[f] = clamp((v - mean) / spread, -5.0, 5.0) if spread > 0.0 else 0.0, v
+                position[f], raw[f] = math.copysign(v != 0.0, v), v
+                if v != 0.0 and mean != 0.0:
+                    position[f] = clamp((v - mean) / spread, -5.0, 5.0) if spread > 0.0 else 0.0
+                elif v != 0.0 and count >= 10.0 and differ:
+                    z = (v - total / count) / math.sqrt(square / count - (total / count) ** 2)
+                    sign = 1.0 - 2.0 * below / count
+                    position[f] = (sign + 0.7 * math.tanh(z)) / math.sqrt(sign**2 + 0.19)
                 if f in usual:
+                    position[f] = clamp((v - mean) / spread, -5.0, 5.0) if spread > 0.0 else 0.0
                     ranks = self.ranks.setdefault(f, SlowRanks())
                     if ranks.taken > 0.0:
                         position[f] = ranks.score(v, spread / 32.0)
@@ -198,6 +209,7 @@ class SlowScale:
             if seen > self.long:
                 self.n_seen /= 2.0
                 self.sums = {f: tuple(s / 2.0 for s in sums) for f, sums in self.sums.items()}
+                self.negative = {f: n / 2.0 for f, n in self.negative.items()}
                 self.blocks = {f: [(v, far, share / 2.0) for v, far, share in block] for f, block in self.blocks.items()}
         return position, unit(raw, new), unit(relevant, new), usual & position.keys()
 
@@ -215,14 +227,18 @@ class SlowScale:
         spread, spread_late = self.scale(count, total, square, seen - missing)[1], self.scale(*late, n_events)[1]
         if 2.0 * n_far > whole or (n_far == 0.0 and 0.0 < 20.0 * spread_late < spread):
             self.sums[f] = *late, max(seen - n_events, 0.0)
+            self.negative[f] *= whole / count
             self.ranks.pop(f, None)
         block.clear()
 
     @staticmethod
     def is_usual(count, total, square, n_events):
-        """Whether nearly all events have it, with values that differ."""
-        differ = count > 0.0 and square / count - (total / count) ** 2 > 1e-9 * square / count
-        return differ and count > max(0.6 * n_events, 0.0)
+        """Whether most events have it, with values that differ."""
+        return count > 0.0 and SlowScale.differ(count, total, square) and count > max(0.45 * n_events, 0.0)
+
+    @staticmethod
+    def differ(count, total, square):
+        return square / count - (total / count) ** 2 > 1e-9 * square / count
 
     def scale(self, count, total, square, n_events):
         """Mean and standard deviation of a usual feature; 0 and the root mean square of another."""
@@ -234,6 +250,7 @@ class SlowScale:
     def forget_features(self, features):
         for f in features:
             self.sums.pop(f, None)
+            self.negative.pop(f, None)
             self.blocks.pop(f, None)
             self.ranks.pop(f, None)
 
