@@ -22,7 +22,7 @@ class Rows(NamedTuple):
 
     indptr: NDArray[np.int64]
     feature: NDArray[np.int32]  # ascending in a row
-    is_present: NDArray[np.bool_]  # else it is a feature that most events have: it is 0, which is unusual
+    is_present: NDArray[np.bool_]  # else it is a feature that many events have: it is 0, which is unusual
     is_new: NDArray[np.bool_]  # no event had the feature before
     is_centred: NDArray[np.bool_]  # most events so far had the feature, with values that differ
     position: NDArray[np.float32]  # value on the scale of its feature: the normal score of its rank, if it is centred

@@ -61,7 +61,7 @@ class Pairs(NamedTuple):
 
 @inner
 def is_usual(count, n_events):
-    """Tell whether most events have a feature. n_events : in which the feature existed and was not missing"""
+    """Tell whether many events have a feature. n_events : in which the feature existed and was not missing"""
     return count > max(_USUAL * n_events, 0.0)
 
 
