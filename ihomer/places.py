@@ -90,7 +90,7 @@ class LabelPlaces:
         Parameters
         ----------
         applied
-            int32[:], the labels; those that have a place keep it.
+            int32[:], the labels. One that has a place is given none; it may lose it if it is among the rarest.
         often_of
             Returns how often each of some labels applies, as a share of events.
         """

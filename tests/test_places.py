@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ihomer import IHOMERClassifier, LabelPartition
@@ -57,6 +57,7 @@ def check(model):
 
 
 @given(st.integers(2, 200), st.integers(1, 60), st.integers(0, 2**32 - 1), st.sampled_from([1, 100, 10**9]))
+@example(57, 31, 16440, 1)  # a label that has just applied gives way to another one that has
 def test_labels_sit_where_the_slow_twin_has_them(most, more, seed, pause):
     rng = np.random.default_rng(seed)
     n_labels = most + more

@@ -20,9 +20,7 @@ class Places:
 
     def seat(self, applied, often):
         freed = set()
-        for label in applied:
-            if label in self.label:
-                continue
+        for label in [label for label in applied if label not in self.label]:
             self.rate[label] = often[label]
             rarest = min((often[held] for held in self.label if held is not None), default=None)
             if rarest is not None and often[label] < 2.0 * rarest:
