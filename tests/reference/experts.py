@@ -231,13 +231,11 @@ class SlowScale:
             self.ranks.pop(f, None)
         block.clear()
 
-    @staticmethod
-    def is_usual(count, total, square, n_events):
-        """Whether most events have it, with values that differ."""
-        return count > 0.0 and SlowScale.differ(count, total, square) and count > max(0.45 * n_events, 0.0)
+    def is_usual(self, count, total, square, n_events):
+        """Whether many events have it, with values that differ."""
+        return count > 0.0 and self.differ(count, total, square) and count > max(0.45 * n_events, 0.0)
 
-    @staticmethod
-    def differ(count, total, square):
+    def differ(self, count, total, square):
         return square / count - (total / count) ** 2 > 1e-9 * square / count
 
     def scale(self, count, total, square, n_events):
