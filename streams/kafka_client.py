@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 from uuid import UUID
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
@@ -16,6 +16,7 @@ from kafka.errors import (
     CorruptRecordError,
     KafkaConfigurationError,
     KafkaError,
+    KafkaTimeoutError,
     LeaderNotAvailableError,
     LogTruncationError,
     OffsetOutOfRangeError,
@@ -153,15 +154,46 @@ class Clients:
             return networks[-1]
 
         fixed = {"bootstrap_servers": self._servers, "reconnect_backoff_max_ms": 2000, "kafka_client": network}
+        refusals = _Refusals()
         try:
-            return kind(**{**fixed, **options, **chosen})
+            with refusals:
+                return kind(**{**fixed, **options, **chosen})
         except Exception as error:
             for one in networks:  # the client leaves its thread and sockets behind where it cannot connect
                 one.close()
             if isinstance(error, (KafkaConfigurationError, AssertionError, TypeError, ValueError)):
                 given = ", ".join(sorted(chosen)) or "none"
                 raise ConfigError(f"the Kafka client refuses its settings ({given}): {type(error).__name__}") from None
+            if refusals.last is not None and isinstance(error, KafkaTimeoutError):
+                raise PermissionError(f"Kafka does not allow it: {refusals.last}") from None
             raise translated(error) from None
+
+
+class _Refusals(logging.Handler):
+    """Notes that a broker refuses a login, while a client connects: that tries again, and says at last only that it could not.
+
+    Attributes
+    ----------
+    last
+        What the broker said, or None.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.last: str | None = None
+        self._logger = logging.getLogger("kafka.net.transport")
+
+    def __enter__(self) -> Self:
+        self._logger.addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._logger.removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Look at what the client says."""
+        for error in re.findall(r"Authentication failed[^)]*", record.getMessage()):
+            self.last = error
 
 
 def translated(error: BaseException) -> BaseException:
