@@ -51,12 +51,9 @@ def _missing(x: Features, part: float, rng: random.Random) -> Features:
     return _changed(x, lambda value: None if rng.random() < 0.3 else value)
 
 
-def _left_out(x: Features, part: float, rng: random.Random) -> Features:
-    return {name: value for name, value in x.items() if isinstance(value, str) or rng.random() >= 0.3}
-
-
-def _half_left_out(x: Features, part: float, rng: random.Random) -> Features:
-    return {name: value for name, value in x.items() if isinstance(value, str) or rng.random() >= 0.5}
+def _left_out(share: float) -> Spoil:
+    """Return what leaves out a share of the numbers."""
+    return lambda x, part, rng: {name: value for name, value in x.items() if isinstance(value, str) or rng.random() >= share}
 
 
 def _late(x: Features, part: float, rng: random.Random) -> Features:
@@ -102,7 +99,7 @@ CODES: dict[str, Code] = {
 LONG_TAILS = "long tails"
 SPOILS: dict[str, Spoil] = {
     "as given": _as_given, "sensors fail": _failing, "30 % missing": _missing,
-    "30 % left out": _left_out, "50 % left out": _half_left_out,
+    "30 % left out": _left_out(0.3), "50 % left out": _left_out(0.5),
     "half come late": _late, "another unit": _other_unit, "own scales": _own_scale, LONG_TAILS: _as_given,
 }  # fmt: skip
 

@@ -192,8 +192,9 @@ class _Refusals(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Look at what the client says."""
-        for error in re.findall(r"Authentication failed[^)]*", record.getMessage()):
-            self.last = error
+        _, name, said = record.getMessage().rpartition("SaslAuthenticationFailedError: ")
+        if name:
+            self.last = said.rstrip(")")
 
 
 def translated(error: BaseException) -> BaseException:

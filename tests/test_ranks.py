@@ -49,9 +49,11 @@ def test_scores_and_quantiles_equal_those_of_a_twin(values, least):
         quantiles = table[:N_QUANTILES].tolist()
         assert table[N_TAKEN] == twin.taken
         assert quantiles == sorted(quantiles)
-        if twin.taken and not twin.latest:
+        if twin.mixed is None:
+            assert quantiles == (twin.quantiles or [0.0] * N_QUANTILES)
+        elif not twin.latest:
             for share, quantile, expected in zip(twin.SHARES, quantiles, twin.quantiles, strict=True):
-                below, up_to = twin.mixed.limits(quantile) if twin.mixed else (share, share)
+                below, up_to = twin.mixed.limits(quantile)
                 assert quantile == expected or below - 1e-9 <= share <= up_to + 1e-9
             twin.quantiles = quantiles
 
