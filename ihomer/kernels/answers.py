@@ -5,12 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ihomer.kernels.common import copy_first, inner
+from ihomer.kernels.common import allocating, copy_first, inner
 from ihomer.kernels.expected import MOST_ACTIVE, best_expected_f1, expected_f1, gains_of_size
 from ihomer.kernels.labelsets import find_set, label_hash, set_hash
 from ihomer.kernels.odds import POSITIVE, UNOBSERVED
 from ihomer.kernels.tallies import (
     KEEP,
+    N_BANDS,
     N_EVENTS_FADED,
     N_MET,
     N_THRESHOLDS,
@@ -62,18 +63,18 @@ class Joint(NamedTuple):
 
 
 @inner
-def label_worth(case, p, tallies, value):
+def label_worth(case, p, tallies, shared, value):
     """Write what each active label adds to the worth of an answer: its gains in micro-F1 and macro-F1.
 
     Another label of probability p changes F1 = 2 TP / (answered + true) by (2 p - F1) / (answered + true), in the measure of
-    all labels and in its own. p : float64[labels]
+    all labels and in its own. p : float64[labels]; shared : float64[bands, thresholds], work space
     """
     total, events = tallies.total, tallies.events
     way = best_way(total, N_THRESHOLDS)
     half = f1_of(total[way]) / 2.0
     n = events[N_EVENTS_FADED] + 3.0
     scale = _MICRO_WORTH * 2.0 * n / (total[way, SIZE] + 6.0)
-    shared = shared_f1(total, tallies.bands)
+    shared_f1(total, tallies.bands, shared)
     own_scale = _MACRO_WORTH * 2.0 * n / max(events[N_MET], 1.0)
     for j in range(case.n_active):
         label = case.active[j]
@@ -136,9 +137,9 @@ def above(p, case, least, chosen):
 
 
 @inner
-def above_own(p, case, tallies, chosen):
-    """Write the labels that are above their own threshold."""
-    shared = shared_f1(tallies.total, tallies.bands)
+def above_own(p, case, tallies, shared, chosen):
+    """Write the labels that are above their own threshold. shared : float64[bands, thresholds], work space"""
+    shared_f1(tallies.total, tallies.bands, shared)
     for j in range(case.n_active):
         label = case.active[j]
         k, _ = best_threshold(shared[band_of(case.rate[label])], tallies.own[label])
@@ -188,16 +189,16 @@ def best_exchange(answer, worth, case, joint, value, f1_counts, sets, posterior,
     return best, best_worth
 
 
-@inner
-def balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, gain, trial, chosen):
+@allocating
+def balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, shared, gain, trial, chosen):
     """Write the set of largest worth among the seen labelsets that are probable, and the best ones for each single score, with
     up to `n_exchanges` labels put in or taken out, each the one by which it gains most.
 
-    p : float64[labels]; gain, trial : float64[64], uint8[64], work space
+    p : float64[labels]; shared, gain, trial : float64[bands, thresholds], float64[64], uint8[64], work space
     """
     best_worth, posterior = -1e300, weighed.posterior
     answer, value = np.zeros(MOST_ACTIVE, np.uint8), np.empty(MOST_ACTIVE)
-    label_worth(case, p, tallies, value)
+    label_worth(case, p, tallies, shared, value)
     f1_counts = f1_worth(tallies.events)
     tried, i = 0, -3
     while i < case.n_live and tried < MOST_CANDIDATES:
@@ -242,9 +243,9 @@ def note_way(target, chosen, case, tally):
                 tally[TRUE] += 1.0
 
 
-@inner
+@allocating
 def answer_for_micro_f1(
-    case, p, joint, sets, weighed, tallies, n_exchanges, target, learn, members, gain, trial, chosen
+    case, p, joint, sets, weighed, tallies, n_exchanges, target, learn, members, shared, gain, trial, chosen
 ):  # fmt: skip
     """Write the answer of the way to answer whose micro-F1 has been best so far, and count what each is worth if `learn`."""
     rule = best_way(tallies.total, N_WAYS)
@@ -255,7 +256,7 @@ def answer_for_micro_f1(
         elif way == MOST_PROBABLE:
             most_probable(case, sets, weighed.posterior, members, chosen)
         else:
-            balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, gain, trial, chosen)
+            balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, shared, gain, trial, chosen)
         if rule == way:
             copy_first(chosen, final, case.n_active)
         if learn:
@@ -265,7 +266,7 @@ def answer_for_micro_f1(
     copy_first(final, chosen, case.n_active)
 
 
-@inner
+@allocating
 def choose_answer(objective, n_exchanges, case, p, joint, sets, weighed, tallies, target, learn, members, answer):
     """Write the answer of an objective to `answer`, bool[labels]. p : float64[labels], probabilities
 
@@ -275,17 +276,18 @@ def choose_answer(objective, n_exchanges, case, p, joint, sets, weighed, tallies
         likely = case.place[label] < 0 and case.odds[label] > 0.0 and tallies.own[label, 0, SIZE] > 0.0
         answer[label] = p[label] > 0.5 if objective == HAMMING else likely
     gain, trial, chosen = np.empty(MOST_ACTIVE), np.zeros(MOST_ACTIVE, np.uint8), np.zeros(MOST_ACTIVE, np.uint8)
+    shared = np.empty((N_BANDS, N_THRESHOLDS))
     if objective == EXAMPLE_F1:
         best_expected_f1(joint.none, joint.sizes, case.n_active, joint.largest, gain, trial, chosen)
     elif objective == SUBSET:
         most_probable(case, sets, weighed.posterior, members, chosen)
     elif objective == MACRO_F1:
-        above_own(p, case, tallies, chosen)
+        above_own(p, case, tallies, shared, chosen)
     elif objective == BALANCED:
-        balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, gain, trial, chosen)
+        balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, shared, gain, trial, chosen)
     elif objective == MICRO_F1:
         answer_for_micro_f1(
-            case, p, joint, sets, weighed, tallies, n_exchanges, target, learn, members, gain, trial, chosen
+            case, p, joint, sets, weighed, tallies, n_exchanges, target, learn, members, shared, gain, trial, chosen
         )
     if objective != HAMMING:
         for j in range(case.n_active):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ihomer.kernels.answers import Case, Joint, choose_answer
-from ihomer.kernels.common import inner, jit
+from ihomer.kernels.common import allocating, inner, jit
 from ihomer.kernels.expected import MOST_ACTIVE, active_labels, add_independent, add_seen
 from ihomer.kernels.labelsets import (
     N_EVENTS,
@@ -97,7 +97,7 @@ def learn_labelset(target, odds, score, weight, rate, index, value, first, last,
     header[N_EVENTS] += 1
 
 
-@inner
+@allocating
 def answer_row(
     q, score, rate, alike, alike_share, target, learn, objective, n_exchanges, sets, novelty, weights, own, tallies, inputs,
     final, weighed, found, p, place, members, sizes, proba, answer,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ihomer.kernels.common import inner, row_of
+from ihomer.kernels.common import allocating, inner, row_of
 from ihomer.kernels.curves import add_curves, line_score, shares_of
 from ihomer.kernels.linear import BIAS
 from ihomer.kernels.odds import MOST_ODDS, POSITIVE, UNOBSERVED, bounded, probability
@@ -109,7 +109,7 @@ def relevance_of(row, strength, lanes):
     return sum_of_lanes(lanes)
 
 
-@inner
+@allocating
 def weigh_by_relevance(points, is_new, lower, strength, lanes, relevant, shrink):
     """Multiply the values of an event in `relevant` by sqrt(s_f + 0.3 mean of s), and bring them to unit length without the
     features that are new; return what they are to be multiplied by to be so with them. Where all s are 0 the values are left,

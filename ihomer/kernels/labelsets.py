@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ihomer.kernels.common import inner
+from ihomer.kernels.common import allocating, inner
 from ihomer.kernels.linalg import solve_positive
 from ihomer.kernels.linear import linear_score, linear_step
 from ihomer.kernels.odds import MOST_ODDS, bounded
@@ -115,7 +115,7 @@ def add_set(h, members, size, sets):
     return number
 
 
-@inner
+@allocating
 def sets_to_weigh(place, sets, live):
     """Write the labelsets without a label of negligible probability to `live`, by their signatures; return how many.
 
@@ -155,7 +155,7 @@ def lift_of(shares, known, count, total):
     return math.log(1.0 + x) if x > 0.0 else x
 
 
-@inner
+@allocating
 def lift_of_near(alike, alike_share, sets, lift):
     """Write the lift of each labelset with a positive sum of shares to `lift`, float64[sets], and 1e300 for the others; return
     the sum of all shares, at least 0.
@@ -195,7 +195,7 @@ def write_factors(s, known, sets, weighed):
         weighed.lift[s] = lift_of(0.0, known, sets.stats[s, COUNT], sets.total_count[0])
 
 
-@inner
+@allocating
 def weigh_sets(odds, score, log_none, known, place, sets, weighed):
     """Write the probability of each seen labelset S that may matter to `weighed`; return how many, the best, and how much of
     all the labels' independent probability the seen labelsets hold.
@@ -252,7 +252,7 @@ def weigh_sets(odds, score, log_none, known, place, sets, weighed):
     return n_live, best, min(max(covered, 1e-4), 1.0 - 1e-4)
 
 
-@inner
+@allocating
 def learn_factors(true_set, true_likelihood, true_score, weight, n_live, sets, weighed):
     """Take a Newton step on the log-probability of the labelset that applied: a += I^-1 (f_true - mean f), a >= 0.
 

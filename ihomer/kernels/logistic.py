@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from ihomer.kernels.common import copy_first, inner
+from ihomer.kernels.common import allocating, copy_first, inner
 from ihomer.kernels.random import poisson_one, uniform
 from ihomer.kernels.tree_state import NONE
 
@@ -46,7 +46,7 @@ def logistic_predict(z, n_models, out):
         out[label] = total / n_models
 
 
-@inner
+@allocating
 def logistic_learn(t, slot, blocks, x_value, y, weight, z):
     """Let each model take k ~ Poisson(1) steps of stochastic gradient descent on one event; `z` is used up.
 

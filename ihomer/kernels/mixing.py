@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from ihomer.kernels.common import inner, jit
+from ihomer.kernels.common import allocating, inner, jit
 from ihomer.kernels.linalg import solve_four
 from ihomer.kernels.odds import MOST_ODDS, POSITIVE, UNOBSERVED, bounded, probability
 
@@ -31,7 +31,7 @@ def group_of(rate):
     return 2 if rate < _UNCOMMON else 3
 
 
-@inner
+@allocating
 def mix_row(inputs, group, weights, own, out):
     """Write q_l = sum over inputs i of (w_i + w_gi + v_li) s_li, g the group of label l, to `out`, float64[labels].
 
@@ -53,15 +53,15 @@ def mix_row(inputs, group, weights, own, out):
 
 
 @inner
-def mix_gather(inputs, odds, target, group, weight, information, own, gradient):
+def mix_gather(inputs, odds, target, group, weight, information, own, gradient, s):
     """Add an event to the gradient and the information of each group, and learn each label's own weights.
 
     g = sum over labels of (y_l - p_l) s_l,  I = keep I + sum of p_l (1 - p_l) s_l s_l'
     v_li += rate * g_li / sqrt(sum of g_li^2) (AdaGrad)
     information : float64[1 + groups, inputs + 1, inputs + 1], lower triangles; gradient : float64[1 + groups, inputs + 1]
+    s : float64[inputs + 1], work space
     """
     n = inputs.shape[1] + 1
-    s = np.empty(n)
     s[n - 1] = 1.0
     gradient[:] = 0.0
     information *= _KEEP
@@ -88,7 +88,7 @@ def mix_gather(inputs, odds, target, group, weight, information, own, gradient):
                     row[k] += c * s[k]
 
 
-@inner
+@allocating
 def mix_learn(inputs, odds, target, group, weight, weights, information, own, gradient, work):
     """Learn from one event by the log-loss of the mixture: w += (I + I_0)^-1 g, for all labels and for each group.
 
@@ -96,7 +96,7 @@ def mix_learn(inputs, odds, target, group, weight, weights, information, own, gr
     gradient : float64[1 + groups, inputs + 1], work : float64[inputs + 1, inputs + 1, 4], work space; up to three groups
     """
     n, n_sets = inputs.shape[1] + 1, weights.shape[0]
-    mix_gather(inputs, odds, target, group, min(weight, _MOST_WEIGHT), information, own, gradient)
+    mix_gather(inputs, odds, target, group, min(weight, _MOST_WEIGHT), information, own, gradient, np.empty(n))
     step = np.zeros((n, 4))
     for i in range(n):
         for k in range(i + 1):

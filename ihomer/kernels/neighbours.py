@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ihomer.kernels.common import inner
+from ihomer.kernels.common import allocating, inner
 
 _CANCELLED = 1e-3  # a difference below this share of its terms has lost too many digits
 _STRIDE = 16  # features between two looks at whether a row is still in the running
@@ -119,7 +119,7 @@ def nearest_rows(t, node, n_neighbors, x_index, x_value, dense, nearest, distanc
     return found
 
 
-@inner
+@allocating
 def neighbours_predict(t, node, x_index, x_value, dense, out):
     """Write the neighbours' probabilities of all labels to `out`, float64[L].
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ihomer.kernels.adwin import adwin_reset, adwin_update
 from ihomer.kernels.blocks import free_blocks_of
-from ihomer.kernels.common import inner, jit
+from ihomer.kernels.common import allocating, inner, jit
 from ihomer.kernels.random import mix
 from ihomer.kernels.tree_state import LOSS_FELL, LOSS_ROSE, MAX_LABELSETS, NONE, POSITIVE, UNOBSERVED
 
@@ -96,7 +96,7 @@ def take_leaf(t, parent, depth, background):
     return node
 
 
-@inner
+@allocating
 def free_subtree(t, top):
     """Free `top`, everything below it and all alternates in it."""
     h = t.header[0]
@@ -123,7 +123,7 @@ def free_subtree(t, top):
         h["free_nodes"] += 1
 
 
-@inner
+@allocating
 def clear_background(t, top):
     """Mark all nodes of a subtree as part of the main tree."""
     waiting = np.empty(t.nodes.size, np.int64)

@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from .common import INDEX, VALUE, inner, jit
+from .common import INDEX, VALUE, allocating, inner, jit
 from .partition_counts import EMPTY
 
 MASK = 0xFFFFFFFF
@@ -34,7 +34,7 @@ def _fill(keys, values, unit, position, neighbour, together):
             position[j] += 1
 
 
-@inner
+@allocating
 def _starts(keys, n_labels):
     start = np.zeros(n_labels + 1, np.int64)
     for slot in range(keys.size):
@@ -106,7 +106,7 @@ def pair_statistics(member, group, count, start, neighbour, together):
     return d1, max(d2, 0.0), d0, mean
 
 
-@inner
+@allocating
 def _frequent_strangers(member, group, start, neighbour, rank):
     """Return the ranks (a, b) of two labels without an edge: b as frequent as can be, then a; (-1, -1) if none.
 

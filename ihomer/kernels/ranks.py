@@ -11,7 +11,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from ihomer.kernels.common import copy_first, inner
+from ihomer.kernels.common import allocating, copy_first, inner
 
 N_QUANTILES = 16
 LATEST, N_TAKEN, N_WAITING = N_QUANTILES, 2 * N_QUANTILES, 2 * N_QUANTILES + 1  # columns behind the quantiles
@@ -110,7 +110,7 @@ def counted(value, table, first, n_less, n_up_to):
     return n_less, n_up_to
 
 
-@inner
+@allocating
 def merge_latest(table, least):
     """Take the 16 latest values, sorted, into the quantiles: these become those of (n F_old + 16 F_latest) / (n + 16).
 

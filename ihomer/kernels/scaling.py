@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ihomer.kernels.common import copy_first, inner, jit
+from ihomer.kernels.common import allocating, copy_first, inner, jit
 from ihomer.kernels.ranks import N_TAKEN, normal_score, note_value, start_ranks
 
 _USUAL = 0.45  # a feature in more than this share of the events is centred, if its values differ
@@ -272,7 +272,7 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
     return size, n_renewed, n_centred
 
 
-@inner
+@allocating
 def room_for_pairs(most):
     """Return room for so many pairs."""
     return Pairs(

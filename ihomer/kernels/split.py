@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ihomer.kernels.common import inner
+from ihomer.kernels.common import allocating, inner
 from ihomer.kernels.tree_state import LEAST, M2, MEAN, MISSING, MOST, NONE, POSITIVE, UNOBSERVED, N
 
 _SQRT_HALF = math.sqrt(0.5)
@@ -146,7 +146,7 @@ def observed_share(t, node, weight, out):
         out[label] = 1.0 - t.labels[node, UNOBSERVED, label] / weight
 
 
-@inner
+@allocating
 def find_split(t, node, kind, left, right):
     """Look for a test that splits leaf `node`; return (feature or NONE, threshold).
 

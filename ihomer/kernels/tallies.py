@@ -55,19 +55,17 @@ def band_of(rate):
 
 
 @inner
-def shared_f1(total, bands):
-    """Return what the F1 of each threshold in each band adds to a label's own, float64[bands, thresholds].
+def shared_f1(total, bands, shared):
+    """Write what the F1 of each threshold in each band adds to a label's own to `shared`, float64[bands, thresholds].
 
     Rare labels are best answered at lower thresholds than common ones, and in a count of all labels the common ones prevail.
     That of all labels counts for 20 of a band's own. bands : float64[bands, thresholds, 2], as `total`
     """
-    result = np.empty((N_BANDS, N_THRESHOLDS))
     for k in range(N_THRESHOLDS):
         of_all = _SHRINK_BAND * f1_of(total[k])
         for band in range(N_BANDS):
             tally = bands[band, k]
-            result[band, k] = _SHRINK * (2.0 * tally[TRUE] + of_all) / (tally[SIZE] + _SHRINK_BAND)
-    return result
+            shared[band, k] = _SHRINK * (2.0 * tally[TRUE] + of_all) / (tally[SIZE] + _SHRINK_BAND)
 
 
 @inner

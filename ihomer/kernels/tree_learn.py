@@ -6,7 +6,7 @@ import numpy as np
 
 from ihomer.kernels.adwin import adwin_reset
 from ihomer.kernels.blocks import take_block
-from ihomer.kernels.common import inner, jit
+from ihomer.kernels.common import allocating, inner, jit
 from ihomer.kernels.logistic import logistic_learn
 from ihomer.kernels.neighbours import push_row
 from ihomer.kernels.nodes import (
@@ -224,7 +224,7 @@ def split_leaf(t, node, feature, threshold, nominal, left, right):
         t.labels[n["right"], INHERITED, label] = right[1 + label]
 
 
-@inner
+@allocating
 def try_split(t, node, kind):
     """Split a leaf if it is due and a test is good enough; return whether it was split."""
     n, settings, h = t.nodes[node], t.settings[0], t.header[0]

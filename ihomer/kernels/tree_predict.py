@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ihomer.kernels.blocks import find_block
-from ihomer.kernels.common import copy_first, inner, jit
+from ihomer.kernels.common import allocating, copy_first, inner, jit
 from ihomer.kernels.logistic import logistic_predict, logistic_scores
 from ihomer.kernels.neighbours import neighbours_predict
 from ihomer.kernels.nodes import child_of, is_leaf, leaf_of, mean_loss
@@ -35,7 +35,7 @@ def most_pairs(indptr, start, stop):
     return most
 
 
-@inner
+@allocating
 def new_voters(t, n_pairs):
     """Allocate the work space for events of up to `n_pairs` pairs."""
     h = t.header[0]
