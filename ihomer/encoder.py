@@ -16,6 +16,7 @@ __all__ = ["MAX_MAGNITUDE", "Batch", "Encoder", "as_dict", "checked_weight", "is
 MIN_WEIGHT, MAX_WEIGHT = 1e-100, 1e9  # of an event; scores cannot count less
 
 _FEW = 8  # below that many features looking up each name is faster
+_AS_GIVEN = np.arange(64)  # up to so many features are put in order when they are packed, which is faster than a sort
 _PLAIN = frozenset((float, int, bool))
 
 Indices = NDArray[np.int32]
@@ -207,6 +208,8 @@ class Encoder:
 
     def _order_of(self, names: tuple[Hashable, ...]) -> tuple[Any, ...]:
         index = self.features.indices(names)
+        if len(names) <= len(_AS_GIVEN):
+            return names, self.version, _AS_GIVEN, index
         order = index.argsort(kind="stable")
         return names, self.version, order, index[order]
 

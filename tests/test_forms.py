@@ -11,6 +11,7 @@ import pytest
 from scipy import sparse
 
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
+from ihomer.encoder import Encoder
 from ihomer.persistence import KINDS, pack
 
 MIXED_NAMES = [10, "b", 9, 2.5, 1, 100, "a", 0.5, ("t", 1), b"x", "c", 20, 3, -4]
@@ -289,3 +290,18 @@ def test_names_without_an_order_are_refused_before_anything_is_learned():
         with pytest.raises(RuntimeError, match="no text"):
             partition.learn_many(Y)
         assert partition.n_events == len(partition.labels) == 0
+
+
+@pytest.mark.parametrize("n_names", [7, 8, 63, 64, 65, 300])
+def test_pairs_are_in_the_order_of_indices_whatever_that_of_the_names(n_names):
+    encoder = Encoder(1000)
+    encoder.add([f"f{k}" for k in range(n_names)])
+    names = [f"f{k}" for k in range(n_names)]
+    for seed in range(30):
+        random.Random(seed).shuffle(names)
+        x = {name: float((seed + int(name[1:])) % 5) for name in names}
+        pairs = sorted((int(name[1:]), value) for name, value in x.items() if value != 0.0)
+        for _ in range(2):  # the second time the names are those of the last event
+            index, value, new = encoder.check(x)
+            assert list(zip(index.tolist(), value.tolist(), strict=True)) == pairs
+            assert new == []

@@ -87,7 +87,7 @@ def inner(function: Callable[..., Any]) -> Any:
     longer to compile than most functions.
 
     Its arrays are borrowed: it makes none and returns none. So it counts no references to them, which would else be done with a
-    locked instruction for each array of a named tuple in each call, a tenth of the time of an event.
+    locked instruction for each array of a named tuple in each call: a twentieth of the time of an event.
     A call from Python would crash; IHOMER_INNER_CALLS=1 makes it possible, for tests.
     """
     if os.environ.get("IHOMER_INNER_CALLS", "0") == "1":

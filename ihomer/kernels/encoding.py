@@ -9,8 +9,9 @@ MAX_MAGNITUDE = 1e100  # of a feature's value: its square, times any sum of weig
 def pack(values, order, index, out_index, out_value):
     """Write the pairs of an event whose values are not 0, index ascending; return how many, or -1.
 
-    values : float64[n]; order : int64[n], position in `values` of the i-th name by index; index : int32[n], ascending, -1
-    for a name without one; out_index, out_value : int32[n], float64[n]
+    values : float64[n]; order : int64[n or more], position in `values` of the i-th name; index : int32[n], of the i-th name,
+    -1 for one without; ascending where n is large: each pair is moved past those before it that have a larger one
+    out_index, out_value : int32[n], float64[n]
 
     -1: a value is not a number, too large, or its name has no index. What was written is then of no use.
     """
@@ -20,7 +21,10 @@ def pack(values, order, index, out_index, out_value):
         if value != 0.0:
             if index[i] < 0 or not abs(value) <= MAX_MAGNITUDE:
                 return -1
-            out_index[size] = index[i]
-            out_value[size] = value
+            at = size
+            while at > 0 and out_index[at - 1] > index[i]:
+                out_index[at], out_value[at] = out_index[at - 1], out_value[at - 1]
+                at -= 1
+            out_index[at], out_value[at] = index[i], value
             size += 1
     return size
