@@ -314,11 +314,11 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     How many sizes of answers are looked at for the best expected F1, and how often a label is exchanged, is not to be seen from
     outside: the size of the answer and one more are counted, and one look at all exchanges.
     """
-    if len(b[0]) <= a[12] or (a[10] and a[16][N_EVENTS] == b[16][N_EVENTS]):  # nothing was done but to ask for room
+    if len(b[0]) <= a[13] or (a[11] and a[17][N_EVENTS] == b[17][N_EVENTS]):  # nothing was done but to ask for room
         return Count()
-    odds, target = a[0][0], a[8][0]
-    header, ends, pool, weights, tally = a[16], a[20], a[21], a[30], a[35]
-    weighed, found, proba, answer = Weighed(*b[39], b[40]), b[42], b[43][0], b[44][0]
+    odds, target, judged = a[0][0], a[8][0], a[9][0]
+    header, ends, pool, weights, tally = a[17], a[21], a[22], a[31], a[36]
+    weighed, found, proba, answer = Weighed(*b[40], b[41]), b[43], b[44][0], b[45][0]
     posterior = weighed.posterior
     labels, n_sets = len(odds), int(header[N_SETS])
     met = tally[:, 0, tallies.SIZE] > 0.0
@@ -326,12 +326,12 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     active = active_of(p)
     near_sets, new = weighed.live[: int(found[decoding.N_LIVE])], float(found[decoding.NEW])
     count = Count(2 * met.sum() + 2 * labels, met.sum() + labels, 9 * labels, 9 * labels)
-    n, width = _pairs(a[2]), _padded(labels, a[28].shape[1])
+    n, width = _pairs(a[2]), _padded(labels, a[29].shape[1])
     rows = 4 * (n + 1) * width
-    count = count.plus(Count(0 if a[11] else width * (1 + 2 * n), 0, 8 * n + rows))
-    is_recent = header[N_EVENTS] - a[24][:n_sets] <= LOOK_BACK
+    count = count.plus(Count(0 if a[12] else width * (1 + 2 * n), 0, 8 * n + rows))
+    is_recent = header[N_EVENTS] - a[25][:n_sets] <= LOOK_BACK
     count = count.plus(_weighing(ends, pool, active, is_recent, len(near_sets), labels))
-    count = count.plus(_lifting(a[6][0], n_sets, a[25], int(header[N_EVENTS]), weighed.lift))
+    count = count.plus(_lifting(a[6][0], n_sets, a[26], int(header[N_EVENTS]), weighed.lift))
     sizes = np.diff(ends)[near_sets]
     weighty = (1.0 - new) * posterior[near_sets] > 1e-6
     largest_seen = int(min(sizes[weighty].max(initial=1), len(active)))
@@ -342,12 +342,13 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     n_inputs = weights.shape[1] - 1
     final = Count((2 + _LOG_ODDS) * met.sum() + _PROBABILITY * labels, met.sum() + labels, 32 * labels + 16 * labels)
     count = count.plus(final)
-    if not a[10]:
+    if not a[11]:
         return count.plus(Count((1 + 3 * n_inputs) * labels))
     known = target[:labels] != UNOBSERVED
-    curved = int((proba * (1.0 - proba) > _LEAST_CURVATURE)[known].sum())
+    mixed = judged[:labels] != UNOBSERVED
+    curved = int((proba * (1.0 - proba) > _LEAST_CURVATURE)[mixed].sum())
     noted = int((known & ((target[:labels] == POSITIVE) | (proba > tallies.THRESHOLDS[0]))).sum())
-    count = count.plus(_mix(labels, n_inputs, 0, int(known.sum()), curved)).plus(_noting(noted))
+    count = count.plus(_mix(labels, n_inputs, 0, int(mixed.sum()), curved)).plus(_noting(noted))
     if not known.all():  # the labelset is not learned
         return count
     count = count.plus(_scored(n, width, int(sizes[posterior[near_sets] > 1e-6].sum())))

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from ihomer import settings
 from ihomer.decoding import OBJECTIVES
-from ihomer.encoder import Batch
+from ihomer.encoder import NO_LABELS, Batch, Indices, one_row
 from ihomer.ensemble import Ensemble
 from ihomer.experts import EXPERTS
-from ihomer.interface import Answer, Learned, Proba, StreamClassifier, one_row
+from ihomer.interface import Answer, Learned, Proba, StreamClassifier
 from ihomer.kernels.adwin import CLOCK, adwin_arrays, adwin_updates_to_check, adwin_width
 from ihomer.kernels.voting import count_votes, watch_answers
 from ihomer.learner import TreeLearner
@@ -285,7 +285,7 @@ class IHOMERClassifier(StreamClassifier):
     def _version(self) -> int:
         return self.partition.version
 
-    def _learn(self, batch: Batch) -> Learned:
+    def _learn(self, batch: Batch, brought: Indices) -> Learned:
         self._grow()
         start, n_rows, n_labels = 0, len(batch.weight), self._labels.size
         parts, version = [], np.empty(n_rows, np.int64)
@@ -299,7 +299,7 @@ class IHOMERClassifier(StreamClassifier):
                 if self._ensemble is not None:
                     stop = self._ensemble.places.stop(batch, start, stop)
             version[start:stop] = self.partition.version
-            parts.append(self._learn_rows(batch, start, stop))
+            parts.append(self._learn_rows(batch, start, stop, brought if start == 0 else brought[:0]))
             if (self.n_learned + stop) % CLOCK == 0:
                 self._judge()
             start = stop
@@ -308,9 +308,9 @@ class IHOMERClassifier(StreamClassifier):
         p, answer = zip(*parts, strict=True)
         return Learned(np.concatenate(p), np.concatenate(answer), version)
 
-    def _learn_rows(self, batch: Batch, start: int, stop: int) -> tuple[Proba, Answer]:
+    def _learn_rows(self, batch: Batch, start: int, stop: int, brought: Indices) -> tuple[Proba, Answer]:
         """Learn some rows between which nothing of the arrangement can change."""
-        p, answer = self._run(batch, start, stop, learn=True)
+        p, answer = self._run(batch, start, stop, True, brought)
         verdict = watch_answers(
             answer, batch.y_indptr, batch.y_index, batch.u_indptr, batch.u_index, start, self._detector, self.drift_delta
         )
@@ -330,13 +330,13 @@ class IHOMERClassifier(StreamClassifier):
             self._rearrange(self.replay)
         return p, answer
 
-    def _run(self, batch: Batch, start: int, stop: int, learn: bool) -> tuple[Proba, Answer]:
+    def _run(self, batch: Batch, start: int, stop: int, learn: bool, brought: Indices) -> tuple[Proba, Answer]:
         """Return probabilities and answers for some rows, learning each if `learn`."""
         trees = self._ask_trees(batch, start, stop, learn) if self._has_trees else None
         if self._ensemble is None:
             assert trees is not None
             return trees, trees > 0.5
-        return self._ensemble.run(batch, start, stop, self._labels.size, trees, learn)
+        return self._ensemble.run(batch, start, stop, self._labels.size, trees, learn, brought)
 
     def _ask_trees(self, batch: Batch, start: int, stop: int, learn: bool) -> Proba:
         """Return the votes of the clusters' trees, float64[rows, labels], which learn each row if `learn`."""
@@ -373,7 +373,7 @@ class IHOMERClassifier(StreamClassifier):
         )
 
     def _predict(self, batch: Batch) -> tuple[Proba, Answer]:
-        return self._run(batch, 0, len(batch.weight), learn=False)
+        return self._run(batch, 0, len(batch.weight), False, NO_LABELS)
 
     def _forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         for member in self._members:

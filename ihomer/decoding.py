@@ -130,12 +130,14 @@ class Decoder:
         alike: Alike | None = None,
         known: bool = False,
         features: Features | None = None,
+        judged: NDArray[np.uint8] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return probabilities and answers, [rows, labels], for log-odds; learn each row in turn if `learn`.
 
         `rate` holds the log-odds of how often each label has applied, float32[rows, labels]; `alike` the past events like each
-        row, by their numbers as this decoder has learned them; `features` those of the rows, none if it is None. With `known`
-        there is one row, the last that was asked about, and nothing has changed since.
+        row, by their numbers as this decoder has learned them; `features` those of the rows, none if it is None; `judged` what
+        its mixture learns from in place of `target`. With `known` there is one row, the last that was asked about, and nothing
+        has changed since.
         """
         n_labels = odds.shape[1]
         if n_labels > self._score_weights.shape[2]:
@@ -154,11 +156,11 @@ class Decoder:
         while status != DONE:
             workings = self._fitted_workings(n_labels)
             row, status = decode_rows(
-                odds, rate, *x, *near, target, weight, learn, known, row, self._objective, self._score_rate, self.n_exchanges,
-                self._header, self._table, self._hashes, self._signatures, self._ends, self._pool, self._stats,
-                self._total_count, self._last_seen, self._latest, self._factor, self._information, self._score_weights[0],
-                self._novelty, self._weights, self._weights_information, self._own, self._total, self._bands,
-                self._tally[:n_labels], self._events, *workings, now.proba, now.answer,
+                odds, rate, *x, *near, target, target if judged is None else judged, weight, learn, known, row, self._objective,
+                self._score_rate, self.n_exchanges, self._header, self._table, self._hashes, self._signatures, self._ends,
+                self._pool, self._stats, self._total_count, self._last_seen, self._latest, self._factor, self._information,
+                self._score_weights[0], self._novelty, self._weights, self._weights_information, self._own, self._total,
+                self._bands, self._tally[:n_labels], self._events, *workings, now.proba, now.answer,
             )  # fmt: skip
             if status != DONE:
                 self._make_room(n_labels)

@@ -11,7 +11,19 @@ from numpy.typing import NDArray
 from ihomer.kernels.encoding import MAX_MAGNITUDE, pack
 from ihomer.vocabulary import Vocabulary, in_name_order
 
-__all__ = ["MAX_MAGNITUDE", "Batch", "Encoder", "as_dict", "checked_weight", "is_nominal", "labels_of"]
+__all__ = [
+    "MAX_MAGNITUDE",
+    "NO_LABELS",
+    "Batch",
+    "Encoder",
+    "as_dict",
+    "checked_weight",
+    "is_nominal",
+    "joined",
+    "labels_of",
+    "one_row",
+    "unlabelled",
+]
 
 MIN_WEIGHT, MAX_WEIGHT = 1e-100, 1e9  # of an event; scores cannot count less
 
@@ -22,6 +34,10 @@ _PLAIN = frozenset((float, int, bool))
 Indices = NDArray[np.int32]
 Offsets = NDArray[np.int64]
 Values = NDArray[np.float64]
+
+NO_LABELS = np.zeros(0, np.int32)
+_ENDS = [np.array((0, n)) for n in range(257)]  # where a single row ends, by its length
+_ONE = np.ones(1)
 
 
 class Batch(NamedTuple):
@@ -35,6 +51,37 @@ class Batch(NamedTuple):
     u_indptr: Offsets
     u_index: Indices  # labels that were not observed
     weight: Values
+
+
+def one_row(
+    index: Indices, value: Values, positive: Indices = NO_LABELS, unobserved: Indices = NO_LABELS, weight: float = 1.0
+) -> Batch:
+    """Return one event as a batch."""
+    weights = _ONE if weight == 1.0 else np.array((weight,))
+    return Batch(_ends(index), index, value, _ends(positive), positive, _ends(unobserved), unobserved, weights)
+
+
+def _ends(row: Indices) -> NDArray[np.int64]:
+    return _ENDS[len(row)] if len(row) < len(_ENDS) else np.array((0, len(row)))
+
+
+def joined(rows: list[Batch]) -> Batch:
+    """Return single events as one batch."""
+
+    def ends(arrays: list[NDArray[Any]]) -> NDArray[np.int64]:
+        indptr = np.zeros(len(arrays) + 1, np.int64)
+        np.cumsum([len(array) for array in arrays], out=indptr[1:])
+        return indptr
+
+    columns = list(zip(*rows, strict=True))
+    x, y, u = list(columns[1]), list(columns[4]), list(columns[6])
+    joined = [np.concatenate(columns[i]) for i in (1, 2, 4, 6, 7)]
+    return Batch(ends(x), joined[0], joined[1], ends(y), joined[2], ends(u), joined[3], joined[4])
+
+
+def unlabelled(indptr: NDArray[np.int64], index: Indices, value: Values) -> Batch:
+    nothing = np.zeros(len(indptr), np.int64)
+    return Batch(indptr, index, value, nothing, NO_LABELS, nothing, NO_LABELS, np.ones(len(indptr) - 1))
 
 
 class Nominal:

@@ -9,6 +9,7 @@ from ihomer.decoding import Decoder, Features
 from ihomer.encoder import Batch
 from ihomer.experts import EXPERTS, Expert
 from ihomer.experts.base import Alike, Outputs, Rows
+from ihomer.kernels.odds import UNOBSERVED
 from ihomer.mixing import Mixture
 from ihomer.places import LabelPlaces, OftenOf
 from ihomer.scaling import FeatureScale
@@ -18,6 +19,7 @@ __all__ = ["Ensemble"]
 _MOST_OUTPUTS = 4_000_000  # log-odds held at once
 _LEAST_P = 0.002  # of a tree, whose 0 and 1 mean little
 _TREE_START = 0.05  # what the trees weigh in the mixture at first; see `Expert.start`
+_NO_LABELS = np.zeros(0, np.int32)
 
 
 class Asked(NamedTuple):
@@ -100,11 +102,19 @@ class Ensemble:
             expert.grow(n_places, n_features)
 
     def run(
-        self, batch: Batch, start: int, stop: int, n_labels: int, tree: NDArray[np.float64] | None, learn: bool
+        self,
+        batch: Batch,
+        start: int,
+        stop: int,
+        n_labels: int,
+        tree: NDArray[np.float64] | None,
+        learn: bool,
+        brought: NDArray[np.int32] = _NO_LABELS,
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return probabilities and answers, [rows, labels], for some rows; learn each in turn if `learn`.
 
-        `tree` holds the probabilities of the trees, float64[rows, labels].
+        `tree` holds the probabilities of the trees, float64[rows, labels]; `brought` the labels that are known because they
+        apply to the first of the rows.
         """
         rows, n_places = self._rows(batch, start, stop, n_labels, learn), self._n_places(n_labels)
         if tree is not None:
@@ -116,15 +126,28 @@ class Ensemble:
         if not learn and len(batch.weight) == 1:
             self._asked = Asked(batch.x_index, batch.x_value, tree, out)
         inputs, rate = self._inputs(out)
-        odds = self.mixture.run(inputs, rate, rows.target, rows.weight, learn)
+        judged = self._judged(rows.target, brought)
+        odds = self.mixture.run(inputs, rate, judged, rows.weight, learn)
         features = Features(rows.indptr, rows.feature, rows.relevant, rows.shrink[1])
-        p, answer = self.decoder.run(odds, rate, rows.target, rows.weight, learn, self._alike(), known, features)
+        p, answer = self.decoder.run(odds, rate, rows.target, rows.weight, learn, self._alike(), known, features, judged)
         return self.places.spread(p, answer, n_labels)
 
     def _rows(self, batch: Batch, start: int, stop: int, n_labels: int, learn: bool) -> Rows:
         """Return some rows of a batch as experts see them, with the labels that have a place."""
         rows = self._scale.rows(batch, start, stop, n_labels, learn)
         return rows._replace(target=self.places.seated(rows.target)) if self.places.is_partial else rows
+
+    def _judged(self, target: NDArray[np.uint8], brought: NDArray[np.int32]) -> NDArray[np.uint8]:
+        """Return the targets that the mixtures learn from: without the labels that the first row has brought.
+
+        That such a label applies says nothing about the experts: there would be none if it did not, and all other rare labels
+        would look likelier for it.
+        """
+        if not len(brought):
+            return target
+        judged = target.copy()
+        judged[0, [place for place in map(self.places.of, brought.tolist()) if place >= 0]] = UNOBSERVED
+        return judged
 
     def _alike(self) -> Alike | None:
         """Return the past events like the rows that were run last, if an expert looks for such."""

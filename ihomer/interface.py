@@ -11,7 +11,19 @@ from river import base
 from scipy import sparse
 
 from ihomer import settings
-from ihomer.encoder import Batch, Encoder, Indices, Values, as_dict, checked_weight, labels_of
+from ihomer.encoder import (
+    NO_LABELS,
+    Batch,
+    Encoder,
+    Indices,
+    Values,
+    as_dict,
+    checked_weight,
+    joined,
+    labels_of,
+    one_row,
+    unlabelled,
+)
 from ihomer.rows import (
     Columns,
     FoundLabels,
@@ -28,13 +40,10 @@ from ihomer.rows import (
 )
 from ihomer.vocabulary import Vocabulary, in_name_order
 
-__all__ = ["Answer", "Learned", "Prediction", "Proba", "StreamClassifier", "one_row"]
+__all__ = ["Answer", "Learned", "Prediction", "Proba", "StreamClassifier"]
 
 _CHUNK = 256  # rows that are encoded and learned at once: bounds the work space of a batch
 _MOST_COLUMNS = 2**20  # of an array whose column j is label j
-_NO_LABELS = np.zeros(0, np.int32)
-_ENDS = [np.array((0, n)) for n in range(257)]  # where a single row ends, by its length
-_ONE = np.ones(1)
 
 Proba = NDArray[np.float64]
 Answer = NDArray[np.bool_]
@@ -101,8 +110,8 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         return 0
 
     @abc.abstractmethod
-    def _learn(self, batch: Batch) -> Learned:
-        """Predict each row, then learn it, in turn."""
+    def _learn(self, batch: Batch, brought: Indices) -> Learned:
+        """Predict each row, then learn it, in turn; `brought` are the labels that are known because they apply to the first."""
 
     @abc.abstractmethod
     def _predict(self, batch: Batch) -> tuple[Proba, Answer]:
@@ -197,7 +206,8 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         weight, named, x = checked_weight(w), labels_of(y), as_dict(x)
         encoded = self._encoder.check(x)
         brought = self._make_known(named)
-        learned = self._learn(self._single(x, encoded, named, weight))
+        batch = self._single(x, encoded, named, weight)
+        learned = self._learn(batch, self._brought_by_applying(batch, brought))
         self.n_learned += 1
         return learned, brought
 
@@ -362,6 +372,15 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         self._admit(in_name_order(new), named[0])
         return new
 
+    def _brought_by_applying(self, batch: Batch, brought: frozenset[Hashable]) -> Indices:
+        """Return the labels that the first row of a batch has brought, none if some of these do not apply to it: then it names
+        what there is, whether it applies or not.
+        """
+        if not brought:
+            return NO_LABELS
+        indices = self._label_indices(list(brought))
+        return indices if np.isin(indices, batch.y_index[: batch.y_indptr[1]]).all() else NO_LABELS
+
     def _has_new(self, named: tuple[list[Hashable], list[Hashable], list[Hashable]]) -> bool:
         has_all = self._labels.has_all
         return not (has_all(named[0]) and has_all(named[1]) and has_all(named[2]))
@@ -369,7 +388,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
     def _label_indices(self, names: list[Hashable]) -> Indices:
         """Return label indices, ascending; a label that has been forgotten again meanwhile is left out."""
         if not names:
-            return _NO_LABELS
+            return NO_LABELS
         get = self._labels.get
         return np.array(sorted([index for index in map(get, names) if index >= 0]), np.int32)
 
@@ -452,8 +471,8 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         """Learn encoded events in turn; the first one has `brought` labels, and before these the clusters had a `version`."""
         if not rows:
             return
-        batch = rows[0] if len(rows) == 1 else _joined(rows)
-        learned = self._learn(batch)
+        batch = rows[0] if len(rows) == 1 else joined(rows)
+        learned = self._learn(batch, self._brought_by_applying(batch, brought))
         learned.version[0] = version
         self.n_learned += len(batch.weight)
         if brought:  # `predict_one` would not have known them
@@ -530,7 +549,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
             stop = min(start + _CHUNK, n_rows)
             if isinstance(features, Columns) and not self._encoder.has_nominal:
                 x = with_indices(features, start, stop, self._encoder.features)
-                p[start:stop], answer[start:stop] = self._predict(_unlabelled(*index_arrays(x), x.data))
+                p[start:stop], answer[start:stop] = self._predict(unlabelled(*index_arrays(x), x.data))
                 continue
             rows = features.as_dicts(start, stop) if isinstance(features, Columns) else features[start:stop]
             for i, row in enumerate(rows, start):
@@ -555,37 +574,6 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
 def _is_column(label: Hashable) -> bool:
     """Tell whether a label can be the number of a column."""
     return isinstance(label, int | np.integer) and not isinstance(label, bool) and bool(0 <= label < _MOST_COLUMNS)
-
-
-def one_row(
-    index: Indices, value: Values, positive: Indices = _NO_LABELS, unobserved: Indices = _NO_LABELS, weight: float = 1.0
-) -> Batch:
-    """Return one event as a batch."""
-    weights = _ONE if weight == 1.0 else np.array((weight,))
-    return Batch(_ends(index), index, value, _ends(positive), positive, _ends(unobserved), unobserved, weights)
-
-
-def _ends(row: Indices) -> NDArray[np.int64]:
-    return _ENDS[len(row)] if len(row) < len(_ENDS) else np.array((0, len(row)))
-
-
-def _joined(rows: list[Batch]) -> Batch:
-    """Return single events as one batch."""
-
-    def ends(arrays: list[NDArray[Any]]) -> NDArray[np.int64]:
-        indptr = np.zeros(len(arrays) + 1, np.int64)
-        np.cumsum([len(array) for array in arrays], out=indptr[1:])
-        return indptr
-
-    columns = list(zip(*rows, strict=True))
-    x, y, u = list(columns[1]), list(columns[4]), list(columns[6])
-    joined = [np.concatenate(columns[i]) for i in (1, 2, 4, 6, 7)]
-    return Batch(ends(x), joined[0], joined[1], ends(y), joined[2], ends(u), joined[3], joined[4])
-
-
-def _unlabelled(indptr: NDArray[np.int64], index: Indices, value: Values) -> Batch:
-    nothing = np.zeros(len(indptr), np.int64)
-    return Batch(indptr, index, value, nothing, _NO_LABELS, nothing, _NO_LABELS, np.ones(len(indptr) - 1))
 
 
 def _checked_weights(w: Any, n_rows: int) -> Values:

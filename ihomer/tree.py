@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ihomer import settings
 from ihomer.drawing import path_as_text, tree_as_dot, tree_as_text
-from ihomer.encoder import Batch
+from ihomer.encoder import Batch, Indices
 from ihomer.interface import Answer, Learned, Proba, StreamClassifier
 from ihomer.kernels import tree_state
 from ihomer.learner import TreeLearner
@@ -206,7 +206,7 @@ class MLHATClassifier(StreamClassifier):
         self._last_applied[ids] = self.n_learned
         self._learner.add_labels(np.sort(ids))
 
-    def _learn(self, batch: Batch) -> Learned:
+    def _learn(self, batch: Batch, brought: Indices) -> Learned:
         p = self._learner.learn(batch, 0, len(batch.weight), self._encoder.kind, self._dense)
         number = self.n_learned + 1 + np.arange(len(batch.weight))
         self._last_applied[batch.y_index] = np.repeat(number, np.diff(batch.y_indptr))

@@ -184,8 +184,8 @@ def test_few_places_for_many_labels_cost_little_accuracy():
         score[most] = MicroF1()
         for told, true in zip(few(most).test_then_train_many(x, y), y, strict=True):
             score[most].update(true, told)
-    assert score[1000].get() - 0.2 < score[10].get() < score[1000].get()
-    assert score[10].get() > 0.6
+    assert 0.78 * score[1000].get() < score[10].get() < score[1000].get()
+    assert score[10].get() > 0.7
 
 
 @pytest.mark.parametrize("label", [[0, 0, 1], [0, 1, 14], [-2, 0, 1], [0, 1]])

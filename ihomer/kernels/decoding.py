@@ -139,16 +139,17 @@ def answer_row(
 
 @jit
 def decode_rows(
-    odds, rate, indptr, index, value, shrink, alike, alike_share, target, weight, learn, known, start, objective, score_rate,
-    n_exchanges, header, table, hashes, signatures, ends, pool, stats, total_count, last_seen, latest, factor, information, w,
-    novelty, weights, weights_information, own, total, bands, tally, events, inputs, final, weights_of_sets, live, score, found,
-    proba, answer,
+    odds, rate, indptr, index, value, shrink, alike, alike_share, target, judged, weight, learn, known, start, objective,
+    score_rate, n_exchanges, header, table, hashes, signatures, ends, pool, stats, total_count, last_seen, latest, factor,
+    information, w, novelty, weights, weights_information, own, total, bands, tally, events, inputs, final, weights_of_sets,
+    live, score, found, proba, answer,
 ):  # fmt: skip
     """Turn mixed log-odds, float64[rows, labels], into probabilities and answers, row by row from `start`; learn if `learn`.
 
     The labelset is one of those seen, P = (1 - r) P(S), or, with probability r, of independent labels. The marginals of that
     are mixed with the log-odds themselves, which gives `proba`, float64[rows, labels]; answer : bool[rows, labels], out.
     rate : float32[rows, labels], log-odds of how often each label has applied
+    judged : uint8[rows, labels], as `target`, but UNOBSERVED where the mixture is not to learn
     indptr, index, value, shrink : the features of the rows, and what they are multiplied by before they are learned from
     score_rate, w : rate of `learn_scores`, 0 where there are no scores, and its weights; n_exchanges : see `balanced`
     alike, alike_share : int64[rows, m], float64[rows, m], past events like each row, and what their labelsets count there
@@ -186,7 +187,9 @@ def decode_rows(
                 weights, own, tallies, inputs, final, weighed, found, p, place, members, sizes, proba[row], answer[row],
             )  # fmt: skip
         if learn:
-            mix_learn(inputs, final, t, ungrouped, weight[row], weights, weights_information, own, gradient, work)
+            mix_learn(
+                inputs, final, judged[row, :n_labels], ungrouped, weight[row], weights, weights_information, own, gradient, work
+            )
             note_thresholds(t, proba[row], rate[row], tallies)
             note_answer(t, answer[row], events)
             learn_labelset(

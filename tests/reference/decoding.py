@@ -401,13 +401,14 @@ class SlowDecoder:
             event.answer |= event.likely
         return event
 
-    def learn(self, event, target, weight, shrink=1.0):
-        """Learn what the labels of a decoded event were, from its features times `shrink`."""
+    def learn(self, event, target, weight, shrink=1.0, brought=()):
+        """Learn the labels of a decoded event, from its features times `shrink`; the mixture does not from those `brought`."""
         observed = [label for label, mark in enumerate(target) if mark != UNOBSERVED]
         true = frozenset(label for label in observed if target[label] == POSITIVE)
         if self.objective == "micro_f1":
             self.note_ways(event, true, set(observed))
-        self.mixing.learn([(x, event.inputs[x], event.odds[x], float(x in true), 0.0) for x in observed], weight)
+        judged = [x for x in observed if x not in brought]
+        self.mixing.learn([(x, event.inputs[x], event.odds[x], float(x in true), 0.0) for x in judged], weight)
         self.thresholds.learn(target, event.proba, event.rate)
         whole = true if len(observed) == len(target) else None
         if whole is not None:
