@@ -112,6 +112,11 @@ class Decoder:
         self._header[[N_SETS, N_MEMBERS]] = 0
 
     @property
+    def n_events(self) -> int:
+        """How many events were learned."""
+        return int(self._header[N_EVENTS])
+
+    @property
     def n_labelsets(self) -> int:
         """How many labelsets are remembered."""
         return int(self._header[N_SETS])

@@ -126,11 +126,12 @@ class Ensemble:
         if not learn and len(batch.weight) == 1:
             self._asked = Asked(batch.x_index, batch.x_value, tree, out)
         inputs, rate = self._inputs(out)
-        judged = self._judged(rows.target, brought)
+        judged, before = self._judged(rows.target, brought), self.decoder.n_events
         odds = self.mixture.run(inputs, rate, judged, rows.weight, learn)
         features = Features(rows.indptr, rows.feature, rows.relevant, rows.shrink[1])
         p, answer = self.decoder.run(odds, rate, rows.target, rows.weight, learn, self._alike(), known, features, judged)
-        return self.places.spread(p, answer, n_labels)
+        n_events = before + np.arange(len(p)) if learn else np.full(len(p), before)
+        return self.places.spread(p, answer, n_labels, n_events)
 
     def _rows(self, batch: Batch, start: int, stop: int, n_labels: int, learn: bool) -> Rows:
         """Return some rows of a batch as experts see them, with the labels that have a place."""
@@ -191,7 +192,7 @@ class Ensemble:
 
     def seat(self, applied: NDArray[np.int32], often_of: OftenOf) -> None:
         """Give labels that have just applied the places of rarer ones, which start anew; see `LabelPlaces.seat`."""
-        self._forget_places(self.places.seat(applied, often_of))
+        self._forget_places(self.places.seat(applied, often_of, self.decoder.n_events))
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         """Start labels anew whose indices are given to others."""

@@ -83,9 +83,10 @@ def test_the_same_in_batches():
         assert np.array_equal(of_one, of_many)
 
 
-def test_as_many_labels_are_expected_as_apply_where_most_are_rare():
+@pytest.mark.parametrize("most_labels", [4096, 100], ids=["all have places", "few have places"])
+def test_as_many_labels_are_expected_as_apply_where_most_are_rare(most_labels):
     """Of those known before. If the mixtures learned from brought labels, more than twice as many would be expected."""
-    model, expected, found = IHOMERClassifier(), 0.0, 0
+    model, expected, found = IHOMERClassifier(most_labels=most_labels), 0.0, 0
     for at, (x, y) in enumerate(zipf_events(400, 10_000, 7, most=12)):
         if at >= 100:
             expected += sum(p[True] for p in model.predict_proba_one(x).values())

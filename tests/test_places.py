@@ -42,15 +42,15 @@ def check(model):
     if not places.is_partial:
         assert model._labels.size <= places.most
         return
-    assert (len(places.label), len(places.rate)) == (places.most, next_power(model._labels.size))
+    assert (len(places.label), len(places.times)) == (places.most, next_power(model._labels.size))
     held = places.label[places.label != FREE].tolist()
     assert len(set(held)) == len(held)
     for label in range(model._labels.size):
         place = places.of(label)
         assert (place >= 0) == (label in held)
         if place >= 0:
-            assert (places.label[place], places.rate[label]) == (label, 0.0)
-        assert 0.0 <= places.rate[label] <= 1.0
+            assert (places.label[place], places.times[label]) == (label, 0.0)
+        assert 0.0 <= places.times[label] <= model.n_learned
 
 
 # The rule -----------------------------------------------------------------------------------------------------------
@@ -73,10 +73,11 @@ def test_labels_sit_where_the_slow_twin_has_them(most, more, seed, pause):
         count[applied] += rng.integers(0, 50)
         last[applied] = n_events
         often = np.minimum(np.minimum(count / n_events, 1.0), 3.0 / (n_events - last + 1))
-        assert places.seat(applied, often.__getitem__).tolist() == twin.seat(applied.tolist(), often.tolist())
+        freed = places.seat(applied, often.__getitem__, n_events).tolist()
+        assert freed == twin.seat(applied.tolist(), often.tolist(), n_events)
         assert places.label.tolist() == [FREE if label is None else label for label in twin.label]
         assert [places.of(label) for label in range(n_labels)] == [twin.place(label) for label in range(n_labels)]
-        assert places.rate[:n_labels].tolist() == [twin.rate.get(label, 0.0) for label in range(n_labels)]
+        assert places.times[:n_labels].tolist() == [twin.times.get(label, 0.0) for label in range(n_labels)]
 
 
 def test_rows_end_behind_the_first_label_without_a_place():
@@ -97,13 +98,14 @@ def test_what_belongs_to_labels_goes_to_places_and_back():
     p = np.array([[0.1, 0.2, 0.3, 0.4]])
     assert places.seated(p) is p
     places.grow(4)
-    places.label[:], places.rate[:] = [3, FREE, 0], [0.0, 0.05, 0.06, 0.0]
+    places.label[:], places.times[:] = [3, FREE, 0], [0.0, 0.8, 6.0, 0.0]
     places.find()
     assert places.seated(p).tolist() == [[0.4, 0.0, 0.1]]
     assert places.seated(np.array([[1, 1, 1, 2]], np.uint8)).tolist() == [[2, 0, 1]]
-    all_p, answer = places.spread(np.array([[0.7, 0.8, 0.9]]), np.array([[True, True, False]]), 4)
-    assert all_p.tolist() == [[0.9, 0.05, 0.06, 0.7]]
-    assert answer.tolist() == [[False, False, False, True]]
+    of_places = np.array([[0.7, 0.8, 0.9]] * 3), np.array([[True, True, False]] * 3)
+    all_p, answer = places.spread(*of_places, 4, np.array([80, 5, 0]))
+    assert all_p.tolist() == [[0.9, pytest.approx(0.2 / n), min(5.25 / n, 1.0), 0.7] for n in (80, 5, 1)]
+    assert answer.tolist() == [[False, False, False, True]] * 3
 
 
 # In the model -------------------------------------------------------------------------------------------------------
@@ -141,6 +143,17 @@ def test_places_hold_after_every_event_and_through_files_copies_and_batches(most
     assert sum(a != b for a, b in pairwise(places)) >= 3  # places change hands
 
 
+def test_probabilities_are_the_same_in_batches():
+    events = stream(300, 40)
+    x, y = zip(*events, strict=True)
+    one, told = few(10), few(10).answer_many(x, y, 40)
+    for (features, labels), prediction in zip(events, told, strict=True):
+        assert one.predict_topk_one(features, 40) == prediction.top
+        one.learn_one(features, labels)
+    asked = zip(x, few(10).foresee_many(x[:3], 2), strict=False)
+    assert all(prediction.top == few(10).predict_topk_one(features, 2) for features, prediction in asked)
+
+
 def test_tested_and_trained_is_asked_and_then_learned_also_where_places_change_hands():
     one, two = few(4), few(4)
     for x, y in stream(500, 14):
@@ -154,16 +167,16 @@ def probability(model, x, label):
     return p[True] if isinstance(p, dict) else p
 
 
-def test_a_label_without_a_place_has_the_rate_of_when_it_last_applied_and_gets_one_when_it_is_frequent():
+def test_a_label_without_a_place_counts_as_one_that_does_not_apply_again_and_gets_one_when_it_is_frequent():
     model = few(2)
     for _ in range(8):
         model.learn_one({"a": 1.0}, {"u", "v"})
     model.learn_one({"b": 1.0}, {"rare"})
     model.learn_one({"b": 1.0}, {"rare", "u"})
-    for _ in range(4):
-        assert probability(model, {"b": 1.0}, "rare") == 2 / 10
+    for learned in range(10, 14):
+        assert probability(model, {"b": 1.0}, "rare") == (2 - 0.75) / learned
         model.learn_one({"a": 1.0}, {"u", "v"})
-    assert "  0.200   rare" in model.debug_one({"b": 1.0}).splitlines()
+    assert "  0.089   rare" in model.debug_one({"b": 1.0}).splitlines()
     # After t more events "rare" has applied to t + 2 of t + 14; the others have missed t and count 3 / (t + 1).
     wait = min(t for t in range(1, 40) if (t + 2) / (t + 14) >= 2 * min(12 / (t + 14), 3 / (t + 1)))
     for _ in range(wait):
@@ -174,7 +187,7 @@ def test_a_label_without_a_place_has_the_rate_of_when_it_last_applied_and_gets_o
     for _ in range(6):
         model.learn_one({"b": 1.0}, {"rare"})
     assert model.predict_set_one({"b": 1.0}) == {"rare"}
-    assert probability(model, {"b": 1.0}, "u") == 3 / (wait + 1)
+    assert probability(model, {"b": 1.0}, "u") == pytest.approx((3 / (wait + 1) * (wait + 14) - 0.75) / (wait + 20))
 
 
 def test_few_places_for_many_labels_cost_little_accuracy():

@@ -102,7 +102,7 @@ def _fill_places(places: LabelPlaces, f: Fields, n_labels: int) -> None:
     places.label = f.array("label", np.int32, (places.most if is_partial else 0,), FREE, n_labels - 1)
     taken = places.label[places.label != FREE]
     f.require(len(np.unique(taken)) == len(taken), "a label has two places")
-    places.rate = f.array("rate", np.float64, (next_power(n_labels) if is_partial else 0,), 0.0, 1.0)
+    places.times = f.array("times", np.float64, (next_power(n_labels) if is_partial else 0,), 0.0, 2.0**53)
     if is_partial:
         places.find()
     f.done()

@@ -25,7 +25,7 @@ from ihomer.saved.values import Kinds, ModelFileError, Reader, Writer
 
 __all__ = ["FORMAT", "pack", "read_file", "remove_unfinished", "unpack", "write_file"]
 
-FORMAT = 14  # rises whenever older readers could not make sense of a file
+FORMAT = 15  # rises whenever older readers could not make sense of a file
 _PREFIX = b'{"__metadata__":{"ihomer":"'
 _START = re.compile(rb"(\d{1,9}) ([0-9a-f]{64}) ")
 _NO_DIGEST = b"0" * 64

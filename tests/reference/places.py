@@ -2,12 +2,12 @@
 
 
 class Places:
-    """place -> label (None: free) and label -> rate."""
+    """place -> label (None: free) and label -> how often one without a place has applied."""
 
     def __init__(self, most):
         self.most = most
         self.label = None
-        self.rate = {}
+        self.times = {}
 
     def grow(self, n_labels):
         if n_labels > self.most and self.label is None:
@@ -18,10 +18,10 @@ class Places:
             return label
         return self.label.index(label) if label in self.label else -1
 
-    def seat(self, applied, often):
+    def seat(self, applied, often, n_events):
         freed = set()
         for label in [label for label in applied if label not in self.label]:
-            self.rate[label] = often[label]
+            self.times[label] = often[label] * n_events
             rarest = min((often[held] for held in self.label if held is not None), default=None)
             if rarest is not None and often[label] < 2.0 * rarest:
                 continue
@@ -30,9 +30,9 @@ class Places:
                 for place in ranked[: max(self.most // 64, 1)]:
                     held = self.label[place]
                     if 2.0 * often[held] <= often[label]:
-                        self.rate[held] = often[held]
+                        self.times[held] = often[held] * n_events
                         self.label[place] = None
                         freed.add(place)
             self.label[self.label.index(None)] = label
-            self.rate[label] = 0.0
+            self.times[label] = 0.0
         return sorted(freed)
