@@ -88,17 +88,13 @@ def inner(function: Callable[..., Any]) -> Any:
 
     Its arrays are borrowed: it makes none and returns none. So it counts no references to them, which would else be done with a
     locked instruction for each array of a named tuple in each call: a twentieth of the time of an event.
-    A call from Python would crash; IHOMER_INNER_CALLS=1 makes it possible, for tests.
+    A call from Python would crash.
     """
-    if os.environ.get("IHOMER_INNER_CALLS", "0") == "1":
-        return jit(function)
     return _njit(no_cpython_wrapper=True, pipeline_class=_Borrowing, **{**_OPTIONS, "_nrt": False})(function)
 
 
 def allocating(function: Callable[..., Any]) -> Any:
     """Compile a function that kernels alone may call, and that makes arrays, or returns some."""
-    if os.environ.get("IHOMER_INNER_CALLS", "0") == "1":
-        return jit(function)
     return _njit(no_cpython_wrapper=True, **_OPTIONS)(function)
 
 
