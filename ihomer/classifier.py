@@ -56,7 +56,7 @@ class IHOMERClassifier(StreamClassifier):
     most_labels
         How many labels the experts know at a time: all while there are no more than that, later the most frequent ones. What an
         event takes, and memory, grow with them and not with all labels. A label comes in when it applies twice as often as the
-        rarest of them; until then it is not answered, and its probability is how often it applied when it last did.
+        rarest of them; until then it is not answered, and its probability is that of its count alone.
     clustering
         The settings of the clustering of the labels: a `LabelPartition`; None for one with its defaults.
         ``LabelPartition(split_test="never")`` keeps all labels in one cluster.
