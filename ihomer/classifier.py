@@ -299,7 +299,7 @@ class IHOMERClassifier(StreamClassifier):
                 if self._ensemble is not None:
                     stop = self._ensemble.places.stop(batch, start, stop)
             version[start:stop] = self.partition.version
-            parts.append(self._learn_rows(batch, start, stop, brought if start == 0 else brought[:0]))
+            parts.append(self._learn_rows(batch, start, stop, brought if start == 0 else NO_LABELS))
             if (self.n_learned + stop) % CLOCK == 0:
                 self._judge()
             start = stop

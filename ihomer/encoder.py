@@ -75,11 +75,12 @@ def joined(rows: list[Batch]) -> Batch:
 
     columns = list(zip(*rows, strict=True))
     x, y, u = list(columns[1]), list(columns[4]), list(columns[6])
-    joined = [np.concatenate(columns[i]) for i in (1, 2, 4, 6, 7)]
-    return Batch(ends(x), joined[0], joined[1], ends(y), joined[2], ends(u), joined[3], joined[4])
+    x_index, x_value, y_index, u_index, weight = (np.concatenate(columns[i]) for i in (1, 2, 4, 6, 7))
+    return Batch(ends(x), x_index, x_value, ends(y), y_index, ends(u), u_index, weight)
 
 
 def unlabelled(indptr: NDArray[np.int64], index: Indices, value: Values) -> Batch:
+    """Return events that are to be predicted as a batch."""
     nothing = np.zeros(len(indptr), np.int64)
     return Batch(indptr, index, value, nothing, NO_LABELS, nothing, NO_LABELS, np.ones(len(indptr) - 1))
 

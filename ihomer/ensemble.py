@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ihomer.decoding import Decoder, Features
-from ihomer.encoder import Batch
+from ihomer.encoder import NO_LABELS, Batch
 from ihomer.experts import EXPERTS, Expert
 from ihomer.experts.base import Alike, Outputs, Rows
 from ihomer.kernels.odds import UNOBSERVED
@@ -19,7 +19,6 @@ __all__ = ["Ensemble"]
 _MOST_OUTPUTS = 4_000_000  # log-odds held at once
 _LEAST_P = 0.002  # of a tree, whose 0 and 1 mean little
 _TREE_START = 0.05  # what the trees weigh in the mixture at first; see `Expert.start`
-_NO_LABELS = np.zeros(0, np.int32)
 
 
 class Asked(NamedTuple):
@@ -109,7 +108,7 @@ class Ensemble:
         n_labels: int,
         tree: NDArray[np.float64] | None,
         learn: bool,
-        brought: NDArray[np.int32] = _NO_LABELS,
+        brought: NDArray[np.int32] = NO_LABELS,
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return probabilities and answers, [rows, labels], for some rows; learn each in turn if `learn`.
 
@@ -130,6 +129,8 @@ class Ensemble:
         odds = self.mixture.run(inputs, rate, judged, rows.weight, learn)
         features = Features(rows.indptr, rows.feature, rows.relevant, rows.shrink[1])
         p, answer = self.decoder.run(odds, rate, rows.target, rows.weight, learn, self._alike(), known, features, judged)
+        if not self.places.is_partial:
+            return p, answer
         n_events = before + np.arange(len(p)) if learn else np.full(len(p), before)
         return self.places.spread(p, answer, n_labels, n_events)
 

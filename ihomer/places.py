@@ -142,14 +142,12 @@ class LabelPlaces:
     def spread(
         self, p: NDArray[np.float64], answer: NDArray[np.bool_], n_labels: int, n_events: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Return probabilities and answers by label from those by place, [rows, places].
+        """Return probabilities and answers by label from those by place, [rows, places], where there are fewer places.
 
         A label without a place that has applied a times in n events is expected with probability (a - 0.75 min(a, 1)) / n:
         what has been seen once comes again less often than once in n, and 0.75 is about what is missing, also from counts of
         more (Church and Gale 1991). `n_events` holds the n of each row.
         """
-        if not self.is_partial:
-            return p, answer
         all_p, all_answers = np.empty((len(p), n_labels)), np.zeros((len(p), n_labels), np.bool_)
         times = self.times[:n_labels]
         times = times - _DISCOUNT * np.minimum(times, 1.0)
