@@ -135,7 +135,7 @@ class LabelPlaces:
         """Return what belongs to each place, [rows, places], from what belongs to each label; 0 of a free place."""
         if not self.is_partial:
             return by_label
-        result = by_label[:, self.label]
+        result = by_label.take(self.label, axis=1)  # C order, for which the kernels are compiled; indexing gives the other
         result[:, self.label == FREE] = 0
         return result
 

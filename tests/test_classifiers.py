@@ -184,6 +184,27 @@ def test_tested_and_trained_as_asked_and_then_learned(make):
     assert both.predict_proba_one(events[0][0]) == apart.predict_proba_one(events[0][0])
 
 
+def test_a_change_of_unit_is_learned_as_it_was_asked_about(make):
+    """By two calls, by one, without being asked, and by a copy that was made between the calls."""
+    rng = np.random.default_rng(4)
+    both, apart, unasked, copied = make(), make(), make(), make()
+    for i in range(300):
+        u, v = rng.normal(size=2).tolist()
+        x = {"a": 1000.0 * u if 80 <= i < 200 else u, "b": -9999.0 if 150 <= i < 250 else v}
+        y = {"up"} if u > 0.0 else {"down"}
+        expected = apart.predict_one(x)
+        apart.learn_one(x, y)
+        assert both.test_then_train_one(x, y) == expected
+        unasked.learn_one(x, y)
+        assert copied.predict_one(x) == expected
+        if i % 25 == 24:
+            copied = copy.deepcopy(copied)
+        copied.learn_one(x, y)
+    for x in ({"a": 1.0, "b": 1.0}, {"a": -2.0}):
+        expected = apart.predict_proba_one(x)
+        assert expected == both.predict_proba_one(x) == unasked.predict_proba_one(x) == copied.predict_proba_one(x)
+
+
 def matrix_events(n=300, seed=1):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, 12)) * (rng.random((n, 12)) < 0.5)

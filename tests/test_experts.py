@@ -36,10 +36,10 @@ from tests.reference.experts import (
     SlowBayes,
     SlowLinear,
     SlowRidge,
-    SlowScale,
 )
 from tests.reference.neighbours import SlowNeighbours
 from tests.reference.rehearsal import SlowRehearsal
+from tests.reference.scaling import SlowScale
 
 
 @pytest.fixture
@@ -134,6 +134,34 @@ def test_a_rare_feature_changes_its_unit_over_the_halving():
         assert fast._sums[f, NEGATIVE] == pytest.approx(twin.negative[f], rel=1e-9)
     assert (fast._sums[:, [0, 2, 3]] >= 0.0).all()
     assert (fast._sums[:, 0] + fast._sums[:, 3] <= fast._n_seen * (1.0 + 1e-9)).all()
+
+
+def in_other_units(events, rng):
+    """Every 120 events, some features are given in a hundredth of the unit, and some are 7 whatever they were."""
+    changed = []
+    for i, event in enumerate(events):
+        if i % 120 == 0:
+            factor = [rng.choice((1.0, 1.0, 0.01, 0.0)) for _ in range(100)]
+        changed.append(event._replace(x={f: None if v is None else factor[f] * v or 7.0 for f, v in event.x.items()}))
+    return changed
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_is_learned_as_it_was_asked_about(kind):
+    """Also where its values end a block, and the scale starts anew with them."""
+    scale, n_restarts = FeatureScale(), 0
+    scale.grow(100)
+    for event in in_other_units(random_stream(kind, 5, 600), random.Random(5)):
+        batch, before = batch_of([event]), scale._sums[:, 0].copy()
+        found = []
+        for learn in (False, True):
+            rows = scale.rows(batch, 0, 1, event.n_labels, learn)
+            size = rows.indptr[1]
+            by_pair = (rows.feature, rows.is_present, rows.is_new, rows.is_centred, rows.position, rows.raw, rows.relevant)
+            found.append([size, rows.shrink.tobytes(), *(values[:size].tobytes() for values in by_pair)])
+        assert found[0] == found[1]
+        n_restarts += int((scale._sums[:, 0] < before).sum())
+    assert n_restarts > 0
 
 
 # Experts and their twins ---------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ihomer.kernels.common import jit
 from ihomer.kernels.ranks import N_COLUMNS, N_QUANTILES, N_TAKEN, normal_score, note_value
-from tests.reference.experts import SlowRanks
+from tests.reference.scaling import SlowRanks
 
 VALUES = st.one_of(
     st.floats(-1e3, 1e3),

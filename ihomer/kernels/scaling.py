@@ -149,7 +149,7 @@ def close_block(seen, scale, f):
 
 @inner
 def take_in(value, scale, f, seen, learn):
-    """Return what is known of feature f with one more value, which goes to `sums[f]` if `learn`; see `close_block`.
+    """Return what is known of feature f with one more value, which goes to `sums[f]` if `learn`.
 
     A value far out, such as a sensor gives when it fails, counts no more than one that is just rare: else the next thousand
     events would all look the same beside it.
@@ -171,8 +171,6 @@ def take_in(value, scale, f, seen, learn):
         sums[f, BLOCK_TOTAL] += value
         sums[f, BLOCK_SQUARE] += value * value
         sums[f, BLOCK_FAR] += is_far
-        if sums[f, BLOCK_COUNT] >= _BLOCK:
-            close_block(seen, scale, f)
     return Values(count, total, square, n_negative, n_events)
 
 
@@ -228,7 +226,8 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
     The row, its indices ascending, and the usual features are gone through side by side. A usual feature is centred where its
     values differ. Where they are all the same, as of a nominal value or a mark that nearly all events have, an event that has
     it says nothing by that, and one that has not says as much as one with a feature that few have: -1. In the code, n_alike is
-    how many events before had the feature, or had it not, as this one.
+    how many events before had the feature, or had it not, as this one. A block ends when the row has its place: the row that is
+    learned is the one that was asked about.
     """
     seen, n_usual, usual, sums = scale.n_seen[0] + 1.0, scale.n_usual[0], scale.usual, scale.sums
     size, n_renewed, n_centred, k, u = np.int64(0), np.int64(0), np.int64(0), first, np.int64(0)
@@ -251,12 +250,6 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
             known = take_in(value, scale, f, seen, learn)
         else:
             known = Values(n_alike, sums[f, TOTAL], sums[f, SQUARE], sums[f, NEGATIVE], seen - sums[f, MISSING])
-        if is_usual(sums[f, COUNT], seen - sums[f, MISSING]):
-            renewed[n_renewed] = f
-            n_renewed += 1
-            is_centred_next = learn and values_differ(sums[f, COUNT], sums[f, TOTAL], sums[f, SQUARE])
-        if is_centred or is_centred_next:
-            n_centred = np.int64(f + 1)
         says = not is_missing and (is_present or is_centred)
         if is_constant and not values_differ(known.n, known.total, known.square):
             says, value = not is_missing and not is_present, -sums[f, TOTAL] / sums[f, COUNT]
@@ -269,6 +262,14 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
             pairs.position[size], pairs.raw[size] = place, value
             pairs.relevant[size] = rarity * pairs.position[size]
             size += 1
+        if sums[f, BLOCK_COUNT] >= _BLOCK:
+            close_block(seen, scale, f)
+        if is_usual(sums[f, COUNT], seen - sums[f, MISSING]):
+            renewed[n_renewed] = f
+            n_renewed += 1
+            is_centred_next = learn and values_differ(sums[f, COUNT], sums[f, TOTAL], sums[f, SQUARE])
+        if is_centred or is_centred_next:
+            n_centred = np.int64(f + 1)
     return size, n_renewed, n_centred
 
 
