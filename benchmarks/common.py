@@ -70,13 +70,16 @@ def _truth(y: Any) -> list[tuple[str, bool]]:
 def matrices(
     events: list[tuple[dict[str, Any], set[str]]], labels: list[str] | None = None
 ) -> tuple[Any, np.ndarray, list[str], list[str]]:
-    """Return features (sparse where most are 0; nominal values as 0/1 columns) and labels as matrices, with their names."""
-    spread = [
-        {(f"{k}={v}" if isinstance(v, str) else k): (1.0 if isinstance(v, str) else v) for k, v in x.items()} for x, _ in events
-    ]
-    names = list(dict.fromkeys(name for x in spread for name in x))
+    """Return features (sparse where most are 0; nominal values as 0/1 columns) and labels as matrices, with their names.
+
+    Columns stand in the order in which a classifier numbers what events of dictionaries bring, so that it answers the same.
+    """
+    spread = [{(k, v) if isinstance(v, str) else k: 1.0 if isinstance(v, str) else v for k, v in x.items()} for x, _ in events]
+    found = dict.fromkeys(name for x in spread for name in x)
+    keys = [*sorted(k for k in found if isinstance(k, str)), *sorted(k for k in found if isinstance(k, tuple))]
+    names = ["=".join(k) if isinstance(k, tuple) else k for k in keys]
     labels = labels or sorted({label for _, y in events for label in y})
-    column = {name: i for i, name in enumerate(names)}
+    column = {k: i for i, k in enumerate(keys)}
     place = {label: i for i, label in enumerate(labels)}
     cells = [(row, column[k], np.nan if v is None else float(v)) for row, x in enumerate(spread) for k, v in x.items()]
     rows, columns, values = (np.array(part) for part in zip(*cells, strict=True))

@@ -1,11 +1,15 @@
 """The benchmarks' own learners and partitions do what the tables say of them."""
 
+import random
+
 import numpy as np
+import pytest
 from scipy import sparse
 
 from benchmarks.ablation import RandomPartition, SilentRehearsal, StraightRehearsal, probabilities
+from benchmarks.common import matrices
 from benchmarks.simple import nearest_neighbours, previous_labelset
-from ihomer import LabelPartition
+from ihomer import IHOMERClassifier, LabelPartition
 from ihomer.experts import EXPERTS
 from ihomer.experts.rehearsal import Rehearsal
 
@@ -22,6 +26,28 @@ def test_nearest_neighbours_by_hand():
         order = np.argsort(((X[window] - X[i]) ** 2).sum(axis=1), kind="stable")[:10]
         assert answers[i].tolist() == (2 * Y[window[order]].sum(axis=0) > len(order)).tolist(), i
     assert np.array_equal(nearest_neighbours(sparse.csr_array(X), Y), answers)
+
+
+@pytest.mark.parametrize("n_others", [0, 60])
+def test_the_tables_are_those_of_events_of_dictionaries(n_others):
+    """Bit by bit, as `ihomer evaluate` reads them: numbers, nominal values and names that come late; dense, and sparse."""
+    rng = random.Random(3)
+    events = []
+    for i in range(300):
+        names = ["w10", "w9", "a", "zz"] if i > 100 else ["zz", "w9"]
+        x = {name: rng.gauss(3.0, 2.0) for name in names}
+        x |= {"sky": rng.choice(["red", "grey"]), "b": rng.choice(["red", "blue"])}
+        x |= {f"word {j}": 1.0 for j in rng.sample(range(n_others), n_others // 20)}
+        events.append((x, {"up"} if x["zz"] > 3.0 else {x["sky"], "down"}))
+    X, Y, _, labels = matrices(events)
+    assert sparse.issparse(X) == (n_others > 0)
+    many, single = IHOMERClassifier(), IHOMERClassifier()
+    answers = many.test_then_train_many(X, Y)
+    for row, (x, y) in enumerate(events):
+        predicted = single.test_then_train_one(x, {label: label in y for label in labels})
+        assert {label for label, on in predicted.items() if on} == {labels[j] for j in np.flatnonzero(answers[row])}
+    expected = [p[True] for p in single.predict_proba_one(events[0][0]).values()]
+    assert many.predict_proba_many(X[:1])[0].tolist() == expected
 
 
 def test_previous_labelset():
