@@ -139,12 +139,15 @@ class LateStore:
     """
 
     def __init__(self, most: int = 100_000, longest: float = 7 * 86_400.0, most_bytes: int = 1 << 30) -> None:
-        if most < 0 or not longest >= 0.0 or most_bytes < 0:
-            raise ValueError(f"the bounds must not be negative, not {most}, {longest} and {most_bytes}")
-        self.most, self.longest, self.most_bytes = most, longest, most_bytes
+        self._set_bounds(most, longest, most_bytes)
         self.n_expired = self.n_orphans = self.n_repeated = 0
         self._now = 0.0
         self._events, self._labels = _Shelf(), _Shelf()
+
+    def _set_bounds(self, most: int, longest: float, most_bytes: int) -> None:
+        if most < 0 or not longest >= 0.0 or most_bytes < 0:
+            raise ValueError(f"the bounds must not be negative, not {most}, {longest} and {most_bytes}")
+        self.most, self.longest, self.most_bytes = most, longest, most_bytes
 
     @property
     def n_waiting(self) -> int:
@@ -194,9 +197,10 @@ class LateStore:
         return frozenset(early.positive) if early.positive is not None else early.named
 
     def state(self) -> dict[str, Any]:
-        """Return all of it as numbers and arrays."""
+        """Return all of it as numbers and arrays, with the bounds: others would drop others when messages are read again."""
         return {
             "counts": [self.n_expired, self.n_orphans, self.n_repeated],
+            "bounds": [self.most, self.longest, self.most_bytes],
             "now": self._now,
             "events": self._events.arrays(),
             "labels": self._labels.arrays(),
@@ -211,6 +215,8 @@ class LateStore:
             If it cannot be that.
         """
         self.n_expired, self.n_orphans, self.n_repeated = (int(count) for count in state["counts"])
+        most, longest, most_bytes = state["bounds"]
+        self._set_bounds(int(most), float(longest), int(most_bytes))
         self._now = float(state["now"])
         self._events.fill(state["events"])
         self._labels.fill(state["labels"])

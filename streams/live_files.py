@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, cast
 
+from streams.beginning import Beginning
 from streams.errors import SourceError
 from streams.message import Gone, Message, Partition, Positions
 
@@ -46,6 +47,11 @@ class _Lines:
         for part in others:
             yield from self._ended()
             self._append(part)
+
+    @property
+    def is_within_line(self) -> bool:
+        """Whether a line has begun and not ended yet."""
+        return self._length > 0
 
     def finish(self) -> Iterator[tuple[int, bytes]]:
         """Yield the last line, if it has no end."""
@@ -101,7 +107,8 @@ class _LineSource:
                 continue
             lines = self._lines.feed(block) if block else self._lines.finish()
             topic, partition = self._partition
-            self._queue.extend(Message(topic, partition, number, line) for number, line in lines)
+            # A last line that was taken without its end may get it later: it comes no second time.
+            self._queue.extend(Message(topic, partition, number, line) for number, line in lines if number >= self._next)
             self._ended = not block
         messages = [self._queue.popleft() for _ in range(min(len(self._queue), _MOST_MESSAGES))]
         if messages:
@@ -138,6 +145,9 @@ class FileLiveSource(_LineSource):
         Wait for what is appended to the file: it never ends, and a last line without its end is not read yet.
     longest
         Longest line in bytes. Of a longer one the beginning is given out, as what can be no event.
+    begun_path
+        A file where it is kept beside the positions how the file begins, so that another one of the same name is told from the
+        one that was read; None: that is not looked at.
 
     Raises
     ------
@@ -145,6 +155,8 @@ class FileLiveSource(_LineSource):
         If the file cannot be opened.
     SourceError
         If a gzipped file is to be followed.
+    Gone
+        If it is another file than the one that was read.
 
     Notes
     -----
@@ -169,18 +181,31 @@ class FileLiveSource(_LineSource):
     {('sky.jsonl', 0): 3} [] True
     """
 
-    def __init__(self, path: str | Path, *, follow: bool = False, longest: int = _LONGEST_LINE) -> None:
+    def __init__(
+        self, path: str | Path, *, follow: bool = False, longest: int = _LONGEST_LINE, begun_path: Path | None = None
+    ) -> None:
         self.path = Path(path)
-        super().__init__(self.path.name, longest)
+        name = os.fsencode(self.path.name).decode(errors="backslashreplace")
+        super().__init__(name, longest)
         self._follow = follow
+        self._beginning = Beginning(self.path, name, begun_path)
         self._file: IO[bytes] | None = None
         self._n_bytes = 0
         self._count = _Count()
         self._again: FileLiveSource | None = None  # stands where the last span ended
         self._open()
 
+    def poll(self, timeout: float) -> list[Message]:
+        """Return the next lines that are not blank, up to a thousand."""
+        messages = super().poll(timeout)
+        if messages:
+            with contextlib.suppress(OSError):  # on a full disk it is kept with later messages
+                self._beginning.note(self._n_bytes)
+        return messages
+
     def _open(self) -> None:
         """Open the file anew, at its beginning."""
+        self._beginning.check()
         file, is_packed = _opened(self.path)
         if self._follow and is_packed:
             file.close()
@@ -249,7 +274,7 @@ class FileLiveSource(_LineSource):
             lines = self._lines.feed(block) if block else self._lines.finish()
             self._queue = deque(Message(*self._partition, place, line) for place, line in lines if place >= number)
             self._ended = not block
-        if self._lines.number < number:
+        if self._lines.number + self._lines.is_within_line < number:
             raise Gone(f"{self.path}: line {number + 1} is asked for, and there are only {self._lines.number}")
         self._next = number
 
@@ -346,6 +371,8 @@ class StandardInputSource(_LineSource):
 
     def __init__(self, descriptor: int | None = None, *, longest: int = _LONGEST_LINE) -> None:
         super().__init__("-", longest)
+        if descriptor is None and sys.stdin is None:
+            raise SourceError("standard input is closed")
         self._descriptor = sys.stdin.fileno() if descriptor is None else descriptor
         self._n_given = 0
 

@@ -28,6 +28,7 @@ class _Committed(msgspec.Struct, forbid_unknown_fields=True):
     n_bytes: int
     dead: str | None = None
     n_dead_bytes: int = 0
+    run: str | None = None  # the name of the run that they belong to
 
 
 class _File:
@@ -153,12 +154,14 @@ class FileLiveSink(_AtOnce):
         Whether files that hold something already, but have no ``PATH.commit``, are continued.
     patience
         Seconds to wait for a process that has one of the files open.
+    run
+        Name of the run that writes, which the files are then bound to; None for one that cannot be continued.
 
     Raises
     ------
     SinkError
-        If a file holds something and is not to be continued, is shorter than its last transaction, or cannot be such a
-        sink: gzipped, no regular file.
+        If a file holds something and is not to be continued, belongs to another run, is shorter than its last transaction, or
+        cannot be such a sink: gzipped, no regular file.
     Fenced
         If another process has one of the files open for longer.
     OSError
@@ -185,9 +188,16 @@ class FileLiveSink(_AtOnce):
     """
 
     def __init__(
-        self, path: str | Path, dead_path: str | Path | None = None, *, append: bool = False, patience: float = 0.0
+        self,
+        path: str | Path,
+        dead_path: str | Path | None = None,
+        *,
+        append: bool = False,
+        patience: float = 0.0,
+        run: str | None = None,
     ) -> None:
         self.path = Path(path)
+        self._run = run
         self.dead_path = None if dead_path is None else Path(dead_path)
         self._record_path = _record_path(self.path)
         taken = (self.path, self._record_path)
@@ -209,6 +219,11 @@ class FileLiveSink(_AtOnce):
     def _take_up(self, append: bool) -> int | None:
         """Bring the files to where the last transaction left them; return its number."""
         record = _read_record(self._record_path)
+        if record is not None and record.run not in (None, self._run):
+            raise SinkError(
+                f"{self.path}: holds the answers of another run; go on with its --checkpoint, or name a new sink "
+                f"(to write behind them, remove {self._record_path} and ask to append)"
+            )
         dead = self._dead
         self._set_length(self._file, None if record is None else record.n_bytes, append)
         if dead is not None:
@@ -243,9 +258,8 @@ class FileLiveSink(_AtOnce):
         return None if self.dead_path is None else os.path.relpath(self.dead_path, self.path.parent)
 
     def _record(self, number: int | None, n_bytes: int, n_dead_bytes: int) -> _Committed:
-        if self._dead is None:
-            return _Committed(number, n_bytes, *self._other_dead)
-        return _Committed(number, n_bytes, self._dead_name(), n_dead_bytes)
+        dead = self._other_dead if self._dead is None else (self._dead_name(), n_dead_bytes)
+        return _Committed(number, n_bytes, *dead, self._run)
 
     def begin(self) -> None:
         """Start a transaction."""
@@ -338,6 +352,8 @@ class StandardOutputSink(_AtOnce):
 
     Raises
     ------
+    SinkError
+        If standard output is closed.
     OSError
         If the file of dead letters cannot be opened.
 
@@ -357,6 +373,8 @@ class StandardOutputSink(_AtOnce):
     """
 
     def __init__(self, descriptor: int | None = None, dead_path: str | Path | None = None) -> None:
+        if descriptor is None and sys.stdout is None:
+            raise SinkError("standard output is closed")
         self._descriptor = sys.stdout.fileno() if descriptor is None else descriptor
         self._transaction = _Open()
         self._text, self._dead_text = bytearray(), bytearray()

@@ -229,7 +229,8 @@ def _made_with(settings: ServiceSettings) -> dict[str, Any]:
     """Return, as JSON has it, what a checkpoint keeps of the settings whatever they are later."""
     options = {f"model-option {name}": value for name, value in settings.model_options.items()}
     kept = {"model": settings.model, "seed": settings.seed, "window": settings.window}
-    made_with = {**kept, "labels-per-event": settings.labels_per_event, **options}
+    late = {"late-most": settings.late_most, "late-age": settings.late_longest}
+    made_with = {**kept, "labels-per-event": settings.labels_per_event, **late, **options}
     as_json: dict[str, Any] = json.loads(json.dumps(made_with, default=str))
     return as_json
 
@@ -246,7 +247,8 @@ def _open_source(settings: ServiceSettings, run: str, log: Log) -> LiveSource:
     if isinstance(source, StandardEndpoint):
         return StandardInputSource()
     if isinstance(source, FileEndpoint):
-        return FileLiveSource(source.path, follow=settings.follow)
+        begun = None if settings.folder is None else settings.folder / "source.json"
+        return FileLiveSource(source.path, follow=settings.follow, begun_path=begun)
     from streams.kafka import KafkaSource
 
     return KafkaSource(
@@ -272,7 +274,9 @@ def _open_sink(settings: ServiceSettings, run: str) -> LiveSink:
     if isinstance(sink, StandardEndpoint):
         return StandardOutputSink(dead_path=dead_path)
     if isinstance(sink, FileEndpoint):
-        return FileLiveSink(sink.path, dead_path, patience=0.0 if settings.folder is None else _OLDER_ENDS)
+        if settings.folder is None:
+            return FileLiveSink(sink.path, dead_path)
+        return FileLiveSink(sink.path, dead_path, patience=_OLDER_ENDS, run=run)
     from streams.kafka import KafkaSink
 
     source = settings.source

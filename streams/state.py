@@ -13,7 +13,7 @@ from streams.scoring import Scoring
 
 __all__ = ["pack_state", "unpack_state"]
 
-_VERSION = 1
+_VERSION = 2
 _SETS = ("positive", "unobserved", MODEL, BASELINE)
 
 

@@ -43,6 +43,20 @@ def test_the_oldest_go_when_there_are_too_many():
     assert store.event_of("e2") is not None
 
 
+def test_bounds_go_with_what_waits():
+    """Messages that are read again meet the bounds that they met before."""
+    store, again = waiting_store(most=3, longest=2.5, n=3), LateStore(1, 1.0, 1)
+    again.restore(store.state())
+    assert (again.most, again.longest, again.most_bytes) == (store.most, store.longest, store.most_bytes)
+    for each in (store, again):
+        each.advance(3.0)
+        each.wait("e3", Event({"f": 3}), {"a"}, set())
+        assert (each.n_waiting, each.n_expired) == (3, 1)
+    for bounds in ([-1, 1.0, 1], [1, float("nan"), 1], [1, 1.0, -1]):
+        with pytest.raises(ValueError, match="negative"):
+            again.restore({**store.state(), "bounds": bounds})
+
+
 def test_the_oldest_go_when_they_are_too_long_together():
     store = LateStore(most=100, longest=100.0, most_bytes=3000)
     for number in range(5):

@@ -183,13 +183,90 @@ def test_unfinished_line_of_a_growing_file_is_no_line_yet(tmp_path):
     path.write_bytes(b"{}\n{")
     source = FileLiveSource(path, follow=True)
     with pytest.raises(Gone):
-        source.seek({("log.jsonl", 0): 2})
+        source.seek({("log.jsonl", 0): 3})
     source.seek({("log.jsonl", 0): 1})
     assert source.poll(0.0) == []
     os.truncate(path, 1)
     with pytest.raises(Gone, match="cut to 1 bytes, and 4 were read"):
         source.poll(0.0)
     source.close()
+
+
+def test_a_last_line_that_was_taken_without_its_end_comes_no_second_time(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b"1\n2")
+    source = FileLiveSource(path)
+    assert [value for _, value in drained(source)] == [b"1", b"2"]
+    positions = source.positions
+    source.close()
+    source = FileLiveSource(path, follow=True)
+    source.seek(positions)
+    assert (source.poll(0.0), source.positions) == ([], positions)
+    with path.open("ab") as file:
+        file.write(b"\n3\n")
+    assert [(message.offset, message.value) for message in source.poll(0.0)] == [(2, b"3")]
+    source.close()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_another_file_of_the_same_name_is_told_from_the_one_that_was_read(tmp_path, packed):
+    path, begun = tmp_path / "log.jsonl", tmp_path / "source.json"
+
+    def write(text):
+        path.write_bytes(gzip.compress(text, mtime=0) if packed else text)
+
+    def read():
+        with contextlib.closing(FileLiveSource(path, begun_path=begun)) as source:
+            return drained(source)
+
+    text = b"".join(b"%d\n" % number for number in range(3000))
+    write(text)
+    assert len(read()) == 3000
+    kept, time = begun.read_bytes(), begun.stat().st_mtime_ns
+    assert len(read()) == 3000
+    assert begun.stat().st_mtime_ns == time
+    if not packed:
+        write(text + b"4\n")
+        assert len(read()) == 3001
+    for other in (b"x" + text, text[:2000], b""):
+        write(other)
+        with pytest.raises(Gone, match="not the file that was read"):
+            read()
+    assert begun.read_bytes() == kept
+    path.rename(tmp_path / "older.jsonl")
+    path = tmp_path / "new.jsonl"
+    write(b"1\n")
+    assert read() == [(0, b"1")]
+    begun.write_bytes(b"{}")
+    with pytest.raises(SourceError, match="not what a source has written"):
+        read()
+
+
+def test_how_a_growing_file_begins_is_kept_as_it_grows(tmp_path):
+    path, begun = tmp_path / "log.jsonl", tmp_path / "source.json"
+    path.write_bytes(b"1\n")
+    with contextlib.closing(FileLiveSource(path, follow=True, begun_path=begun)) as source:
+        source.poll(0.0)
+        with path.open("ab") as file:
+            file.write(b"2\n")
+        source.poll(0.0)
+    path.write_bytes(b"1\n3\n")
+    with pytest.raises(Gone, match="its first 4 bytes are others"):
+        FileLiveSource(path, begun_path=begun)
+
+
+def test_a_name_that_is_not_utf_8_is_named_in_ascii(tmp_path):
+    path = tmp_path / os.fsdecode(b"\xff.jsonl")
+    path.write_bytes(b"1\n")
+    with contextlib.closing(FileLiveSource(path, begun_path=tmp_path / "source.json")) as source:
+        assert source.poll(0.0)[0].topic == "\\xff.jsonl"
+        assert source.positions == {("\\xff.jsonl", 0): 1}
+
+
+def test_closed_standard_input(monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(SourceError, match="standard input is closed"):
+        StandardInputSource()
 
 
 def test_damaged_gzip_gives_what_is_sound_and_says_the_rest(tmp_path):

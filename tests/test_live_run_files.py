@@ -119,11 +119,33 @@ def test_without_checkpoints_answers_are_not_doubled(stream, tmp_path):
 def test_options_that_a_continued_run_ignores_are_told(stream, tmp_path):
     folder = tmp_path / "run"
     assert run(*arguments_of(stream, folder, "--max-events", 20)).returncode == 0
-    more = ("--model", "mlhat", "--window", 7, "--max-events", 20)
+    more = ("--model", "mlhat", "--window", 7, "--late-most", 9, "--max-events", 20)
     again = run(*arguments_of(stream, folder, *more))
     assert again.returncode == 0
     (told,) = (line for line in again.stderr.splitlines() if "options_ignored" in line)
-    assert '["model", "window"]' in told.replace("\\", "")
+    assert '["late-most", "model", "window"]' in told.replace("\\", "")
+
+
+def test_another_source_or_sink_than_before_is_refused(stream, tmp_path):
+    """A source file of the same name, and a sink that another run writes to; the run goes on with its own."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert run(*arguments_of(stream, first, "--max-events", 300)).returncode == 0
+    assert run(*arguments_of(stream, second, "--max-events", 200)).returncode == 0
+    answers = Path(f"{second}.out").read_bytes()
+    ends = ["--source", f"file:{stream}", "--sink", f"file:{second}.out", "--checkpoint", first]
+    done = run(*ends)
+    assert done.returncode == 2
+    assert "holds the answers of another run" in done.stderr.splitlines()[-1]
+    assert Path(f"{second}.out").read_bytes() == answers
+    (tmp_path / "elsewhere").mkdir()
+    other = tmp_path / "elsewhere" / stream.name
+    other.write_bytes(b'{"x": {}}\n' * 400)
+    done = run(*arguments_of(other, first))
+    assert done.returncode == 2
+    assert "not the file that was read under this name" in done.stderr.splitlines()[-1]
+    other.write_bytes(stream.read_bytes())
+    assert run(*arguments_of(other, first)).returncode == 0
+    assert len(Path(f"{first}.out").read_text().splitlines()) == 1500
 
 
 @pytest.mark.parametrize("setting", ["acks = 1", "no_such = 1", 'bootstrap_timeout_ms = "soon"'])

@@ -114,6 +114,31 @@ def test_files_of_others_are_not_touched(paths):
     assert numbers_in(path) == [0, 1]
 
 
+def test_answers_of_another_run_are_not_touched(paths):
+    path, dead = paths
+    first = FileLiveSink(path, dead, run="first")
+    put(first, 3, 1, dead=[2])
+    first.begin()
+    first.write({"n": 3})
+    first.close()
+    with path.open("ab") as file:
+        file.write(b"half")
+    before = [file.read_bytes() for file in sorted(path.parent.iterdir())]
+    for run in ("second", None):
+        with pytest.raises(SinkError, match="holds the answers of another run"):
+            FileLiveSink(path, dead, run=run, append=True)
+    assert [file.read_bytes() for file in sorted(path.parent.iterdir())] == before
+    again = FileLiveSink(path, dead, run="first")
+    assert again.committed() == 3
+    again.close()
+
+
+def test_closed_standard_output(monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)
+    with pytest.raises(SinkError, match="standard output is closed"):
+        StandardOutputSink()
+
+
 @pytest.mark.parametrize(
     "record", [b"", b"{", b"[]", b'{"number":1}', b'{"number":1,"n_bytes":-4}', b'{"number":"1","n_bytes":4}']
 )
