@@ -130,7 +130,8 @@ def labels_of(y: Any) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
     Parameters
     ----------
     y
-        A set, list or tuple of the labels that apply; or a dictionary label -> bool, where None means not observed.
+        A set, list or tuple of the labels that apply; or a dictionary label -> bool or 0 or 1, where None and nan mean not
+        observed.
 
     Raises
     ------
@@ -144,12 +145,12 @@ def labels_of(y: Any) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
         unobserved: list[Hashable] = []
         negative: list[Hashable] = []
         for name, applies in (y if type(y) is dict else dict(y.items())).items():
-            if applies is None:
+            if applies is None or (isinstance(applies, numbers.Real) and applies != applies):
                 unobserved.append(name)
-            elif isinstance(applies, bool | np.bool_ | numbers.Integral) and applies in (0, 1):
+            elif isinstance(applies, bool | np.bool_ | numbers.Real) and applies in (0, 1):
                 (positive if applies else negative).append(name)
             else:
-                raise TypeError(f"y[{name!r}] must be True, False or None, not {applies!r}")
+                raise TypeError(f"y[{name!r}] must be True, False, 1, 0, None or nan, not {applies!r}")
         return positive, unobserved, negative
     if isinstance(y, Set | list | tuple):
         try:
@@ -163,7 +164,7 @@ def _number(name: Hashable, value: Any) -> float:
     """Return a feature's value as a float, nan if it is missing; refuse what is not a number or too large."""
     if value is None:
         return math.nan
-    if not isinstance(value, numbers.Real | np.number | np.bool_) or isinstance(value, np.complexfloating):
+    if not isinstance(value, numbers.Real | np.number | np.bool_) or isinstance(value, np.complexfloating | np.timedelta64):
         raise TypeError(f"x[{name!r}] must be a number, a string, a bool or None, not {type(value).__name__}")
     try:
         number = float(value)
@@ -283,6 +284,7 @@ class Encoder:
         new_nominal: list[tuple[Hashable, str]] = []
         for name, value in others.items():
             if isinstance(value, str):
+                value = str.__str__(value)  # what is kept is a plain string, also of one that a class has made more of
                 index = self._values.get((name, value), -1)
                 if index < 0:
                     new_nominal.append((name, value))

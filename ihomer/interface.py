@@ -266,7 +266,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
 
     # Batches -------------------------------------------------------------------------------------------------------
 
-    def learn_many(self, X: Any, Y: Any, w: Any = None) -> None:
+    def learn_many(self, X: Any, y: Any, w: Any = None) -> None:
         """Learn many events in turn, with the same result as one by one.
 
         Of the feature names that one event brings, in any form, those beyond half of `max_features` in name order are left out
@@ -276,8 +276,8 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         ----------
         X
             Data frame, NumPy array, SciPy sparse matrix (columns are then named 0, 1, ...), or list of dictionaries.
-        Y
-            The same forms with 0/1 entries (nan: not observed), or a list of label sets.
+        y
+            The same forms with 0/1 entries (nan: not observed), or a list of label sets; named as river's pipelines name it.
         w
             Weights of the events, one number from 1e-100 to 1e9 each; None for 1.
 
@@ -286,13 +286,13 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         TypeError, ValueError
             If an argument is not of that form or not finite. The model is then as it was before.
         """
-        self._run_many(X, Y, w, lambda learned, brought: None)
+        self._run_many(X, y, w, lambda learned, brought: None)
 
     def test_then_train_many(self, X: Any, Y: Any, w: Any = None) -> Any:
         """Learn many events in turn; return the predictions made for each before it was learned.
 
-        The arguments are those of `learn_many`. The answer is of the kind of `Y`: a data frame of bools, a bool array, a
-        sparse bool matrix, or a list of sets.
+        The arguments are those of `learn_many`, `Y` being its `y`. The answer is of the kind of `Y`: a data frame of bools, a
+        bool array, a sparse bool matrix, or a list of sets.
         """
         if not (sparse.issparse(Y) or isinstance(Y, np.ndarray) or is_frame(Y)):
             predicted: list[list[Hashable]] = []
@@ -308,7 +308,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         Parameters
         ----------
         X, Y, w
-            As in `learn_many`.
+            As in `learn_many`, `Y` being its `y`.
         k
             Number of most probable labels to name.
 
@@ -342,7 +342,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         """Return predictions for many events: a frame for a frame, a bool array for a matrix, a list of sets for a list.
 
         Columns are the known labels in name order; where all labels are whole numbers from 0 to 1,048,575, column j of an
-        array is label j.
+        array is label j, so that an array is as wide as the largest of them: of few labels with large numbers ask with a list.
         """
         answer = self._predict_rows(X)[1]
         if isinstance(X, list | tuple):
@@ -581,6 +581,8 @@ def _checked_weights(w: Any, n_rows: int) -> Values:
     if w is None:
         return np.ones(n_rows)
     given = w if isinstance(w, list | tuple) else np.asarray(w).tolist()  # NumPy would take True among numbers for 1
+    if not isinstance(given, list | tuple):
+        raise TypeError(f"w must hold a number for each row, not be a single {type(w).__name__}")
     weights = np.array([checked_weight(weight) for weight in given], np.float64)
     if weights.shape != (n_rows,):
         raise ValueError(f"w has {len(weights)} weights for {n_rows} rows")

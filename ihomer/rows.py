@@ -152,6 +152,18 @@ def feature_rows(X: Any) -> Columns | list[Mapping[Hashable, Any]]:
     raise TypeError(f"X must be a data frame, a matrix or a list of dictionaries, not {type(X).__name__}")
 
 
+def _truth_columns(Y: Any) -> Columns:
+    """Return a frame of truth values, which stand among None or in columns of any other type, as columns of 1 and nan."""
+    names = column_names(Y)
+    column = {name: i for i, name in enumerate(names)}
+    rows = [labels_of(row) for row in _mixed_rows(Y)]
+    values = np.zeros((len(rows), len(names)))
+    for row, (positive, unobserved, _) in zip(values, rows, strict=True):
+        row[[column[name] for name in positive]] = 1.0
+        row[[column[name] for name in unobserved]] = np.nan
+    return _from_dense(values, names)
+
+
 def label_rows(Y: Any, n_rows: int) -> LabelRows | list[Marked]:
     """Return Y as 0/1 columns, or as a list of what `labels_of` makes of each label set.
 
@@ -164,9 +176,7 @@ def label_rows(Y: Any, n_rows: int) -> LabelRows | list[Marked]:
         If `Y` is of another form, has another number of rows than `X`, or values other than 0, 1, True, False, nan.
     """
     if sparse.issparse(Y) or isinstance(Y, np.ndarray) or is_frame(Y):
-        table = _numeric_columns(Y, "Y")
-        if table is None:
-            raise ValueError("every column of Y must hold truth values")
+        table = _numeric_columns(Y, "Y") or _truth_columns(Y)
         if not np.isin(table.value[~np.isnan(table.value)], (0.0, 1.0)).all():
             raise ValueError("every value in Y must be 0 or 1, True or False, or nan (not observed)")
         rows: LabelRows | list[Marked] = LabelRows(table, not sparse.issparse(Y))
@@ -262,6 +272,22 @@ class FoundLabels:
 
 
 def frame_like(answer: NDArray[Any], names: Sequence[Hashable], like: Any) -> Any:
-    """Return the columns of an array as a data frame of the kind of `like`."""
-    columns = {name: answer[:, i] for i, name in enumerate(names)}
-    return dataframe.to_native_frame(columns, like=dataframe.into_frame(like))
+    """Return the columns of an array as a data frame of the kind of `like`.
+
+    Raises
+    ------
+    ValueError
+        If frames of that kind name columns by strings, and two names have the same text.
+    """
+    frame = dataframe.into_frame(like)
+    is_pandas = frame.implementation.is_pandas_like()
+    if is_pandas and any(name is None or isinstance(name, tuple) for name in names):
+        import pandas as pd
+
+        numbered: Any = dataframe.to_native_frame({i: answer[:, i] for i in range(len(names))}, like=frame)
+        numbered.columns = pd.Index(list(names), dtype=object, tupleize_cols=False)
+        return numbered
+    columns = {name if is_pandas else str(name): answer[:, i] for i, name in enumerate(names)}
+    if len(columns) < len(names):
+        raise ValueError("two labels have the same text, by which such frames name columns: ask with a list of dictionaries")
+    return dataframe.to_native_frame(columns, like=frame)

@@ -14,23 +14,36 @@ __all__ = ["Vocabulary", "in_name_order"]
 def in_name_order(names: Iterable[Hashable]) -> list[Hashable]:
     """Sort names so that the order in which a dictionary or set yields them never matters.
 
-    Strings, bytes, numbers (but nan) and tuples of these stand in their natural order where all can be compared with each
-    other; other names are ordered by type, then by their text.
+    Strings, bytes, numbers and tuples of these stand in their natural order where all can be compared with each other; other
+    names are ordered by type, then by their text.
+
+    Raises
+    ------
+    ValueError
+        If nan is among them, or within a tuple: it equals no name, also not itself.
     """
     names = list(names)
     if set(map(type, names)) == {str}:
         return sorted(names)  # type: ignore[type-var]
+    if any(map(_has_nan, names)):
+        raise ValueError("nan cannot be a name: it equals no other, also not itself")
     try:
         return sorted(names, key=_comparable)
     except TypeError:
         return sorted(names, key=_type_and_text)
 
 
+def _has_nan(name: Any) -> bool:
+    if isinstance(name, tuple):
+        return any(map(_has_nan, name))
+    return isinstance(name, Real | np.generic) and bool(name != name)
+
+
 def _comparable(name: Any) -> Any:
     """Return what stands for a name in the natural order; TypeError for one that is not totally ordered, as sets are not."""
     if isinstance(name, np.generic):
         name = name.item()
-    if isinstance(name, str | bytes) or (isinstance(name, Real) and name == name):
+    if isinstance(name, str | bytes | Real):
         return name
     if isinstance(name, tuple):
         return tuple(map(_comparable, name))

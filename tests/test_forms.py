@@ -1,5 +1,6 @@
 """Many events at once, in whatever form they come, are learned as one by one: also where names must make room."""
 
+import enum
 import math
 import random
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from river.preprocessing import StandardScaler
 from scipy import sparse
 
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
@@ -305,3 +307,76 @@ def test_pairs_are_in_the_order_of_indices_whatever_that_of_the_names(n_names):
             index, value, new = encoder.check(x)
             assert list(zip(index.tolist(), value.tolist(), strict=True)) == pairs
             assert new == []
+
+
+TRUTHS = [{"p": True, "q": None}, {"p": False, "q": False}, {"p": None, "q": True}, {"p": True, "q": True}]
+
+
+@pytest.mark.parametrize("kind", ["objects", "floats", "categories", "nullable", "sparse", "pyarrow"])
+def test_truth_values_of_any_type_are_labels(kind):
+    rows = [dict.fromkeys("pq", True)] * 2 if kind == "sparse" else TRUTHS
+    table = pd.DataFrame(rows, dtype=object)
+    frame = {
+        "objects": lambda: table,
+        "floats": lambda: table.astype(float).astype(object),
+        "categories": lambda: table.astype("category"),
+        "nullable": lambda: table.astype("boolean"),
+        "sparse": lambda: table.astype(pd.SparseDtype(bool)),
+        "pyarrow": lambda: pa.table({name: table[name].tolist() for name in table}),
+    }[kind]()
+    X = np.arange(2.0 * len(rows)).reshape(-1, 2)
+    many, single, floats = IHOMERClassifier(), IHOMERClassifier(), IHOMERClassifier()
+    many.learn_many(X, frame)
+    for row, y in zip(X.tolist(), rows, strict=True):
+        single.learn_one(dict(enumerate(row)), y)
+        floats.learn_one(dict(enumerate(row)), {name: math.nan if on is None else float(on) for name, on in y.items()})
+    assert pack(many, KINDS) == pack(single, KINDS) == pack(floats, KINDS)
+    with pytest.raises((TypeError, ValueError), match=r"y\['q'\] must be|every value in Y"):
+        many.learn_many(X, pd.DataFrame({"q": ["yes"] * len(rows)}))
+    assert pack(many, KINDS) == pack(single, KINDS)
+
+
+def test_batches_are_learned_behind_a_scaler():
+    X, Y = drawn_matrices(0, 3)
+    frame, labels = pd.DataFrame(X, columns=[f"f{i}" for i in range(10)]), pd.DataFrame(Y > 0.0, columns=list("abc"))
+    pipeline, scaler, model = StandardScaler() | IHOMERClassifier(), StandardScaler(), IHOMERClassifier()
+    pipeline.learn_many(frame, labels)
+    scaler.learn_many(frame)
+    model.learn_many(scaler.transform_many(frame), labels)
+    assert pack(pipeline["IHOMERClassifier"], KINDS) == pack(model, KINDS)
+
+
+def test_columns_of_answers_are_the_labels_as_they_are_named():
+    names = [("a", 1), ("b",), None, "c"]
+    model, X = IHOMERClassifier(), pd.DataFrame({"f": [1.0, 2.0]})
+    model.learn_many(X, [{name} for name in names[:2]])
+    model.learn_many(X, [{name} for name in names[2:]])
+    for columns in (model.predict_many(X).columns, model.predict_proba_many(X).columns):
+        assert sorted(columns, key=repr) == sorted(names, key=repr)
+    model.learn_many(X, [{1}, {"1"}])
+    with pytest.raises(ValueError, match="same text"):
+        model.predict_many(pa.table({"f": [1.0]}))
+
+
+@pytest.mark.parametrize("kind", ["text", "number"])
+def test_members_of_enumerations_are_what_they_equal(kind):
+    colour = enum.StrEnum("colour", {"RED": "red"}).RED if kind == "text" else enum.IntEnum("number", {"ONE": 1}).ONE
+    plain = "red" if kind == "text" else 1
+    given, expected = IHOMERClassifier(), IHOMERClassifier()
+    for value, model in ((colour, given), (plain, expected)):
+        for i in range(12):
+            model.learn_one({"c": value, value: float(i), "d": 1.0}, {value, "b"} if i % 2 else {"b"})
+    assert pack(given, KINDS) == pack(expected, KINDS)
+
+
+def test_what_is_no_name_or_number_leaves_the_model_as_it_was():
+    model = IHOMERClassifier()
+    model.learn_one({"a": 1.0}, {"p"})
+    before = pack(model, KINDS)
+    for x, y in (({"a": 1.0}, ["p", math.nan]), ({math.nan: 1.0}, ["p"]), ({"a": np.timedelta64(5, "ns")}, ["p"])):
+        for learn in (lambda x=x, y=y: model.learn_one(x, y), lambda x=x, y=y: model.learn_many([{"a": 2.0}, x], [["p"], y])):
+            with pytest.raises((TypeError, ValueError), match=r"nan cannot be a name|x\['a'\] must be a number"):
+                learn()
+    with pytest.raises(TypeError, match="w must hold a number for each row"):
+        model.learn_many([{"a": 1.0}], [["p"]], 2.0)
+    assert pack(model, KINDS) == before

@@ -20,8 +20,7 @@ SETS = [frozenset(names) for names in ("a", "ab", "c", "bcd")]
         SETS,
         [("x", some) for some in SETS],
         [frozenset((some, "z")) for some in SETS],
-        [1.0, math.nan, 0.0, 2],
-        [(1.0, "a"), (math.nan, "b"), (0.5, "c"), ("d",)],
+        [(1.0, "a"), (None, "b"), (0.5, "c"), ("d",)],
         [1, "a", b"a", None],
         [(1, "a"), (1, 2), (0, "b"), ((), 3)],
         [np.float32(0.1), 0.1, np.float64(0.2), 10**400],
@@ -40,6 +39,13 @@ def test_the_natural_order_is_kept_where_there_is_one():
         [(), (1,), (1, "a"), (2, 5), (2, 5, b"x")],
     ):
         assert in_name_order(names[::-1]) == names
+
+
+@pytest.mark.parametrize("name", [math.nan, np.float32("nan"), ("a", (1, math.nan)), np.datetime64("NaT")])
+def test_nan_is_no_name(name):
+    for others in ([], ["a"], [1.0, frozenset()]):
+        with pytest.raises(ValueError, match="nan cannot be a name"):
+            in_name_order([*others, name])
 
 
 @pytest.mark.parametrize("seed", ["0", "1", "2"])

@@ -128,6 +128,8 @@ class Writer:
             return {"tuple": self._all(value, path)}
         if kind is frozenset:
             return {"frozenset": self._in_order(value, path)}
+        if isinstance(value, str | int | float) and (plain := _plain(value)) is not None:
+            return self.write(plain, path)
         self._meet(value, path)
         if kind is np.ndarray:
             return self._array(value, path)
@@ -180,6 +182,16 @@ class Writer:
             raise TypeError(f"{_shown(path)} is an array of {array.dtype}, which has no place in a file")
         self.arrays[name] = np.ascontiguousarray(array).reshape(array.shape)
         return {"array": name}
+
+
+def _plain(value: str | int | float) -> str | int | float | None:
+    """Return the plain value that stands for one of a subclass, as a member of an enumeration, in any table; else None."""
+    plain: str | int | float
+    if isinstance(value, str):
+        plain = str.__str__(value)
+    else:
+        plain = int.__int__(value) if isinstance(value, int) else float.__float__(value)
+    return plain if plain == value and hash(plain) == hash(value) else None
 
 
 def _shown(path: tuple[str, ...]) -> str:
