@@ -350,7 +350,7 @@ class ArffSource(LineSource):
             picked = self._pick_labels(cells)
             truths = [table[cell] for table, cell in zip(self._truth_tables, picked, strict=True)]
             y = frozenset(compress(self.labels, truths))
-        return Event(dict(zip(self.features, values, strict=True)), y, None, 1.0, number)
+        return Event(dict(zip(self.features, values, strict=True)), y, None, 1.0, number, number)
 
     def _dense_exactly(self, text: str, number: int) -> Event:
         """Read any dense row, character by character."""
@@ -371,7 +371,7 @@ class ArffSource(LineSource):
                 truths[column.name] = None if value is None else bool(value)
             else:
                 x[column.name] = value
-        return Event(x, self._answer(truths), None, weight, number)
+        return Event(x, self._answer(truths), None, weight, number, number)
 
     def _answer(self, truths: dict[str, bool | None]) -> Truth:
         """Return the labels that apply, or what is known of each if some are not observed."""
@@ -426,4 +426,4 @@ class ArffSource(LineSource):
             y = {name: name in applied for name in self.labels} | dict.fromkeys(unobserved)
         elif self.labels:
             y = frozenset(applied)
-        return Event(x, y, None, weight, number)
+        return Event(x, y, None, weight, number, number)

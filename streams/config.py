@@ -2,11 +2,11 @@
 
 import os
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from streams.secret import Secret, is_secret_name
 
@@ -15,6 +15,8 @@ __all__ = ["ClientSettings", "Config", "ConfigError", "load_config"]
 _LARGEST_FILE = 1 << 20
 _LARGEST_SECRET = 1 << 16
 _HOW = '{ env = "NAME" } or { file = "PATH" }'
+
+_Check: TypeAlias = Callable[[str, Any, str], object]
 
 
 class ConfigError(ValueError):
@@ -86,7 +88,10 @@ class Config:
 
 
 def load_config(
-    path: str | Path, options: Collection[str] | None = None, environment: Mapping[str, str] | None = None
+    path: str | Path,
+    options: Collection[str] | None = None,
+    environment: Mapping[str, str] | None = None,
+    check: _Check | None = None,
 ) -> Config:
     """Read the file of `--config`, a TOML file.
 
@@ -100,6 +105,9 @@ def load_config(
         Names that ``[run]`` may hold; without them it is not looked at.
     environment
         Where ``{ env = "NAME" }`` is looked up; by default the environment of the process.
+    check
+        Called with the name of an option, its value and how it stands in the file; raises ConfigError for a value that the
+        option cannot have. Without it, any text, number, true, false or list of these is taken.
 
     Raises
     ------
@@ -141,8 +149,8 @@ def load_config(
         both = resolver.settings(_table(tables, "kafka", "kafka"), "kafka")
         model = _table(tables, "model", "model")
         return Config(
-            run=_run(_table(tables, "run", "run"), options),
-            model=_model_name(model),
+            run=_run(_table(tables, "run", "run"), options, check),
+            model=_model_name(model, options, check),
             model_options=_model_options({name: value for name, value in model.items() if name != "name"}, ""),
             source_kafka=both.updated(own["source"]),
             sink_kafka=both.updated(own["sink"]),
@@ -184,7 +192,7 @@ def _check_names(names: Collection[str], known: Collection[str], prefix: str) ->
             raise ConfigError(f"unknown name {prefix}{name}; {hint}")
 
 
-def _run(table: Mapping[str, Any], options: Collection[str] | None) -> dict[str, Any]:
+def _run(table: Mapping[str, Any], options: Collection[str] | None, check: _Check | None) -> dict[str, Any]:
     if options is None:
         return {}
     shown = [option.replace("_", "-") for option in options]
@@ -195,17 +203,22 @@ def _run(table: Mapping[str, Any], options: Collection[str] | None) -> dict[str,
         key = name.replace("-", "_")
         if key in values:
             raise ConfigError(f"run.{name} is given twice, with - and with _")
-        _check_plain(value, f"run.{name}")
+        if check is None:
+            _check_plain(value, f"run.{given}")
+        else:
+            check(key, value, f"run.{given}")
         values[key] = value
     return values
 
 
-def _model_name(table: Mapping[str, Any]) -> str | None:
+def _model_name(table: Mapping[str, Any], options: Collection[str] | None, check: _Check | None) -> str | None:
     name = table.get("name")
     if name is not None and not isinstance(name, str):
         raise ConfigError("model.name must be a text")
     if name is None and table:
         raise ConfigError("model.name is missing: settings are those of a model that is named")
+    if name is not None and check is not None and "model" in (options or ()):
+        check("model", name, "model.name")
     return name
 
 

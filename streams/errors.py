@@ -1,9 +1,11 @@
 """What can be wrong with a source or a sink: one event, or the whole of it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-__all__ = ["MalformedEvent", "SinkError", "SourceError"]
+__all__ = ["MalformedEvent", "SinkError", "SourceError", "naming"]
 
 _LONGEST_MESSAGE = 500  # characters: a message may repeat what stood in the event, which has no bound
 
@@ -75,6 +77,27 @@ class MalformedEvent(ValueError):
         elif self.row is not None:
             place = f"{place}, row {self.row}" if place else f"row {self.row}"
         return f"{place}: {self.message}" if place else self.message
+
+
+@contextmanager
+def naming(file: str | Path) -> Iterator[None]:
+    """Let an OSError of writing or closing a file name it, as that of opening it does.
+
+    Examples
+    --------
+    >>> from streams.errors import naming
+    >>> with naming("rain.csv"):
+    ...     raise OSError(28, "No space left on device")
+    Traceback (most recent call last):
+    ...
+    OSError: [Errno 28] No space left on device: 'rain.csv'
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(file)
+        raise
 
 
 def _shortened(text: str) -> str:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
 
@@ -53,6 +53,9 @@ class Event:
         Weight, finite and positive.
     position
         Where its source goes on after this event; only the source itself knows how to read it.
+    line, row
+        Number of its first line in the file that it was read from, or of its row where the file has no lines, from 1; else
+        None.
 
     Examples
     --------
@@ -66,6 +69,8 @@ class Event:
     id: str | None = None
     w: float = 1.0
     position: Position = None
+    line: int | None = field(default=None, repr=False, compare=False)
+    row: int | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +161,15 @@ _HUGE_INTEGER = b"0" * 309
 _DIGITS_AS_ZEROS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else ord(" ") for byte in range(256))
 
 
-def decode_event(raw: bytes, position: Position = None) -> Event:
+def decode_event(raw: bytes, position: Position = None, line: int | None = None) -> Event:
     """Read the JSON form of an event.
 
     Parameters
     ----------
     raw
         One JSON object in UTF-8: ``{"x": {...}, "y": [...] | {...}, "id": "...", "w": 1.0}``; only x must be.
-    position
-        What becomes `Event.position`.
+    position, line
+        What becomes `Event.position` and `Event.line`.
 
     Raises
     ------
@@ -182,13 +187,13 @@ def decode_event(raw: bytes, position: Position = None) -> Event:
     ...
     streams.errors.MalformedEvent: the name 'rain' stands twice in one object
     """
-    message = decode_message(raw, position)
+    message = decode_message(raw, position, line)
     if isinstance(message, LateLabels):
         raise MalformedEvent("field", "x is missing: labels alone are no event")
     return message
 
 
-def decode_message(raw: bytes, position: Position = None) -> Event | LateLabels:
+def decode_message(raw: bytes, position: Position = None, line: int | None = None) -> Event | LateLabels:
     """Read the JSON form of an event, or of labels that come late: ``{"id": "...", "y": ...}``.
 
     Parameters and errors are those of `decode_event`.
@@ -214,7 +219,7 @@ def decode_message(raw: bytes, position: Position = None) -> Event | LateLabels:
         weight = message.w
         if not 0.0 < weight < math.inf:
             raise MalformedEvent("weight", f"the weight must be positive and finite, not {weight}")
-    return Event(message.x, truth, identifier, weight, position)
+    return Event(message.x, truth, identifier, weight, position, line)
 
 
 def _refuse_huge_integers(x: Mapping[str, Value]) -> None:

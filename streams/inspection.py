@@ -46,7 +46,10 @@ def inspect(path: Path) -> dict[str, Any]:
 def _inspect_file(file: Path) -> dict[str, Any]:
     content = read_file(file)
     answering = Answering(IHOMERClassifier())
-    positions = sorted(unpack_state(content, answering).items())
+    try:
+        positions = sorted(unpack_state(content, answering).items())
+    except ModelFileError as error:
+        raise ModelFileError(f"{file}: {error}") from None
     model, late = answering.model, answering.late
     partition = getattr(model, "partition", None)
     scoring = copy.deepcopy(answering.scoring)

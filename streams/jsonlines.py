@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, cast
 
+from streams.errors import naming
 from streams.event import Event, Record, decode_event, encode_record
 from streams.lines import LineSource, OnError
 
@@ -53,7 +54,7 @@ class JsonLinesSource(LineSource):
 
     def _event(self, raw: bytes, number: int) -> Event | None:
         raw = raw.strip(b" \t\r\n")
-        return decode_event(raw, number) if raw else None
+        return decode_event(raw, number, number) if raw else None
 
 
 class JsonLinesSink:
@@ -96,18 +97,24 @@ class JsonLinesSink:
         ValueError
             If the record has no JSON form, in which case nothing is written, or the sink is closed.
         """
-        self._writer.write(encode_record(record) + b"\n")
+        line = encode_record(record) + b"\n"
+        with naming(self.path):
+            self._writer.write(line)
 
     def flush(self) -> None:
         """Hand all that was written to the operating system."""
-        self._writer.flush()
-        self._file.flush()
+        with naming(self.path):
+            self._writer.flush()
+            self._file.flush()
 
     def close(self) -> None:
         """Write the rest and close the file; safe to call twice."""
-        if self._writer is not self._file:
-            self._writer.close()
-        self._file.close()
+        with naming(self.path):
+            try:
+                if self._writer is not self._file:
+                    self._writer.close()
+            finally:
+                self._file.close()
 
     def __enter__(self) -> Self:
         return self

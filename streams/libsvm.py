@@ -126,7 +126,7 @@ class LibsvmSource(LineSource):
             x = self._features(text[cut:])
         except ValueError:
             x = self._features_exactly(text[cut:])
-        return Event(x, labels, None, 1.0, number)
+        return Event(x, labels, None, 1.0, number, number)
 
     def _labels(self, text: str) -> frozenset[str]:
         text = text.strip(" ")

@@ -221,7 +221,7 @@ class ParquetSource(FileSource):
         if not (isinstance(weight, (int, float)) and 0.0 < weight < math.inf):
             raise MalformedEvent("weight", f"the weight must be a positive and finite number, not {weight}")
         key = None if identifier is None else str(identifier)
-        return Event(x, self._answer(answer), key, float(weight), self._position)
+        return Event(x, self._answer(answer), key, float(weight), self._position, row=self._position)
 
     def _answer(self, answer: Any) -> Truth:
         """Return the labels that apply, or what is known of each if some are not observed."""

@@ -217,7 +217,7 @@ class Run:
                     self._test_then_train_some([event])
             else:
                 self._n_read += 1
-                self._refuse(self._n_read, error)
+                self._refuse(self._n_read, events[0], error)
             return
         for event, labels, offer in zip(events, predicted, offers, strict=True):
             asked = self._answered(event, labels, probabilities, version)
@@ -241,7 +241,7 @@ class Run:
                 labels = self.model.predict_set_one(event.x)
             except (TypeError, ValueError) as error:
                 self._n_read += 1
-                self._refuse(self._n_read, error)
+                self._refuse(self._n_read, event, error)
                 continue
             self._waiting.append(self._answered(event, labels, probabilities, self._partition_version))
             if len(self._waiting) > self._delay:
@@ -257,7 +257,7 @@ class Run:
             self.model.learn_one(event.x, self._told(event.y), event.w)
             self._untold = ()
         except (TypeError, ValueError) as error:
-            self._refuse(asked.number, error)
+            self._refuse(asked.number, event, error)
         else:
             self._account(asked)
 
@@ -298,9 +298,11 @@ class Run:
             asked_for = None if asked.probabilities is None else asked.probabilities[MODEL]
             self._recorder.add(event.y, asked.predicted, asked_for if offer is None else offer, event.w)
 
-    def _refuse(self, number: int, error: Exception) -> None:
+    def _refuse(self, number: int, event: Event, error: Exception) -> None:
         self.n_refused += 1
-        refused = MalformedEvent("value", f"event {number}: {error}").at(self._source.get("file"))
+        has_place = event.line is not None or event.row is not None
+        refused = MalformedEvent("value", str(error) if has_place else f"event {number}: {error}")
+        refused.at(self._source.get("file"), event.line, event.row)
         if self._on_refused is None:
             raise refused from None
         self._on_refused(refused)

@@ -2,16 +2,13 @@
 
 import gc
 import json
-import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from ihomer.interface import StreamClassifier
 from streams.answering import Answering
@@ -27,7 +24,7 @@ from streams.models import build_model
 from streams.run import BASELINE, MODEL
 from streams.status import CheckpointStatus, Status, resident_memory
 
-__all__ = ["Reporter", "ServiceSettings", "StopSignals", "live_run", "start_left_alone"]
+__all__ = ["Reporter", "ServiceSettings", "live_run", "start_left_alone"]
 
 _READINGS = ("total", "window")
 _PERIOD = 1.0  # seconds between two statuses
@@ -93,39 +90,6 @@ class ServiceSettings:
     pace: Pace = field(default_factory=Pace)
     source_client: ClientSettings = field(default_factory=ClientSettings)
     sink_client: ClientSettings = field(default_factory=ClientSettings)
-
-
-class StopSignals:
-    """Turns the first SIGTERM or Ctrl-C into a request to stop; a second one ends the process as usual.
-
-    Attributes
-    ----------
-    stop
-        Whether there was one.
-    """
-
-    def __init__(self) -> None:
-        self.stop = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._take) for number in (signal.SIGTERM, signal.SIGINT)}
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
-
-    def _take(self, number: int, frame: FrameType | None) -> None:
-        self.stop = True
-        self._restore()
 
 
 @contextmanager

@@ -260,7 +260,7 @@ class CsvSource(LineSource):
         identifier = None if roles.id is None else cells[roles.id] or None
         weight = 1.0 if roles.weight is None else as_weight(cells[roles.weight])
         x = dict(zip(self.features, self._values(self._pick_features(cells)), strict=True))
-        return Event(x, self._answer(self._pick_labels(cells)), identifier, weight, self._lines.number)
+        return Event(x, self._answer(self._pick_labels(cells)), identifier, weight, self._lines.number, number)
 
     def _values(self, cells: Sequence[str]) -> Sequence[Value]:
         if not self._nominal:

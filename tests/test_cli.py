@@ -416,7 +416,7 @@ def test_failing_outputs_are_reported_before_the_run(tmp_path):
 
 def test_full_disk_is_one_line(tiny):
     answer = process(tiny, "--model", "no-change", "--quiet", "--json", "/dev/full")
-    assert_one_line(answer, "No space left")
+    assert_one_line(answer, "/dev/full: No space left")
 
 
 def test_a_malformed_row_is_named_by_line(tmp_path):
@@ -442,7 +442,7 @@ def test_an_event_that_the_model_refuses_is_named(tmp_path):
     path.write_text('{"x": {"a": 1}, "y": ["p"]}\n{"x": {"a": 1e300}, "y": ["p"]}\n{"x": {}, "y": ["p"]}\n')
     answer = run(path, "--model", "mlhat")
     assert answer.exit_code == 2
-    assert f"{path}: event 2: x['a']" in answer.stderr
+    assert f"{path}:2: x['a']" in answer.stderr
     counts = record_of(path, "--model", "mlhat", "--on-error", "skip")["streams"][0]["counts"]
     assert counts == {"predicted": 2, "learned": 2, "scored": 2, "skipped": 1, "labels": 1}
 
@@ -454,7 +454,7 @@ def test_a_weight_that_no_score_can_count_is_named(tmp_path, model, weight):
     path.write_text('{"x": {}, "y": ["p"]}\n{"x": {}, "y": ["p"], "w": %s}\n{"x": {}, "y": ["p"]}\n' % weight)  # noqa: UP031
     answer = run(path, "--model", model)
     assert answer.exit_code == 2
-    assert f"{path}: event 2: " in answer.stderr
+    assert f"{path}:2: " in answer.stderr
     assert "must be from 1e-100 to 1e+09" in answer.stderr
     counts = record_of(path, "--model", model, "--on-error", "skip")["streams"][0]["counts"]
     assert (counts["learned"], counts["scored"], counts["skipped"]) == (2, 2, 1)

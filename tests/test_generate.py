@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.cli import main
-from streams.cli.common import OneLineErrors, read_config
+from streams.cli.common import OneLineErrors
+from streams.cli.config_option import read_config
 from streams.event import Event, LateLabels, decode_message, encode_record
 from streams.generate import STREAMS, Pace, messages, named_stream
 
@@ -278,7 +279,7 @@ def test_file_gives_defaults_and_the_command_line_wins(tmp_path):
 
 @pytest.mark.parametrize(("text", "says"), [
     ("[run]\nmax-event = 5", "did you mean run.max-events?"),
-    ("[run]\nmax-events = 'many'", "'many' is not a valid integer"),
+    ("[run]\nmax-events = 'many'", "run.toml: run.max-events must be a whole number"),
     ("[run]\nconfig = 'other'", "unknown name run.config"),
     ("", "--checkpoint"),
 ])

@@ -2,10 +2,12 @@
 
 import gc
 import json
+import re
 import resource
 import signal
 import subprocess
 import sys
+import time
 import weakref
 from pathlib import Path
 
@@ -94,6 +96,21 @@ def test_ctrl_c_commits_and_leaves_with_0(stream, tmp_path):
     _, told = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "event=stopped messages=1500" in told
+    assert len(Path(f"{folder}.out").read_text().splitlines()) == 1500
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_before_all_is_loaded_leaves_with_0(stream, tmp_path, number):
+    folder = tmp_path / "run"
+    started = subprocess.Popen([*IHOMER, "run", *map(str, arguments_of(stream, folder))], cwd=ROOT, stderr=subprocess.PIPE)
+    status = Path(f"/proc/{started.pid}/status")
+    while not int(re.search(r"SigCgt:\s*(\w+)", status.read_text())[1], 16) >> (signal.SIGTERM - 1) & 1:
+        assert started.poll() is None
+        time.sleep(0.005)
+    started.send_signal(number)
+    _, told = started.communicate(timeout=60)
+    assert (started.returncode, told) == (0, b"")
+    assert run(*arguments_of(stream, folder)).returncode == 0
     assert len(Path(f"{folder}.out").read_text().splitlines()) == 1500
 
 

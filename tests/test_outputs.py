@@ -1,19 +1,43 @@
 """What is written never destroys what is read, nor what is no file."""
 
+import errno
 import json
 import os
+import resource
+import shlex
 import stat
 import subprocess
 import sys
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from ihomer import MLHATClassifier
+from streams.cli.common import JsonFile
+from streams.jsonlines import JsonLinesSink
+
+IHOMER = [sys.executable, "-c", "from streams.cli import main; main()"]
+LINE = '{"x":{"f":1},"y":["a"]}\n'
 
 
 def evaluate(folder, *arguments):
-    command = [sys.executable, "-c", "from streams.cli import main; main()", "evaluate", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return subprocess.run([*IHOMER, "evaluate", *arguments], cwd=folder, capture_output=True, text=True)
+
+
+def in_shell(folder, rest):
+    """Run a command whose streams the shell leads somewhere."""
+    return subprocess.run(["sh", "-c", f"{shlex.join(IHOMER)} {rest}"], cwd=folder, capture_output=True, text=True)
+
+
+@contextmanager
+def full_disk(n_bytes=10):
+    """Let no file grow beyond so many bytes."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @pytest.mark.parametrize("option", ["--predictions", "--json", "--report"])
@@ -89,3 +113,152 @@ def test_predictions_name_a_file_whose_name_is_no_text(tmp_path):
     found = evaluate(tmp_path, name, "--model", "majority", "--quiet", "--predictions", "out")
     assert (found.returncode, found.stderr) == (0, "")
     assert json.loads((tmp_path / "out").read_text())["source"]["file"] == r"in\udcff.jsonl"
+
+
+# What cannot be written ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rest", [
+    "evaluate in.jsonl --model no-change --quiet --json /dev/full",
+    "evaluate in.jsonl --model no-change --quiet --report /dev/full",
+    "evaluate in.jsonl --model no-change --quiet --predictions /dev/full",
+    "generate --to file:/dev/full --events 3",
+    "generate --to file:/dev/full --events 1000",
+])
+def test_a_full_disk_names_the_file(tmp_path, rest):
+    (tmp_path / "in.jsonl").write_text(LINE)
+    found = in_shell(tmp_path, rest)
+    assert (found.returncode, found.stderr) == (2, "ihomer: /dev/full: No space left on device\n")
+
+
+@pytest.mark.parametrize("rest", [
+    "--help",
+    "run --help",
+    "--version",
+    "evaluate in.jsonl --model no-change",
+    "evaluate in.jsonl in.jsonl --model no-change --quiet --json -",
+    "evaluate in.jsonl --model no-change --quiet --predictions -",
+    "generate --to - --events 1000",
+])
+def test_standard_output_onto_a_full_disk_is_one_line(tmp_path, rest):
+    (tmp_path / "in.jsonl").write_text(LINE)
+    found = in_shell(tmp_path, f"{rest} >/dev/full")
+    assert (found.returncode, found.stderr) == (2, "ihomer: standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize("rest", [
+    "evaluate in.jsonl --model no-change --quiet --json -",
+    "evaluate in.jsonl --model no-change --quiet --predictions -",
+    "generate --to - --events 3",
+    "run --source file:in.jsonl --sink -",
+])
+def test_a_closed_standard_output_is_one_line(tmp_path, rest):
+    (tmp_path / "in.jsonl").write_text(LINE)
+    found = in_shell(tmp_path, f"{rest} >&-")
+    assert (found.returncode, found.stderr) == (2, "ihomer: standard output is closed\n")
+
+
+def test_a_closed_standard_input_is_one_line(tmp_path):
+    found = in_shell(tmp_path, "run --source - --sink - <&-")
+    assert (found.returncode, found.stderr) == (2, "ihomer: standard input is closed\n")
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
+def test_writing_flushing_and_closing_name_the_file(tmp_path, name):
+    def write_much(sink):
+        for _ in range(20):
+            sink.write({"x": {os.urandom(5000).hex(): 1}})
+
+    def write_and_close(sink):
+        sink.write({"x": {os.urandom(500).hex(): 1}})
+        sink.close()
+
+    def write_and_flush(sink):
+        sink.write({"x": {os.urandom(500).hex(): 1}})
+        sink.flush()
+
+    for steps in (write_much, write_and_close, write_and_flush):
+        sink = JsonLinesSink(tmp_path / name)
+        with full_disk(0), pytest.raises(OSError, match="File too large") as caught:
+            steps(sink)
+        assert caught.value.filename == str(tmp_path / name)
+        with full_disk(0), suppress(OSError):
+            sink.close()
+        assert sink._file.closed
+
+
+# A result is whole or is the old one ---------------------------------------------------------------------------------
+
+
+def test_a_full_disk_leaves_the_result_before(tmp_path):
+    path = tmp_path / "out.json"
+    path.write_text("of an earlier run")
+    with pytest.raises(OSError, match=str(path)) as caught, JsonFile(str(path)) as file, full_disk():
+        file.write({"a": "b" * 100})
+    assert caught.value.errno == errno.EFBIG
+    assert path.read_text() == "of an earlier run"
+    assert os.listdir(tmp_path) == ["out.json"]
+
+
+def test_a_full_disk_leaves_no_new_file(tmp_path):
+    with pytest.raises(OSError, match="File too large"), JsonFile(str(tmp_path / "out.json")) as file, full_disk():
+        file.write({"a": "b" * 100})
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o600])
+def test_a_result_keeps_the_rights_and_the_link_of_the_one_before(tmp_path, mode):
+    (tmp_path / "folder").mkdir()
+    path, link = tmp_path / "folder" / "out.json", tmp_path / "link.json"
+    path.write_text("before " * 100)
+    path.chmod(mode)
+    link.symlink_to(path)
+    with JsonFile(str(link)) as file:
+        file.write({"a": 1})
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert link.is_symlink()
+    assert os.listdir(path.parent) == ["out.json"]
+
+
+def test_a_new_result_has_the_usual_rights(tmp_path):
+    with JsonFile(str(tmp_path / "out.json")) as file:
+        file.write_text("new")
+    (tmp_path / "other").touch()
+    assert (tmp_path / "out.json").read_text() == "new"
+    assert (tmp_path / "out.json").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_a_file_in_a_folder_that_takes_no_other_is_written_in_place(tmp_path, monkeypatch):
+    def refused(path, data):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("ihomer.persistence.write_file", refused)
+    path = tmp_path / "out.json"
+    path.write_text("before " * 100)
+    with JsonFile(str(path)) as file:
+        file.write_text("new")
+    assert path.read_text() == "new"
+
+
+def test_a_pipe_and_what_dev_stdout_leads_to_are_written_to_as_they_are(tmp_path):
+    (tmp_path / "in.jsonl").write_text(LINE)
+    os.mkfifo(tmp_path / "pipe")
+    end = os.open(tmp_path / "pipe", os.O_RDWR)
+    assert evaluate(tmp_path, "in.jsonl", "--model", "no-change", "--quiet", "--json", "pipe").returncode == 0
+    assert os.read(end, 1 << 16).startswith(b"{")
+    os.close(end)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    (tmp_path / "out").touch()
+    before = (tmp_path / "out").stat().st_ino
+    found = in_shell(tmp_path, "evaluate in.jsonl --model no-change --quiet --json /dev/stdout >out")
+    assert found.returncode == 0
+    assert json.loads((tmp_path / "out").read_text())["interrupted"] is False
+    assert (tmp_path / "out").stat().st_ino == before
+
+
+def test_a_file_that_is_no_checkpoint_is_named(tmp_path):
+    (tmp_path / "notes.txt").write_text("no checkpoint")
+    found = in_shell(tmp_path, "inspect notes.txt")
+    assert (found.returncode, found.stderr.count("\n")) == (2, 1)
+    assert found.stderr.startswith("ihomer: notes.txt: this is not a file of ihomer")

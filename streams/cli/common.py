@@ -5,16 +5,15 @@ import os
 import stat
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from streams.errors import naming
 from streams.printable import printable
 
 if TYPE_CHECKING:
-    from streams.config import Config
     from streams.event import Record
 
 __all__ = [
@@ -24,16 +23,18 @@ __all__ = [
     "FORMATS",
     "INTERRUPTED",
     "MODELS",
+    "STANDARD_OUTPUT",
     "JsonFile",
     "OneLineErrors",
     "Seconds",
     "StandardWriter",
     "model_options",
     "of_system",
-    "read_config",
+    "require_standard_output",
 ]
 
 FAILED, INTERRUPTED = 2, 130
+STANDARD_OUTPUT = "standard output"
 
 # Named here too, so that --help need not wait for what they stand for.
 MODELS = ("ihomer", "paper", "mlhat", "majority", "no-change")
@@ -69,11 +70,14 @@ class OneLineErrors(click.Group):
     ) -> Any:
         """Run a command and, unless `standalone_mode` is off, leave Python with its exit code."""
         try:
-            code = super().main(args, prog_name, complete_var, False, **extra)
-        except click.ClickException as error:
+            # Commands name their own files; what is left is what click prints, as help.
+            with naming(STANDARD_OUTPUT):
+                code = super().main(args, prog_name, complete_var, False, **extra)
+        except (click.ClickException, OSError) as error:
             if not standalone_mode:
                 raise
-            click.echo(f"ihomer: {printable(' '.join(error.format_message().split()))}", err=True)
+            told = of_system(error) if isinstance(error, OSError) else error
+            click.echo(f"ihomer: {printable(' '.join(told.format_message().split()))}", err=True)
             sys.exit(FAILED)
         except click.Abort:
             if not standalone_mode:
@@ -87,14 +91,17 @@ class OneLineErrors(click.Group):
 class JsonFile:
     """A file for one JSON object or one text, opened before the run so that it does not run in vain; "-" is standard output.
 
-    What the file held stays until `write`. A file that was made and not written to is removed again.
+    What the file held stays until all of the new is written, also after an error. A file that was made and not written to is
+    removed again.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._descriptor: int | None = None
         self._is_new = False
-        if path != "-":
+        if path == "-":
+            require_standard_output()
+        else:
             self._is_new = not os.path.lexists(path)
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
 
@@ -117,17 +124,43 @@ class JsonFile:
         """Write a text instead, and close the file."""
         raw = text.encode("utf-8", errors="backslashreplace")
         if self._descriptor is None:
-            click.echo(raw, nl=False)
+            with naming(STANDARD_OUTPUT):
+                click.echo(raw, nl=False)
             return
-        if stat.S_ISREG(os.fstat(self._descriptor).st_mode):
-            os.ftruncate(self._descriptor, 0)
-        with os.fdopen(self._descriptor, "wb") as file:
-            self._descriptor = None
+        with naming(self._path):
+            if not self._is_replaced(self._descriptor, raw):
+                self._overwrite(self._descriptor, raw)
+        os.close(self._descriptor)
+        self._descriptor = None
+
+    def _is_replaced(self, descriptor: int, raw: bytes) -> bool:
+        """Replace the file in one step; return False, with nothing done, where it or its folder does not allow that."""
+        from ihomer.persistence import write_file
+
+        folder = os.path.realpath(os.path.dirname(self._path))
+        # What /dev/stdout leads to is open already: what comes there later has to come into the same file.
+        if folder == "/dev" or folder.startswith("/proc/") or not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return False
+        try:
+            write_file(self._path, raw)
+        except PermissionError:
+            return False
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self._path) from None
+        return True
+
+    def _overwrite(self, descriptor: int, raw: bytes) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.ftruncate(descriptor, 0)
+        with os.fdopen(descriptor, "wb", closefd=False) as file:
             file.write(raw)
 
 
 class StandardWriter:
     """JSON lines on standard output."""
+
+    def __init__(self) -> None:
+        require_standard_output()
 
     def __enter__(self) -> Self:
         return self
@@ -141,15 +174,24 @@ class StandardWriter:
         """Write one record; it is out for sure only after `flush`."""
         from streams.event import encode_record
 
-        sys.stdout.buffer.write(encode_record(record) + b"\n")
+        line = encode_record(record) + b"\n"
+        with naming(STANDARD_OUTPUT):
+            sys.stdout.buffer.write(line)
 
     def flush(self) -> None:
         """Bring out what was written."""
-        sys.stdout.buffer.flush()
+        with naming(STANDARD_OUTPUT):
+            sys.stdout.buffer.flush()
 
     def close(self) -> None:
         """Bring out what was written; standard output stays open."""
         self.flush()
+
+
+def require_standard_output() -> None:
+    """Fail if the process was started with its standard output closed."""
+    if sys.stdout is None:
+        raise click.ClickException(f"{STANDARD_OUTPUT} is closed")
 
 
 def model_options(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
@@ -168,36 +210,6 @@ def model_options(context: click.Context, parameter: click.Parameter, texts: tup
         except ValueError:
             options[key] = value
     return options
-
-
-def read_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> "Config":
-    """Read the file of `--config`, whose ``[run]`` and ``[model]`` become defaults of the other options.
-
-    The option must be eager, so that it is read before them. What stands on the command line wins.
-    """
-    from streams.config import Config, ConfigError, load_config
-
-    if path is None:
-        return Config()
-    options = {_own_name(option): option for option in context.command.params if option is not parameter}
-    try:
-        config = load_config(path, options)
-    except ConfigError as error:
-        raise click.ClickException(str(error)) from None
-    defaults = dict(context.default_map or {})
-    for name, value in config.run.items():
-        # Of an option that can be given several times, a single value is a list of one.
-        is_one_of_many = options[name].multiple and not isinstance(value, list)
-        defaults[str(options[name].name)] = [value] if is_one_of_many else value
-    if config.model is not None and "model" in options:
-        defaults.setdefault("model", config.model)
-    context.default_map = defaults
-    return config
-
-
-def _own_name(option: click.Parameter) -> str:
-    """Return what an option is called on the command line, with ``_`` for ``-``."""
-    return max(option.opts, key=len).removeprefix("--").replace("-", "_")
 
 
 def of_system(error: OSError) -> click.ClickException:

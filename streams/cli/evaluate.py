@@ -14,11 +14,13 @@ from streams.cli.common import (
     FORMATS,
     INTERRUPTED,
     MODELS,
+    STANDARD_OUTPUT,
     JsonFile,
     StandardWriter,
     model_options,
     of_system,
 )
+from streams.errors import naming
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -220,13 +222,15 @@ def _evaluate_all(
                 if pages is not None and recorder is not None:
                     pages.append(page_of(recorder, results[-1], settings, file))
                 if to_read is not None:
-                    print_result(to_read, results[-1], settings.model)
+                    with naming(STANDARD_OUTPUT):
+                        print_result(to_read, results[-1], settings.model)
                 if results[-1].interrupted:
                     return results, True
         except KeyboardInterrupt:
             return results, True
     if to_read is not None and len(results) > 1:
-        print_means(to_read, results, settings.model)
+        with naming(STANDARD_OUTPUT):
+            print_means(to_read, results, settings.model)
     return results, False
 
 

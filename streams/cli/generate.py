@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import click
 
-from streams.cli.common import AT_LEAST_0, AT_LEAST_1, FORMATS, INTERRUPTED, StandardWriter, of_system
+from streams.cli.common import AT_LEAST_0, AT_LEAST_1, FORMATS, INTERRUPTED, StandardWriter, of_system, require_standard_output
 
 if TYPE_CHECKING:
     from streams.endpoints import Endpoint
@@ -155,6 +155,8 @@ def _refuse_own_output(stream: str, file_format: str | None, endpoint: "Endpoint
 
     if isinstance(endpoint, KafkaEndpoint) or stream in STREAMS or stream == "yeast":
         return
+    if not isinstance(endpoint, FileEndpoint):
+        require_standard_output()
     try:
         written = os.stat(endpoint.path if isinstance(endpoint, FileEndpoint) else sys.stdout.fileno())
     except OSError:

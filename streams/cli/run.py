@@ -2,13 +2,15 @@
 
 import logging
 import re
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.cli.common import AT_LEAST_0, AT_LEAST_1, Seconds, model_options, of_system, read_config
+from streams.cli.common import AT_LEAST_0, AT_LEAST_1, Seconds, model_options, of_system
+from streams.cli.config_option import read_config
 
 if TYPE_CHECKING:
     from streams.config import Config
@@ -20,7 +22,7 @@ __all__ = ["command"]
 
 FENCED = 3
 _MODELS = ("ihomer", "paper", "mlhat")
-_EVERY = re.compile(r"(\d+)(s?)")
+_EVERY = re.compile(r"0*([1-9]\d{0,17})(s?)")
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _PROGRESS_PERIOD = 10.0  # seconds
@@ -29,8 +31,8 @@ _PROGRESS_PERIOD = 10.0  # seconds
 def _every(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int | None, float | None]:
     """Return messages and seconds of what is either."""
     match = _EVERY.fullmatch(text or "60s")
-    if match is None or int(match[1]) == 0:
-        raise click.BadParameter(f"{text!r} is neither a number of messages, as 10000, nor of seconds, as 60s")
+    if match is None:
+        raise click.BadParameter(f"{str(text)[:40]!r} is neither a number of messages, as 10000, nor of seconds, as 60s")
     return (None, float(match[1])) if match[2] else (int(match[1]), None)
 
 
@@ -228,8 +230,15 @@ def _monitor(port: int, host: str) -> "Monitor":
 
 
 def _run(given: dict[str, Any], config: "Config") -> None:
+    from streams.signals import StopSignals
+
+    with StopSignals() as signals:
+        _run_until(given, config, lambda: signals.stop)
+
+
+def _run_until(given: dict[str, Any], config: "Config", stop: Callable[[], bool]) -> None:
     from streams.logs import Foreign, Paced, make_logger
-    from streams.service import Reporter, StopSignals, live_run, start_left_alone
+    from streams.service import Reporter, live_run, start_left_alone
     from streams.status import Status
 
     log: Log = make_logger(given["log_format"], given["log_level"])
@@ -259,6 +268,7 @@ def _run(given: dict[str, Any], config: "Config") -> None:
             publish.append(monitor.publish)
         run = live_run(_settings(given, config), log, Reporter(publish))
         stack.enter_context(start_left_alone())
-        signals = stack.enter_context(StopSignals())
-        run.run(lambda: signals.stop)
+        if stop():  # before anything was opened, so that no older process has ended for this one
+            return
+        run.run(stop)
         log.info("stopped", messages=run.answering.n_read, learned=run.answering.n_learned)
