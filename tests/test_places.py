@@ -102,6 +102,9 @@ def test_what_belongs_to_labels_goes_to_places_and_back():
     places.find()
     assert places.seated(p).tolist() == [[0.4, 0.0, 0.1]]
     assert places.seated(np.array([[1, 1, 1, 2]], np.uint8)).tolist() == [[2, 0, 1]]
+    many = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    assert places.seated(many).tolist() == [[3, 0, 0], [7, 0, 4], [11, 0, 8]]
+    assert places.seated(many).flags.c_contiguous  # for another order all kernels would be compiled once more
     of_places = np.array([[0.7, 0.8, 0.9]] * 3), np.array([[True, True, False]] * 3)
     all_p, answer = places.spread(*of_places, 4, np.array([80, 5, 0]))
     assert all_p.tolist() == [[0.9, pytest.approx(0.2 / n), min(5.25 / n, 1.0), 0.7] for n in (80, 5, 1)]
