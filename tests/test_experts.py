@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ihomer.encoder import Batch
 from ihomer.experts import EXPERTS, base, neighbours, rehearsal, ridge
 from ihomer.kernels.hidden import START
-from ihomer.kernels.scaling import NEGATIVE
+from ihomer.kernels.scaling import BLOCK_COUNT, NEGATIVE
 from ihomer.kernels.window import MOST_PAIRS, N_PAIRS, NUMBER, WIDTH_BITS
 from ihomer.mixing import Mixture
 from ihomer.scaling import FeatureScale
@@ -162,6 +162,10 @@ def test_a_row_is_learned_as_it_was_asked_about(kind):
         assert found[0] == found[1]
         n_restarts += int((scale._sums[:, 0] < before).sum())
     assert n_restarts > 0
+    scale._sums[:, BLOCK_COUNT] = 25.0  # as an altered file may hold it: a question still changes nothing
+    kept = scale._sums.tobytes()
+    scale.rows(batch, 0, 1, event.n_labels, False)
+    assert scale._sums.tobytes() == kept
 
 
 # Experts and their twins ---------------------------------------------------------------------------------------------

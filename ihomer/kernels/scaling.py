@@ -262,7 +262,7 @@ def scale_row(x_index, x_value, first, last, learn, scale, pairs, renewed):
             pairs.position[size], pairs.raw[size] = place, value
             pairs.relevant[size] = rarity * pairs.position[size]
             size += 1
-        if sums[f, BLOCK_COUNT] >= _BLOCK:
+        if learn and sums[f, BLOCK_COUNT] >= _BLOCK:
             close_block(seen, scale, f)
         if is_usual(sums[f, COUNT], seen - sums[f, MISSING]):
             renewed[n_renewed] = f
