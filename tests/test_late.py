@@ -76,10 +76,13 @@ def test_the_oldest_go_when_they_are_too_long_together():
 
 
 def seconds_of_advances(store):
-    begun = time.process_time()
-    for number in range(500):
-        store.advance(1e6 + number)
-    return time.process_time() - begun
+    best = np.inf
+    for round_ in range(5):
+        begun = time.perf_counter()
+        for number in range(500):
+            store.advance(1e6 + 500 * round_ + number)
+        best = min(best, time.perf_counter() - begun)
+    return best
 
 
 def test_events_that_went_before_are_no_burden():

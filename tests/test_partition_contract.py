@@ -51,6 +51,8 @@ def test_the_bounds_of_cluster_sizes_must_leave_room():
         ([["a"]], 1.0, TypeError),
         ({"a": "yes"}, 1.0, TypeError),
         ({"a": 0.5}, 1.0, TypeError),
+        (["new", math.nan], 1.0, ValueError),
+        ({"new": True, ("x", math.nan): False}, 1.0, ValueError),
         ({"new"}, -1.0, ValueError),
         ({"new"}, 0.0, ValueError),
         ({"new"}, math.nan, ValueError),
@@ -188,7 +190,7 @@ NAMES = st.one_of(
     st.text(max_size=3),
     st.none(),
     st.booleans(),
-    st.floats(),
+    st.floats(allow_nan=False),
     st.tuples(st.integers(0, 3)),
     st.binary(max_size=2),
 )
