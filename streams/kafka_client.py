@@ -23,6 +23,7 @@ from kafka.errors import (
     SaslAuthenticationFailedError,
     TopicAlreadyExistsError,
     UnknownTopicOrPartitionError,
+    UnsupportedCodecError,
     for_code,
 )
 from kafka.net.compat import KafkaNetClient
@@ -47,6 +48,7 @@ __all__ = [
     "OffsetSpec",
     "TopicPartition",
     "UnknownTopicOrPartitionError",
+    "UnsupportedCodecError",
     "close_producer",
     "found_topics",
     "message_of",

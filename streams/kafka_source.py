@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from streams.errors import SourceError
 from streams.kafka_client import (
     Call,
     Clients,
@@ -17,6 +18,7 @@ from streams.kafka_client import (
     OffsetSpec,
     TopicPartition,
     UnknownTopicOrPartitionError,
+    UnsupportedCodecError,
     found_topics,
     message_of,
     topic_id,
@@ -165,6 +167,8 @@ class KafkaSource:
             is not what it holds.
         Unreachable
             If Kafka has not answered for `patience` seconds.
+        SourceError
+            If messages are compressed in a way for which there is no library here.
         """
         self._started = True
         self._heard += time.monotonic() - self._asked  # Kafka was not asked since the last call
@@ -311,6 +315,9 @@ class KafkaSource:
             raise
         except CorruptRecordError as error:
             raise OSError(f"a record that Kafka has is damaged: {error}") from None
+        except UnsupportedCodecError as error:
+            wanted = "pip install 'kafka-python[lz4,snappy,zstd]'"
+            raise SourceError(f"Kafka has messages in a compression that cannot be read ({error.args[0]}): {wanted}") from None
         except KafkaError as error:
             if not error.retriable:
                 raise translated(error) from None

@@ -14,7 +14,7 @@ import pytest
 from benchmarks.kafka_broker import Broker
 from ihomer.baselines import MajorityLabelset
 from streams.answering import Answering
-from streams.errors import SinkError
+from streams.errors import SinkError, SourceError
 from streams.kafka import KafkaEventSink, KafkaSink, KafkaSource
 from streams.message import Fenced, Gone, Message, Partition, Unreachable
 
@@ -198,6 +198,7 @@ def test_a_position_beyond_the_end_is_not_what_was_deleted(kafka: str, topic: st
         (kafka_client.errors.TopicAuthorizationFailedError("t"), PermissionError),
         (kafka_client.errors.CorruptRecordError("t"), OSError),
         (kafka_client.errors.SaslAuthenticationFailedError("t"), PermissionError),
+        (kafka_client.errors.UnsupportedCodecError("no library for zstd"), SourceError),
     ],
 )
 def test_errors_of_the_client_are_told_as_those_of_a_source(error: Exception, expected: type[Exception]) -> None:
