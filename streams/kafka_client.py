@@ -1,6 +1,7 @@
 """The one module that imports the Kafka client: its objects from one set of settings, and what its errors mean here."""
 
 import logging
+import math
 import re
 import threading
 import time
@@ -59,6 +60,8 @@ __all__ = [
 
 _T = TypeVar("_T")
 _BATCH_BYTES = 1 << 18
+_BETWEEN_LOOKS = 0.2  # seconds
+_STOPPING = 10.0  # seconds for which Kafka is waited for where the process is to end
 _FOR_EVER = 2**31 - 1  # milliseconds
 RECORD_OVERHEAD = 512  # frame of a batch and of a record, without the key and the value
 _BROKER_RECORD_BYTES = 1048588  # what a broker takes when nothing is configured
@@ -83,12 +86,17 @@ class Call(Generic[_T]):
         """Whether it has ended."""
         return not self._thread.is_alive()
 
-    def result(self, patience: float) -> _T:
-        """Return what the function returns; wait `patience` seconds for it, 0 = for ever."""
-        self._thread.join(patience or None)
-        if not self.done:
-            self._given_up = True
-            raise Unreachable(f"no answer from Kafka for {patience:g} s")
+    def result(self, patience: float, is_stopping: Callable[[], bool] = lambda: False) -> _T:
+        """Return what the function returns; wait `patience` seconds for it, 0 = for ever; ten where `is_stopping`."""
+        since, longest = time.monotonic(), patience or math.inf
+        while not self.done:
+            if longest > _STOPPING and is_stopping():
+                since, longest = time.monotonic(), _STOPPING
+            left = since + longest - time.monotonic()
+            if left <= 0.0:
+                self._given_up = True
+                raise Unreachable(f"no answer from Kafka for {longest:g} s")
+            self._thread.join(min(left, _BETWEEN_LOOKS))
         if self._error is not None:
             raise translated(self._error) from self._error
         return self._value[0]

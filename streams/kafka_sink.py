@@ -1,6 +1,6 @@
 """Kafka topics as live sinks: predictions in transactions, and plain events."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from streams.errors import SinkError
@@ -51,6 +51,8 @@ class KafkaSink:
         the transaction, and the sink is fenced.
     patience
         Seconds within which a commit has to go through; 0 = wait for ever.
+    is_stopping
+        Whether the process is to end: then Kafka is waited for ten seconds at most.
 
     Raises
     ------
@@ -84,6 +86,7 @@ class KafkaSink:
         mark: Literal["source", "sink"] = "source",
         settings: Mapping[str, Any] | None = None,
         patience: float = 600.0,
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._topic, self._dead_letter_topic = topic, dead_letter_topic
         self._own_group = transactional_id
@@ -91,7 +94,7 @@ class KafkaSink:
         self._prefix = f"ihomer:{run or transactional_id}:"
         if len(self._prefix) > 1000:
             raise ValueError("the name of the run is too long")
-        self._mark, self._patience = mark, patience
+        self._mark, self._patience, self._is_stopping = mark, patience, is_stopping
         self._waiting: list[tuple[str, bytes, bytes | None]] | None = None
         self._committing: Call[None] | None = None
         self._ready = False
@@ -99,7 +102,7 @@ class KafkaSink:
         topics = [topic] if dead_letter_topic is None else [topic, dead_letter_topic]
         self._admin = self._clients.admin()
         try:
-            self._limits = Call(lambda: prepared(self._admin, topics, -1)).result(patience)
+            self._limits = Call(lambda: prepared(self._admin, topics, -1)).result(patience, is_stopping)
             self._check_room_for_dead_letters()
             self._producer = self._clients.producer(
                 patience, self._limits.values(), transactional_id=transactional_id, transaction_timeout_ms=300_000
@@ -163,7 +166,7 @@ class KafkaSink:
         if self._committing is not None:
             raise RuntimeError("the last commit is not settled")
         self._waiting = None
-        futures = Call(lambda: self._send(waiting), again=False).result(self._patience)
+        futures = Call(lambda: self._send(waiting), again=False).result(self._patience, self._is_stopping)
         offsets = self._offsets(number, positions)
         groups = self._groups if self._mark == "source" and positions else [self._own_group]
         self._committing = Call(lambda: self._end_transaction(futures, offsets, groups), again=False)
@@ -177,7 +180,7 @@ class KafkaSink:
         """Wait until the commit that was started has gone through; see `LiveSink`."""
         committing, self._committing = self._committing, None
         if committing is not None:
-            committing.result(self._patience)
+            committing.result(self._patience, self._is_stopping)
 
     def abort(self) -> None:
         """Drop all records since `begin`."""
@@ -196,7 +199,7 @@ class KafkaSink:
             If Kafka does not answer within `patience`.
         """
         self._take_over()
-        marks = Call(self._marks).result(self._patience)
+        marks = Call(self._marks).result(self._patience, self._is_stopping)
         return max(marks, default=None)
 
     def close(self) -> None:
@@ -225,7 +228,7 @@ class KafkaSink:
 
     def _take_over(self) -> None:
         if not self._ready:
-            Call(self._producer.init_transactions).result(self._patience)
+            Call(self._producer.init_transactions).result(self._patience, self._is_stopping)
             self._ready = True
 
     def _offsets(self, number: int, positions: Positions) -> dict[Any, Any]:

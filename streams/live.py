@@ -198,6 +198,11 @@ class LiveRun:
         answering.on_dead = self._dead_letters
         return answering
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stop()
+
     def run(self, stop: Callable[[], bool]) -> None:
         """Go on until `stop` says so, or what `pace` says; then commit and make a checkpoint.
 

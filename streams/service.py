@@ -127,10 +127,10 @@ def live_run(settings: ServiceSettings, log: Log, on_turn: Callable[[LiveRun], o
         refuse_unfit_files(sink.path, dead.path if isinstance(dead, FileEndpoint) else None)
     _new_answering(settings)  # a wrong setting shows before anything is opened
     folder = None if settings.folder is None else CheckpointFolder(settings.folder, settings.keep)
-    return LiveRun(
+    run = LiveRun(
         folder,
         lambda: _open_source(settings, "none" if folder is None else folder.run, log),
-        lambda run: _open_sink(settings, run),
+        lambda name: _open_sink(settings, name, lambda: run.is_stopping),
         lambda: _new_answering(settings),
         settings.pace,
         log,
@@ -138,6 +138,7 @@ def live_run(settings: ServiceSettings, log: Log, on_turn: Callable[[LiveRun], o
         _made_with(settings),
         sink_first=isinstance(settings.sink, KafkaEndpoint),
     )
+    return run
 
 
 def _own_topics(settings: ServiceSettings) -> list[str]:
@@ -232,7 +233,7 @@ def _open_source(settings: ServiceSettings, run: str, log: Log) -> LiveSource:
     )
 
 
-def _open_sink(settings: ServiceSettings, run: str) -> LiveSink:
+def _open_sink(settings: ServiceSettings, run: str, is_stopping: Callable[[], bool]) -> LiveSink:
     sink, dead = settings.sink, settings.dead_letters
     dead_path = dead.path if isinstance(dead, FileEndpoint) else None
     if isinstance(sink, StandardEndpoint):
@@ -254,6 +255,7 @@ def _open_sink(settings: ServiceSettings, run: str) -> LiveSink:
         mark="source" if isinstance(source, KafkaEndpoint) and source.servers == sink.servers else "sink",
         settings=settings.sink_client.revealed(),
         patience=settings.pace.patience,
+        is_stopping=is_stopping,
     )
 
 

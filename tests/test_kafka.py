@@ -16,6 +16,7 @@ from ihomer.baselines import MajorityLabelset
 from streams.answering import Answering
 from streams.errors import SinkError, SourceError
 from streams.kafka import KafkaEventSink, KafkaSink, KafkaSource
+from streams.kafka_client import Call
 from streams.message import Fenced, Gone, Message, Partition, Unreachable
 
 kafka_client = pytest.importorskip("kafka")
@@ -573,6 +574,15 @@ def test_who_is_not_there_is_unreachable() -> None:
             KafkaSink(address, "t", transactional_id="t", settings=settings)
         with pytest.raises(Unreachable):
             KafkaEventSink(address, "t", settings=settings)
+
+
+@pytest.mark.parametrize("patience", [0.0, 600.0])
+def test_who_is_to_end_waits_for_kafka_no_longer(monkeypatch: pytest.MonkeyPatch, patience: float) -> None:
+    monkeypatch.setattr("streams.kafka_client._STOPPING", 0.3)
+    start = time.monotonic()
+    with pytest.raises(Unreachable, match=r"0\.3 s"):
+        Call(lambda: time.sleep(30.0), again=False).result(patience, lambda: time.monotonic() > start + 0.5)
+    assert time.monotonic() < start + 20.0
 
 
 def test_a_sink_of_little_patience_is_one_all_the_same(kafka: str, topic: str) -> None:

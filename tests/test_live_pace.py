@@ -6,13 +6,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from streams import service
 from streams.checkpoint import Span
+from streams.endpoints import parse_endpoint
 from streams.live import Pace
 from streams.message import Gone, Message, Unreachable
 from streams.replay import Replay
 from streams.service import Reporter
 from tests.live_parts import CrashingFolder, Fate, Ledger, MemoryLive, MemoryTopic, message_values
-from tests.test_live import assert_as_undisturbed, live_run, new_answering, run_through
+from tests.test_live import Lines, assert_as_undisturbed, live_run, new_answering, run_through
 from tests.test_live_failures import clock  # noqa: F401
 
 PACE = Pace(checkpoint_messages=None, commit_messages=5000, commit_seconds=0.5, checkpoint_seconds=None)
@@ -205,3 +207,14 @@ def test_a_span_that_is_large_itself_comes_in_parts():
     assert max(map(len, parts)) == 10
     with pytest.raises(Gone, match="95 of 96 messages from offset 0"):
         list(Replay(source, {("t", 0): 100}).parts(Span("t", 0, 0, 95, 96)))
+
+
+def test_a_sink_in_kafka_is_told_when_the_run_is_to_stop(tmp_path, monkeypatch):
+    opened = {}
+    monkeypatch.setattr("streams.kafka.KafkaSink", lambda *ends, **options: opened.update(options))
+    ends = {name: parse_endpoint(f"kafka://127.0.0.1:1/{name}") for name in ("source", "sink")}
+    run = service.live_run(service.ServiceSettings(**ends, folder=tmp_path), Lines([]), lambda run: None)
+    run._open_sink("name")
+    assert not opened["is_stopping"]()
+    run._stop = lambda: True
+    assert opened["is_stopping"]()
