@@ -212,6 +212,7 @@ def test_standard_input_is_learned_without_checkpoints(stream):
         (["--source", "-", "--sink", "-", "--model-option", "depth=3"], "has no setting 'depth'"),
         (["--source", "-", "--sink", "-", "--dead-letter", "kafka://127.0.0.1:1/a"], "into a file"),
         (["--source", "file:none.jsonl", "--sink", "-"], "none.jsonl"),
+        (["--source", "file:none.jsonl", "--sink", "-", "--checkpoint", ""], "a folder needs a name"),
     ],
 )
 def test_wrong_options_are_told_in_one_line(arguments, told, tmp_path):

@@ -28,6 +28,19 @@ _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _PROGRESS_PERIOD = 10.0  # seconds
 
 
+class _Folder(click.Path):
+    """A folder that has a name: "", as of a variable that is not set, would be the one the process was started in."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path, or fail."""
+        if value == "":
+            self.fail("a folder needs a name; . is the one the process was started in", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def _every(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int | None, float | None]:
     """Return messages and seconds of what is either."""
     match = _EVERY.fullmatch(text or "60s")
@@ -80,7 +93,7 @@ def _start(context: click.Context, parameter: click.Parameter, text: str) -> str
 )
 @click.option("--sink", metavar="WHERE", required=True, help="Where predictions go: kafka://HOST:PORT/TOPIC, file:PATH or -.")
 @click.option("--dead-letter", metavar="WHERE", help="Where malformed messages are reported, beside the sink.")
-@click.option("--checkpoint", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run's checkpoints.")
+@click.option("--checkpoint", type=_Folder(), metavar="DIR", help="Folder of the run's checkpoints.")
 @click.option("--every", metavar="N|Ts", callback=_every, help="A checkpoint every N messages or T seconds. [default: 60s]")
 @click.option("--keep", type=AT_LEAST_1, metavar="N", default=3, show_default=True, help="Checkpoints that are kept.")
 @click.option(
