@@ -312,11 +312,11 @@ class CheckpointFolder:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file.name))
             if sync:
                 os.fsync(file.fileno())
-        except OSError:
+        except OSError as error:
             self._journal = None  # what stands behind half a line is never read: without a clean end it is not used again
             os.ftruncate(file.fileno(), end)
             self._journal = file
-            raise
+            raise OSError(error.errno, error.strerror, str(file.name)) from None
 
     def _lines(self, number: int) -> list[_Line]:
         """Return the sound lines of a journal; they end at the first that is not, as a crash may have left it."""

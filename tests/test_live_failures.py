@@ -1,7 +1,9 @@
 """What ends a live run and what does not: weights, sinks that fail or remember, options that come too late."""
 
+import errno
 import json
 import os
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,7 +12,7 @@ import structlog
 
 from ihomer import IHOMERClassifier
 from streams.answering import Answering
-from streams.checkpoint import CheckpointFolder
+from streams.checkpoint import CheckpointFolder, Reading, Span
 from streams.errors import SinkError
 from streams.live import LiveRun, Pace, Saved
 from streams.live_files import FileLiveSource
@@ -138,6 +140,22 @@ class SmallPolls(FileLiveSource):
         if messages[7:]:
             self._next = messages[7].offset
         return messages[:7]
+
+
+def test_a_folder_on_a_full_disk_is_told_by_name(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    folder = CheckpointFolder(tmp_path)
+    folder.take_over()
+    folder.begin(0)
+    monkeypatch.setattr(os, "fsync", full)
+    note = Reading(1, [Span("t", 0, 0, 1, 1)])
+    for write, name in ((folder.take_over, "owner"), (lambda: folder.note(note), "journal-000000000000000")):
+        with pytest.raises(OSError, match=re.escape(os.strerror(errno.ENOSPC))) as told:
+            write()
+        assert (told.value.errno, told.value.filename) == (errno.ENOSPC, str(tmp_path / name))
+    folder.close()
 
 
 def test_a_sink_that_is_not_allowed_ends_the_run_at_once(tmp_path, clock):
