@@ -76,6 +76,7 @@ class Call(Generic[_T]):
 
     def __init__(self, function: Callable[[], _T], again: bool = True) -> None:
         self._function, self._again, self._given_up = function, again, False
+        self._since = time.monotonic()
         self._value: list[_T] = []
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -87,8 +88,8 @@ class Call(Generic[_T]):
         return not self._thread.is_alive()
 
     def result(self, patience: float, is_stopping: Callable[[], bool] = lambda: False) -> _T:
-        """Return what the function returns; wait `patience` seconds for it, 0 = for ever; ten where `is_stopping`."""
-        since, longest = time.monotonic(), patience or math.inf
+        """Return what the function returns, at most `patience` seconds after its start, 0 = ever; ten where `is_stopping`."""
+        since, longest = self._since, patience or math.inf
         while not self.done:
             if longest > _STOPPING and is_stopping():
                 since, longest = time.monotonic(), _STOPPING

@@ -185,6 +185,7 @@ class LiveRun:
         self._positions: Positions = {}
         self._spans: list[Span] | None = None  # of the open transaction
         self._is_committing = False  # the transaction before it
+        self._commit_started = 0.0
         self._polled: deque[Message] = deque()  # and not taken yet
         self._at_once = _AT_ONCE
         self._stop: Callable[[], bool] = lambda: False
@@ -197,6 +198,11 @@ class LiveRun:
         answering = self._new()
         answering.on_dead = self._dead_letters
         return answering
+
+    @property
+    def seconds_committing(self) -> float:
+        """Seconds since a commit was started that is not through yet; 0 without one."""
+        return time.monotonic() - self._commit_started if self._is_committing else 0.0
 
     @property
     def is_stopping(self) -> bool:
@@ -421,7 +427,7 @@ class LiveRun:
                     self._failing_since = None
             if self._spans is not None and self._is_commit_due(time.monotonic()):
                 self._commit()
-            if self.sink.is_settled:
+            if self.sink.is_settled or self.seconds_committing > self.pace.patience:
                 self._settle()
             if self._spans is None and self._is_checkpoint_due(time.monotonic()):
                 self._settle()
@@ -486,7 +492,7 @@ class LiveRun:
             self._note(self.folder, Reading(number, self._spans))
         with _patiently():
             self.sink.start_commit(number, touched)
-        self._spans, self._is_committing = None, True
+        self._spans, self._is_committing, self._commit_started = None, True, time.monotonic()
 
     def _settle(self) -> None:
         """Wait until the last transaction is through."""

@@ -28,7 +28,7 @@ __all__ = ["Reporter", "ServiceSettings", "live_run", "start_left_alone"]
 
 _READINGS = ("total", "window")
 _PERIOD = 1.0  # seconds between two statuses
-_SILENT = 60.0  # seconds without a word from the source's brokers, which are asked more often, that are too many
+_SILENT = 60.0  # seconds in a commit, or without a word from the source's brokers, which are asked more often: too many
 _RATE_OVER = 10.0  # seconds
 _OLDER_ENDS = 60.0  # seconds within which an older process sees that it is one: it learns a thousand messages at a time
 
@@ -283,6 +283,8 @@ def _reason(run: LiveRun, silence: float) -> str:
     """Return why a run is not healthy; "" if it is."""
     if not run.is_healthy:
         return run.last_failure or ""
+    if run.seconds_committing >= _SILENT:
+        return f"answers have waited for the sink for {run.seconds_committing:.0f} s"
     return f"nothing heard from the source for {silence:.0f} s" if silence >= _SILENT else ""
 
 
@@ -319,7 +321,7 @@ class Reporter:
         answering, model = run.answering, run.answering.model
         late, highest, risen = answering.late, self._counters.highest, self._counters.risen
         summary: dict[str, int] = getattr(model, "summary", {})
-        silence = float(getattr(run.source, "silence", 0.0))
+        reason = _reason(run, float(getattr(run.source, "silence", 0.0)))
         return Status(
             started_at=self._started,
             n_read=highest("read", answering.n_read),
@@ -347,8 +349,8 @@ class Reporter:
             checkpoint=self._checkpoint(run),
             n_lost=risen("lost", getattr(run.source, "lost", 0)),
             resident_bytes=resident_memory(),
-            healthy=run.is_healthy and silence < _SILENT,
-            reason=_reason(run, silence),
+            healthy=run.is_healthy and not reason,
+            reason=reason,
         )
 
     def _dead_letters(self, answering: Answering) -> dict[str, int]:

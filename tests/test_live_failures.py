@@ -336,8 +336,9 @@ def test_drifts_of_clusters_that_are_gone_count_on(tmp_path):
     answering = new_answering()
     answering.model = model
     run = SimpleNamespace(
-        answering=answering, source=None, n_transactions=0, saved=None, is_healthy=True, last_failure=None
-    )
+        answering=answering, source=None, n_transactions=0, saved=None, is_healthy=True, last_failure=None,
+        seconds_committing=0.0,
+    )  # fmt: skip
     reporter, found = Reporter([]), []
     for n in (5, 3, 4, 4, 9):
         model.summary["n_drifts_local"] = n
@@ -352,7 +353,7 @@ def test_the_time_of_a_checkpoint_is_that_of_the_day_it_is_made_on(monkeypatch):
     clocks["time"] += 86_400.0  # the clock was set
     run = SimpleNamespace(
         answering=answering, source=None, n_transactions=0, saved=Saved(1, 10, 0.5, 4.0), n_checkpoints=1, is_healthy=True,
-        last_failure=None,
+        last_failure=None, seconds_committing=0.0,
     )  # fmt: skip
     assert reporter.status(run, 5.0).checkpoint.at == 1_086_399.0
     clocks.update(time=7.0, monotonic=65.0)

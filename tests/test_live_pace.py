@@ -13,7 +13,7 @@ from streams.live import Pace
 from streams.message import Gone, Message, Unreachable
 from streams.replay import Replay
 from streams.service import Reporter
-from tests.live_parts import CrashingFolder, Fate, Ledger, MemoryLive, MemoryTopic, message_values
+from tests.live_parts import CrashingFolder, Fate, Ledger, MemoryLive, MemorySink, MemoryTopic, message_values
 from tests.test_live import Lines, assert_as_undisturbed, live_run, new_answering, run_through
 from tests.test_live_failures import clock  # noqa: F401
 
@@ -139,7 +139,7 @@ def test_a_change_of_health_is_told_at_once(clock):  # noqa: F811
     answering.model = model
     run = SimpleNamespace(
         answering=answering, source=SimpleNamespace(lag=dict, silence=0.0), n_transactions=0, saved=None, is_healthy=True,
-        last_failure="the disk",
+        last_failure="the disk", seconds_committing=0.0,
     )  # fmt: skip
     told = []
     reporter = Reporter([lambda status: told.append((status.healthy, status.reason))])
@@ -218,3 +218,32 @@ def test_a_sink_in_kafka_is_told_when_the_run_is_to_stop(tmp_path, monkeypatch):
     assert not opened["is_stopping"]()
     run._stop = lambda: True
     assert opened["is_stopping"]()
+
+
+def test_a_commit_that_never_ends_is_told_though_nothing_comes(tmp_path, clock):  # noqa: F811
+    class Waits(MemoryLive):
+        at_end = False
+
+        def poll(self, timeout):
+            clock[0] += timeout
+            return super().poll(timeout)
+
+    class NeverThrough(MemorySink):
+        is_settled = False
+
+        def settle(self):
+            if self._under_way is not None:
+                raise Unreachable("not committed")
+
+    topic, told = MemoryTopic(message_values(10)), {}
+    reporter = Reporter([lambda status: told.setdefault(clock[0], status.reason)])
+    run = live_run(tmp_path, topic, Ledger(), Fate(), 1, replace(PACE, patience=100.0))
+    run._open_source = lambda: Waits(topic, 1, Fate())
+    run._open_sink = lambda name: NeverThrough(Ledger(), Fate())
+    run._on_turn = reporter
+    with pytest.raises(Unreachable, match="not committed"):
+        run.run(lambda: clock[0] > 2000.0)
+    assert run.n_reconnects == 1
+    assert clock[0] < 1220.0
+    assert not any(reason for time, reason in told.items() if time < 1060.0)
+    assert all("waited for the sink" in reason for time, reason in told.items() if 1063.0 < time < 1098.0)
