@@ -87,6 +87,8 @@ class KafkaSource:
     ----------
     lost
         How many offsets were gone before they were read.
+    missing
+        Those of `topics` that are not there any more.
 
     Raises
     ------
@@ -139,6 +141,7 @@ class KafkaSource:
         self._patience = patience
         self._on_lost = on_lost
         self.lost = 0
+        self.missing: list[str] = []
         self._positions: Positions = {}
         self._kept: Positions = {}
         self._ends: Positions = {}
@@ -402,7 +405,8 @@ class KafkaSource:
 
     def _leave(self, ids: Mapping[str, str]) -> None:
         """Ask no more for topics that are not there, twice in a row; their positions are kept for when they appear again."""
-        absent = {topic for topic, _ in self._positions if topic not in ids}
+        absent = {topic for topic in (*self._topics, *(topic for topic, _ in self._positions)) if topic not in ids}
+        self.missing = sorted(absent & self._absent & set(self._topics))
         if gone := [place for place in self._positions if place[0] in absent & self._absent]:
             self._kept |= {place: self._positions.pop(place) for place in gone}
             # A client that has once been told of a topic asks for it for ever.

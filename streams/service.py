@@ -285,6 +285,8 @@ def _reason(run: LiveRun, silence: float) -> str:
         return run.last_failure or ""
     if run.seconds_committing >= _SILENT:
         return f"answers have waited for the sink for {run.seconds_committing:.0f} s"
+    if missing := getattr(run.source, "missing", []):
+        return f"no such topic any more: {', '.join(missing)}"
     return f"nothing heard from the source for {silence:.0f} s" if silence >= _SILENT else ""
 
 

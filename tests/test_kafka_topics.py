@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from streams.kafka_client import Clients
 from streams.live import LiveRun, Pace
 from streams.logs import make_logger
 from streams.message import Gone, Message
-from streams.service import ServiceSettings, live_run
+from streams.service import ServiceSettings, _reason, live_run
 
 kafka_client = pytest.importorskip("kafka")
 
@@ -150,6 +151,22 @@ def test_a_topic_that_is_gone_is_asked_for_no_more_and_its_position_kept(
     fill(kafka, f"{topic}-b", 9)
     with pytest.raises(Gone, match=f"topic {topic}-b was deleted"):
         read(source, 1)
+    source.close()
+
+
+def test_a_named_topic_that_is_gone_is_told(kafka: str, topic: str, admin: Any) -> None:
+    fill(kafka, topic, 5)
+    fill(kafka, f"{topic}-more", 5)
+    source = KafkaSource(kafka, [topic, f"{topic}-more"], refresh=0.2)
+    read(source, 10)
+    assert source.missing == []
+    delete(admin, topic)
+    until(lambda: source.poll(0.2) == [] and source.missing == [topic])
+    time.sleep(0.5)
+    assert source.poll(0.2) == []
+    assert (source.missing, set(source.positions)) == ([topic], {(f"{topic}-more", 0)})
+    run: Any = SimpleNamespace(is_healthy=True, seconds_committing=0.0, source=source)
+    assert _reason(run, 0.0) == f"no such topic any more: {topic}"
     source.close()
 
 
