@@ -1,13 +1,13 @@
 """What every learner must beat: repeating the last label set, and the most frequent one."""
 
-import numbers
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 from river import base
 
-from ihomer.vocabulary import in_name_order
+from ihomer.metrics.outcomes import as_truth, listed, read_weight
+from ihomer.vocabulary import in_name_order, refuse_nan
 
 __all__ = ["MajorityLabelset", "PreviousLabelset"]
 
@@ -17,25 +17,11 @@ Labelset: TypeAlias = tuple[Hashable, ...]
 def _read_labels(y: Any) -> dict[Hashable, bool | None]:
     """Return label -> True, False, or None for "not observed"."""
     if isinstance(y, Mapping):
-        return {label: _truth(label, value) for label, value in y.items()}
-    if isinstance(y, str | bytes) or not hasattr(y, "__iter__"):
-        raise ValueError(f"y must be a dictionary, or a set or sequence of labels, not {y!r}")
-    return dict.fromkeys(y, True)
-
-
-def _truth(label: Hashable, value: Any) -> bool | None:
-    if value is None or (isinstance(value, numbers.Real) and value != value):
-        return None
-    if not isinstance(value, np.bool_ | numbers.Real) or value not in (0, 1):
-        raise ValueError(f"y[{label!r}] must be True, False or None, not {value!r}")
-    return bool(value)
-
-
-def _checked_weight(w: Any) -> float:
-    weight = float(w) if isinstance(w, numbers.Real) else np.nan
-    if not 0.0 <= weight < np.inf:
-        raise ValueError(f"w must be a finite weight, not below 0, but is {w!r}")
-    return weight
+        labels = {label: as_truth(label, value) for label, value in y.items()}
+    else:
+        labels = dict.fromkeys(listed(y, "y"), True)
+    refuse_nan(labels.keys())
+    return labels
 
 
 class _LabelsetBaseline(base.MultiLabelClassifier):
@@ -119,7 +105,7 @@ class PreviousLabelset(_LabelsetBaseline):
             A dictionary label -> bool, or a set or sequence of the labels that apply. A label with value None
             is not observed: what was last known about it stands.
         w
-            Weight; an event of weight 0 is not learned.
+            Weight: 0, or from 1e-100 to 1e100; an event of weight 0 is not learned.
 
         Raises
         ------
@@ -127,7 +113,7 @@ class PreviousLabelset(_LabelsetBaseline):
             If `y` or `w` is none of these.
         """
         labels = _read_labels(y)
-        w = _checked_weight(w)
+        w = read_weight(w)
         if w == 0:
             return
         answer = self._answer
@@ -200,7 +186,7 @@ class MajorityLabelset(_LabelsetBaseline):
             A dictionary label -> bool, or a set or sequence of the labels that apply. If a label has value
             None (not observed), the event shows no whole label set and is not counted.
         w
-            Weight; an event of weight 0 is not learned.
+            Weight: 0, or from 1e-100 to 1e100; an event of weight 0 is not learned.
 
         Raises
         ------
@@ -208,7 +194,7 @@ class MajorityLabelset(_LabelsetBaseline):
             If `y` or `w` is none of these.
         """
         labels = _read_labels(y)
-        w = _checked_weight(w)
+        w = read_weight(w)
         if w == 0:
             return
         for label in labels:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Vocabulary", "in_name_order"]
+__all__ = ["Vocabulary", "in_name_order", "refuse_nan"]
 
 
 def in_name_order(names: Iterable[Hashable]) -> list[Hashable]:
@@ -25,12 +25,17 @@ def in_name_order(names: Iterable[Hashable]) -> list[Hashable]:
     names = list(names)
     if set(map(type, names)) == {str}:
         return sorted(names)  # type: ignore[type-var]
-    if any(map(_has_nan, names)):
-        raise ValueError("nan cannot be a name: it equals no other, also not itself")
+    refuse_nan(names)
     try:
         return sorted(names, key=_comparable)
     except TypeError:
         return sorted(names, key=_type_and_text)
+
+
+def refuse_nan(names: Collection[Hashable]) -> None:
+    """Raise ValueError if nan is among the names, or within a tuple: it equals no name, also not itself."""
+    if set(map(type, names)) != {str} and any(map(_has_nan, names)):
+        raise ValueError("nan cannot be a name: it equals no other, also not itself")
 
 
 def _has_nan(name: Any) -> bool:

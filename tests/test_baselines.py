@@ -2,8 +2,10 @@
 
 import collections
 import copy
+import fractions
 import pickle
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -100,10 +102,20 @@ def test_weight_zero_is_not_learned(make):
 
 
 @BOTH
+@pytest.mark.parametrize("w", [True, np.True_, np.float32(1), np.int8(1), fractions.Fraction(1, 3), 1e100, 1e-100])
+def test_weights_of_any_numeric_type_are_learned(make, w):
+    model = make()
+    model.learn_one({}, {"a"}, w=w)
+    assert model.predict_set_one({}) == {"a"}
+
+
+@BOTH
 @pytest.mark.parametrize(
     ("y", "w", "word"),
     [("ab", 1.0, "y must"), (None, 1.0, "y must"), ({"a"}, -1.0, "w must"), ({"a"}, float("nan"), "w must")]
-    + [({"a": value}, 1.0, "True, False or None") for value in (0.1, "no", 2, [], 1j, object())],
+    + [({"a"}, w, "w must") for w in (10**400, 1e101, 1e-101, None, "1", [1.0])]
+    + [([["c"]], 1.0, "hashable"), ({"c", float("nan")}, 1.0, "nan"), ({"c": True, float("nan"): None}, 1.0, "nan")]
+    + [({"a": value}, 1.0, "True, False or None") for value in (0.1, "no", 2, [], 1j, object(), 10**400)],
 )
 def test_malformed_events_change_nothing(make, y, w, word):
     model = make()

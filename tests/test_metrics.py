@@ -1,11 +1,13 @@
 """The scores against their slow twins, an independent scorer, and scikit-learn."""
 
+import decimal
 import importlib.util
 import itertools
 import pickle
 import random
 
 import numpy as np
+import pandas
 import pytest
 import scipy.sparse
 import sklearn.metrics
@@ -385,6 +387,11 @@ BAD_SETTINGS = [
     ({"labels": "abc"}, "labels"),
     ({"labels": ["a", "a"]}, "twice"),
     ({"labels": -1}, "labels"),
+    ({"labels": 5.5}, "labels"),
+    ({"labels": [["a"]]}, "labels"),
+    ({"labels": ["a", float("nan")]}, "nan"),
+    ({"fading": "0.9"}, "fading"),
+    ({"fading": [0.9]}, "fading"),
 ]
 
 
@@ -398,7 +405,7 @@ def test_bad_settings_are_named(given_settings, word):
 
 
 def test_bad_ranks_are_named():
-    for ranks in [(), (0,), (1.5,)]:
+    for ranks in [(), (0,), (1.5,), 5, None]:
         with pytest.raises(ValueError, match="ranks"):
             Scoreboard(ranks=ranks)
     with pytest.raises(ValueError, match="not both"):
@@ -421,6 +428,18 @@ BAD_EVENTS = [
     (({"a"}, {"a"}, None, 5e-324), "w must"),
     (({"a"}, {"a"}, None, float("nan")), "w must"),
     (({"a"}, {"a"}, None, float("inf")), "w must"),
+    (({"a"}, {"a"}, None, None), "w must"),
+    (({"a"}, {"a"}, None, "1"), "w must"),
+    (({"a"}, {"a"}, None, [1.0]), "w must"),
+    (({"a"}, {"a"}, None, 10**400), "w must"),
+    (({"a"}, {"a"}, None, np.complex128(1)), "w must"),
+    (({"a"}, {"a"}, None, decimal.Decimal("nan")), "w must"),
+    (([["a"]], {"a"}), "hashable"),
+    (({"a"}, [{}]), "hashable"),
+    (({"a": True}, {"a": True, float("nan"): False}), "nan cannot be a name"),
+    (({"a": pandas.NA}, {"a"}), "truth of label 'a'"),
+    (({"a": decimal.Decimal("snan")}, {"a"}), "truth of label 'a'"),
+    (({"a"}, {"b": pandas.NA}), "label 'b'"),
 ]
 
 
@@ -433,6 +452,15 @@ def test_malformed_events_change_nothing(event, message):
     assert [board.scores(reading) for reading in ("total", "window", "faded")] == before
     assert board.n_labels == 2
     assert len(board.vocabulary) == 2
+
+
+def test_numbers_of_any_size_are_read():
+    board = Scoreboard(fading=np.float32(0.5), ranks=[np.int64(1)])
+    for w in (np.float32(2), np.int8(2), np.array(2.0), True, 0):
+        probabilities = {"a": 10**400, "c": -(10**400)}
+        board.update({"a": np.True_, "b": np.float32("nan")}, probabilities, probabilities, w)
+    assert board.scores()["micro_f1"] == board.scores()["precision_at_1"] == 1.0
+    assert board.score("log_loss") == pytest.approx(0.0, abs=1e-14)
 
 
 def test_malformed_indices_and_matrices_change_nothing():
@@ -455,6 +483,13 @@ def test_malformed_indices_and_matrices_change_nothing():
         (board.update_many, (two, two, None, [1.0]), "w has shape"),
         (board.update_many, (two, two, None, [1.0, -1.0]), "w must"),
         (board.update_many, (two, two, None, [1.0, np.nan]), "w must"),
+        (board.update_many, (two, two, None, [1.0, 10**400]), "w must"),
+        (board.update_many, (two, two, None, ["1", "1"]), "w must"),
+        (board.update_many, (two, two, None, [1.0, {}]), "w must"),
+        (board.update_indices, ([1], [], None, (), None), "w must"),
+        (board.update_indices, (None, []), "true"),
+        (board.update_indices, ([1], [], {1: 0.5}), "probabilities"),
+        (board.update_indices, ([1], [], [10**400]), "probabilities"),
         (board.update_many, (np.zeros(3), np.zeros(3)), "matrix"),
         (board.update_many, (np.array([["a"]]), np.eye(1)), "matrix"),
     ]

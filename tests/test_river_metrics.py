@@ -143,6 +143,9 @@ def test_metrics_that_are_updated_together_count_an_event_all_or_none():
         both.update({"a": True}, {"a": True})
     with pytest.raises(ValueError, match="totals"):
         windowed.revert(*fine)
+    with pytest.raises(ValueError, match="nan cannot be a name"):
+        foreign.update({"a": True, float("nan"): True}, {"a": False})
+    assert foreign.get() == [1.0, 1.0]
     foreign = foreign + Refusing()
     with pytest.raises(KeyError):
         foreign.update({"a": True}, {"a": False})

@@ -1,5 +1,7 @@
 """One event: from what is true, predicted and probable to an outcome that can be counted."""
 
+import math
+import numbers
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import chain, groupby
 from typing import Any, NamedTuple
@@ -13,18 +15,65 @@ from ihomer.vocabulary import in_name_order
 __all__ = [
     "LOSS_OF_UNNAMED",
     "Offers",
+    "as_float",
+    "as_truth",
     "cell_losses",
     "labels_above_half",
+    "listed",
     "outcome_of_event",
     "read_labels",
     "read_probabilities",
     "read_truth",
+    "read_weight",
     "top",
 ]
 
+SMALLEST_WEIGHT = 1e-100
+LARGEST_WEIGHT = 1e100
 SMALLEST_PROBABILITY = 1e-15
 LOSS_OF_UNNAMED = -float(np.log(SMALLEST_PROBABILITY))
 """Log loss of a true label that was given no probability."""
+
+
+def as_float(value: Any) -> float:
+    """Return a number as a float, infinite if it is too large for one; nan for what is no number, such as a string."""
+    if isinstance(value, str | bytes | np.complexfloating):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def read_weight(w: object) -> float:
+    """Return the weight of an event.
+
+    Raises
+    ------
+    ValueError
+        If it is no number, or neither 0 nor from 1e-100 to 1e100.
+    """
+    weight = as_float(w)
+    if not (weight == 0 or SMALLEST_WEIGHT <= weight <= LARGEST_WEIGHT):
+        raise ValueError(f"w must be 0, or a weight from 1e-100 to 1e100, not {w!r}")
+    return weight
+
+
+def as_truth(label: Hashable, value: Any) -> bool | None:
+    """Return whether a label applies, None for "not observed".
+
+    Raises
+    ------
+    ValueError
+        If the value is none of True, False, 1, 0, None and nan.
+    """
+    if value is None or (isinstance(value, numbers.Real) and value != value):
+        return None
+    if not isinstance(value, np.bool_ | numbers.Real) or value not in (0, 1):
+        raise ValueError(f"truth of label {label!r}: {value!r} is not True, False or None")
+    return bool(value)
 
 
 def read_truth(labels: object) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
@@ -39,21 +88,18 @@ def read_truth(labels: object) -> tuple[list[Hashable], list[Hashable], list[Has
     Raises
     ------
     ValueError
-        If it is a string, or a value is none of these.
+        If it is a string, a value is none of these, or a label is not hashable.
     """
     if not isinstance(labels, Mapping):
-        named = _listed(labels, "truth")
+        named = listed(labels, "truth")
         return named, [], named
     true, unobserved = [], []
     for label, value in labels.items():
-        if value is True:
+        applies = value if value is True or value is False else as_truth(label, value)
+        if applies:
             true.append(label)
-        elif value is None or value != value:
+        elif applies is None:
             unobserved.append(label)
-        elif value == 1:
-            true.append(label)
-        elif value != 0:
-            raise ValueError(f"truth of label {label!r}: {value!r} is not True, False or None")
     return true, unobserved, list(labels)
 
 
@@ -69,19 +115,25 @@ def read_labels(labels: object) -> tuple[list[Hashable], list[Hashable]]:
     Raises
     ------
     ValueError
-        If it is a string, or a value is none of these.
+        If it is a string, a value is none of these, or a label is not hashable.
     """
     if not isinstance(labels, Mapping):
-        named = _listed(labels, "prediction")
+        named = listed(labels, "prediction")
         return named, named
     return labels_above_half(labels), list(labels)
 
 
 def labels_above_half(labels: Mapping[Hashable, Any]) -> list[Hashable]:
-    """Return the labels with a value of True or a probability above one half."""
+    """Return the labels with a value of True or a probability above one half.
+
+    Raises
+    ------
+    ValueError
+        If a value is neither a truth value nor a number nor None.
+    """
     chosen = []
     for label, value in labels.items():
-        if value is True or (value and _number(label, value) > 0.5):
+        if value is True or not (value is False or value is None or _number(label, value) <= 0.5):
             chosen.append(label)
     return chosen
 
@@ -110,10 +162,20 @@ def read_probabilities(probabilities: object) -> tuple[list[Hashable], FloatArra
     return list(probabilities), np.array(values, dtype=np.float64)
 
 
-def _listed(labels: object, what: str) -> list[Hashable]:
+def listed(labels: object, what: str) -> list[Hashable]:
+    """Return the labels of a set or sequence, each once.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or a label is not hashable.
+    """
     if isinstance(labels, str | bytes) or not hasattr(labels, "__iter__"):
         raise ValueError(f"{what} must be a dictionary, or a set or sequence of labels, not {labels!r}")
-    return list(labels)
+    try:
+        return list(dict.fromkeys(labels))
+    except TypeError:
+        raise ValueError(f"{what} holds a label that is not hashable: {labels!r}") from None
 
 
 def _number(label: Hashable, value: Any) -> float:
@@ -121,10 +183,7 @@ def _number(label: Hashable, value: Any) -> float:
         value = value.get(True, 0.0)
     if type(value) is float and value == value:
         return value
-    try:
-        number = float(value) if not isinstance(value, str | bytes) else np.nan
-    except (TypeError, ValueError):
-        number = np.nan
+    number = as_float(value)
     if number != number:
         raise ValueError(f"probability of label {label!r}: {value!r} is not a number")
     return number

@@ -1,6 +1,6 @@
 """All prequential multi-label scores of one stream at once."""
 
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from itertools import chain
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -8,18 +8,25 @@ import numpy as np
 import numpy.typing as npt
 
 from ihomer.metrics.batches import Matrix, outcome_of_rows
-from ihomer.metrics.outcomes import Offers, outcome_of_event, read_labels, read_probabilities, read_truth
+from ihomer.metrics.outcomes import (
+    Offers,
+    as_float,
+    listed,
+    outcome_of_event,
+    read_labels,
+    read_probabilities,
+    read_truth,
+    read_weight,
+)
 from ihomer.metrics.readings import Faded, Total, Window
 from ihomer.metrics.tally import SCORES, FloatArray, Tally
-from ihomer.vocabulary import Vocabulary, in_name_order
+from ihomer.vocabulary import Vocabulary, in_name_order, refuse_nan
 
 __all__ = ["NamedEvent", "Reading", "Scoreboard"]
 
 Reading: TypeAlias = Literal["total", "window", "faded"]
 Indices: TypeAlias = npt.NDArray[np.integer] | Collection[int]
 
-SMALLEST_WEIGHT = 1e-100
-LARGEST_WEIGHT = 1e100
 SMALLEST_FADING = 1e-9
 
 
@@ -110,9 +117,9 @@ class Scoreboard:
     ) -> None:
         if window is not None and not _is_count(window):
             raise ValueError(f"window must be a whole number of events, at least 1, not {window!r}")
-        if fading is not None and not SMALLEST_FADING <= fading < 1:
+        if fading is not None and not SMALLEST_FADING <= as_float(fading) < 1:
             raise ValueError(f"fading must be at least 1e-9 and below 1, not {fading!r}")
-        if not ranks or not all(map(_is_count, ranks)):
+        if not isinstance(ranks, Sequence) or not ranks or not all(map(_is_count, ranks)):
             raise ValueError(f"ranks must be whole numbers, at least 1, not {ranks!r}")
         self.vocabulary = Vocabulary()
         self._n_declared = self._declare(labels)
@@ -133,9 +140,11 @@ class Scoreboard:
             if labels < 0:
                 raise ValueError(f"labels must be a number of labels, or their names, not {labels!r}")
             return int(labels)
-        if isinstance(labels, str | bytes):
-            raise ValueError(f"labels must be a collection of names, not the single string {labels!r}")
-        for name in labels:
+        if isinstance(labels, str | bytes) or not hasattr(labels, "__iter__"):
+            raise ValueError(f"labels must be a number of labels, or a collection of names, not {labels!r}")
+        names = list(labels)
+        refuse_nan(listed(names, "labels"))
+        for name in names:
             if name in self.vocabulary:
                 raise ValueError(f"labels names {name!r} twice")
             self.vocabulary.add(name)
@@ -183,13 +192,14 @@ class Scoreboard:
 
     def checked(self, true: object, predicted: object, probabilities: object, w: float, undo: bool = False) -> NamedEvent:
         """Return an event that can be counted, or taken back if `undo`, or raise as `update` and `revert` do."""
-        weight = _checked_weight(w)
+        weight = read_weight(w)
         positive, unobserved, named_true = read_truth(true)
         chosen, named_predicted = read_labels(predicted)
         offered = None if probabilities is None else read_probabilities(probabilities)
         if self._by_index and not len(self.vocabulary):
             raise ValueError("this board counts by index: without labels= it cannot tell what a name means")
         named = set(chain(named_true, named_predicted, offered[0] if offered else ()))
+        refuse_nan(named)
         is_scored = not unobserved or len(unobserved) < len(named_true)
         if undo and len(self._readings) > 1:
             raise ValueError("revert is defined for totals, not with a window or fading")
@@ -234,7 +244,7 @@ class Scoreboard:
         ValueError
             If an argument is malformed; nothing has been counted then.
         """
-        weight = _checked_weight(w)
+        weight = read_weight(w)
         positive, chosen = _index_set(true, "true"), _index_set(predicted, "predicted")
         missing = _index_set(unobserved, "unobserved")
         if positive & missing:
@@ -274,11 +284,7 @@ class Scoreboard:
             If shapes do not fit, or an entry is not 0 or 1; nothing has been counted then.
         """
         shape, outcome, scored = outcome_of_rows(true, predicted, probabilities, self._ranks)
-        weights = np.ones(shape[0]) if w is None else np.asarray(w, dtype=np.float64)
-        if weights.shape != (shape[0],):
-            raise ValueError(f"w has shape {weights.shape}, but there are {shape[0]} events")
-        for weight in np.unique(weights).tolist():
-            _checked_weight(weight)
+        weights = np.ones(shape[0]) if w is None else _read_weights(w, shape[0])
         self._count_by_index(shape[1] - 1)
         self._n_declared = max(self._n_declared, shape[1])
         self._times_named = {i: n for i, n in self._times_named.items() if i >= self._n_declared}
@@ -367,13 +373,20 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int | np.integer) and bool(value >= 1)
 
 
-def _checked_weight(w: float) -> float:
-    if not (w == 0 or SMALLEST_WEIGHT <= w <= LARGEST_WEIGHT):
-        raise ValueError(f"w must be 0, or a weight from 1e-100 to 1e100, not {w!r}")
-    return float(w)
+def _read_weights(w: npt.ArrayLike, n: int) -> FloatArray:
+    given = np.asarray(w)
+    if given.shape != (n,):
+        raise ValueError(f"w has shape {given.shape}, but there are {n} events")
+    if given.dtype.kind not in "buif":
+        return np.array([read_weight(weight) for weight in given.tolist()])
+    for weight in np.unique(given).tolist():
+        read_weight(weight)
+    return given.astype(np.float64)
 
 
 def _index_set(indices: Indices, what: str) -> set[int]:
+    if not hasattr(indices, "__iter__"):
+        raise ValueError(f"{what} must be label indices, not {indices!r}")
     array = np.asarray(indices if isinstance(indices, np.ndarray) else list(indices))
     if not array.size:
         return set()
@@ -384,15 +397,19 @@ def _index_set(indices: Indices, what: str) -> set[int]:
 
 def _aligned(probabilities: FloatArray | tuple[Indices, FloatArray]) -> tuple[list[int], FloatArray]:
     """Return distinct label indices and the probability of each."""
-    if isinstance(probabilities, tuple):
-        indices, given = probabilities
-        values = np.asarray(given, dtype=np.float64)
-        where = np.asarray(indices).tolist()
-    else:
-        values = np.asarray(probabilities, dtype=np.float64)
-        where = list(range(len(values))) if values.ndim == 1 else []
-    if values.shape != (len(where),) or len(_index_set(where, "probabilities")) != len(where):
-        raise ValueError("probabilities must be one for each label, or a pair: distinct indices and probabilities")
+    message = "probabilities must be one for each label, or a pair: distinct indices and probabilities"
+    try:
+        if isinstance(probabilities, tuple):
+            indices, given = probabilities
+            values, where = np.asarray(given, dtype=np.float64), np.asarray(indices).tolist()
+        else:
+            values = np.asarray(probabilities, dtype=np.float64)
+            where = list(range(len(values))) if values.ndim == 1 else []
+        is_wrong = values.shape != (len(where),) or len(_index_set(where, "probabilities")) != len(where)
+    except (TypeError, OverflowError):
+        raise ValueError(message) from None
+    if is_wrong:
+        raise ValueError(message)
     if np.isnan(values).any():
         raise ValueError("probabilities holds NaN")
     return where, values
