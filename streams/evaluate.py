@@ -271,7 +271,7 @@ def evaluate(
     Raises
     ------
     SourceError, OSError
-        If the file cannot be read.
+        If the file cannot be read, or all of its events were to be skipped.
     MalformedEvent
         If an event is malformed and not to be skipped.
     SettingError
@@ -309,6 +309,8 @@ def evaluate(
         )
         progress.begin(total)
         interrupted = interrupts.finish(run, source, progress)
+        if skipped.n_events and run.n_read == run.n_refused:
+            raise SourceError(f"no event was left of {skipped.n_events:,}, all were skipped: {skipped.messages[0]}")
         run.record()
     return result_of(
         run,

@@ -72,8 +72,8 @@ class Run:
 
     Attributes
     ----------
-    n_predicted, n_learned, n_refused
-        Events predicted, learned, and refused by the model.
+    n_read, n_predicted, n_learned, n_refused
+        Events read, predicted, learned, and refused by the model.
     scoring
         Scores of `MODEL` and `BASELINE`. An event is scored when its labels arrive.
 
@@ -114,7 +114,7 @@ class Run:
             raise ValueError(f"delay must be a number of events, at least 0, not {delay!r}")
         self.model = model
         self.baseline = PreviousLabelset()
-        self.n_predicted = self.n_learned = self.n_refused = 0
+        self.n_read = self.n_predicted = self.n_learned = self.n_refused = 0
         fading = None if recorder is None or window < 2 else 1.0 - 1.0 / window
         self.scoring = Scoring((MODEL, BASELINE), labels, window, probabilities, fading)
         self._recorder = recorder
@@ -129,7 +129,6 @@ class Run:
         self._on_refused = on_refused
         self._test_then_train: Any = getattr(model, "test_then_train_many", None)
         self._answer: Any = getattr(model, "answer_many", None)
-        self._n_read = 0
         self._waiting: deque[_Asked] = deque()
         self._clock: tuple[int, float, float] | None = None
 
@@ -216,8 +215,8 @@ class Run:
                 for event in events:
                     self._test_then_train_some([event])
             else:
-                self._n_read += 1
-                self._refuse(self._n_read, events[0], error)
+                self.n_read += 1
+                self._refuse(self.n_read, events[0], error)
             return
         for event, labels, offer in zip(events, predicted, offers, strict=True):
             asked = self._answered(event, labels, probabilities, version)
@@ -240,8 +239,8 @@ class Run:
                 probabilities = self._ask_for_probabilities(event)
                 labels = self.model.predict_set_one(event.x)
             except (TypeError, ValueError) as error:
-                self._n_read += 1
-                self._refuse(self._n_read, event, error)
+                self.n_read += 1
+                self._refuse(self.n_read, event, error)
                 continue
             self._waiting.append(self._answered(event, labels, probabilities, self._partition_version))
             if len(self._waiting) > self._delay:
@@ -278,10 +277,10 @@ class Run:
 
     def _answered(self, event: Event, labels: Labels, probabilities: dict[str, Probabilities] | None, version: int) -> _Asked:
         """Take note of a prediction, before the event is learned by the baseline and counted as learned."""
-        self._n_read += 1
+        self.n_read += 1
         self.n_predicted += 1
         x: Any = event.x
-        asked = _Asked(self._n_read, event, labels, self.baseline.predict_set_one(x), probabilities)
+        asked = _Asked(self.n_read, event, labels, self.baseline.predict_set_one(x), probabilities)
         if self._sink is not None:
             self._emit(self._sink, asked, version)
         return asked

@@ -447,6 +447,18 @@ def test_an_event_that_the_model_refuses_is_named(tmp_path):
     assert counts == {"predicted": 2, "learned": 2, "scored": 2, "skipped": 1, "labels": 1}
 
 
+@pytest.mark.parametrize("delay", [0, 5])
+@pytest.mark.parametrize("row", ["nonsense", '{"x": {}, "y": ["p"], "w": 1e300}'])
+def test_a_file_of_which_all_is_skipped_is_an_error(tmp_path, row, delay):
+    path, scores = tmp_path / "bad.jsonl", tmp_path / "scores.json"
+    path.write_text(3 * f"{row}\n")
+    answer = run(path, "--model", "no-change", "--delay", delay, "--on-error", "skip", "--json", scores)
+    assert answer.exit_code == 2
+    assert answer.stdout == ""
+    assert f"no event was left of 3, all were skipped: {path}:1: " in answer.stderr
+    assert not scores.exists()
+
+
 @pytest.mark.parametrize("model", ["mlhat", "no-change"])
 @pytest.mark.parametrize("weight", ["1e-150", "1e300"])
 def test_a_weight_that_no_score_can_count_is_named(tmp_path, model, weight):
@@ -458,6 +470,16 @@ def test_a_weight_that_no_score_can_count_is_named(tmp_path, model, weight):
     assert "must be from 1e-100 to 1e+09" in answer.stderr
     counts = record_of(path, "--model", model, "--on-error", "skip")["streams"][0]["counts"]
     assert (counts["learned"], counts["scored"], counts["skipped"]) == (2, 2, 1)
+
+
+def test_help_says_how_the_labels_of_each_format_are_named(tmp_path):
+    told = " ".join(run("--help").stdout.split())
+    assert "PREFIX* (CSV, Parquet)" in told
+    refused = [("arff", "l*"), ("jsonl", "l*"), ("jsonl", "-2"), ("svm", "l*"), ("svm", "l"), ("xmc", "2")]
+    for ending, labels in refused:
+        path = tmp_path / f"a.{ending}"
+        path.write_text("\n")
+        assert "cannot be given by their" in run(path, "--labels", labels).stderr
 
 
 def test_labels_are_chosen(tmp_path):

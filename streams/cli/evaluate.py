@@ -44,7 +44,12 @@ __all__ = ["command"]
     help="A setting of the model; the value is JSON. Can be given several times.",
 )
 @click.option("--seed", type=AT_LEAST_0, metavar="N", default=0, show_default=True, help="Seed of the model.")
-@click.option("--labels", metavar="NAMES", help="The labels: NAME,NAME,... or PREFIX* or the first N columns (last: -N).")
+@click.option(
+    "--labels",
+    metavar="NAMES",
+    help="The labels: NAME,NAME,... (any format but libsvm and XMC), or the first N columns, the last with -N (ARFF, CSV, "
+    "Parquet), or PREFIX* (CSV, Parquet).",
+)
 @click.option("--format", "file_format", type=click.Choice(FORMATS), help="Format of the files, if their names do not tell.")
 @click.option("--shuffle", type=AT_LEAST_0, metavar="SEED", help="Shuffle the events; all are read into memory.")
 @click.option("--limit", type=AT_LEAST_0, metavar="N", help="Take the first N events, after shuffling.")
@@ -60,7 +65,7 @@ __all__ = ["command"]
     type=click.Choice(("raise", "skip")),
     default="raise",
     show_default=True,
-    help="What a malformed event does: end the run, or be counted and left out.",
+    help="What a malformed event does: end the run, or be counted and left out. It is an error if all are.",
 )
 @click.option("--window", type=AT_LEAST_1, metavar="N", default=1000, show_default=True, help="Events of running scores.")
 @click.option(
