@@ -19,7 +19,7 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common import DATA, RESULTS, events_of, labels_of, matrices, write
+from benchmarks.common import RESULTS, events_of, labels_of, matrices, require_sets, write
 from benchmarks.scores import SCORES, SETS, answers_of, scores_of
 from ihomer import IHOMERClassifier, LabelPartition
 from ihomer.decoding import OBJECTIVES
@@ -173,8 +173,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--only", nargs="*", choices=list(VARIANTS), default=list(VARIANTS))
     arguments = parser.parse_args()
-    if not DATA.exists():
-        parser.error(f"no data sets in {DATA}; IHOMER_DATA names another folder")
+    require_sets(parser, arguments.sets)
     variants = {name: VARIANTS[name] for name in arguments.only}
     path = RESULTS / "ablation.json"
     old = json.loads(path.read_text())["sets"] if path.exists() else {}

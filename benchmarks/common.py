@@ -1,9 +1,11 @@
 """What the benchmarks share: the machine they ran on, where results go, real sets as matrices."""
 
+import argparse
 import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from ihomer.persistence import write_file
 from streams.files import open_source
 
 RESULTS = Path(__file__).parent / "results"
@@ -47,8 +50,22 @@ def write(name: str, result: dict[str, Any]) -> None:
     """Write a result with the machine it was measured on."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps({"machine": machine(), **result}, indent=1) + "\n")
+    replace_text(path, json.dumps({"machine": machine(), **result}, indent=1) + "\n")
     print(f"written: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file in one step: one that is interrupted leaves what was there."""
+    write_file(path, text.encode())
+
+
+def require_sets(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
+    """End the command with a message that says which real sets are missing, if any are."""
+    if not DATA.exists():
+        parser.error(f"no data sets in {DATA}; IHOMER_DATA names another folder")
+    missing = [name for name in dict.fromkeys(names) if not (DATA / f"{name}.arff.gz").exists()]
+    if missing:
+        parser.error(f"no set {', '.join(missing)} in {DATA}; IHOMER_DATA names another folder")
 
 
 def events_of(name: str) -> list[tuple[dict[str, Any], set[str]]]:

@@ -3,20 +3,26 @@
 python -m benchmarks.debug_one --write
 """
 
-import sys
+import argparse
 
-from benchmarks.common import events_of, write
+from benchmarks.common import events_of, require_sets, write
 from ihomer import IHOMERClassifier
+
+SET = "emotions"
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true")
+    arguments = parser.parse_args()
+    require_sets(parser, [SET])
     model = IHOMERClassifier()
-    events = events_of("emotions")
+    events = events_of(SET)
     for x, y in events[:500]:
         model.learn_one(x, y)
     text = model.debug_one(events[500][0]) + "\nobserved: " + ", ".join(sorted(events[500][1]))
     print(text)
-    if "--write" in sys.argv:
+    if arguments.write:
         write("debug_one", {"text": text})
 
 

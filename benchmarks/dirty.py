@@ -19,7 +19,7 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.common import events_of, write
+from benchmarks.common import events_of, require_sets, write
 from benchmarks.readme_parts import load, table
 from ihomer import IHOMERClassifier
 from ihomer.baselines import MajorityLabelset, PreviousLabelset
@@ -143,6 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
+    require_sets(parser, [*SETS, WORDS])
     sets: dict[str, dict[str, dict[str, float]]] = {}
     for name in SETS:
         events = shuffled(name)

@@ -5,11 +5,11 @@
 The weights that a new model starts from (`Expert.start`) are near the means over the sets, none below .02.
 """
 
-import sys
+import argparse
 
 import numpy as np
 
-from benchmarks.common import events_of, labels_of, matrices, write
+from benchmarks.common import events_of, labels_of, matrices, require_sets, write
 from benchmarks.scores import SETS
 from ihomer import IHOMERClassifier
 
@@ -29,6 +29,10 @@ def weights_on(name: str) -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true")
+    arguments = parser.parse_args()
+    require_sets(parser, SETS)
     start = IHOMERClassifier().expert_weights
     sets = {name: weights_on(name) for name in SETS}
     print(f"{'':26} start  early    end  at the end of {', '.join(sets)}")
@@ -36,7 +40,7 @@ def main() -> None:
         early, end = (np.mean([found[when][expert] for found in sets.values()]) for when in ("early", "end"))
         single = " ".join(f"{found['end'][expert]:6.2f}" for found in sets.values())
         print(f"{expert:26} {weight:5.2f} {early:6.2f} {end:6.2f}  {single}")
-    if "--write" in sys.argv:
+    if arguments.write:
         write("expert_weights", {"start": start, "sets": sets})
 
 

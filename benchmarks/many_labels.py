@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import DATA, events_of, write
+from benchmarks.common import events_of, require_sets, write
 from benchmarks.compare.worker import peak_memory_mb
 from benchmarks.readme_parts import load, table
 from ihomer import IHOMERClassifier
@@ -100,8 +100,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--cell", nargs=2, metavar=("STREAM", "LABELS"), help="measure only this, and print it as JSON")
     arguments = parser.parse_args()
-    if not DATA.exists():
-        parser.error(f"no data sets in {DATA}; IHOMER_DATA names another folder")
+    require_sets(parser, ["delicious"])
     if arguments.cell:
         print(json.dumps(measure(events_for(arguments.cell[0]), int(arguments.cell[1]))))
         return

@@ -6,7 +6,7 @@ python -m benchmarks.partition_sets --write
 import argparse
 from typing import Any
 
-from benchmarks.common import DATA, events_of, write
+from benchmarks.common import events_of, require_sets, write
 from ihomer import LabelPartition
 
 SETS = ("yeast", "scene", "birds", "medical", "enron", "slashdot", "tmc2007_500", "bibtex", "corel5k", "delicious")
@@ -16,8 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
-    if not DATA.exists():
-        parser.error(f"no data sets in {DATA}; IHOMER_DATA names another folder")
+    require_sets(parser, SETS)
     result: dict[str, Any] = {}
     for name in SETS:
         partition = LabelPartition()

@@ -3,12 +3,14 @@
 python -m benchmarks.readme
 """
 
+import argparse
 import re
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks import dirty, growth, many_labels, roofline, speed_change, speed_paths
+from benchmarks.common import replace_text
 from benchmarks.drifts.readme_block import drift_kinds
 from benchmarks.readme_live import LIVE_BLOCKS
 from benchmarks.readme_parts import load, table
@@ -198,8 +200,9 @@ def filled(pages: list[str]) -> list[str]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     for path, text in zip(PAGES, filled([path.read_text() for path in PAGES]), strict=True):
-        path.write_text(text)
+        replace_text(path, text)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import DATA, RESULTS, events_of, matrices, write
+from benchmarks.common import RESULTS, events_of, matrices, require_sets, write
 from benchmarks.drawing import GREY, plotter, save
 from benchmarks.kernel_counts import COUNTERS, Count
 from benchmarks.readme_parts import load, table
@@ -356,8 +356,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     parser.add_argument("sets", nargs="*", default=list(SETS))
     arguments = parser.parse_args()
-    if not DATA.exists():
-        parser.error(f"no data sets in {DATA}; IHOMER_DATA names another folder")
+    require_sets(parser, arguments.sets)
     result: dict[str, Any] = {"machine_measured": measure_machine(), "sets": {}}
     print(result["machine_measured"], flush=True)
     for name in arguments.sets:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from benchmarks.common import DATA, RESULTS, events_of, labels_of, matrices, write
+from benchmarks.common import RESULTS, events_of, labels_of, matrices, require_sets, write
 from benchmarks.simple import logistic_regression, majority_labelset, nearest_neighbours, previous_labelset
 from ihomer import IHOMERClassifier, MLHATClassifier
 from ihomer.experts import EXPERTS
@@ -138,8 +138,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--predictions", type=Path)
     arguments = parser.parse_args()
-    if not DATA.exists():
-        parser.error(f"no data sets in {DATA}; IHOMER_DATA names another folder")
+    names = arguments.sets or (FURTHER if arguments.further else SETS)
+    require_sets(parser, names)
     if arguments.predictions is not None:
         if arguments.only and "default" not in arguments.only:
             parser.error("--predictions writes the answers of the default model: put it among --only")
@@ -152,7 +152,7 @@ def main() -> None:
     if arguments.shuffle is not None:
         file, order = f"{file}_shuffled", f"shuffled with seed {arguments.shuffle}"
     result: dict[str, Any] = {}
-    for name in arguments.sets or (FURTHER if arguments.further else SETS):
+    for name in names:
         result[name] = measure(name, arguments.shuffle, only, arguments.predictions)
         for model in only:
             print(f"{name:16s} {model:28s}", {score: result[name][model][score] for score in SCORES}, flush=True)

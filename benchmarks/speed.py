@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.common import DATA, events_of, matrices, write
+from benchmarks.common import events_of, matrices, require_sets, write
 from ihomer import IHOMERClassifier
 
 PUBLISHED = {"flags": 226.0, "emotions": 101.0, "yeast": 95.0, "scene": 28.0, "medical": 1.8, "slashdot": 2.5}
@@ -174,8 +174,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     parser.add_argument("sets", nargs="*", default=list(SETS))
     arguments = parser.parse_args()
-    if not DATA.exists():
-        parser.error(f"no data sets in {DATA}; IHOMER_DATA names another folder")
+    require_sets(parser, ["flags", *arguments.sets])
     result: dict[str, Any] = {"starts_seconds": starts()}
     print(result["starts_seconds"], flush=True)
     warm_up = IHOMERClassifier.paper()

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import DATA, events_of, matrices, write
+from benchmarks.common import events_of, matrices, require_sets, write
 from benchmarks.readme_parts import load, table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -122,8 +122,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
-    if not DATA.exists():
-        parser.error(f"no data sets in {DATA}; IHOMER_DATA names another folder")
+    require_sets(parser, arguments.sets)
     commit = arguments.commit or load("speed")["machine"]["commit"]
     result: dict[str, Any] = {"before": commit, "n_events": EVENTS, "rounds": arguments.rounds, "sets": {}}
     with tempfile.TemporaryDirectory() as place:

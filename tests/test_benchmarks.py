@@ -1,17 +1,68 @@
 """The benchmarks' own learners and partitions do what the tables say of them."""
 
+import importlib
+import os
 import random
+import sys
 
 import numpy as np
 import pytest
 from scipy import sparse
 
+from benchmarks import common
 from benchmarks.ablation import RandomPartition, SilentRehearsal, StraightRehearsal, probabilities
 from benchmarks.common import matrices
 from benchmarks.simple import nearest_neighbours, previous_labelset
 from ihomer import IHOMERClassifier, LabelPartition
 from ihomer.experts import EXPERTS
 from ihomer.experts.rehearsal import Rehearsal
+
+
+def test_results_are_replaced_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(common, "RESULTS", tmp_path)
+    common.write("figures", {"n": 1})
+    before = (tmp_path / "figures.json").read_text()
+
+    def interrupted(*paths):
+        raise KeyboardInterrupt
+
+    for step in ("fsync", "replace"):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, step, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                common.write("figures", {"n": 2})
+        assert (tmp_path / "figures.json").read_text() == before
+        assert [path.name for path in tmp_path.iterdir()] == ["figures.json"]
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["ablation", "debug_one", "dirty", "expert_weights", "many_labels", "partition_sets", "roofline", "scores", "speed",
+     "speed_change", "speed_paths"],
+)  # fmt: skip
+@pytest.mark.parametrize("is_there", [True, False])
+def test_missing_sets_are_named_before_anything_is_run(module, is_there, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(common, "DATA", tmp_path if is_there else tmp_path / "nowhere")
+    monkeypatch.setattr(sys, "argv", [module])
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(f"benchmarks.{module}").main()
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "IHOMER_DATA names another folder" in said.err
+    assert ("no set " in said.err) == is_there
+
+
+@pytest.mark.parametrize("module", ["readme", "debug_one", "expert_weights"])
+def test_help_does_nothing_else(module, monkeypatch, capsys):
+    found = importlib.import_module(f"benchmarks.{module}")
+    if module == "readme":
+        monkeypatch.setattr(found, "PAGES", None)
+    monkeypatch.setattr(sys, "argv", [module, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        found.main()
+    assert ended.value.code == 0
+    assert "usage" in capsys.readouterr().out
 
 
 def test_nearest_neighbours_by_hand():

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common import replace_text
 from benchmarks.compare.cells import LINES, read
 from benchmarks.compare.settings import DEFAULT, Cell, Settings, load
 from benchmarks.report import pictures, statistics, tables
@@ -117,8 +118,8 @@ def report(lines: list[dict[str, Any]], models: Sequence[str], folder: Path) -> 
         section(document, order, results, published, folder)
     document.text("## Published, not measured here")
     document.text(tables.published_tables(published))
-    (folder / "compare.md").write_text("\n\n".join(document.markdown) + "\n")
-    (folder / "compare.tex").write_text("\n\n".join(document.latex) + "\n")
+    replace_text(folder / "compare.md", "\n\n".join(document.markdown) + "\n")
+    replace_text(folder / "compare.tex", "\n\n".join(document.latex) + "\n")
 
 
 def main() -> None:
