@@ -313,7 +313,7 @@ class Run:
     def _emit(self, sink: Sink, asked: _Asked, version: int) -> None:
         labels: Any = asked.predicted
         proba: dict[Any, float] = {}
-        if asked.probabilities is not None:
+        if self._probabilities and asked.probabilities is not None:
             offers = ((name, p[True]) for name, p in asked.probabilities[MODEL].items())
             proba = dict(nsmallest(self._top, offers, key=lambda offer: (-offer[1], offer[0])))
         sink.write(

@@ -204,6 +204,16 @@ def test_predictions_carry_the_top_probabilities(tiny, tmp_path):
 # What is shown -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("delay", [0, 2])
+def test_predictions_are_the_same_beside_a_report(tiny, tmp_path, delay):
+    written = []
+    for report in ([], ["--report", tmp_path / "page.html"]):
+        path = tmp_path / "predictions.jsonl"
+        assert run(tiny, "--model", "majority", "--delay", delay, "--predictions", path, *report).exit_code == 0
+        written.append(path.read_text())
+    assert written[0] == written[1]
+
+
 def test_table_shows_scores_beside_the_baseline(tiny):
     answer = run(tiny, "--model", "mlhat")
     assert answer.exit_code == 0
