@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ihomer import settings
 from ihomer.kernels.encoding import MAX_MAGNITUDE, pack
 from ihomer.vocabulary import Vocabulary, in_name_order
 
@@ -98,7 +99,7 @@ def checked_weight(w: Any) -> float:
     """Return the weight of an event as a float; ValueError unless it is from 1e-100 to 1e9."""
     if type(w) is float and MIN_WEIGHT <= w <= MAX_WEIGHT:
         return w
-    if isinstance(w, bool | np.bool_) or not isinstance(w, numbers.Real):
+    if not settings.is_number(w):
         raise TypeError(f"w must be a number, not {type(w).__name__}")
     try:
         weight = float(w)

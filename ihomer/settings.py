@@ -1,25 +1,38 @@
 """Checks of settings: each raises a ValueError that names the setting, says what it may be, and what was given."""
 
+import contextlib
 import math
 import numbers
+import sys
 from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["flag", "fraction", "one_of", "plain", "positive", "whole"]
+__all__ = ["flag", "fraction", "is_number", "one_of", "plain", "positive", "whole"]
 
 _T = TypeVar("_T")
 
 
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a real number; truth values and spans of time are none."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool | np.timedelta64)
+
+
 def plain(value: _T) -> _T:
-    """Return a value of NumPy as Python has it, which no sum overflows; anything else as it is."""
-    result: _T = value.item() if isinstance(value, np.generic) else value
-    return result
+    """Return a number of any kind, or a value of NumPy, as Python has it; anything else as it is.
+
+    No sum overflows what Python has, compiled code takes it, and it has a place in a file.
+    """
+    result: Any = value.item() if isinstance(value, np.generic) and not isinstance(value, np.timedelta64) else value
+    if is_number(result):
+        with contextlib.suppress(OverflowError):
+            result = int(result) if isinstance(result, numbers.Integral) else float(result)
+    return result  # type: ignore[no-any-return]
 
 
 def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
     """Return a whole number within bounds."""
-    good = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    good = is_number(value) and isinstance(value, numbers.Integral)
     if not good or value < least or (most is not None and value > most):
         limits = f"at least {least}" if most is None else f"from {least} to {most}"
         raise ValueError(f"{name} must be a whole number, {limits}, not {value!r}")
@@ -28,8 +41,7 @@ def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
 
 def positive(name: str, value: Any, most: float = math.inf) -> float:
     """Return a finite number greater than 0 and at most `most`."""
-    good = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not good or not 0.0 < float(value) <= most or math.isinf(float(value)):
+    if not is_number(value) or not 0.0 < value <= min(most, sys.float_info.max):
         limits = "greater than 0" if math.isinf(most) else f"greater than 0 and at most {most:g}"
         raise ValueError(f"{name} must be a number {limits}, not {value!r}")
     return float(value)
@@ -37,8 +49,7 @@ def positive(name: str, value: Any, most: float = math.inf) -> float:
 
 def fraction(name: str, value: Any) -> float:
     """Return a number between 0 and 1, both excluded."""
-    good = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not good or not 0.0 < value < 1.0:
+    if not is_number(value) or not 0.0 < value < 1.0:
         raise ValueError(f"{name} must be a number between 0 and 1, not {value!r}")
     return float(value)
 

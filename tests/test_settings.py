@@ -1,0 +1,54 @@
+"""Settings and weights of every kind of number: as Python's own, or refused with their name."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
+
+TINY, HUGE = Fraction(1, 10**400), 10**400
+
+
+@pytest.mark.parametrize("kind", [Fraction, np.longdouble, np.float16])
+def test_numbers_of_every_kind_are_settings(kind, tmp_path):
+    quarter = kind(0.25)
+    clustering = LabelPartition(delta=quarter, tau=quarter, fading=quarter)
+    tree = MLHATClassifier(delta=quarter, tau=quarter, learning_rate=quarter)
+    model = IHOMERClassifier(drift_delta=quarter, clustering=clustering, tree=tree)
+    for options in (clustering._get_params(), tree._get_params(), model._get_params()):
+        assert {type(value) for value in options.values() if value == 0.25} == {float}
+    clustering.learn_one({"a", "b"})
+    model.learn_one({"x": 1.0}, {"a"})
+    model.save(tmp_path / "model")
+    assert IHOMERClassifier.load(tmp_path / "model").predict_proba_one({}) == model.predict_proba_one({})
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "value"),
+    [
+        (LabelPartition, "delta", TINY),
+        (LabelPartition, "tau", HUGE),
+        (LabelPartition, "fading", -HUGE),
+        (LabelPartition, "n_min", np.timedelta64(20, "ns")),
+        (MLHATClassifier, "grace_period", HUGE),
+        (MLHATClassifier, "tau", np.timedelta64(1, "s")),
+        (MLHATClassifier, "adwin_delta", TINY),
+        (IHOMERClassifier, "drift_delta", TINY),
+        (IHOMERClassifier, "seed", np.timedelta64(1, "ns")),
+    ],
+)
+def test_numbers_that_are_too_small_or_too_large_and_spans_of_time_are_refused(make, name, value):
+    with pytest.raises(ValueError, match=name):
+        make(**{name: value})
+
+
+@pytest.mark.parametrize("span", [np.timedelta64(1, "ns"), np.timedelta64(1, "s")])
+def test_a_span_of_time_is_no_weight_and_no_number_of_labels(span):
+    model = MLHATClassifier()
+    with pytest.raises(TypeError, match="w must be a number, not timedelta64"):
+        model.learn_one({}, {"a"}, span)
+    with pytest.raises(TypeError, match="w must be a number, not timedelta64"):
+        LabelPartition().learn_one({"a"}, span)
+    with pytest.raises(ValueError, match="k must be a whole number"):
+        model.predict_topk_one({}, span)
