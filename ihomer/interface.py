@@ -24,6 +24,7 @@ from ihomer.encoder import (
     one_row,
     unlabelled,
 )
+from ihomer.interrupts import Uninterrupted
 from ihomer.rows import (
     Columns,
     FoundLabels,
@@ -35,6 +36,7 @@ from ihomer.rows import (
     is_frame,
     label_rows,
     named_in_row,
+    row_weights,
     some_entries,
     with_indices,
 )
@@ -205,10 +207,11 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         """Learn one event; return what was predicted for it before, and the labels that it brought."""
         weight, named, x = checked_weight(w), labels_of(y), as_dict(x)
         encoded = self._encoder.check(x)
-        brought = self._make_known(named)
-        batch = self._single(x, encoded, named, weight)
-        learned = self._learn(batch, self._brought_by_applying(batch, brought))
-        self.n_learned += 1
+        with Uninterrupted():
+            brought = self._make_known(named)
+            batch = self._single(x, encoded, named, weight)
+            learned = self._learn(batch, self._brought_by_applying(batch, brought))
+            self.n_learned += 1
         return learned, brought
 
     def test_then_train_one(self, x: Mapping[Hashable, Any], y: Any, w: float = 1.0) -> dict[Hashable, bool]:
@@ -443,29 +446,33 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         features = feature_rows(X)
         n_rows = features.n_rows if isinstance(features, Columns) else len(features)
         labels = label_rows(Y, n_rows)
-        weights = _checked_weights(w, n_rows)
+        weights = row_weights(w, n_rows)
         if isinstance(features, Columns) and isinstance(labels, LabelRows):
             start = 0
-            while start < n_rows:
-                start = self._run_columns(features, labels, weights, start, min(start + _CHUNK, n_rows), collect)
+            with Uninterrupted() as held:
+                while start < n_rows:
+                    start = self._run_columns(features, labels, weights, start, min(start + _CHUNK, n_rows), collect)
+                    held.release()
             return
         rows = features.as_dicts(0, n_rows) if isinstance(features, Columns) else features
         checked = [(self._encoder.version, self._encoder.check(x)) for x in rows]
-        waiting: list[Batch] = []
-        brought: frozenset[Hashable] = frozenset()
-        version = self._version
-        for i, (encoder_version, encoded) in enumerate(checked):
-            if encoder_version != self._encoder.version:
-                encoded = self._encoder.check(rows[i])
-            named = named_in_row(labels, i)
-            if encoded[2] or len(waiting) == _CHUNK or self._has_new(named):
-                self._run_batch(waiting, version, brought, collect)
-                waiting = []
-            if not waiting:
-                version = self._version
-                brought = self._make_known(named)
-            waiting.append(self._single(rows[i], encoded, named, weights[i]))
-        self._run_batch(waiting, version, brought, collect)
+        with Uninterrupted() as held:
+            waiting: list[Batch] = []
+            brought: frozenset[Hashable] = frozenset()
+            version = self._version
+            for i, (encoder_version, encoded) in enumerate(checked):
+                if encoder_version != self._encoder.version:
+                    encoded = self._encoder.check(rows[i])
+                named = named_in_row(labels, i)
+                if encoded[2] or len(waiting) == _CHUNK or self._has_new(named):
+                    self._run_batch(waiting, version, brought, collect)
+                    waiting = []
+                    held.release()
+                if not waiting:
+                    version = self._version
+                    brought = self._make_known(named)
+                waiting.append(self._single(rows[i], encoded, named, weights[i]))
+            self._run_batch(waiting, version, brought, collect)
 
     def _run_batch(self, rows: list[Batch], version: int, brought: frozenset[Hashable], collect: Collect) -> None:
         """Learn encoded events in turn; the first one has `brought` labels, and before these the clusters had a `version`."""
@@ -574,16 +581,3 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
 def _is_column(label: Hashable) -> bool:
     """Tell whether a label can be the number of a column."""
     return isinstance(label, int | np.integer) and not isinstance(label, bool) and bool(0 <= label < _MOST_COLUMNS)
-
-
-def _checked_weights(w: Any, n_rows: int) -> Values:
-    """Return the weights of many events; None stands for 1 each."""
-    if w is None:
-        return np.ones(n_rows)
-    given = w if isinstance(w, list | tuple) else np.asarray(w).tolist()  # NumPy would take True among numbers for 1
-    if not isinstance(given, list | tuple):
-        raise TypeError(f"w must hold a number for each row, not be a single {type(w).__name__}")
-    weights = np.array([checked_weight(weight) for weight in given], np.float64)
-    if weights.shape != (n_rows,):
-        raise ValueError(f"w has {len(weights)} weights for {n_rows} rows")
-    return weights

@@ -12,6 +12,7 @@ from river import base
 from ihomer import settings
 from ihomer.cluster_upkeep import ClusterUpkeep
 from ihomer.encoder import MAX_WEIGHT, MIN_WEIGHT, checked_weight, labels_of
+from ihomer.interrupts import Uninterrupted
 from ihomer.label_graph import CutRules
 from ihomer.label_tree import LabelNode
 from ihomer.pair_counts import PairCounts
@@ -206,8 +207,9 @@ class LabelPartition(base.Base):
         """
         weight = checked_weight(w)
         positive, _, negative = labels_of(y)
-        index = self._known(positive, negative)
-        self._count([index], [weight])
+        with Uninterrupted():
+            index = self._known(positive, negative)
+            self._count([index], [weight])
 
     def learn_many(self, Y: Any, w: Any = None, names: Sequence[Hashable] | None = None) -> None:
         """Learn the labels of many events in turn, with the same result as one by one.
@@ -231,18 +233,25 @@ class LabelPartition(base.Base):
         if names is not None:
             rows = _renamed(rows, names, Y)
         weights = _checked_weights(w, _n_rows(Y))
+        with Uninterrupted() as held:
+            self._learn_named(_named_rows(rows), weights, held)
+
+    def _learn_named(self, rows: Iterator[Named], weights: list[float], held: Uninterrupted) -> None:
+        """Learn names that apply and those that do not, row by row; Ctrl-C, `held` back, may come between rounds of tests."""
         waiting: list[Indices] = []
         start, room = 0, self.rows_to_check
-        for row, (positive, negative) in enumerate(_named_rows(rows)):
+        for row, (positive, negative) in enumerate(rows):
             if self._has_new(positive, negative):
                 self._count(waiting, weights[start:row])
                 waiting, start = [], row
                 room = self.rows_to_check
+                held.release()
             waiting.append(self._known(positive, negative))
             if len(waiting) == room:
                 self._count(waiting, weights[start : row + 1])
                 waiting, start = [], row + 1
                 room = self.rows_to_check
+                held.release()
         self._count(waiting, weights[start:])
 
     def _has_new(self, positive: list[Hashable], negative: list[Hashable]) -> bool:
@@ -361,7 +370,8 @@ class LabelPartition(base.Base):
         _check_rows(indptr, index, weight, self.cluster_index)
         if len(weight) > self.rows_to_check:
             raise ValueError(f"learn_rows takes at most {self.rows_to_check} rows now, not {len(weight)}")
-        return self._learn(indptr, index, weight)
+        with Uninterrupted():
+            return self._learn(indptr, index, weight)
 
     def _learn(self, indptr: NDArray[np.int64], index: Indices, weight: NDArray[np.float64]) -> list[Change]:
         """Do what `learn_rows` does, with arguments that are known to be right."""
@@ -380,8 +390,9 @@ class LabelPartition(base.Base):
         if not self._splits:
             return []
         before = self._upkeep.cluster.copy()
-        self._upkeep.rebuild()
-        return self._note(self._changes_since(before))
+        with Uninterrupted():
+            self._upkeep.rebuild()
+            return self._note(self._changes_since(before))
 
     def _changes_since(self, before: Indices) -> list[Change]:
         return changes_between(before, self._upkeep.cluster, self._counts.n_events, self.labels.name)

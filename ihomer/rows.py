@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from river.utils import dataframe
 from scipy import sparse
 
-from ihomer.encoder import MAX_MAGNITUDE, Indices, Offsets, Values, as_dict, labels_of
+from ihomer.encoder import MAX_MAGNITUDE, Indices, Offsets, Values, as_dict, checked_weight, labels_of
 from ihomer.vocabulary import Vocabulary, in_name_order
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "is_frame",
     "label_rows",
     "named_in_row",
+    "row_weights",
     "some_entries",
     "with_indices",
 ]
@@ -190,6 +191,19 @@ def label_rows(Y: Any, n_rows: int) -> LabelRows | list[Marked]:
     if n_found != n_rows:
         raise ValueError(f"Y has {n_found} rows, X has {n_rows}")
     return rows
+
+
+def row_weights(w: Any, n_rows: int) -> Values:
+    """Return the weights of many events; None stands for 1 each."""
+    if w is None:
+        return np.ones(n_rows)
+    given = w if isinstance(w, list | tuple) else np.asarray(w).tolist()  # NumPy would take True among numbers for 1
+    if not isinstance(given, list | tuple):
+        raise TypeError(f"w must hold a number for each row, not be a single {type(w).__name__}")
+    weights = np.array([checked_weight(weight) for weight in given], np.float64)
+    if weights.shape != (n_rows,):
+        raise ValueError(f"w has {len(weights)} weights for {n_rows} rows")
+    return weights
 
 
 def index_arrays(matrix: Any) -> tuple[NDArray[np.int64], Indices]:

@@ -1,0 +1,129 @@
+"""Ctrl-C while a model learns: what has been begun is learned whole, and the model goes on as if nothing had been."""
+
+import os
+import pickle
+import random
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ihomer
+from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
+from ihomer.interrupts import Uninterrupted
+
+SOURCES = str(Path(ihomer.__file__).parent)
+MAKERS = {
+    "default": lambda: IHOMERClassifier(clustering=LabelPartition(n_min=10, max_labels=12), max_features=80, most_labels=6),
+    "tree": lambda: MLHATClassifier(max_labels=12, max_features=80, grace_period=20, delta=0.3, tau=1.0),
+    "partition": lambda: LabelPartition(n_min=10, max_labels=12, max_pairs=64),
+}
+
+
+def events_with_ever_new_names(n):
+    rng = random.Random(1)
+    for i in range(n):
+        x = {f"f{rng.randrange(min(30 + i, 120))}": rng.gauss(0.0, 1.0) for _ in range(10)}
+        yield {**x, "colour": rng.choice("abcd")}, {f"l{rng.randrange(3 + i // 4)}" for _ in range(3)}
+
+
+def learn(model, x, y):
+    model.learn_one(y) if isinstance(model, LabelPartition) else model.learn_one(x, y)
+
+
+class CtrlC:
+    """Presses Ctrl-C before a line of ihomer is run, the first but `lines`."""
+
+    def __init__(self, lines):
+        self.lines = lines
+
+    def __call__(self, frame, event, argument):
+        if not frame.f_code.co_filename.startswith(SOURCES):
+            return None
+        if event == "line":
+            self.lines -= 1
+            if self.lines == 0:
+                os.kill(os.getpid(), signal.SIGINT)
+        return self
+
+
+@pytest.mark.parametrize("name", sorted(MAKERS))
+def test_a_model_is_whole_after_an_interrupt(name):
+    """Wherever it comes: an event is learned or not, and all that follow leave the model as it would be anyway."""
+    interrupted, calm = MAKERS[name](), MAKERS[name]()
+    n_interrupts = 0
+    for i, (x, y) in enumerate(events_with_ever_new_names(120)):
+        learn(calm, x, y)
+        before = learned(interrupted)
+        sys.settrace(CtrlC(1 + i * 37 % 400))
+        try:
+            learn(interrupted, x, y)
+        except KeyboardInterrupt:
+            n_interrupts += 1
+        finally:
+            sys.settrace(None)
+        if learned(interrupted) == before:
+            learn(interrupted, x, y)
+    assert n_interrupts > 40
+    assert pickle.dumps(interrupted) == pickle.dumps(calm)
+
+
+def learned(model):
+    return model.n_events if isinstance(model, LabelPartition) else model.n_learned
+
+
+@pytest.mark.parametrize("as_sets", [False, True])
+def test_a_batch_ends_with_the_rows_that_are_being_learned(as_sets, monkeypatch):
+    model, n_rows = MLHATClassifier(), 600
+    run = MLHATClassifier._learn
+
+    def interrupt(self, batch, brought):
+        os.kill(os.getpid(), signal.SIGINT)
+        return run(self, batch, brought)
+
+    monkeypatch.setattr(MLHATClassifier, "_learn", interrupt)
+    rows = ([{"a": 1.0}] * n_rows, [{"p"}] * n_rows) if as_sets else (np.ones((n_rows, 1)), np.ones((n_rows, 1)))
+    with pytest.raises(KeyboardInterrupt):
+        model.learn_many(*rows)
+    assert 0 < model.n_learned <= 256
+
+
+def interrupt_twice():
+    with Uninterrupted():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        pytest.fail("not interrupted")
+
+
+def test_a_second_interrupt_does_not_wait():
+    with pytest.raises(KeyboardInterrupt):
+        interrupt_twice()
+
+
+def test_handlers_are_as_they_were():
+    taken = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: taken.append(number))
+    try:
+        own = signal.getsignal(signal.SIGINT)
+        with Uninterrupted(), Uninterrupted() as inner:
+            os.kill(os.getpid(), signal.SIGINT)
+            inner.release()
+            assert not taken
+        assert taken == [signal.SIGINT]
+        assert signal.getsignal(signal.SIGINT) is own
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with Uninterrupted():
+            assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_other_threads_learn_too():
+    model = MLHATClassifier()
+    thread = threading.Thread(target=model.learn_one, args=({"a": 1.0}, {"p"}))
+    thread.start()
+    thread.join()
+    assert model.n_learned == 1
