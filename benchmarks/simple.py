@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from river import linear_model, optim, preprocessing
 from scipy import sparse
 
+from ihomer.baselines import MajorityLabelset
+
 __all__ = ["logistic_regression", "majority_labelset", "nearest_neighbours", "previous_labelset"]
 
 _N_NEIGHBOURS, _WINDOW, _BLOCK = 10, 1000, 250
@@ -21,17 +23,12 @@ def previous_labelset(Y: Labels) -> Labels:
 
 
 def majority_labelset(Y: Labels) -> Labels:
-    """Return, for each event, the labelset that was most frequent before it; the earlier one on a tie."""
-    counts: dict[bytes, int] = {}
-    best = np.zeros(Y.shape[1], np.uint8).tobytes()
-    answers = []
-    for row in Y:
-        answers.append(np.frombuffer(best, np.uint8))
-        key = row.tobytes()
-        counts[key] = counts.get(key, 0) + 1
-        if counts[key] > counts.get(best, 0):
-            best = key
-    return np.array(answers)
+    """Return, for each event, the labelset that was most frequent before it, as `MajorityLabelset` answers."""
+    model, answers = MajorityLabelset(), np.zeros_like(Y)
+    for answer, row in zip(answers, Y, strict=True):
+        answer[list(model.predict_set_one({}))] = 1
+        model.learn_one({}, np.flatnonzero(row).tolist())
+    return answers
 
 
 def nearest_neighbours(X: NDArray[np.float64] | sparse.csr_array, Y: Labels) -> Labels:

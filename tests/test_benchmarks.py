@@ -12,7 +12,7 @@ from scipy import sparse
 from benchmarks import common
 from benchmarks.ablation import RandomPartition, SilentRehearsal, StraightRehearsal, probabilities
 from benchmarks.common import matrices
-from benchmarks.simple import nearest_neighbours, previous_labelset
+from benchmarks.simple import majority_labelset, nearest_neighbours, previous_labelset
 from ihomer import IHOMERClassifier, LabelPartition
 from ihomer.experts import EXPERTS
 from ihomer.experts.rehearsal import Rehearsal
@@ -103,6 +103,12 @@ def test_the_tables_are_those_of_events_of_dictionaries(n_others):
 
 def test_previous_labelset():
     assert previous_labelset(np.array([[1, 0], [0, 1], [1, 1]], np.uint8)).tolist() == [[0, 0], [1, 0], [0, 1]]
+
+
+def test_of_two_labelsets_that_are_as_frequent_the_majority_is_that_seen_first():
+    """As `ihomer evaluate --model majority` and `benchmarks.compare` have it."""
+    a, b = [1, 0], [0, 1]
+    assert majority_labelset(np.array([a, b, b, a, a], np.uint8)).tolist() == [[0, 0], a, a, b, a]
 
 
 def test_random_partition_keeps_the_sizes_and_mixes_the_labels():
