@@ -215,7 +215,8 @@ def translated(error: BaseException) -> BaseException:
     if isinstance(error, (AuthorizationError, SaslAuthenticationFailedError)):
         return PermissionError(f"Kafka does not allow it: {error}")
     if isinstance(error, (KafkaError, OSError)):
-        return Unreachable(f"Kafka: {type(error).__name__}: {error}")
+        name = f"{type(error).__name__}: "
+        return Unreachable(f"Kafka: {name}{str(error).removeprefix(name)}")  # the client's own errors begin with their name
     return error
 
 

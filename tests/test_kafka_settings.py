@@ -11,7 +11,10 @@ from streams.config import ConfigError
 
 pytest.importorskip("kafka")
 
+from kafka.errors import KafkaTimeoutError
+
 from streams.kafka import KafkaEventSink, KafkaSink, KafkaSource
+from streams.kafka_client import translated
 from streams.message import Unreachable
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -145,3 +148,8 @@ def test_what_makes_no_sense_is_refused() -> None:
 def test_only_the_client_module_imports_the_client() -> None:
     program = "import sys, streams.cli, streams.message; sys.exit('kafka' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("error", [KafkaTimeoutError("not there"), TimeoutError("not there")])
+def test_what_a_client_says_is_told_with_the_name_of_the_error_once(error: Exception) -> None:
+    assert str(translated(error)) == f"Kafka: {type(error).__name__}: not there"
