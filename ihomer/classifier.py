@@ -20,7 +20,7 @@ from ihomer.members import Member
 from ihomer.partition import LabelPartition
 from ihomer.replay import Replay
 from ihomer.tree import MLHATClassifier
-from ihomer.vocabulary import Vocabulary
+from ihomer.vocabulary import Vocabulary, shown
 
 __all__ = ["IHOMERClassifier"]
 
@@ -138,9 +138,9 @@ class IHOMERClassifier(StreamClassifier):
         settings.whole("replay", self.replay, 0, 1_000_000)
         settings.whole("seed", self.seed, 0, 2**63 - 1)
         if clustering is not None and not isinstance(clustering, LabelPartition):
-            raise ValueError(f"clustering must be a LabelPartition or None, not {clustering!r}")
+            raise ValueError(f"clustering must be a LabelPartition or None, not {settings.told(clustering)}")
         if tree is not None and not isinstance(tree, MLHATClassifier):
-            raise ValueError(f"tree must be an MLHATClassifier or None, not {tree!r}")
+            raise ValueError(f"tree must be an MLHATClassifier or None, not {settings.told(tree)}")
         self._start(settings.whole("max_features", self.max_features, 2))
         self.partition: LabelPartition = LabelPartition() if clustering is None else clustering.clone()
         self._tree = MLHATClassifier(alternate_on="drift") if tree is None else tree.clone()
@@ -459,7 +459,7 @@ class IHOMERClassifier(StreamClassifier):
             lines.append(f"cluster {cluster}")
             for name in sorted(labels, key=lambda name: -p[self._labels.get(name)]):
                 label = self._labels.get(name)
-                line = f"  {p[label]:.3f} {'*' if answer[label] else ' '} {name}"
+                line = f"  {p[label]:.3f} {'*' if answer[label] else ' '} {shown(name)}"
                 if odds is not None and rate is not None and (answer[label] or p[label] >= _WORTH_TELLING):
                     line += self._experts_in_words(odds, rate, label)
                 lines.append(line + _voters_in_words(votes, label))
@@ -485,8 +485,8 @@ def _checked(experts: Any) -> tuple[str, ...]:
     for name in experts if isinstance(experts, tuple) else ():
         settings.one_of("experts", name, _EXPERTS)
     if not isinstance(experts, tuple) or not set(experts) - {"labelsets"} or len(set(experts)) < len(experts):
-        names = ", ".join(map(repr, _EXPERTS))
-        raise ValueError(f"experts must be a tuple of different names out of {names}, not 'labelsets' alone; not {experts!r}")
+        names, told = ", ".join(map(repr, _EXPERTS)), settings.told(experts)
+        raise ValueError(f"experts must be a tuple of different names out of {names}, not 'labelsets' alone; not {told}")
     return experts
 
 

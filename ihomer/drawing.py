@@ -10,7 +10,7 @@ from ihomer.kernels.nodes import child_of
 from ihomer.kernels.tree_predict import uses_neighbours
 from ihomer.kernels.tree_state import INHERITED, NONE, POSITIVE, TreeState
 from ihomer.learner import TreeLearner
-from ihomer.vocabulary import Vocabulary
+from ihomer.vocabulary import Vocabulary, shown
 
 __all__ = ["path_as_text", "quoted", "tree_as_dot", "tree_as_text"]
 
@@ -27,9 +27,10 @@ def _test_of(state: TreeState, node: int, features: Vocabulary) -> tuple[str, st
         return ("a forgotten feature is 0", "never") if n["threshold"] >= 0 else ("never", "a forgotten feature is 0")
     key = features.name(int(n["feature"]))
     if is_nominal(key):
-        name, value = key[1:]  # type: ignore[index]
+        name, value = shown(key[1]), key[2]  # type: ignore[index]
         return f"{name} is not {value}", f"{name} is {value}"
-    return f"{key} <= {n['threshold']:.6g}", f"{key} > {n['threshold']:.6g}"
+    name = shown(key)
+    return f"{name} <= {n['threshold']:.6g}", f"{name} > {n['threshold']:.6g}"
 
 
 def _leaf_in_words(learner: TreeLearner, node: int, labels: Vocabulary) -> str:
@@ -42,7 +43,7 @@ def _leaf_in_words(learner: TreeLearner, node: int, labels: Vocabulary) -> str:
     share = (state.labels[node, POSITIVE] + state.labels[node, INHERITED]) / total
     at = dict(zip(learner.label_place.tolist(), learner.label_id.tolist(), strict=True))
     best = [place for place in np.argsort(-share, kind="stable")[:3].tolist() if place in at and share[place] > 0.0]
-    names = ", ".join(f"{labels.name(at[place])} {share[place]:.2f}" for place in best)
+    names = ", ".join(f"{shown(labels.name(at[place]))} {share[place]:.2f}" for place in best)
     kind = "neighbours" if uses_neighbours(state, node) else "logistic"
     return f"leaf, weight {total:.6g}, {kind}: {names}"
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ihomer import settings
 from ihomer.kernels.encoding import MAX_MAGNITUDE, pack
+from ihomer.settings import is_number, told
 from ihomer.vocabulary import Vocabulary, in_name_order
 
 __all__ = [
@@ -99,14 +99,14 @@ def checked_weight(w: Any) -> float:
     """Return the weight of an event as a float; ValueError unless it is from 1e-100 to 1e9."""
     if type(w) is float and MIN_WEIGHT <= w <= MAX_WEIGHT:
         return w
-    if not settings.is_number(w):
+    if not is_number(w):
         raise TypeError(f"w must be a number, not {type(w).__name__}")
     try:
         weight = float(w)
     except OverflowError:
         weight = math.inf
     if not MIN_WEIGHT <= weight <= MAX_WEIGHT:
-        raise ValueError(f"w must be from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}, not {w!r}")
+        raise ValueError(f"w must be from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}, not {told(w)}")
     return weight
 
 
@@ -151,7 +151,7 @@ def labels_of(y: Any) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
             elif isinstance(applies, bool | np.bool_ | numbers.Real) and applies in (0, 1):
                 (positive if applies else negative).append(name)
             else:
-                raise TypeError(f"y[{name!r}] must be True, False, 1, 0, None or nan, not {applies!r}")
+                raise TypeError(f"y[{told(name)}] must be True, False, 1, 0, None or nan, not {told(applies)}")
         return positive, unobserved, negative
     if isinstance(y, Set | list | tuple):
         try:
@@ -166,13 +166,13 @@ def _number(name: Hashable, value: Any) -> float:
     if value is None:
         return math.nan
     if not isinstance(value, numbers.Real | np.number | np.bool_) or isinstance(value, np.complexfloating | np.timedelta64):
-        raise TypeError(f"x[{name!r}] must be a number, a string, a bool or None, not {type(value).__name__}")
+        raise TypeError(f"x[{told(name)}] must be a number, a string, a bool or None, not {type(value).__name__}")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if abs(number) > MAX_MAGNITUDE:
-        raise ValueError(f"x[{name!r}] must be finite and at most {MAX_MAGNITUDE:g} in magnitude, not {value!r}")
+        raise ValueError(f"x[{told(name)}] must be finite and at most {MAX_MAGNITUDE:g} in magnitude, not {told(value)}")
     return number
 
 

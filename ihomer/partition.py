@@ -424,7 +424,7 @@ class LabelPartition(base.Base):
     def _index(self, name: Hashable) -> int:
         index = self.labels.get(name)
         if index < 0:
-            raise KeyError(f"no label {name!r}")
+            raise KeyError(f"no label {settings.told(name)}")
         return index
 
     @property

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Mapping
 
 from ihomer.drawing import quoted
 from ihomer.label_tree import LabelTree
+from ihomer.vocabulary import shown
 
 __all__ = ["label_tree_as_dot", "label_tree_as_text"]
 
@@ -13,8 +14,8 @@ Clusters = Mapping[int, tuple[Hashable, ...]]
 
 
 def _in_words(names: tuple[Hashable, ...]) -> str:
-    shown = ", ".join(map(str, names[:SHOWN]))
-    return shown if len(names) <= SHOWN else f"{shown}, ... ({len(names)} labels)"
+    words = ", ".join(map(shown, names[:SHOWN]))
+    return words if len(names) <= SHOWN else f"{words}, ... ({len(names)} labels)"
 
 
 def _cut_in_words(tree: LabelTree, node: int) -> str:

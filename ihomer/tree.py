@@ -12,7 +12,7 @@ from ihomer.encoder import Batch, Indices
 from ihomer.interface import Answer, Learned, Proba, StreamClassifier
 from ihomer.kernels import tree_state
 from ihomer.learner import TreeLearner
-from ihomer.vocabulary import Vocabulary
+from ihomer.vocabulary import Vocabulary, shown
 
 __all__ = ["MLHATClassifier"]
 
@@ -251,5 +251,5 @@ class MLHATClassifier(StreamClassifier):
         index, value = self._encoder.encode(x)
         lines = path_as_text(self._learner.state, index, value, self._encoder.features)
         ranked = self.predict_topk_one(x, max(1, len(self._vocabulary))) if len(self._vocabulary) else []
-        lines += [f"{p:.3f} {'*' if p > 0.5 else ' '} {name}" for name, p in ranked]
+        lines += [f"{p:.3f} {'*' if p > 0.5 else ' '} {shown(name)}" for name, p in ranked]
         return "\n".join(lines)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Vocabulary", "in_name_order", "refuse_nan"]
+__all__ = ["Vocabulary", "in_name_order", "refuse_nan", "shown"]
 
 
 def in_name_order(names: Iterable[Hashable]) -> list[Hashable]:
@@ -69,6 +69,14 @@ def _text(name: Hashable) -> str:
         return repr(name)
     except ValueError:  # of a number with thousands of digits
         return hex(name)  # type: ignore[arg-type]
+
+
+def shown(name: Hashable) -> str:
+    """Return a name as people read it."""
+    try:
+        return str(name)
+    except ValueError:  # of a number with thousands of digits
+        return _text(name)
 
 
 class Vocabulary:

@@ -37,6 +37,7 @@ def test_numbers_of_every_kind_are_settings(kind, tmp_path):
         (IHOMERClassifier, "drift_delta", TINY),
         (IHOMERClassifier, "seed", np.timedelta64(1, "ns")),
     ],
+    ids=range(9),
 )
 def test_numbers_that_are_too_small_or_too_large_and_spans_of_time_are_refused(make, name, value):
     with pytest.raises(ValueError, match=name):
