@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Hashable, Iterable, Iterator
 from itertools import repeat
-from numbers import Real
+from numbers import Number, Real
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ def refuse_nan(names: Collection[Hashable]) -> None:
 def _has_nan(name: Any) -> bool:
     if isinstance(name, tuple):
         return any(map(_has_nan, name))
-    return isinstance(name, Real | np.generic) and bool(name != name)
+    return isinstance(name, Number | np.generic) and bool(name != name)
 
 
 def _comparable(name: Any) -> Any:

@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -41,7 +42,9 @@ def test_the_natural_order_is_kept_where_there_is_one():
         assert in_name_order(names[::-1]) == names
 
 
-@pytest.mark.parametrize("name", [math.nan, np.float32("nan"), ("a", (1, math.nan)), np.datetime64("NaT")])
+@pytest.mark.parametrize(
+    "name", [math.nan, np.float32("nan"), ("a", (1, math.nan)), np.datetime64("NaT"), Decimal("nan"), complex("nanj")]
+)
 def test_nan_is_no_name(name):
     for others in ([], ["a"], [1.0, frozenset()]):
         with pytest.raises(ValueError, match="nan cannot be a name"):
