@@ -1,5 +1,6 @@
 """IHOMERClassifier: experts mixed and decoded jointly; online label clusters with adaptive trees; drift watched globally."""
 
+import copy
 from collections import deque
 from collections.abc import Hashable, Iterator
 from typing import Any
@@ -409,7 +410,7 @@ class IHOMERClassifier(StreamClassifier):
 
         Of the global ones the last 1,000 are told.
         """
-        found = list(self._drifts)
+        found = copy.deepcopy(list(self._drifts))
         for drift in self.partition.drifts:
             what = "label pairs cut more often"
             found.append({"event": drift.event, "where": "partition", "what": what, "window": drift.window})

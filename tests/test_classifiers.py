@@ -480,6 +480,15 @@ def test_drifts_are_counted_truly(tmp_path):
         assert [drift["event"] for drift in found.drifts if drift["where"] == "global"] == list(range(2, 1002))
 
 
+def test_what_is_told_of_drifts_is_a_copy():
+    model = IHOMERClassifier(experts=("frequency",))
+    model._answer_drift(7)
+    for drift in model.drifts:
+        drift["learners_replaced"].append("another")
+        drift.clear()
+    assert [(drift["event"], drift["learners_replaced"]) for drift in model.drifts] == [(7, [])]
+
+
 def test_looking_inside(make):
     model = make()
     events = mixed_events(300)
