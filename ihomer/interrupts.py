@@ -1,6 +1,6 @@
 """Ctrl-C while a model changes: it waits, because a model left between two states could not be used any more."""
 
-import inspect
+import _signal  # type: ignore[import-not-found]
 import signal
 import threading
 from types import FrameType, TracebackType
@@ -8,9 +8,7 @@ from typing import Any, Self
 
 __all__ = ["Uninterrupted"]
 
-# Without the enumerations that are put around them, which take several times as long.
-_handler_of = inspect.unwrap(signal.getsignal)
-_handle = inspect.unwrap(signal.signal)
+# Signals are handled by `_signal`: the enumerations that `signal` puts around it take ten times as long as the rest.
 _SIGINT = int(signal.SIGINT)
 
 
@@ -40,17 +38,17 @@ class Uninterrupted:
 
     def __enter__(self) -> Self:
         if threading.get_ident() == threading.main_thread().ident:
-            before = _handler_of(_SIGINT)
+            before = _signal.getsignal(_SIGINT)
             if callable(before) and not isinstance(getattr(before, "__self__", None), Uninterrupted):
                 self._before = before
-                _handle(_SIGINT, self._take)
+                _signal.signal(_SIGINT, self._take)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._before is not None:
-            _handle(_SIGINT, self._before)
+            _signal.signal(_SIGINT, self._before)
             self.release()
 
     def release(self) -> None:
