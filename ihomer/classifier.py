@@ -142,7 +142,7 @@ class IHOMERClassifier(StreamClassifier):
             raise ValueError(f"clustering must be a LabelPartition or None, not {settings.told(clustering)}")
         if tree is not None and not isinstance(tree, MLHATClassifier):
             raise ValueError(f"tree must be an MLHATClassifier or None, not {settings.told(tree)}")
-        self._start(settings.whole("max_features", self.max_features, 2))
+        self._start(settings.whole("max_features", self.max_features, 2, 2**31 - 1))
         self.partition: LabelPartition = LabelPartition() if clustering is None else clustering.clone()
         self._tree = MLHATClassifier(alternate_on="drift") if tree is None else tree.clone()
         only_trees = _checked(experts) == ("tree",)
@@ -448,6 +448,7 @@ class IHOMERClassifier(StreamClassifier):
         Cluster by cluster the labels, each with its probability, a star if it is in the answer, and, where that says most,
         the experts with the largest part in its log-odds (weight times log-odds); and the trees that vote.
         """
+        self._refuse_if_broken()
         batch = one_row(*self._encoder.encode(x))
         p, answer = (row[0] for row in self._predict(batch))
         votes = [(member, member.learner.predict(batch, 0, 1, self._dense)[0]) for member in self._members]

@@ -81,7 +81,7 @@ class Decoder:
         self._most = most_labelsets
         self._score_rate = _SCORE_RATE if scored else 0.0
         self._header = np.zeros(3, np.int64)
-        self._factor = np.array([1.0, 0.3, 0.1, 0.2, 0.5])
+        self._factor = np.array([1.0, 0.3, 0.1, 1.0, 0.5])
         self._information = 20.0 * np.eye(N_FACTORS)
         self._score_weights = np.zeros((1, 1, 0), np.float32)
         self._novelty = np.array([[-1.0, 1.0], [1.0, 1.0], [0.0, 1.0]])

@@ -17,7 +17,7 @@ __all__ = ["path_as_text", "quoted", "tree_as_dot", "tree_as_text"]
 
 def quoted(text: str) -> str:
     """Return a text as a graphviz string."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _test_of(state: TreeState, node: int, features: Vocabulary) -> tuple[str, str]:
@@ -27,7 +27,7 @@ def _test_of(state: TreeState, node: int, features: Vocabulary) -> tuple[str, st
         return ("a forgotten feature is 0", "never") if n["threshold"] >= 0 else ("never", "a forgotten feature is 0")
     key = features.name(int(n["feature"]))
     if is_nominal(key):
-        name, value = shown(key[1]), key[2]  # type: ignore[index]
+        name, value = shown(key[1]), shown(key[2])  # type: ignore[index]
         return f"{name} is not {value}", f"{name} is {value}"
     name = shown(key)
     return f"{name} <= {n['threshold']:.6g}", f"{name} > {n['threshold']:.6g}"

@@ -24,7 +24,7 @@ from ihomer.encoder import (
     one_row,
     unlabelled,
 )
-from ihomer.interrupts import Uninterrupted
+from ihomer.interrupts import Changeable, Uninterrupted
 from ihomer.rows import (
     Columns,
     FoundLabels,
@@ -84,7 +84,7 @@ Collect: TypeAlias = Callable[[Learned, frozenset[Hashable]], None]
 """Takes what was learned, and the labels that the first row has brought."""
 
 
-class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
+class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
     """Base of the multi-label stream classifiers: everything but the learning itself.
 
     A subclass calls `_start` with its settings checked, and brings `_admit`, `_learn`, `_predict` and `_forget_features`.
@@ -206,9 +206,9 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
     def _learn_event(self, x: Mapping[Hashable, Any], y: Any, w: float) -> tuple[Learned, frozenset[Hashable]]:
         """Learn one event; return what was predicted for it before, and the labels that it brought."""
         weight, named, x = checked_weight(w), labels_of(y), as_dict(x)
-        encoded = self._encoder.check(x)
-        with Uninterrupted():
-            brought = self._make_known(named)
+        encoded, new = self._encoder.check(x), self._new_labels(named)
+        with Uninterrupted(self):
+            brought = self._make_known(new, named[0])
             batch = self._single(x, encoded, named, weight)
             learned = self._learn(batch, self._brought_by_applying(batch, brought))
             self.n_learned += 1
@@ -362,18 +362,23 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
     # Inside --------------------------------------------------------------------------------------------------------
 
     def _predict_row(self, x: Mapping[Hashable, Any]) -> tuple[Proba, Answer]:
+        self._refuse_if_broken()
         index, value = self._encoder.encode(x)
         p, answer = self._predict(one_row(index, value))
         return p[0], answer[0]
 
-    def _make_known(self, named: tuple[list[Hashable], list[Hashable], list[Hashable]]) -> frozenset[Hashable]:
-        """Give indices to labels that are new; return them."""
+    def _new_labels(self, named: tuple[list[Hashable], list[Hashable], list[Hashable]]) -> list[Hashable]:
+        """Return the labels that are not known yet, in name order."""
         if not self._has_new(named):
-            return frozenset()
+            return []
         known = self._labels
-        new = frozenset(name for names in named for name in names if name not in known)
-        self._admit(in_name_order(new), named[0])
-        return new
+        return in_name_order({name for names in named for name in names if name not in known})
+
+    def _make_known(self, new: list[Hashable], positive: list[Hashable]) -> frozenset[Hashable]:
+        """Give indices to labels that are new, of which those of the event that are `positive` apply; return them."""
+        if new:
+            self._admit(new, positive)
+        return frozenset(new)
 
     def _brought_by_applying(self, batch: Batch, brought: frozenset[Hashable]) -> Indices:
         """Return the labels that the first row of a batch has brought, none if some of these do not apply to it: then it names
@@ -449,14 +454,14 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         weights = row_weights(w, n_rows)
         if isinstance(features, Columns) and isinstance(labels, LabelRows):
             start = 0
-            with Uninterrupted() as held:
+            with Uninterrupted(self) as held:
                 while start < n_rows:
                     start = self._run_columns(features, labels, weights, start, min(start + _CHUNK, n_rows), collect)
                     held.release()
             return
         rows = features.as_dicts(0, n_rows) if isinstance(features, Columns) else features
         checked = [(self._encoder.version, self._encoder.check(x)) for x in rows]
-        with Uninterrupted() as held:
+        with Uninterrupted(self) as held:
             waiting: list[Batch] = []
             brought: frozenset[Hashable] = frozenset()
             version = self._version
@@ -470,7 +475,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
                     held.release()
                 if not waiting:
                     version = self._version
-                    brought = self._make_known(named)
+                    brought = self._make_known(self._new_labels(named), named[0])
                 waiting.append(self._single(rows[i], encoded, named, weights[i]))
             self._run_batch(waiting, version, brought, collect)
 
@@ -492,7 +497,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         """Learn rows from `start` up to `stop` or the next row that brings a label; return where it stopped."""
         named = named_in_row(labels, start)
         version = self._version
-        brought = self._make_known(named)
+        brought = self._make_known(self._new_labels(named), named[0])
         stop = self._before_new_label(labels, start + 1, stop)
         new = self._new_columns(features, start, stop)
         if new is None:
@@ -548,6 +553,7 @@ class StreamClassifier(base.MultiLabelClassifier, abc.ABC):
         return Batch(*index_arrays(x), x.data, *index_arrays(positive), *index_arrays(unobserved), weights[start:stop])
 
     def _predict_rows(self, X: Any) -> tuple[Proba, Answer]:
+        self._refuse_if_broken()
         features = feature_rows(X)
         n_rows = features.n_rows if isinstance(features, Columns) else len(features)
         p = np.empty((n_rows, self._labels.size))

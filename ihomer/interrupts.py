@@ -1,4 +1,4 @@
-"""Ctrl-C while a model changes: it waits, because a model left between two states could not be used any more."""
+"""Signals and errors while a model changes: it is left whole, or it says that it is not."""
 
 import _signal  # type: ignore[import-not-found]
 import signal
@@ -6,24 +6,51 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-__all__ = ["Uninterrupted"]
+__all__ = ["Changeable", "Uninterrupted"]
 
 # Signals are handled by `_signal`: the enumerations that `signal` puts around it take ten times as long as the rest.
 _SIGINT = int(signal.SIGINT)
+_NAMES = ("SIGINT", "SIGTERM", "SIGALRM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGPROF", "SIGBREAK")
+_HELD = tuple(int(getattr(signal, name)) for name in _NAMES if hasattr(signal, name))
+
+
+class Changeable:
+    """Base of what an error in the middle of a change, as of memory that is out, leaves between two states.
+
+    It is not to be used then: arrays that no longer fit each other are written beside.
+    """
+
+    _broken_by: str | None = None
+
+    def _refuse_if_broken(self) -> None:
+        """Raise RuntimeError if a change has ended half-way."""
+        if self._broken_by is not None:
+            name = type(self).__name__
+            raise RuntimeError(f"{self._broken_by} has ended a change of this {name} half-way: load it as it was last saved")
 
 
 class Uninterrupted:
-    """Lets the first Ctrl-C wait until `release`, or the end of the block; a second one does not wait.
+    """Lets signals that something in Python waits for wait until `release`, or the end of the block; a second Ctrl-C does not.
 
-    In other threads than the main one, which Ctrl-C never interrupts, within another such block, and where Ctrl-C does nothing
-    in Python, it has no effect.
+    So a handler that raises, as that of Ctrl-C does, leaves a model whole. In other threads than the main one, in which no
+    handler ever runs, and within another such block, it has no effect on signals.
+
+    Parameters
+    ----------
+    owner
+        What changes in the block. If an error ends the block half-way, it refuses to be used from then on.
+
+    Raises
+    ------
+    RuntimeError
+        If it has come to that before.
 
     Examples
     --------
     >>> import os, signal
-    >>> from ihomer.interrupts import Uninterrupted
+    >>> from ihomer.interrupts import Changeable, Uninterrupted
     >>> try:
-    ...     with Uninterrupted():
+    ...     with Uninterrupted(Changeable()):
     ...         os.kill(os.getpid(), signal.SIGINT)
     ...         print("whole")
     ... except KeyboardInterrupt:
@@ -32,32 +59,68 @@ class Uninterrupted:
     interrupted
     """
 
-    def __init__(self) -> None:
-        self._before: Any = None
-        self._waiting: tuple[int, FrameType | None] | None = None
+    def __init__(self, owner: Changeable) -> None:
+        self._owner = owner
+        self._before: dict[int, Any] = {}
+        self._waiting: list[tuple[int, FrameType | None]] = []
+        self._is_whole = False  # what is raised comes from a handler, between two changes
 
     def __enter__(self) -> Self:
+        self._owner._refuse_if_broken()
         if threading.get_ident() == threading.main_thread().ident:
-            before = _signal.getsignal(_SIGINT)
-            if callable(before) and not isinstance(getattr(before, "__self__", None), Uninterrupted):
-                self._before = before
-                _signal.signal(_SIGINT, self._take)
+            try:
+                for number in _HELD:
+                    before = _signal.getsignal(number)
+                    if callable(before) and not isinstance(getattr(before, "__self__", None), Uninterrupted):
+                        self._before[number] = before
+                        _signal.signal(number, self._take)
+            except BaseException:  # a handler's, of a signal that is not held back yet
+                self._restore()
+                raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._before is not None:
-            _signal.signal(_SIGINT, self._before)
-            self.release()
+        if kind is not None and not self._is_whole:
+            self._owner._broken_by = kind.__name__
+        if self._before:
+            handlers = dict(self._before)
+            try:
+                self._restore()
+            finally:
+                self._hand_out(handlers)
 
     def release(self) -> None:
-        """Do now what Ctrl-C does, if it waits."""
-        if self._waiting is not None:
-            waiting, self._waiting = self._waiting, None
-            self._before(*waiting)
+        """Do now, between two changes, what the signals that wait do."""
+        if self._waiting:
+            self._is_whole = True
+            self._hand_out(self._before)
+            self._is_whole = False
+
+    def _restore(self) -> None:
+        """Give signals their handlers back, whatever a handler raises meanwhile."""
+        try:
+            while self._before:
+                number = next(iter(self._before))
+                _signal.signal(number, self._before[number])
+                del self._before[number]
+        finally:
+            if self._before:
+                self._restore()
+
+    def _hand_out(self, handlers: dict[int, Any]) -> None:
+        """Call the handlers of the signals that wait, whatever one of them raises."""
+        try:
+            while self._waiting:
+                number, frame = self._waiting.pop(0)
+                handlers[number](number, frame)
+        finally:
+            if self._waiting:
+                self._hand_out(handlers)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        if self._waiting is not None:
-            self.release()
-        self._waiting = number, frame
+        is_second = number == _SIGINT and any(waiting == number for waiting, _ in self._waiting)
+        self._waiting.append((number, frame))
+        if is_second:
+            self._hand_out(self._before)

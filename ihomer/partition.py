@@ -12,13 +12,13 @@ from river import base
 from ihomer import settings
 from ihomer.cluster_upkeep import ClusterUpkeep
 from ihomer.encoder import MAX_WEIGHT, MIN_WEIGHT, checked_weight, labels_of
-from ihomer.interrupts import Uninterrupted
+from ihomer.interrupts import Changeable, Uninterrupted
 from ihomer.label_graph import CutRules
 from ihomer.label_tree import LabelNode
 from ihomer.pair_counts import PairCounts
 from ihomer.partition_changes import Change, ChangeLog, PartitionDrift, changes_between
 from ihomer.partition_drawing import label_tree_as_dot, label_tree_as_text
-from ihomer.rows import LabelRows, Marked, label_rows
+from ihomer.rows import LabelRows, Marked, label_rows, row_weights
 from ihomer.vocabulary import Vocabulary, in_name_order
 
 __all__ = ["Change", "LabelPartition", "PartitionDrift"]
@@ -30,7 +30,7 @@ Indices = NDArray[np.int32]
 Named = tuple[list[Hashable], list[Hashable]]
 
 
-class LabelPartition(base.Base):
+class LabelPartition(Changeable, base.Base):
     r"""Disjoint clusters of labels that occur together, found and kept up to date while the stream runs.
 
     All labels start in one cluster. Each `n_min` events every cluster is tested for a cut into two sides that hardly occur
@@ -167,7 +167,7 @@ class LabelPartition(base.Base):
         self._n_forgotten = 0
 
     def _check_settings(self) -> None:
-        settings.whole("n_min", self.n_min, 1)
+        settings.whole("n_min", self.n_min, 1, 2**53)
         settings.fraction("delta", self.delta)
         settings.positive("tau", self.tau)
         if self.min_cluster_size is not None:
@@ -207,9 +207,9 @@ class LabelPartition(base.Base):
         """
         weight = checked_weight(w)
         positive, _, negative = labels_of(y)
-        with Uninterrupted():
-            index = self._known(positive, negative)
-            self._count([index], [weight])
+        new = self._new_names(positive, negative)
+        with Uninterrupted(self):
+            self._count([self._known(new, positive)], np.array([weight]))
 
     def learn_many(self, Y: Any, w: Any = None, names: Sequence[Hashable] | None = None) -> None:
         """Learn the labels of many events in turn, with the same result as one by one.
@@ -232,21 +232,21 @@ class LabelPartition(base.Base):
         rows = label_rows(Y, _n_rows(Y))
         if names is not None:
             rows = _renamed(rows, names, Y)
-        weights = _checked_weights(w, _n_rows(Y))
-        with Uninterrupted() as held:
+        weights = row_weights(w, _n_rows(Y))
+        with Uninterrupted(self) as held:
             self._learn_named(_named_rows(rows), weights, held)
 
-    def _learn_named(self, rows: Iterator[Named], weights: list[float], held: Uninterrupted) -> None:
+    def _learn_named(self, rows: Iterator[Named], weights: NDArray[np.float64], held: Uninterrupted) -> None:
         """Learn names that apply and those that do not, row by row; Ctrl-C, `held` back, may come between rounds of tests."""
         waiting: list[Indices] = []
         start, room = 0, self.rows_to_check
         for row, (positive, negative) in enumerate(rows):
-            if self._has_new(positive, negative):
+            if new := self._new_names(positive, negative):
                 self._count(waiting, weights[start:row])
                 waiting, start = [], row
                 room = self.rows_to_check
                 held.release()
-            waiting.append(self._known(positive, negative))
+            waiting.append(self._known(new, positive))
             if len(waiting) == room:
                 self._count(waiting, weights[start : row + 1])
                 waiting, start = [], row + 1
@@ -254,22 +254,25 @@ class LabelPartition(base.Base):
                 held.release()
         self._count(waiting, weights[start:])
 
-    def _has_new(self, positive: list[Hashable], negative: list[Hashable]) -> bool:
-        return not all(map(self.labels.__contains__, positive)) or not all(map(self.labels.__contains__, negative))
+    def _new_names(self, positive: list[Hashable], negative: list[Hashable]) -> list[Hashable]:
+        """Return the names that are not known yet, in name order."""
+        known = self.labels
+        if known.has_all(positive) and known.has_all(negative):
+            return []
+        return in_name_order({name for names in (positive, negative) for name in names if name not in known})
 
-    def _known(self, positive: list[Hashable], negative: list[Hashable]) -> Indices:
-        """Make all names known; return the indices of the positive ones, ascending."""
-        if self._has_new(positive, negative):
-            new = {name for names in (positive, negative) for name in names if name not in self.labels}
-            self.add_labels(in_name_order(new), positive)
+    def _known(self, new: list[Hashable], positive: list[Hashable]) -> Indices:
+        """Make new names known; return the indices of the positive ones, ascending."""
+        if new:
+            self.add_labels(new, positive)
         return self._indices(positive)
 
-    def _count(self, rows: list[Indices], weights: list[float]) -> None:
+    def _count(self, rows: list[Indices], weights: NDArray[np.float64]) -> None:
         if rows:
             indptr = np.zeros(len(rows) + 1, np.int64)
             np.cumsum([len(row) for row in rows], out=indptr[1:])
             index = rows[0] if len(rows) == 1 else np.concatenate(rows)
-            self._learn(indptr, index, np.array(weights))
+            self._learn(indptr, index, weights)
 
     # Learning by index ---------------------------------------------------------------------------------------------
 
@@ -307,6 +310,11 @@ class LabelPartition(base.Base):
         names = [name for name in dict.fromkeys(names) if name not in self.labels][: self.max_labels]
         if not names:
             return []
+        with Uninterrupted(self):
+            return self._add_labels(names, positive)
+
+    def _add_labels(self, names: list[Hashable], positive: Collection[Hashable]) -> list[Change]:
+        """Do what `add_labels` does, with names that are new."""
         self._counts.touch(self._indices(positive))
         changes = self._make_room(len(names))
         known = self._indices(positive)
@@ -370,7 +378,7 @@ class LabelPartition(base.Base):
         _check_rows(indptr, index, weight, self.cluster_index)
         if len(weight) > self.rows_to_check:
             raise ValueError(f"learn_rows takes at most {self.rows_to_check} rows now, not {len(weight)}")
-        with Uninterrupted():
+        with Uninterrupted(self):
             return self._learn(indptr, index, weight)
 
     def _learn(self, indptr: NDArray[np.int64], index: Indices, weight: NDArray[np.float64]) -> list[Change]:
@@ -390,7 +398,7 @@ class LabelPartition(base.Base):
         if not self._splits:
             return []
         before = self._upkeep.cluster.copy()
-        with Uninterrupted():
+        with Uninterrupted(self):
             self._upkeep.rebuild()
             return self._note(self._changes_since(before))
 
@@ -474,16 +482,6 @@ def _n_rows(Y: Any) -> int:
     if shape is not None:
         return int(shape[0]) if shape else 0
     return len(Y) if isinstance(Y, Sized) else 0
-
-
-def _checked_weights(w: Any, n_rows: int) -> list[float]:
-    if w is None:
-        return [1.0] * n_rows
-    given = w if isinstance(w, list | tuple) else np.atleast_1d(np.asarray(w)).tolist()  # NumPy would take True for 1 there
-    weights = [checked_weight(weight) for weight in given]
-    if len(weights) != n_rows or np.ndim(w) != 1:
-        raise ValueError(f"w must be a list of {n_rows} numbers, one for each row")
-    return weights
 
 
 def _check_rows(indptr: Any, index: Any, weight: Any, cluster: Indices) -> None:

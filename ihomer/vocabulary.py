@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ihomer.printable import printable
+
 __all__ = ["Vocabulary", "in_name_order", "refuse_nan", "shown"]
 
 
@@ -72,11 +74,11 @@ def _text(name: Hashable) -> str:
 
 
 def shown(name: Hashable) -> str:
-    """Return a name as people read it."""
+    """Return a name as people read it, on one line."""
     try:
-        return str(name)
+        return printable(str(name))
     except ValueError:  # of a number with thousands of digits
-        return _text(name)
+        return printable(_text(name))
 
 
 class Vocabulary:

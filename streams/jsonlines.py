@@ -2,6 +2,8 @@
 
 import gzip
 import io
+import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -65,7 +67,8 @@ class JsonLinesSink:
     path
         The file.
     append
-        Whether a file that is there already is continued, not replaced.
+        Whether a file that is there already is continued, not replaced. What is replaced is there until the first record is
+        written, or the sink is closed without an error: so it is not lost where there turns out to be nothing to write.
 
     Examples
     --------
@@ -83,11 +86,20 @@ class JsonLinesSink:
 
     def __init__(self, path: str | Path, *, append: bool = False) -> None:
         self.path = Path(path)
-        self._file: IO[bytes] = self.path.open("ab" if append else "wb")
-        self._writer = self._file
-        if self.path.name.lower().endswith(".gz"):
-            packed = gzip.GzipFile(filename="", mode="wb", fileobj=self._file, mtime=0)
-            self._writer = io.BufferedWriter(cast(io.RawIOBase, packed), 1 << 16)
+        self._file: IO[bytes] = self.path.open("ab")
+        self._writer: IO[bytes] | None = None
+        self._replaces = not append
+
+    def _begin(self) -> IO[bytes]:
+        """Return what is written to; what the file is to replace is gone then."""
+        if self._writer is None:
+            if self._replaces and stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+                self._file.truncate(0)
+            self._writer = self._file
+            if self.path.name.lower().endswith(".gz"):
+                packed = gzip.GzipFile(filename="", mode="wb", fileobj=self._file, mtime=0)
+                self._writer = io.BufferedWriter(cast(io.RawIOBase, packed), 1 << 16)
+        return self._writer
 
     def write(self, record: Record) -> None:
         """Write one record; it is in the file for sure only after `flush` or `close`.
@@ -99,20 +111,23 @@ class JsonLinesSink:
         """
         line = encode_record(record) + b"\n"
         with naming(self.path):
-            self._writer.write(line)
+            self._begin().write(line)
 
     def flush(self) -> None:
         """Hand all that was written to the operating system."""
         with naming(self.path):
-            self._writer.flush()
+            if self._writer is not None:
+                self._writer.flush()
             self._file.flush()
 
     def close(self) -> None:
         """Write the rest and close the file; safe to call twice."""
         with naming(self.path):
             try:
-                if self._writer is not self._file:
-                    self._writer.close()
+                if not self._file.closed:
+                    writer = self._begin()
+                    if writer is not self._file:
+                        writer.close()
             finally:
                 self._file.close()
 
@@ -125,4 +140,6 @@ class JsonLinesSink:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None and self._writer is None:
+            self._file.close()
         self.close()

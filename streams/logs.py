@@ -11,7 +11,7 @@ from typing import Any, Self, TextIO
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger
 
-from streams.printable import printable
+from ihomer.printable import printable
 from streams.secret import Secret, is_secret_name
 
 __all__ = ["FORMATS", "LEVELS", "Foreign", "Logger", "Paced", "make_logger"]

@@ -13,7 +13,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from streams.printable import printable
+from ihomer.printable import printable
 from streams.report import SCORES
 from streams.run import MODEL, Run
 

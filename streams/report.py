@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from streams.printable import printable
+from ihomer.printable import printable
 from streams.results import Result, mean_scores
 
 __all__ = ["SCORES", "print_means", "print_result"]

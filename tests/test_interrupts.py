@@ -1,4 +1,4 @@
-"""Ctrl-C while a model learns: what has been begun is learned whole, and the model goes on as if nothing had been."""
+"""Signals while a model learns: what has been begun is learned whole. After an error half-way it refuses to go on."""
 
 import os
 import pickle
@@ -13,7 +13,7 @@ import pytest
 
 import ihomer
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
-from ihomer.interrupts import Uninterrupted
+from ihomer.interrupts import Changeable, Uninterrupted
 
 SOURCES = str(Path(ihomer.__file__).parent)
 MAKERS = {
@@ -92,7 +92,7 @@ def test_a_batch_ends_with_the_rows_that_are_being_learned(as_sets, monkeypatch)
 
 
 def interrupt_twice():
-    with Uninterrupted():
+    with Uninterrupted(Changeable()):
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
         pytest.fail("not interrupted")
@@ -108,14 +108,14 @@ def test_handlers_are_as_they_were():
     before = signal.signal(signal.SIGINT, lambda number, frame: taken.append(number))
     try:
         own = signal.getsignal(signal.SIGINT)
-        with Uninterrupted(), Uninterrupted() as inner:
+        with Uninterrupted(Changeable()), Uninterrupted(Changeable()) as inner:
             os.kill(os.getpid(), signal.SIGINT)
             inner.release()
             assert not taken
         assert taken == [signal.SIGINT]
         assert signal.getsignal(signal.SIGINT) is own
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        with Uninterrupted():
+        with Uninterrupted(Changeable()):
             assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
@@ -126,4 +126,121 @@ def test_other_threads_learn_too():
     thread = threading.Thread(target=model.learn_one, args=({"a": 1.0}, {"p"}))
     thread.start()
     thread.join()
+    assert model.n_learned == 1
+
+
+class Timeout(Exception):
+    pass
+
+
+@pytest.mark.parametrize("number", [signal.SIGALRM, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP])
+def test_other_signals_wait_as_well(number):
+    """As of a timeout, or a request to stop, whose handler raises."""
+    order = []
+
+    def handler(number, frame):
+        order.append("handled")
+        raise Timeout
+
+    def end_the_block():
+        with Uninterrupted(owner):
+            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), number)
+            order.append("whole")
+
+    before, owner = signal.signal(number, handler), Changeable()
+    try:
+        with pytest.raises(Timeout):
+            end_the_block()
+        assert order == ["whole", "handled", "handled"]
+        assert signal.getsignal(number) is handler
+        owner._refuse_if_broken()
+    finally:
+        signal.signal(number, before)
+
+
+def test_a_signal_that_waited_leaves_what_is_between_two_changes_whole():
+    def change():
+        with Uninterrupted(owner) as held:
+            os.kill(os.getpid(), signal.SIGINT)
+            held.release()
+            pytest.fail("not interrupted")
+
+    owner = Changeable()
+    with pytest.raises(KeyboardInterrupt):
+        change()
+    owner._refuse_if_broken()
+
+
+def test_handlers_are_given_back_whatever_one_of_them_raises():
+    def handler(number, frame):
+        raise Timeout
+
+    def end_a_change():
+        with Uninterrupted(Changeable()):
+            for number in numbers:
+                os.kill(os.getpid(), number)
+
+    numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGUSR2]
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        with pytest.raises(Timeout):
+            end_a_change()
+        assert all(signal.getsignal(number) is handler for number in numbers)
+    finally:
+        for number, own in before.items():
+            signal.signal(number, own)
+
+
+USES = {
+    "default": [
+        lambda model: model.learn_one({"a": 1.0}, {"p"}),
+        lambda model: model.learn_many([{"a": 1.0}], [{"p"}]),
+        lambda model: model.test_then_train_many(np.ones((3, 2)), np.ones((3, 2))),
+        lambda model: model.predict_one({"a": 1.0}),
+        lambda model: model.predict_proba_many([{"a": 1.0}]),
+        lambda model: model.debug_one({"a": 1.0}),
+        lambda model: model.save("/dev/null"),
+        lambda model: pickle.loads(pickle.dumps(model)).predict_one({"a": 1.0}),
+    ],
+    "partition": [
+        lambda model: model.learn_one({"p"}),
+        lambda model: model.learn_many([{"p"}]),
+        lambda model: model.add_labels(["q"], ["q"]),
+        lambda model: model.rebuild(),
+        lambda model: pickle.loads(pickle.dumps(model)).learn_one({"p"}),
+    ],
+}
+USES["tree"] = [use for use in USES["default"] if use is not USES["default"][5]]
+
+
+@pytest.mark.parametrize("name", sorted(MAKERS))
+def test_what_an_error_leaves_half_changed_is_not_used(name, monkeypatch):
+    """Its arrays may not fit each other: what writes into them would write beside them."""
+    model = MAKERS[name]()
+    for x, y in events_with_ever_new_names(12):
+        learn(model, x, y)
+    inside = model if name == "partition" else model._encoder
+    method = "_count" if name == "partition" else "touch"
+
+    def out_of_memory(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(inside, method, out_of_memory)
+    with pytest.raises(MemoryError):
+        learn(model, {"never seen": 1.0}, {"nor this"})
+    monkeypatch.undo()
+    for use in USES[name]:
+        with pytest.raises(RuntimeError, match=r"MemoryError has ended a change of this \w+ half-way"):
+            use(model)
+
+
+def test_an_argument_that_is_refused_breaks_nothing():
+    model = MAKERS["default"]()
+    for bad in ({"a": "x" * 3, "b": object()}, {"a": float("inf")}, {"a": [1]}):
+        with pytest.raises((TypeError, ValueError)):
+            model.learn_one(bad, {"p"})
+    with pytest.raises((TypeError, ValueError)):
+        model.learn_many([{"a": 1.0}, {"a": [1]}], [{"p"}, {"q"}])
+    model.learn_one({"a": 1.0}, {"p"})
     assert model.n_learned == 1

@@ -1,6 +1,7 @@
 """What is written never destroys what is read, nor what is no file."""
 
 import errno
+import gzip
 import json
 import os
 import resource
@@ -262,3 +263,26 @@ def test_a_file_that_is_no_checkpoint_is_named(tmp_path):
     found = in_shell(tmp_path, "inspect notes.txt")
     assert (found.returncode, found.stderr.count("\n")) == (2, 1)
     assert found.stderr.startswith("ihomer: notes.txt: this is not a file of ihomer")
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
+def test_predictions_of_an_earlier_run_stay_until_there_are_new_ones(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"of an earlier run")
+
+    def fail(write):
+        with JsonLinesSink(path) as sink:
+            if write:
+                sink.write({"a": 1})
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail(write=False)
+    assert path.read_bytes() == b"of an earlier run"
+    with pytest.raises(KeyError):
+        fail(write=True)
+    opened = gzip.open if name.endswith(".gz") else open
+    assert opened(path, "rt").read() == '{"a":1}\n'
+    with JsonLinesSink(path):
+        pass
+    assert opened(path, "rt").read() == ""

@@ -83,7 +83,7 @@ def test_a_bad_event_changes_nothing(y, w, error):
         ((np.array(3),), ValueError),
         ((np.array([["a"]]),), ValueError),
         (([["a"], ["b"]], [1.0]), ValueError),
-        (([["a"], ["b"]], 2.0), ValueError),
+        (([["a"], ["b"]], 2.0), TypeError),
         (([["a"], ["b"]], [1.0, -2.0]), ValueError),
         ((np.array([[0.0, 1.0]]), None, ["a"]), ValueError),
         ((np.array([[0.0, 1.0]]), None, ["a", "a"]), ValueError),
@@ -260,7 +260,7 @@ def test_drawing_names_every_cluster():
     dot, text = partition.draw(), partition.draw(form="text")
     assert dot.startswith("digraph")
     assert dot.count("->") == 2
-    assert '\\"quoted\\" \\\\ name\\n' in dot
+    assert '\\"quoted\\" \\\\ name\\\\n' in dot
     assert "(20 labels)" in text
     for cluster in partition.clusters:
         assert f"cluster {cluster}: " in text

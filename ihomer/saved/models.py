@@ -65,6 +65,7 @@ def _fill_encoder(encoder: Encoder, f: Fields) -> int:
 
 def _model_state(model: StreamClassifier) -> dict[str, Any]:
     """Return what all classifiers have."""
+    model._refuse_if_broken()
     return {"settings": settings_of(model), "n_learned": model.n_learned, "encoder": _encoder_state(model._encoder)}
 
 

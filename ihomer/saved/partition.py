@@ -37,6 +37,7 @@ _OF_SETTINGS = ("max_pairs", "fading", "drift_delta", "seed", "_taken")
 
 def partition_state(partition: LabelPartition) -> dict[str, Any]:
     """Return the state of a partition."""
+    partition._refuse_if_broken()
     upkeep = partition._upkeep
     return {
         "settings": settings_of(partition),

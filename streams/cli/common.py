@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from ihomer.printable import printable
 from streams.errors import naming
-from streams.printable import printable
 
 if TYPE_CHECKING:
     from streams.event import Record

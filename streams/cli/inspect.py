@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ihomer.printable import printable
 from streams.cli.common import JsonFile, of_system
-from streams.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

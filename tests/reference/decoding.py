@@ -155,7 +155,7 @@ class Labelsets:
         self.most, self.room = most, min(64, most)
         self.n_events = 0
         self.past = []  # the labelset of each event, None where it is not known
-        self.factor = [1.0, 0.3, 0.1, 0.2, 0.5]
+        self.factor = [1.0, 0.3, 0.1, 1.0, 0.5]
         self.information = symmetric(20.0, 5)
         self.novelty, self.novelty_squares = [-1.0, 1.0, 0.0], [1.0, 1.0, 1.0]
 

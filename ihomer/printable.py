@@ -8,7 +8,7 @@ def printable(text: str) -> str:
 
     Examples
     --------
-    >>> from streams.printable import printable
+    >>> from ihomer.printable import printable
     >>> printable("rain\x1b[2J\nsnow")
     'rain\\x1b[2J\\nsnow'
     """
