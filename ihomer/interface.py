@@ -200,6 +200,8 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         ------
         TypeError, ValueError
             If an argument is not of that form or not finite. The model is then as it was before.
+        RuntimeError
+            If an error, as of memory that is out, has left the model half changed: it is not used any more, in any way.
         """
         self._learn_event(x, y, w)
 

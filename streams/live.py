@@ -107,6 +107,12 @@ class _DeadLetters:
         more = {"left_out": n_left_out} if (n_left_out := self._left_out.pop(code, 0)) else {}
         self._log.warning("dead_letter", code=code, **place, **more)
 
+    def tell_rest(self) -> None:
+        """Log how many were left out since the last line of each code."""
+        for code, n_left_out in sorted(self._left_out.items()):
+            self._log.warning("dead_letters_left_out", code=code, left_out=n_left_out)
+        self._left_out.clear()
+
 
 class LiveRun:
     """One run of a model over live messages.
@@ -248,6 +254,7 @@ class LiveRun:
                 self._on_turn(self)
             finally:
                 self._close()
+                self._dead_letters.tell_rest()
             time.sleep(1.0)
 
     def _end_if_taken_over(self, error: Fenced) -> None:

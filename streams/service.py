@@ -161,6 +161,8 @@ def _check(settings: ServiceSettings) -> None:
         raise EndpointError("dead letters go where the predictions go: into a topic of the same cluster")
     if isinstance(sink, KafkaEndpoint) and isinstance(dead, KafkaEndpoint) and dead.servers != sink.servers:
         raise EndpointError("dead letters share a transaction with the predictions: name the same servers")
+    if isinstance(sink, KafkaEndpoint) and isinstance(dead, KafkaEndpoint) and dead.topics == sink.topics:
+        raise EndpointError(f"topic {sink.topic!r} is to take the predictions and the dead letters: name another one for these")
     if not isinstance(sink, KafkaEndpoint) and dead is not None and not isinstance(dead, FileEndpoint):
         raise EndpointError("dead letters go where the predictions go: into a file of this machine")
     if settings.labels and not (isinstance(source, KafkaEndpoint) and source.topics):

@@ -457,6 +457,19 @@ def test_an_event_that_the_model_refuses_is_named(tmp_path):
     assert counts == {"predicted": 2, "learned": 2, "scored": 2, "skipped": 1, "labels": 1}
 
 
+@pytest.mark.parametrize("options", [[], ["--delay", "1"], ["--delay", "5"], ["--proba"]])
+def test_a_file_without_labels_is_an_error(tmp_path, options):
+    path, scores = tmp_path / "bare.jsonl", tmp_path / "scores.json"
+    path.write_text(3 * '{"x": {"a": 1}}\n')
+    answer = run(path, "--model", "mlhat", *options, "--json", scores)
+    assert answer.exit_code == 2
+    assert answer.stdout == ""
+    assert f"{path}: none of 3 events has labels" in answer.stderr
+    assert not scores.exists()
+    path.write_text('{"x": {"a": 1}}\n{"x": {"a": 1}, "y": []}\n')
+    assert record_of(path, "--model", "mlhat", *options)["streams"][0]["counts"]["learned"] == 1
+
+
 @pytest.mark.parametrize("delay", [0, 5])
 @pytest.mark.parametrize("row", ["nonsense", '{"x": {}, "y": ["p"], "w": 1e300}'])
 def test_a_file_of_which_all_is_skipped_is_an_error(tmp_path, row, delay):

@@ -256,6 +256,12 @@ def test_a_topic_that_is_read_is_not_written_to(tmp_path: Path, end: str) -> Non
             run_of("one:1", "in", tmp_path, source=parse_endpoint(source), labels=labels, sink=sink, dead_letters=dead)
 
 
+def test_one_topic_does_not_take_answers_and_dead_letters(tmp_path: Path) -> None:
+    end = parse_endpoint("kafka://one:1/out")
+    with pytest.raises(EndpointError, match="'out' is to take the predictions and the dead letters"):
+        run_of("one:1", "in", tmp_path, sink=end, dead_letters=end)
+
+
 def test_a_pattern_leaves_out_what_the_run_itself_writes(kafka: str, topic: str, tmp_path: Path) -> None:
     fill(kafka, f"{topic}-events", 5)
     KafkaEventSink(kafka, f"{topic}-events").write({"x": "malformed"})

@@ -273,12 +273,16 @@ def test_dead_letters_and_answers_that_are_too_large_are_counted_and_logged_with
 def test_dead_letters_are_logged_at_a_bounded_rate(tmp_path, clock):
     told = []
     run = live_run(tmp_path, MemoryTopic([b"{"] * 50 + [b'{"x": 1}'] * 50), Ledger(), Fate(), 1)
-    run._dead_letters._log = SimpleNamespace(warning=lambda event, **fields: told.append(fields))
+    run._dead_letters._log = SimpleNamespace(warning=lambda event, **fields: told.append((event, fields)))
     run.run(lambda: False)
-    assert sorted(fields["code"] for fields in told) == ["json", "type"]
+    assert [(event, fields["code"]) for event, fields in told[:2]] == [("dead_letter", "json"), ("dead_letter", "type")]
+    rest = [("dead_letters_left_out", {"code": code, "left_out": 49}) for code in ("json", "type")]
+    assert told[2:] == rest
+    for _ in range(3):
+        run._dead_letters("json", {"offset": 999})
     clock[0] += 5.0
     run._dead_letters("json", {"offset": 1000})
-    assert told[-1] == {"code": "json", "offset": 1000, "left_out": 49}
+    assert told[4:] == [("dead_letter", {"code": "json", "offset": 1000, "left_out": 3})]
 
 
 @pytest.mark.parametrize("options", [{"model": "mlhat"}, {"model": "ihomer", "window": 7}])
