@@ -62,6 +62,7 @@ _T = TypeVar("_T")
 _BATCH_BYTES = 1 << 18
 _BETWEEN_LOOKS = 0.2  # seconds
 _STOPPING = 10.0  # seconds for which Kafka is waited for where the process is to end
+_LONGEST_CONNECTING = 30.0  # seconds: what the client does by itself
 _FOR_EVER = 2**31 - 1  # milliseconds
 RECORD_OVERHEAD = 512  # frame of a batch and of a record, without the key and the value
 _BROKER_RECORD_BYTES = 1048588  # what a broker takes when nothing is configured
@@ -116,7 +117,7 @@ class Call(Generic[_T]):
 
 
 class Clients:
-    """Makes the client's objects from one set of settings.
+    """Makes the client's objects from one set of settings; each connects within `patience` seconds, 0 = what the client does.
 
     Raises
     ------
@@ -124,7 +125,8 @@ class Clients:
         As `check_settings`, and for a setting that the client refuses. Values are never told.
     """
 
-    def __init__(self, servers: str | Sequence[str], settings: Mapping[str, Any] | None) -> None:
+    def __init__(self, servers: str | Sequence[str], settings: Mapping[str, Any] | None, patience: float = 0.0) -> None:
+        self._connects_within = {"bootstrap_timeout_ms": int(patience * 1000)} if 0.0 < patience < _LONGEST_CONNECTING else {}
         self._servers = servers.split(",") if isinstance(servers, str) else list(servers)
         self._settings = dict(settings or {})
         kinds = (KafkaAdminClient, KafkaConsumer, KafkaProducer)
@@ -165,6 +167,7 @@ class Clients:
             return networks[-1]
 
         fixed = {"bootstrap_servers": self._servers, "reconnect_backoff_max_ms": 2000, "kafka_client": network}
+        fixed |= self._connects_within
         refusals = _Refusals()
         try:
             with refusals:

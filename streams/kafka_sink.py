@@ -12,6 +12,7 @@ from streams.kafka_client import (
     OffsetAndMetadata,
     TopicPartition,
     close_producer,
+    found_topics,
     prepared,
 )
 from streams.message import Positions
@@ -98,12 +99,14 @@ class KafkaSink:
         self._waiting: list[tuple[str, bytes, bytes | None]] | None = None
         self._committing: Call[None] | None = None
         self._ready = False
-        self._clients = Clients(servers, settings)
+        self._clients = Clients(servers, settings, patience)
         topics = [topic] if dead_letter_topic is None else [topic, dead_letter_topic]
         self._admin = self._clients.admin()
         try:
             self._limits = Call(lambda: prepared(self._admin, topics, -1)).result(patience, is_stopping)
             self._check_room_for_dead_letters()
+            found = Call(lambda: found_topics(self._admin, topics, lambda topic: True)).result(patience, is_stopping)
+            self.topic_ids = frozenset(found.ids.values())
             self._producer = self._clients.producer(
                 patience, self._limits.values(), transactional_id=transactional_id, transaction_timeout_ms=300_000
             )

@@ -131,7 +131,7 @@ class KafkaSource:
             raise ValueError(f"start must be 'earliest', 'latest' or seconds since 1970, not {start!r}")
         if from_group and not group:
             raise ValueError("from_group needs a group")
-        self._clients = Clients(servers, settings)
+        self._clients = Clients(servers, settings, patience)
         self._topics = tuple(dict.fromkeys(topics))
         self._pattern = re.compile(pattern) if pattern else None
         self._exclude, self._ids = frozenset(exclude), TopicIds(ids_path)
@@ -146,6 +146,7 @@ class KafkaSource:
         self._kept: Positions = {}
         self._ends: Positions = {}
         self._current_ids: dict[str, str] = {}
+        self._written_ids: frozenset[str] = frozenset()
         self._absent: set[str] = set()
         self._started = False
         self._survey: Call[_Survey] | None = None
@@ -159,6 +160,17 @@ class KafkaSource:
             self.close()
             raise
         self._heard = self._surveyed = self._asked = time.monotonic()
+
+    def refuse_topics(self, ids: Collection[str]) -> None:
+        """Read no topic that has one of these ids, whatever its name and its servers are called: the run writes there.
+
+        Raises
+        ------
+        SourceError
+            If one is read; later, so does `poll`.
+        """
+        self._written_ids = frozenset(ids) - {""}
+        self._check_written(self._current_ids)
 
     def poll(self, timeout: float) -> list[Message]:
         """Return the next messages; see `LiveSource`.
@@ -428,12 +440,18 @@ class KafkaSource:
 
     def _adopt(self, survey: _Survey) -> None:
         """Read partitions that are new too, from these offsets or from what was kept for them."""
+        self._check_written(survey.ids)
         self._ends |= survey.ends
         self._current_ids = survey.ids
         fresh = {place: self._kept.pop(place, at) for place, at in survey.fresh.items() if place not in self._positions}
         if fresh:
             self._assign([*self._positions, *fresh])
             self._move(fresh)
+
+    def _check_written(self, ids: Mapping[str, str]) -> None:
+        for topic, one in ids.items():
+            if one in self._written_ids:
+                raise SourceError(f"topic {topic!r} is read from and written to: each message would bring another one")
 
     def _assign(self, places: Collection[Partition]) -> None:
         self._consumer.assign([TopicPartition(*place) for place in places])

@@ -130,7 +130,7 @@ def live_run(settings: ServiceSettings, log: Log, on_turn: Callable[[LiveRun], o
     run = LiveRun(
         folder,
         lambda: _open_source(settings, "none" if folder is None else folder.run, log),
-        lambda name: _open_sink(settings, name, lambda: run.is_stopping),
+        lambda name: _open_sink(settings, name, run),
         lambda: _new_answering(settings),
         settings.pace,
         log,
@@ -235,7 +235,7 @@ def _open_source(settings: ServiceSettings, run: str, log: Log) -> LiveSource:
     )
 
 
-def _open_sink(settings: ServiceSettings, run: str, is_stopping: Callable[[], bool]) -> LiveSink:
+def _open_sink(settings: ServiceSettings, name: str, run: LiveRun) -> LiveSink:
     sink, dead = settings.sink, settings.dead_letters
     dead_path = dead.path if isinstance(dead, FileEndpoint) else None
     if isinstance(sink, StandardEndpoint):
@@ -243,22 +243,29 @@ def _open_sink(settings: ServiceSettings, run: str, is_stopping: Callable[[], bo
     if isinstance(sink, FileEndpoint):
         if settings.folder is None:
             return FileLiveSink(sink.path, dead_path)
-        return FileLiveSink(sink.path, dead_path, patience=_OLDER_ENDS, run=run)
-    from streams.kafka import KafkaSink
+        return FileLiveSink(sink.path, dead_path, patience=_OLDER_ENDS, run=name)
+    from streams.kafka import KafkaSink, KafkaSource
 
     source = settings.source
-    return KafkaSink(
+    opened = KafkaSink(
         sink.servers,
         sink.topic,
         dead.topic if isinstance(dead, KafkaEndpoint) else None,
-        transactional_id=f"ihomer-{run}",
-        group=settings.group or f"ihomer-{run}",
-        run=run,
+        transactional_id=f"ihomer-{name}",
+        group=settings.group or f"ihomer-{name}",
+        run=name,
         mark="source" if isinstance(source, KafkaEndpoint) and source.servers == sink.servers else "sink",
         settings=settings.sink_client.revealed(),
         patience=settings.pace.patience,
-        is_stopping=is_stopping,
+        is_stopping=lambda: run.is_stopping,
     )
+    if isinstance(run.source, KafkaSource):
+        try:
+            run.source.refuse_topics(opened.topic_ids)
+        except BaseException:
+            opened.close()
+            raise
+    return opened
 
 
 class _Counters:

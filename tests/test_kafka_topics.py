@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -254,6 +255,34 @@ def test_a_topic_that_is_read_is_not_written_to(tmp_path: Path, end: str) -> Non
     for source, labels in (("kafka://one:1/in,more", ()), ("kafka://one:1/more", ("in",))):
         with pytest.raises(EndpointError, match="'in' is read from and written to"):
             run_of("one:1", "in", tmp_path, source=parse_endpoint(source), labels=labels, sink=sink, dead_letters=dead)
+
+
+@pytest.mark.parametrize("source", ["{topic}-events", "?pattern={topic}-.*"])
+@pytest.mark.parametrize("end", ["sink", "dead_letters"])
+def test_a_topic_that_is_read_is_not_written_to_under_another_name_of_its_servers(
+    kafka: str, topic: str, tmp_path: Path, source: str, end: str
+) -> None:
+    fill(kafka, f"{topic}-events", 5)
+    others = kafka.replace("127.0.0.1", "localhost")
+    assert others != kafka
+    names = (f"{topic}-events", "dead") if end == "sink" else ("answers", f"{topic}-events")
+    sink, dead = (parse_endpoint(f"kafka://{others}/{name}") for name in names)
+    read = parse_endpoint(f"kafka://{kafka}/{source.format(topic=topic)}")
+    run = run_of(kafka, topic, tmp_path, source=read, sink=sink, dead_letters=dead)
+    with pytest.raises(SourceError, match=f"'{topic}-events' is read from and written to"):
+        run.run(lambda: False)
+    with closing(KafkaSource(kafka, [f"{topic}-events"])) as source:
+        assert len(source.poll(10.0)) == 5
+        assert source.poll(0.5) == []
+
+
+def test_a_topic_that_is_written_to_is_not_read_when_it_appears(kafka: str, topic: str, tmp_path: Path) -> None:
+    fill(kafka, f"{topic}-events", 5)
+    sink = parse_endpoint(f"kafka://{kafka.replace('127.0.0.1', 'localhost')}/{topic}-answers")
+    read = parse_endpoint(f"kafka://{kafka}/?pattern={topic}-.*")
+    pace = Pace(idle_exit=20.0, patience=3.0)
+    with pytest.raises(SourceError, match=f"'{topic}-answers' is read from and written to"):
+        run_of(kafka, topic, tmp_path, source=read, sink=sink, pace=pace).run(lambda: False)
 
 
 def test_one_topic_does_not_take_answers_and_dead_letters(tmp_path: Path) -> None:

@@ -148,9 +148,7 @@ def test_what_is_in_a_checkpoint_can_be_shown(kafka, cluster, tmp_path):
 def test_a_broker_that_is_not_there_is_told_in_one_line(tmp_path):
     before = time.monotonic()
     arguments = ["run", "--source", "kafka://127.0.0.1:1/clicks", "--sink", "-", "--checkpoint", str(tmp_path)]
-    config = tmp_path / "config.toml"
-    config.write_text("[kafka]\nbootstrap_timeout_ms = 2000\n")
-    code, _, told = finish(start([*arguments, "--patience", "1", "--config", str(config)]))
+    code, _, told = finish(start([*arguments, "--patience", "1"]))
     assert code == 2
     assert told.rstrip().rsplit("\n", 1)[-1].startswith("ihomer: Kafka: ")
-    assert time.monotonic() - before < 60
+    assert time.monotonic() - before < 25
