@@ -97,7 +97,7 @@ class IHOMERClassifier(StreamClassifier):
     ...     score.update(y, model.predict_one(x))
     ...     model.learn_one(x, y)
     >>> score
-    MicroF1: 62.77%
+    MicroF1: 62.59%
     """
 
     def __init__(
