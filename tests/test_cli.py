@@ -6,7 +6,6 @@ import importlib.metadata
 import importlib.util
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -16,19 +15,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from rich.console import Console
 
-from ihomer import IHOMERClassifier
-from ihomer.baselines import MajorityLabelset
-from streams.answering import Answering
 from streams.cli import main
-from streams.event import Event
-from streams.message import Message
-from streams.progress import LineProgress, LiveProgress, Progress, progress_on
-from streams.report import print_result
-from streams.results import Result
-from streams.run import Run
-from streams.state import pack_state
 
 ROWS = [
     {"x": {"a": 1.0, "b": 0.5}, "y": ["p"]},
@@ -241,113 +229,6 @@ def test_without_a_command_the_help_is_shown():
 def test_version():
     answer = CliRunner().invoke(main, ["--version"])
     assert answer.stdout == f"ihomer {importlib.metadata.version('ihomer')}\n"
-
-
-@pytest.mark.parametrize("width", [80, 120])
-def test_report_fits_the_screen(width):
-    console = Console(width=width, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
-    scores = {"total": {"subset_accuracy": 0.5, "hamming_loss": 0.25}}
-    drifts = [{"event": 1000 * i, "where": "node", "what": "loss rose"} for i in range(1, 40)]
-    clusters = {i: [f"label {i}.{k}" for k in range(20 + i)] for i in range(25)}
-    counts = {"predicted": 9, "learned": 8, "scored": 7, "skipped": 4, "labels": 500}
-    result = Result("sky", counts, 1e6, scores, scores, drifts, clusters, 3, ["sky.csv:7: [3] values"], True)
-    print_result(console, result, "ihomer")
-    text = console.export_text()
-    console.file.close()
-    assert max(map(len, text.splitlines())) <= width
-    assert "interrupted" in text
-    assert "sky.csv:7: [3] values" in text
-    assert "39" in text
-    assert "39,000" in text
-    assert "32 more" in text
-    assert "in 5 more clusters" in text
-
-
-NAMES = ["[/b]", "[red]x", "a\x1b[2Jb", "c\nd", ":snake:"]
-SHOWN = ["[/b]", "[red]x", r"a\x1b[2Jb", r"c\nd", ":snake:"]
-
-
-def test_names_are_shown_as_they_are_and_do_nothing_to_the_screen(tmp_path):
-    answering = Answering(IHOMERClassifier(experts=("frequency",)))
-    value = json.dumps({"x": {"f": 1}, "y": NAMES}).encode()
-    answering.take([Message("t", 0, number, value) for number in range(3)])
-    file = tmp_path / "[bold]checkpoint.ihomer"
-    file.write_bytes(pack_state(answering, {("t", 0): 3}))
-    answer = CliRunner().invoke(main, ["inspect", str(file)], env={"COLUMNS": "200"})
-    assert answer.exit_code == 0, answer.output
-    for shown in (*SHOWN, "[bold]checkpoint.ihomer"):
-        assert shown in answer.stdout
-    assert "\x1b" not in answer.stdout
-
-
-def test_report_shows_names_as_they_are():
-    console = Console(width=200, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
-    scores, counts = {"total": {"subset_accuracy": 0.5}}, {"predicted": 9, "learned": 8, "scored": 7, "skipped": 4, "labels": 6}
-    result = Result("[b]\x1bsky", counts, 1e6, scores, scores, [], {0: NAMES}, 3, ["sky.csv:7: \x1b[2J"], False)
-    print_result(console, result, "ihomer")
-    text = console.export_text()
-    console.file.close()
-    for shown in (*SHOWN, r"[b]\x1bsky", r"sky.csv:7: \x1b[2J"):
-        assert shown in text
-    assert "\x1b" not in text
-
-
-def test_errors_move_no_cursor(tmp_path):
-    answer = CliRunner().invoke(main, ["inspect", str(tmp_path / "\x1b[2J")], color=True)
-    assert answer.exit_code == 2
-    assert r"\x1b[2J: No such file" in answer.stderr
-    assert "\x1b" not in answer.stderr
-
-
-def test_progress_suits_the_screen(tmp_path):
-    assert type(progress_on(None, "sky", 10)) is Progress
-    with (tmp_path / "log").open("w") as file:
-        assert type(progress_on(Console(file=file, force_terminal=True), "sky", 10)) is LineProgress
-    parent, child = pty.openpty()
-    with os.fdopen(child, "w") as file:
-        assert type(progress_on(Console(file=file, _environ={"TERM": "xterm"}), "sky", 10)) is LiveProgress
-        assert type(progress_on(Console(file=file, _environ={"TERM": "dumb"}), "sky", 10)) is LineProgress
-    os.close(parent)
-
-
-def test_progress_by_lines(tmp_path, monkeypatch):
-    seconds = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: seconds[0])
-    loop = Run(MajorityLabelset())
-    with (tmp_path / "log").open("w") as file, LineProgress(Console(file=file), "sky", 10) as progress:
-        progress.begin(3000)
-        for n_events in loop.blocks(rainy(3000)):
-            seconds[0] += 0.01 * n_events
-            progress.update(loop)
-    lines = (tmp_path / "log").read_text().splitlines()
-    # One every ten seconds of thirty, the last of which is not over.
-    assert len(lines) == 2
-    assert lines[0].startswith("sky: 1,0")
-    assert " of 3,000 events, " in lines[0]
-    assert lines[0].endswith("last 10: subset accuracy 1.000, example-F1 1.000, micro-F1 1.000")
-
-
-def test_progress_in_place(monkeypatch):
-    monkeypatch.setattr("streams.progress._BETWEEN_READINGS", 0.0)
-    loop = Run(MajorityLabelset())
-    console = Console(width=60, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
-    progress = LiveProgress(console, "sky", 10)
-    console.print(progress)
-    progress.begin(100)
-    console.print(progress)
-    progress._since -= 100
-    console.print(progress)
-    for _ in loop.blocks(rainy(100)):
-        progress.update(loop)
-    console.print(progress)
-    text = console.export_text()
-    console.file.close()
-    for expected in ("reading", "starting", "compiling (first run only), 100 s", "100 of 100 events", "last 10", "0.995"):
-        assert expected in text
-
-
-def rainy(n):
-    return [Event({}, {"rain"}) for _ in range(n)]
 
 
 # Errors --------------------------------------------------------------------------------------------------------------
