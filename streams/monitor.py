@@ -43,7 +43,7 @@ _GAUGES = (
     ("process_resident_memory_bytes", "Resident memory size in bytes.", "resident_bytes"),
     ("process_start_time_seconds", "Start time of the process since 1970 in seconds.", "started_at"),
 )
-_LATE = ("joined", "expired", "orphan")
+_LATE = ("joined", "expired", "orphan", "repeated")
 
 
 class _StatusCollector(Collector):
@@ -77,7 +77,7 @@ def _named_counts(status: Status) -> Iterator[Metric]:
     late = {name: getattr(status, f"n_late_{name}") for name in _LATE}
     for name, text, label, counts in (
         ("ihomer_dead_letters", "Malformed events by code.", "code", status.dead_letters),
-        ("ihomer_late_labels", "Labels that came apart from their event, by what became of them.", "outcome", late),
+        ("ihomer_late_labels", "Labels, and events that waited for them, by what became of them.", "outcome", late),
         ("ihomer_drifts", "Drifts that the model has found, by kind.", "kind", status.drifts),
     ):
         family = CounterMetricFamily(name, text, labels=[label])

@@ -344,6 +344,7 @@ class Reporter:
             n_late_waiting=late.n_waiting,
             n_late_expired=highest("expired", late.n_expired),
             n_late_orphan=highest("orphan", late.n_orphans),
+            n_late_repeated=highest("repeated", late.n_repeated),
             n_late_early=late.n_early,
             lag={} if run.source is None else run.source.lag(),
             events_per_second=self._rate(now, answering.n_read),

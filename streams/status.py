@@ -47,9 +47,10 @@ class Status:
     dead_letters
         Number of dead letters by `MalformedEvent.code`; "size": answers that were too large for the sink, with or without a
         place for dead letters.
-    n_late_joined, n_late_waiting, n_late_expired, n_late_orphan, n_late_early
+    n_late_joined, n_late_waiting, n_late_expired, n_late_orphan, n_late_repeated, n_late_early
         Late labels: those that found their event; events that wait for labels now; events given up for age or number;
-        labels whose event is not known; labels that came before their event and wait for it now.
+        labels whose event is not known; events and labels in whose place others of the same name have come; labels that came
+        before their event and wait for it now.
     lag
         How many offsets lie between the position and the end of each partition.
     events_per_second
@@ -89,6 +90,7 @@ class Status:
     n_late_waiting: int = 0
     n_late_expired: int = 0
     n_late_orphan: int = 0
+    n_late_repeated: int = 0
     n_late_early: int = 0
     lag: Mapping[Partition, int] = field(default_factory=dict)
     events_per_second: float = 0.0

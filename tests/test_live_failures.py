@@ -327,7 +327,8 @@ def test_what_is_counted_never_falls(tmp_path):
     second = reporter.status(run, 2.0)
     run.answering, run.source.lost = before, 3
     third = reporter.status(run, 3.0)
-    for name in ("n_read", "n_predicted", "n_learned", "n_refused", "n_late_joined", "n_late_expired", "n_late_orphan"):
+    of_late = [f"n_late_{outcome}" for outcome in ("joined", "expired", "orphan", "repeated")]
+    for name in ("n_read", "n_predicted", "n_learned", "n_refused", *of_late):
         assert getattr(first, name) == getattr(second, name) == getattr(third, name) >= 0
     assert first.n_read == len(topic)
     assert (first.n_lost, second.n_lost, third.n_lost) == (7, 7, 10)
