@@ -69,13 +69,9 @@ class Uninterrupted:
         self._owner._refuse_if_broken()
         if threading.get_ident() == threading.main_thread().ident:
             try:
-                for number in _HELD:
-                    before = _signal.getsignal(number)
-                    if callable(before) and not isinstance(getattr(before, "__self__", None), Uninterrupted):
-                        self._before[number] = before
-                        _signal.signal(number, self._take)
+                self._hold()
             except BaseException:  # a handler's, of a signal that is not held back yet
-                self._restore()
+                self._let_go()
                 raise
         return self
 
@@ -84,43 +80,60 @@ class Uninterrupted:
     ) -> None:
         if kind is not None and not self._is_whole:
             self._owner._broken_by = kind.__name__
-        if self._before:
-            handlers = dict(self._before)
-            try:
-                self._restore()
-            finally:
-                self._hand_out(handlers)
+        self._let_go()
 
     def release(self) -> None:
         """Do now, between two changes, what the signals that wait do."""
         if self._waiting:
             self._is_whole = True
-            self._hand_out(self._before)
+            self._let_go()
+            self._hold()
             self._is_whole = False
 
+    def _hold(self) -> None:
+        """Take the place of the handlers, but not of those of such a block around this one."""
+        for number in _HELD:
+            before = _signal.getsignal(number)
+            if callable(before) and not isinstance(getattr(before, "__self__", None), Uninterrupted):
+                self._before[number] = before
+                _signal.signal(number, self._take)
+
+    def _let_go(self) -> None:
+        """Give signals their handlers back, then do what those that wait do."""
+        try:
+            self._restore()
+        finally:
+            self._hand_out()
+
     def _restore(self) -> None:
-        """Give signals their handlers back, whatever a handler raises meanwhile."""
+        """Give signals their handlers back, whatever a handler raises meanwhile; one that a handler has set stays."""
         try:
             while self._before:
                 number = next(iter(self._before))
-                _signal.signal(number, self._before[number])
+                if _signal.getsignal(number) == self._take:
+                    _signal.signal(number, self._before[number])
                 del self._before[number]
         finally:
             if self._before:
                 self._restore()
 
-    def _hand_out(self, handlers: dict[int, Any]) -> None:
-        """Call the handlers of the signals that wait, whatever one of them raises."""
+    def _hand_out(self) -> None:
+        """Do what the signals that wait do, each by the handler that it has then, whatever one of them raises."""
         try:
             while self._waiting:
                 number, frame = self._waiting.pop(0)
-                handlers[number](number, frame)
+                handler = _signal.getsignal(number)
+                if callable(handler):
+                    handler(number, frame)
+                else:  # one before has set that the signal is ignored, or ends the process
+                    _signal.raise_signal(number)
         finally:
             if self._waiting:
-                self._hand_out(handlers)
+                self._hand_out()
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         is_second = number == _SIGINT and any(waiting == number for waiting, _ in self._waiting)
         self._waiting.append((number, frame))
         if is_second:
-            self._hand_out(self._before)
+            self._let_go()
+            self._hold()

@@ -121,6 +121,46 @@ def test_handlers_are_as_they_were():
         signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.parametrize("is_released", [False, True])
+@pytest.mark.parametrize("chosen", [signal.SIG_IGN, signal.default_int_handler])
+def test_a_handler_that_a_handler_sets_stays(chosen, is_released):
+    """As where the first Ctrl-C is to stop a program softly, and the second at once."""
+    taken = []
+
+    def handler(number, frame):
+        taken.append(number)
+        signal.signal(number, chosen)
+
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        with Uninterrupted(Changeable()) as held:
+            os.kill(os.getpid(), signal.SIGINT)
+            if is_released:
+                held.release()
+        assert taken == [signal.SIGINT]
+        assert signal.getsignal(signal.SIGINT) == chosen
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_second_interrupt_is_for_the_handler_that_the_first_has_set():
+    def handler(number, frame):
+        signal.signal(number, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interrupt_twice()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        signal.signal(signal.SIGINT, lambda number, frame: signal.signal(number, signal.SIG_IGN))
+        with Uninterrupted(Changeable()):
+            for _ in range(3):
+                os.kill(os.getpid(), signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_other_threads_learn_too():
     model = MLHATClassifier()
     thread = threading.Thread(target=model.learn_one, args=({"a": 1.0}, {"p"}))
