@@ -10,8 +10,7 @@ __all__ = ["Changeable", "Uninterrupted"]
 
 # Signals are handled by `_signal`: the enumerations that `signal` puts around it take ten times as long as the rest.
 _SIGINT = int(signal.SIGINT)
-_NAMES = ("SIGINT", "SIGTERM", "SIGALRM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGPROF", "SIGBREAK")
-_HELD = tuple(int(getattr(signal, name)) for name in _NAMES if hasattr(signal, name))
+_ALL = tuple(sorted(map(int, signal.valid_signals())))
 
 
 class Changeable:
@@ -92,7 +91,7 @@ class Uninterrupted:
 
     def _hold(self) -> None:
         """Take the place of the handlers, but not of those of such a block around this one."""
-        for number in _HELD:
+        for number in _ALL:
             before = _signal.getsignal(number)
             if callable(before) and not isinstance(getattr(before, "__self__", None), Uninterrupted):
                 self._before[number] = before

@@ -173,7 +173,10 @@ class Timeout(Exception):
     pass
 
 
-@pytest.mark.parametrize("number", [signal.SIGALRM, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP])
+OTHERS = [signal.SIGALRM, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGCHLD, signal.SIGXCPU, signal.SIGRTMIN]
+
+
+@pytest.mark.parametrize("number", OTHERS)
 def test_other_signals_wait_as_well(number):
     """As of a timeout, or a request to stop, whose handler raises."""
     order = []
