@@ -95,7 +95,13 @@ class Uninterrupted:
             before = _signal.getsignal(number)
             if callable(before) and not isinstance(getattr(before, "__self__", None), Uninterrupted):
                 self._before[number] = before
-                _signal.signal(number, self._take)
+                try:
+                    _signal.signal(number, self._take)
+                except ValueError as error:
+                    if "main thread" not in str(error):
+                        raise
+                    self._before.clear()  # `threading` takes the thread that imports it for the main one
+                    return
 
     def _let_go(self) -> None:
         """Give signals their handlers back, then do what those that wait do."""

@@ -4,6 +4,7 @@ import os
 import pickle
 import random
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -167,6 +168,32 @@ def test_other_threads_learn_too():
     thread.start()
     thread.join()
     assert model.n_learned == 1
+
+
+LEARNS_IN_A_THREAD = """
+import _thread, time
+
+def learn():
+    from ihomer import LabelPartition
+
+    partition = LabelPartition()
+    try:
+        partition.learn_one({"p"})
+    finally:
+        found.append(partition.n_events)
+
+found = []
+_thread.start_new_thread(learn, ())
+while not found:
+    time.sleep(0.01)
+print(found[0])
+"""
+
+
+def test_a_thread_that_imports_threading_first_learns_too():
+    """As in a program in another language, which calls Python from a thread of its own."""
+    done = subprocess.run([sys.executable, "-c", LEARNS_IN_A_THREAD], capture_output=True, text=True, timeout=200, check=False)
+    assert (done.stdout, done.returncode) == ("1\n", 0), done.stderr[-500:]
 
 
 class Timeout(Exception):
