@@ -306,8 +306,15 @@ class LabelPartition(Changeable, base.Base):
         list
             What happened to clusters, those included that lost labels which had to be forgotten: their indices are free, or
             belong to new names already.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not of that form, or a name is nan. The partition is then as it was before.
         """
+        positive = list(dict.fromkeys(positive))
         names = [name for name in dict.fromkeys(names) if name not in self.labels][: self.max_labels]
+        in_name_order(names)  # raises if that cannot be
         if not names:
             return []
         with Uninterrupted(self):
@@ -509,6 +516,7 @@ def _renamed(rows: LabelRows | list[Marked], names: Sequence[Hashable], Y: Any) 
     n_columns = Y.shape[1]
     if len(names) != n_columns or len(set(names)) != n_columns:
         raise ValueError(f"names must be {n_columns} different names, one for each column")
+    in_name_order(names)  # raises if that cannot be
     given = list(names) if rows.all_named else [names[column] for column in rows.table.names]  # type: ignore[call-overload]
     return rows._replace(table=rows.table._replace(names=given))
 

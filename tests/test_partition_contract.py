@@ -149,6 +149,27 @@ def test_rows_of_forgotten_labels_are_refused():
             partition.learn_rows(np.array([0, 1]), np.array([index], np.int32), np.ones(1))
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda partition: partition.learn_many(np.eye(2), names=[math.nan, "c"]),
+        lambda partition: partition.add_labels([math.nan], []),
+        lambda partition: partition.add_labels([("c", math.nan)], []),
+        lambda partition: partition.add_labels(["c"], [["a"]]),
+        lambda partition: partition.add_labels(["c"], None),
+    ],
+)
+def test_names_that_are_refused_leave_a_partition_as_it_was(call):
+    partition, calm = LabelPartition(), LabelPartition()
+    partition.learn_one({"a", "b"})
+    calm.learn_one({"a", "b"})
+    with pytest.raises((TypeError, ValueError)):
+        call(partition)
+    same_bits(partition, calm)
+    partition.learn_one({"c"})
+    assert set(partition.labels) == {"a", "b", "c"}
+
+
 def test_labels_that_are_known_or_named_twice_are_ignored():
     partition = LabelPartition(n_min=2)
     before = pickle.dumps(partition)
