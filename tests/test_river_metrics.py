@@ -195,3 +195,12 @@ def test_progressive_validation_refuses_hard_labels_as_probabilities():
     model = multioutput.PerOutputClassifier(linear_model.LogisticRegression())
     with pytest.raises(ValueError, match="hard label"):
         evaluate.progressive_val_score(itertools.islice(datasets.Yeast(), 3), model, LogLoss())
+
+
+def test_several_metrics_read_an_iterator_once():
+    alone, together = MicroF1(), HammingLoss() + MicroF1()
+    for update in (alone.update, together.update):
+        update((label for label in ("rain", "wind")), iter(["rain"]))
+    assert together[1].get() == alone.get() == pytest.approx(2 / 3)
+    together.revert(iter(["rain", "wind"]), (label for label in ("rain",)))
+    assert together.get() == [0.0, 0.0]

@@ -1,6 +1,6 @@
 """The scores as river metrics."""
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from typing import Any
 
 from river.metrics.base import Metrics
@@ -56,6 +56,7 @@ class MultiLabelMetrics(Metrics):
 
     def _count(self, y_true: Any, y_pred: Any, w: float, undo: bool) -> None:
         """Check an event for the metrics of this package, count it in those of river, which check nothing before, then here."""
+        y_true, y_pred = (list(labels) if isinstance(labels, Iterator) else labels for labels in (y_true, y_pred))
         predictions = self._predictions(y_pred)
         own = [(metric._board, metric._checked(y_true, p, w, undo)) for metric, p in predictions if _is_own(metric)]
         others = [(metric, prediction) for metric, prediction in predictions if not _is_own(metric)]
