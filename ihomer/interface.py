@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from river import base
-from scipy import sparse
 
 from ihomer import settings
 from ihomer.encoder import (
@@ -32,6 +31,7 @@ from ihomer.rows import (
     column_names,
     feature_rows,
     frame_like,
+    has_columns,
     index_arrays,
     is_frame,
     label_rows,
@@ -299,7 +299,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         The arguments are those of `learn_many`, `Y` being its `y`. The answer is of the kind of `Y`: a data frame of bools, a
         bool array, a sparse bool matrix, or a list of sets.
         """
-        if not (sparse.issparse(Y) or isinstance(Y, np.ndarray) or is_frame(Y)):
+        if not has_columns(Y):
             predicted: list[list[Hashable]] = []
             self._run_many(X, Y, w, lambda learned, _: predicted.extend(self._names(learned.answer)))
             return [set(names) for names in predicted]
@@ -350,14 +350,14 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         array is label j, so that an array is as wide as the largest of them: of few labels with large numbers ask with a list.
         """
         answer = self._predict_rows(X)[1]
-        if isinstance(X, list | tuple):
+        if not has_columns(X):
             return [set(names) for names in self._names(answer)]
         return self._like_features(answer, X)
 
     def predict_proba_many(self, X: Any) -> Any:
         """Return the probability of each label for many events, in the forms of `predict_many` (for a list: dictionaries)."""
         p = self._predict_rows(X)[0]
-        if isinstance(X, list | tuple):
+        if not has_columns(X):
             return [{name: row[i] for name, i in self._labels.items()} for row in p.tolist()]
         return self._like_features(p, X)
 

@@ -19,6 +19,7 @@ __all__ = [
     "column_names",
     "feature_rows",
     "frame_like",
+    "has_columns",
     "index_arrays",
     "is_frame",
     "label_rows",
@@ -84,6 +85,11 @@ def is_frame(X: Any) -> bool:
     return True
 
 
+def has_columns(X: Any) -> bool:
+    """Tell whether `X` is a matrix or a data frame, and not rows one by one."""
+    return bool(sparse.issparse(X)) or isinstance(X, np.ndarray) or is_frame(X)
+
+
 def column_names(frame: Any) -> list[Hashable]:
     """Return the names of the columns of a data frame of any kind; those of pandas need not be strings."""
     found = dataframe.into_frame(frame)
@@ -141,7 +147,7 @@ def feature_rows(X: Any) -> Columns | list[Mapping[Hashable, Any]]:
     TypeError, ValueError
         If `X` is no frame, matrix or sequence of dictionaries, or a value is infinite.
     """
-    if sparse.issparse(X) or isinstance(X, np.ndarray) or is_frame(X):
+    if has_columns(X):
         columns = _numeric_columns(X, "X")
         if columns is None:
             return _mixed_rows(X)
@@ -176,7 +182,7 @@ def label_rows(Y: Any, n_rows: int) -> LabelRows | list[Marked]:
     TypeError, ValueError
         If `Y` is of another form, has another number of rows than `X`, or values other than 0, 1, True, False, nan.
     """
-    if sparse.issparse(Y) or isinstance(Y, np.ndarray) or is_frame(Y):
+    if has_columns(Y):
         table = _numeric_columns(Y, "Y") or _truth_columns(Y)
         if not np.isin(table.value[~np.isnan(table.value)], (0.0, 1.0)).all():
             raise ValueError("every value in Y must be 0 or 1, True or False, or nan (not observed)")

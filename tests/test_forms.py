@@ -3,6 +3,7 @@
 import enum
 import math
 import random
+from collections import deque
 from collections.abc import Mapping
 
 import numpy as np
@@ -380,3 +381,11 @@ def test_what_is_no_name_or_number_leaves_the_model_as_it_was():
     with pytest.raises(TypeError, match="w must hold a number for each row"):
         model.learn_many([{"a": 1.0}], [["p"]], 2.0)
     assert pack(model, KINDS) == before
+
+
+def test_rows_in_any_sequence_are_answered_as_those_of_a_list():
+    model = MLHATClassifier()
+    rows = deque([{"a": 1.0}, {"a": -1.0}, {}], maxlen=3)
+    model.learn_many(rows, deque([{"p"}, ["q"], {"p": True}]))
+    assert model.predict_many(rows) == model.predict_many(list(rows)) == [model.predict_set_one(x) for x in rows]
+    assert model.predict_proba_many(rows) == model.predict_proba_many(tuple(rows))
