@@ -204,3 +204,19 @@ def test_several_metrics_read_an_iterator_once():
     assert together[1].get() == alone.get() == pytest.approx(2 / 3)
     together.revert(iter(["rain", "wind"]), (label for label in ("rain",)))
     assert together.get() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("true", "predicted", "w", "message"),
+    [
+        (["a"], ["a"], 10**5000, "w must be 0, or a weight"),
+        ({"a": 10**5000}, ["a"], 1.0, "truth of label 'a'"),
+        ("a" * 1_000_000, ["a"], 1.0, "truth must be a dictionary"),
+    ],
+    ids=["weight", "truth", "text"],
+)
+def test_what_is_refused_is_told_shortly(true, predicted, w, message):
+    metric = MicroF1()
+    with pytest.raises(ValueError, match=message) as refused:
+        metric.update(true, predicted, w)
+    assert len(str(refused.value)) < 250

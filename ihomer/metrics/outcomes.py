@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ihomer.metrics.tally import FloatArray, Outcome, label_cells
+from ihomer.settings import told
 from ihomer.vocabulary import in_name_order
 
 __all__ = [
@@ -57,7 +58,7 @@ def read_weight(w: object) -> float:
     """
     weight = as_float(w)
     if not (weight == 0 or SMALLEST_WEIGHT <= weight <= LARGEST_WEIGHT):
-        raise ValueError(f"w must be 0, or a weight from 1e-100 to 1e100, not {w!r}")
+        raise ValueError(f"w must be 0, or a weight from 1e-100 to 1e100, not {told(w)}")
     return weight
 
 
@@ -72,7 +73,7 @@ def as_truth(label: Hashable, value: Any) -> bool | None:
     if value is None or (isinstance(value, numbers.Real) and value != value):
         return None
     if not isinstance(value, np.bool_ | numbers.Real) or value not in (0, 1):
-        raise ValueError(f"truth of label {label!r}: {value!r} is not True, False or None")
+        raise ValueError(f"truth of label {told(label)}: {told(value)} is not True, False or None")
     return bool(value)
 
 
@@ -153,11 +154,11 @@ def read_probabilities(probabilities: object) -> tuple[list[Hashable], FloatArra
         or not a number.
     """
     if not isinstance(probabilities, Mapping):
-        raise ValueError(f"probabilities must be a dictionary label -> p, not {probabilities!r}")
+        raise ValueError(f"probabilities must be a dictionary label -> p, not {told(probabilities)}")
     values = []
     for label, value in probabilities.items():
         if isinstance(value, bool | np.bool_):
-            raise ValueError(f"probability of label {label!r}: {value!r} is a hard label, not a probability")
+            raise ValueError(f"probability of label {told(label)}: {told(value)} is a hard label, not a probability")
         values.append(_number(label, value))
     return list(probabilities), np.array(values, dtype=np.float64)
 
@@ -171,11 +172,11 @@ def listed(labels: object, what: str) -> list[Hashable]:
         If it is none, or a label is not hashable.
     """
     if isinstance(labels, str | bytes) or not hasattr(labels, "__iter__"):
-        raise ValueError(f"{what} must be a dictionary, or a set or sequence of labels, not {labels!r}")
+        raise ValueError(f"{what} must be a dictionary, or a set or sequence of labels, not {told(labels)}")
     try:
         return list(dict.fromkeys(labels))
     except TypeError:
-        raise ValueError(f"{what} holds a label that is not hashable: {labels!r}") from None
+        raise ValueError(f"{what} holds a label that is not hashable: {told(labels)}") from None
 
 
 def _number(label: Hashable, value: Any) -> float:
@@ -185,7 +186,7 @@ def _number(label: Hashable, value: Any) -> float:
         return value
     number = as_float(value)
     if number != number:
-        raise ValueError(f"probability of label {label!r}: {value!r} is not a number")
+        raise ValueError(f"probability of label {told(label)}: {told(value)} is not a number")
     return number
 
 
