@@ -91,8 +91,7 @@ class Uninterrupted:
 
     def _hold(self) -> None:
         """Take the place of the handlers, but not of those of such a block around this one."""
-        for number in _ALL:
-            before = _signal.getsignal(number)
+        for number, before in zip(_ALL, map(_signal.getsignal, _ALL), strict=True):
             if callable(before) and not isinstance(getattr(before, "__self__", None), Uninterrupted):
                 self._before[number] = before
                 try:
