@@ -200,7 +200,7 @@ class Timeout(Exception):
     pass
 
 
-OTHERS = [signal.SIGALRM, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGCHLD, signal.SIGXCPU, signal.SIGRTMIN]
+OTHERS = [signal.SIGALRM, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGCHLD, signal.SIGXCPU]
 
 
 @pytest.mark.parametrize("number", OTHERS)
