@@ -83,12 +83,14 @@ def make_logger(format: str = "text", level: str = "info", file: TextIO | None =
 
 
 class _Lines:
-    """Writes lines; what fails to be written is dropped."""
+    """Writes lines; what fails to be written is dropped, and all of it where the process was started without standard error."""
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: TextIO | None) -> None:
         self._file = file
 
     def msg(self, line: str) -> None:
+        if self._file is None:
+            return
         try:
             self._file.write(line + "\n")
             self._file.flush()

@@ -159,6 +159,12 @@ def test_a_closed_standard_output_is_one_line(tmp_path, rest):
     assert (found.returncode, found.stderr) == (2, "ihomer: standard output is closed\n")
 
 
+def test_a_run_without_standard_error_does_its_work(tmp_path):
+    (tmp_path / "in.jsonl").write_text(LINE)
+    found = in_shell(tmp_path, "run --source file:in.jsonl --sink file:out.jsonl --model mlhat 2>&-")
+    assert (found.returncode, (tmp_path / "out.jsonl").read_text().count("\n")) == (0, 1)
+
+
 def test_a_closed_standard_input_is_one_line(tmp_path):
     found = in_shell(tmp_path, "run --source - --sink - <&-")
     assert (found.returncode, found.stderr) == (2, "ihomer: standard input is closed\n")
