@@ -432,13 +432,15 @@ def test_ctrl_c_prints_what_was_done(tmp_path):
 
 
 def test_ctrl_c_before_the_first_event_prints_nothing(tmp_path):
-    pipe = tmp_path / "silent.jsonl"
+    pipe, earlier = tmp_path / "silent.jsonl", tmp_path / "predictions.jsonl"
     os.mkfifo(pipe)
-    with started(pipe, "--model", "no-change") as running, pipe.open("w"):
+    earlier.write_text("of an earlier run")
+    with started(pipe, "--model", "no-change", "--predictions", earlier) as running, pipe.open("w"):
         time.sleep(1)
         running.send_signal(signal.SIGINT)
         stdout, stderr = running.communicate(timeout=60)
     assert (running.returncode, stdout, stderr) == (130, "", "")
+    assert earlier.read_text() == "of an earlier run"
 
 
 # Real sets -----------------------------------------------------------------------------------------------------------

@@ -133,12 +133,12 @@ def command(
                 json_file.write(_summary(files, settings, results, interrupted))
             if report_file is not None and pages:
                 report_file.write_text(_page(pages))
+            if interrupted:  # in here: predictions of which there is none yet do not replace those of an earlier run
+                context.exit(INTERRUPTED)
     except OSError as error:
         raise of_system(error) from None
     except (SourceError, MalformedEvent) as error:
         raise click.ClickException(str(error)) from None
-    if interrupted:
-        context.exit(INTERRUPTED)
 
 
 def _open_sink(path: str) -> "AbstractContextManager[Sink]":
