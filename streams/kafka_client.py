@@ -37,6 +37,7 @@ from streams.message import Fenced, Message, Unreachable
 
 __all__ = [
     "RECORD_OVERHEAD",
+    "STOPPING",
     "AuthorizationError",
     "Call",
     "Clients",
@@ -61,7 +62,7 @@ __all__ = [
 _T = TypeVar("_T")
 _BATCH_BYTES = 1 << 18
 _BETWEEN_LOOKS = 0.2  # seconds
-_STOPPING = 10.0  # seconds for which Kafka is waited for where the process is to end
+STOPPING = 10.0  # seconds for which Kafka is waited for where the process is to end
 _LONGEST_CONNECTING = 30.0  # seconds: what the client does by itself
 _FOR_EVER = 2**31 - 1  # milliseconds
 RECORD_OVERHEAD = 512  # frame of a batch and of a record, without the key and the value
@@ -92,8 +93,8 @@ class Call(Generic[_T]):
         """Return what the function returns, at most `patience` seconds after its start, 0 = ever; ten where `is_stopping`."""
         since, longest = self._since, patience or math.inf
         while not self.done:
-            if longest > _STOPPING and is_stopping():
-                since, longest = time.monotonic(), _STOPPING
+            if longest > STOPPING and is_stopping():
+                since, longest = time.monotonic(), STOPPING
             left = since + longest - time.monotonic()
             if left <= 0.0:
                 self._given_up = True
@@ -119,13 +120,22 @@ class Call(Generic[_T]):
 class Clients:
     """Makes the client's objects from one set of settings; each connects within `patience` seconds, 0 = what the client does.
 
+    Where `is_stopping`, it is given ten seconds.
+
     Raises
     ------
     ConfigError
         As `check_settings`, and for a setting that the client refuses. Values are never told.
     """
 
-    def __init__(self, servers: str | Sequence[str], settings: Mapping[str, Any] | None, patience: float = 0.0) -> None:
+    def __init__(
+        self,
+        servers: str | Sequence[str],
+        settings: Mapping[str, Any] | None,
+        patience: float = 0.0,
+        is_stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._is_stopping = is_stopping
         self._connects_within = {"bootstrap_timeout_ms": int(patience * 1000)} if 0.0 < patience < _LONGEST_CONNECTING else {}
         self._servers = servers.split(",") if isinstance(servers, str) else list(servers)
         self._settings = dict(settings or {})
@@ -168,19 +178,28 @@ class Clients:
 
         fixed = {"bootstrap_servers": self._servers, "reconnect_backoff_max_ms": 2000, "kafka_client": network}
         fixed |= self._connects_within
+        everything = {**fixed, **options, **chosen}
         refusals = _Refusals()
-        try:
-            with refusals:
-                return kind(**{**fixed, **options, **chosen})
-        except Exception as error:
-            for one in networks:  # the client leaves its thread and sockets behind where it cannot connect
-                one.close()
-            if isinstance(error, (KafkaConfigurationError, AssertionError, TypeError, ValueError)):
-                given = ", ".join(sorted(chosen)) or "none"
-                raise ConfigError(f"the Kafka client refuses its settings ({given}): {type(error).__name__}") from None
-            if refusals.last is not None and isinstance(error, KafkaTimeoutError):
-                raise PermissionError(f"Kafka does not allow it: {refusals.last}") from None
-            raise translated(error) from None
+        with refusals:
+            made = Call(lambda: _made_or_error(kind, everything), again=False).result(0.0, self._is_stopping)
+        if not isinstance(made, Exception):
+            return made
+        for one in networks:  # the client leaves its thread and sockets behind where it cannot connect
+            one.close()
+        if isinstance(made, (KafkaConfigurationError, AssertionError, TypeError, ValueError)):
+            given = ", ".join(sorted(chosen)) or "none"
+            raise ConfigError(f"the Kafka client refuses its settings ({given}): {type(made).__name__}")
+        if refusals.last is not None and isinstance(made, KafkaTimeoutError):
+            raise PermissionError(f"Kafka does not allow it: {refusals.last}")
+        raise translated(made)
+
+
+def _made_or_error(kind: Any, options: Mapping[str, Any]) -> Any:
+    """Return a client's object, or the error as it is: what that means is told by who asked for it."""
+    try:
+        return kind(**options)
+    except Exception as error:
+        return error
 
 
 class _Refusals(logging.Handler):

@@ -99,7 +99,7 @@ class KafkaSink:
         self._waiting: list[tuple[str, bytes, bytes | None]] | None = None
         self._committing: Call[None] | None = None
         self._ready = False
-        self._clients = Clients(servers, settings, patience)
+        self._clients = Clients(servers, settings, patience, is_stopping)
         topics = [topic] if dead_letter_topic is None else [topic, dead_letter_topic]
         self._admin = self._clients.admin()
         try:

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from streams.errors import SourceError
 from streams.kafka_client import (
+    STOPPING,
     Call,
     Clients,
     CorruptRecordError,
@@ -80,6 +81,8 @@ class KafkaSource:
         anew is told from the one that was read; None: they are kept as long as this object.
     patience
         Seconds without any answer after which `poll` and `span` raise `Unreachable`; 0 = wait for ever.
+    is_stopping
+        Whether the process is to end: then Kafka is waited for ten seconds at most.
     on_lost
         Called with partition, first and stop where offsets first <= offset < stop were deleted before they were read.
 
@@ -124,6 +127,7 @@ class KafkaSource:
         on_lost: Callable[[Partition, int, int], None] | None = None,
         exclude: Collection[str] = (),
         ids_path: Path | None = None,
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         if isinstance(topics, str) or bool(topics) == bool(pattern):
             raise ValueError("a Kafka source needs either a list of topics or a pattern")
@@ -131,14 +135,14 @@ class KafkaSource:
             raise ValueError(f"start must be 'earliest', 'latest' or seconds since 1970, not {start!r}")
         if from_group and not group:
             raise ValueError("from_group needs a group")
-        self._clients = Clients(servers, settings, patience)
+        self._clients = Clients(servers, settings, patience, is_stopping)
         self._topics = tuple(dict.fromkeys(topics))
         self._pattern = re.compile(pattern) if pattern else None
         self._exclude, self._ids = frozenset(exclude), TopicIds(ids_path)
         self._start, self._group = start, group if from_group else None
         self._max_messages, self._max_bytes = max_messages, max_bytes
         self._refresh = min(refresh, patience / 3) if patience else refresh
-        self._patience = patience
+        self._patience, self._is_stopping = patience, is_stopping
         self._on_lost = on_lost
         self.lost = 0
         self.missing: list[str] = []
@@ -257,8 +261,9 @@ class KafkaSource:
                 break
             if not records:
                 self._check_end(place, partition, stop)
-                if self._patience and time.monotonic() - heard > self._patience:
-                    raise Unreachable(f"no answer from Kafka for {self._patience:g} s")
+                longest = min(self._patience or STOPPING, STOPPING) if self._is_stopping() else self._patience
+                if longest and time.monotonic() - heard > longest:
+                    raise Unreachable(f"no answer from Kafka for {longest:g} s")
         self._replay_at = (partition, stop)
 
     def lag(self) -> Positions:
@@ -300,7 +305,7 @@ class KafkaSource:
         )
 
     def _wait(self, function: Callable[[], _T]) -> _T:
-        return Call(function).result(self._patience)
+        return Call(function).result(self._patience, self._is_stopping)
 
     def _fetch(self, consumer: Any, timeout: float) -> dict[Any, list[Any]]:
         if not self._positions:

@@ -129,7 +129,7 @@ def live_run(settings: ServiceSettings, log: Log, on_turn: Callable[[LiveRun], o
     folder = None if settings.folder is None else CheckpointFolder(settings.folder, settings.keep)
     run = LiveRun(
         folder,
-        lambda: _open_source(settings, "none" if folder is None else folder.run, log),
+        lambda: _open_source(settings, "none" if folder is None else folder.run, run, log),
         lambda name: _open_sink(settings, name, run),
         lambda: _new_answering(settings),
         settings.pace,
@@ -209,7 +209,7 @@ def _new_answering(settings: ServiceSettings) -> Answering:
     return Answering(model, settings.top, settings.window, late, settings.labels_per_event)
 
 
-def _open_source(settings: ServiceSettings, run: str, log: Log) -> LiveSource:
+def _open_source(settings: ServiceSettings, name: str, run: LiveRun, log: Log) -> LiveSource:
     source = settings.source
     if isinstance(source, StandardEndpoint):
         return StandardInputSource()
@@ -223,7 +223,7 @@ def _open_source(settings: ServiceSettings, run: str, log: Log) -> LiveSource:
         (*source.topics, *settings.labels),
         source.pattern,
         settings.start,
-        group=settings.group or f"ihomer-{run}",
+        group=settings.group or f"ihomer-{name}",
         from_group=settings.from_group,
         settings=settings.source_client.revealed(),
         patience=settings.pace.patience,
@@ -231,6 +231,7 @@ def _open_source(settings: ServiceSettings, run: str, log: Log) -> LiveSource:
             "messages_lost", topic=partition[0], partition=partition[1], first=first, stop=stop
         ),
         exclude=_own_topics(settings),
+        is_stopping=lambda: run.is_stopping,
         ids_path=None if settings.folder is None else settings.folder / "topics.json",
     )
 

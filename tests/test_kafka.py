@@ -578,7 +578,7 @@ def test_who_is_not_there_is_unreachable() -> None:
 
 @pytest.mark.parametrize("patience", [0.0, 600.0])
 def test_who_is_to_end_waits_for_kafka_no_longer(monkeypatch: pytest.MonkeyPatch, patience: float) -> None:
-    monkeypatch.setattr("streams.kafka_client._STOPPING", 0.3)
+    monkeypatch.setattr("streams.kafka_client.STOPPING", 0.3)
     start = time.monotonic()
     with pytest.raises(Unreachable, match=r"0\.3 s"):
         Call(lambda: time.sleep(30.0), again=False).result(patience, lambda: time.monotonic() > start + 0.5)

@@ -1,6 +1,7 @@
 """Topics that are deleted, made anew or without a leader under a reader, against a real broker."""
 
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -12,11 +13,12 @@ import pytest
 
 from streams.endpoints import EndpointError, parse_endpoint
 from streams.errors import SourceError
-from streams.kafka import KafkaEventSink, KafkaSource
+from streams.kafka import KafkaEventSink, KafkaSink, KafkaSource
 from streams.kafka_client import Clients
+from streams.kafka_topics import Found
 from streams.live import LiveRun, Pace
 from streams.logs import make_logger
-from streams.message import Gone, Message
+from streams.message import Gone, Message, Unreachable
 from streams.service import ServiceSettings, _reason, live_run
 
 kafka_client = pytest.importorskip("kafka")
@@ -107,6 +109,40 @@ def test_a_topic_that_is_made_anew_under_the_reader_is_told(kafka: str, topic: s
     make_anew(kafka, admin, topic, 9)
     with pytest.raises(Gone, match="made anew"):
         read(source, 1000)
+    source.close()
+
+
+def test_who_is_to_end_waits_for_no_connection_and_no_leader(
+    kafka: str, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.kafka_client.STOPPING", 0.5)
+    fill(kafka, topic, 5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        begun = time.monotonic()
+        with pytest.raises(Unreachable):
+            KafkaSource(address, [topic], is_stopping=lambda: True)
+        with pytest.raises(Unreachable):
+            KafkaSink(address, topic, transactional_id=topic, is_stopping=lambda: True)
+    found = Found([], {topic: ""}, [topic], [])
+    monkeypatch.setattr("streams.kafka_source.found_topics", lambda *given: found)
+    with pytest.raises(Unreachable):
+        KafkaSource(kafka, [topic], is_stopping=lambda: True)
+    assert time.monotonic() < begun + 20.0
+
+
+def test_who_is_to_end_waits_for_nothing_that_is_read_again(
+    own_broker: Any, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.kafka_source.STOPPING", 1.0)
+    fill(own_broker.address, topic, 5)
+    source = KafkaSource(own_broker.address, [topic], is_stopping=lambda: True)
+    assert sum(map(len, source.span((topic, 0), 0, 3))) == 3
+    own_broker.kill()
+    begun = time.monotonic()
+    with pytest.raises(Unreachable):
+        list(source.span((topic, 0), 3, 50))
+    assert time.monotonic() < begun + 20.0
     source.close()
 
 

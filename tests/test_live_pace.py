@@ -209,15 +209,22 @@ def test_a_span_that_is_large_itself_comes_in_parts():
         list(Replay(source, {("t", 0): 100}).parts(Span("t", 0, 0, 95, 96)))
 
 
-def test_a_sink_in_kafka_is_told_when_the_run_is_to_stop(tmp_path, monkeypatch):
-    opened = {}
+def test_source_and_sink_in_kafka_are_told_when_the_run_is_to_stop(tmp_path, monkeypatch):
+    class Source:
+        def __init__(self, *ends, **options):
+            read.update(options)
+
+    opened, read = {}, {}
+    monkeypatch.setattr("streams.kafka.KafkaSource", Source)
     monkeypatch.setattr("streams.kafka.KafkaSink", lambda *ends, **options: opened.update(options))
     ends = {name: parse_endpoint(f"kafka://127.0.0.1:1/{name}") for name in ("source", "sink")}
     run = service.live_run(service.ServiceSettings(**ends, folder=tmp_path), Lines([]), lambda run: None)
-    run._open_sink("name")
-    assert not opened["is_stopping"]()
-    run._stop = lambda: True
-    assert opened["is_stopping"]()
+    for one, open_end in ((opened, lambda: run._open_sink("name")), (read, run._open_source)):
+        open_end()
+        run._stop = lambda: False
+        assert not one["is_stopping"]()
+        run._stop = lambda: True
+        assert one["is_stopping"]()
 
 
 def test_a_commit_that_never_ends_is_told_though_nothing_comes(tmp_path, clock):  # noqa: F811
