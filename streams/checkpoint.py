@@ -248,6 +248,17 @@ class CheckpointFolder:
                     self.checkpoint_path(old).unlink()
             self._drop_journals()
 
+    def save_within(self, number: int, content: bytes) -> None:
+        """Write the checkpoint after `number` messages where the journal tells already what comes after; drop nothing.
+
+        Raises
+        ------
+        Fenced, OSError
+            As `save`.
+        """
+        with self.owned():
+            write_file(self.checkpoint_path(number), content)
+
     def _drop_journals(self) -> None:
         """Remove the journals that lie wholly before the oldest checkpoint."""
         oldest = min(self._numbers(_CHECKPOINT))

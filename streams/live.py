@@ -24,6 +24,7 @@ _TAKE_OVER = 3.0  # seconds after which a process that has fenced us has taken o
 _CALM = 60.0  # seconds with nothing to do and nothing amiss, after which a failure is over
 _AT_ONCE, _MOST_AT_ONCE = 50, 1000  # messages that are taken before the loop looks round: at first, and at most
 _PIECE = 0.25  # seconds that they should take
+_TO_LEARN_WHOLE = 5.0  # seconds for which a transaction that is being learned again is gone on with where the run is to stop
 _BETWEEN_DEAD = 1.0  # seconds between two lines of the log on dead letters of the same code
 
 
@@ -87,7 +88,7 @@ class Saved:
 
 
 class _Stopped(Exception):
-    """The run is to stop while it is still learning again; nothing is to be kept of that."""
+    """The run is to stop while it is still learning again."""
 
 
 class _DeadLetters:
@@ -377,8 +378,9 @@ class LiveRun:
         Raises
         ------
         _Stopped
-            If the run is to stop.
+            If the run is to stop. Of what was learned there is a checkpoint then, if the last transaction is whole soon.
         """
+        last = math.inf
         ends: Positions = {}
         for reading in readings:
             for span in reading.spans:
@@ -389,9 +391,13 @@ class LiveRun:
                 for messages in replay.parts(span):
                     self.answering.take(messages)
                     self._on_turn(self)
-                    if self._stop():
+                    last = min(last, time.monotonic() + _TO_LEARN_WHOLE) if self._stop() else last
+                    if time.monotonic() > last:
                         raise _Stopped
                 self._positions[span.where] = span.stop
+            if self._stop():
+                self._checkpoint(within_journal=True)
+                raise _Stopped
 
     def _finish(self) -> None:
         """Commit and make a checkpoint at the end of a run."""
@@ -543,14 +549,14 @@ class LiveRun:
         most = self.pace.checkpoint_messages
         return now >= self._checkpoint_due or (most is not None and n_new >= most)
 
-    def _checkpoint(self) -> bool:
+    def _checkpoint(self, within_journal: bool = False) -> bool:
         """Write a checkpoint; tell whether that went well. If not, all goes on, and it is tried again later."""
         assert self.folder is not None
         start = time.monotonic()
         content = pack_state(self.answering, self._positions)
         number = self.answering.n_read
         try:
-            self.folder.save(number, content)
+            (self.folder.save_within if within_journal else self.folder.save)(number, content)
         except OSError as error:
             self.n_failed_checkpoints += 1
             self._fail(str(error))

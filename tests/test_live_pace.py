@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from streams import service
-from streams.checkpoint import Span
+from streams.checkpoint import _CHECKPOINT, Span
 from streams.endpoints import parse_endpoint
 from streams.live import Pace
 from streams.message import Gone, Message, Unreachable
@@ -153,19 +153,25 @@ def test_a_change_of_health_is_told_at_once(clock):  # noqa: F811
     assert told[-1] == (False, "nothing heard from the source for 61 s")
 
 
-def test_a_run_that_learns_again_ends_when_it_is_told(tmp_path, clock):  # noqa: F811
+@pytest.mark.parametrize("seconds", [0.0, 10.0])
+def test_a_run_that_learns_again_ends_when_it_is_told_and_keeps_what_is_whole(tmp_path, clock, seconds):  # noqa: F811
     topic, ledger = MemoryTopic(message_values(150)), Ledger()
     dead = Fate(crash_at=(120,))
     pace = replace(PACE, commit_messages=12, commit_seconds=0.0)
     crashed = live_run(tmp_path, topic, ledger, dead, 1, pace)
     with pytest.raises(BaseException, match="120"):
         crashed.run(lambda: False)
-    before, turns = len(ledger.records), []
-    run = live_run(tmp_path, topic, ledger, Fate(), 2, pace)
-    run._on_turn = turns.append
-    run._open_source = lambda: BigPolls(topic, clock)
-    run.run(lambda: len(turns) > 5)
-    assert (len(turns), len(ledger.records)) == (6, before)
+    before, kept = len(ledger.records), set()
+    for most in (2, 2, 5):
+        turns = []
+        run = live_run(tmp_path, topic, ledger, Fate(), 2, pace)
+        run._on_turn = lambda run, turns=turns: (turns.append(run), clock.__setitem__(0, clock[0] + seconds))
+        run._open_source = lambda: BigPolls(topic, clock)
+        run.run(lambda most=most, turns=turns: len(turns) > most)
+        assert most < len(turns) <= most + 20
+        assert len(ledger.records) == before
+        kept.add(run.folder._numbers(_CHECKPOINT)[-1])
+    assert (len(kept), len(kept & {0})) == ((3, 0) if seconds == 0.0 else (1, 1))
     run, _ = run_through(tmp_path, topic, ledger, pace=pace)
     assert_as_undisturbed(run, tmp_path, topic, ledger)
 
