@@ -255,7 +255,7 @@ def _open_sink(settings: ServiceSettings, name: str, run: LiveRun) -> LiveSink:
         transactional_id=f"ihomer-{name}",
         group=settings.group or f"ihomer-{name}",
         run=name,
-        mark="source" if isinstance(source, KafkaEndpoint) and source.servers == sink.servers else "sink",
+        mark="source" if isinstance(source, KafkaEndpoint) and set(source.servers) & set(sink.servers) else "sink",
         settings=settings.sink_client.revealed(),
         patience=settings.pace.patience,
         is_stopping=lambda: run.is_stopping,

@@ -233,6 +233,16 @@ def test_source_and_sink_in_kafka_are_told_when_the_run_is_to_stop(tmp_path, mon
         assert one["is_stopping"]()
 
 
+@pytest.mark.parametrize(("servers", "mark"), [("one:1,two:1", "source"), ("two:1", "source"), ("three:1", "sink")])
+def test_offsets_are_committed_where_the_servers_are_those_of_the_source(tmp_path, monkeypatch, servers, mark):
+    opened = {}
+    monkeypatch.setattr("streams.kafka.KafkaSink", lambda *ends, **options: opened.update(options))
+    source, sink = parse_endpoint("kafka://two:1,one:1/events"), parse_endpoint(f"kafka://{servers}/answers")
+    settings = service.ServiceSettings(source, sink, folder=tmp_path, group="umbrellas")
+    service.live_run(settings, Lines([]), lambda run: None)._open_sink("name")
+    assert (opened["mark"], opened["group"]) == (mark, "umbrellas")
+
+
 def test_a_commit_that_never_ends_is_told_though_nothing_comes(tmp_path, clock):  # noqa: F811
     class Waits(MemoryLive):
         at_end = False
