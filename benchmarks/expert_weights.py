@@ -2,7 +2,7 @@
 
     python -m benchmarks.expert_weights --write    # and write results/expert_weights.json
 
-The weights that a new model starts from (`Expert.start`) are near the means over the sets, none below .02.
+The weights that a new model starts from (`Expert.start`) are near the means over the sets, none below about .01.
 """
 
 import argparse

@@ -4,9 +4,10 @@
     python -m benchmarks.kills --write         # and write results/kills.json
 
 Half of the lives are ended by the clock, half at a step that matters (before and after each note in the journal, each commit,
-each checkpoint, and in the middle of one). The broker is restarted twice under a process that is at work, once in good order
-and once by SIGKILL. Afterwards the answers, the dead letters and the last checkpoint are compared with those of a calm pass
-over the same messages in the same order. Needs Java and Maven.
+each checkpoint, and in the middle of one), or by the clock too where that step is not reached within twelve seconds. The
+broker is restarted twice under a process that is at work, once in good order and once by SIGKILL. Afterwards the answers, the
+dead letters and the last checkpoint are compared with those of a calm pass over the same messages in the same order. Needs Java
+and Maven.
 """
 
 import argparse

@@ -42,8 +42,8 @@ class IHOMERClassifier(StreamClassifier):
     ----------
     objective
         What the answers are to be best in: ``"hamming"``, ``"subset"`` (accuracy), ``"example_f1"``, ``"micro_f1"``,
-        ``"macro_f1"``; or ``"balanced"``, for all of these at once. Probabilities depend on it only where `global_drift`, which
-        watches the answers, sees a drift.
+        ``"macro_f1"``; or ``"balanced"``, for all but the first at once. Probabilities depend on it only where `global_drift`,
+        which watches the answers, sees a drift.
     experts
         Which experts are mixed: some of ``"frequency"``, ``"neighbours"``, ``"linear"``, ``"rehearsal"`` (an additive model and
         a layer of hidden units that go over past events again; the units tell ``"neighbours"``, ``"linear"`` and ``"ridge"``
@@ -425,8 +425,8 @@ class IHOMERClassifier(StreamClassifier):
         """Weights that the experts' log-odds have in the mixture: the mean of those for rare, less rare and common labels, by
         how much has been learned from each.
 
-        A label's own corrections come on top.
-        Weights can be negative and need not sum to 1. Empty where nothing is mixed, as with the experts ``("tree",)``.
+        A label's own corrections come on top. Weights can be negative and need not sum to 1. Empty where nothing is mixed, as
+        with the experts ``("tree",)``.
 
         Examples
         --------

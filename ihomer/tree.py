@@ -79,10 +79,11 @@ class MLHATClassifier(StreamClassifier):
 
     Notes
     -----
-    Four steps of the published code are mended here. An alternate is judged by its own loss (the code gives an alternate below
+    Five steps of the published code are mended here. An alternate is judged by its own loss (the code gives an alternate below
     the root the loss of the node above). When the leaf of an alternate below the root splits, it stays an alternate (there it
     overwrites the subtree in use). The null test has merit 0, not minus infinity. The entropy sums over the labels alone (there
-    an "empty" label takes part, and with a single label the entropy is 0).
+    an "empty" label takes part, and with a single label the entropy is 0). ADWIN watches the loss of each event, not its
+    running mean (`drift_input`).
 
     References
     ----------

@@ -93,7 +93,7 @@ def _start(context: click.Context, parameter: click.Parameter, text: str) -> str
 )
 @click.option("--sink", metavar="WHERE", required=True, help="Where predictions go: kafka://HOST:PORT/TOPIC, file:PATH or -.")
 @click.option("--dead-letter", metavar="WHERE", help="Where malformed messages are reported, beside the sink.")
-@click.option("--checkpoint", type=_Folder(), metavar="DIR", help="Folder of the run's checkpoints.")
+@click.option("--checkpoint", type=_Folder(), metavar="DIR", help="Folder of the run's checkpoints; Kafka needs one.")
 @click.option("--every", metavar="N|Ts", callback=_every, help="A checkpoint every N messages or T seconds. [default: 60s]")
 @click.option("--keep", type=AT_LEAST_1, metavar="N", default=3, show_default=True, help="Checkpoints that are kept.")
 @click.option(
