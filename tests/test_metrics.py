@@ -79,6 +79,19 @@ def test_revert_of_odd_weights_leaves_no_residue():
     assert board.n_labels == 0
 
 
+def test_events_without_labels_that_are_left_have_no_residue_of_others():
+    board, plain = Scoreboard(), Scoreboard()
+    board.update(set(), set())
+    plain.update(set(), set())
+    for w in (0.1, 0.2, 0.3):
+        board.update({"a"}, {"a"}, w=w)
+        board.update({"b"}, {"a"}, w=w)
+    for w in (0.1, 0.2, 0.3):
+        board.revert({"a"}, {"a"}, w=w)
+        board.revert({"b"}, {"a"}, w=w)
+    assert board.scores() == pytest.approx(plain.scores(), abs=1e-12)
+
+
 @untimed
 @given(
     st.lists(st.tuples(matrices(), st.booleans(), st.booleans()), max_size=6),

@@ -140,6 +140,10 @@ class Tally:
             self.hits *= 0.0
         cells = outcome.cells
         self.per_label[cells[self._touches[cells] == 0]] = 0.0
+        if len(cells) and not self._touches.any():
+            self.shared = self.wrong = 0.0
+            self.shared_by_sum *= 0.0
+            self.shared_by_union *= 0.0
 
     def scale(self, factor: float) -> None:
         """Multiply all sums."""
