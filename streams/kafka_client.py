@@ -181,11 +181,17 @@ class Clients:
         everything = {**fixed, **options, **chosen}
         refusals = _Refusals()
         with refusals:
-            made = Call(lambda: _made_or_error(kind, everything), again=False).result(0.0, self._is_stopping)
+            making = Call(lambda: _made_or_error(kind, everything), again=False)
+            try:
+                made = making.result(0.0, self._is_stopping)
+            except Unreachable as error:  # it is not waited for any longer
+                made = error
         if not isinstance(made, Exception):
             return made
         for one in networks:  # the client leaves its thread and sockets behind where it cannot connect
             one.close()
+        if isinstance(made, Unreachable):
+            raise made
         if isinstance(made, (KafkaConfigurationError, AssertionError, TypeError, ValueError)):
             given = ", ".join(sorted(chosen)) or "none"
             raise ConfigError(f"the Kafka client refuses its settings ({given}): {type(made).__name__}")

@@ -47,7 +47,7 @@ def monitor():
 def open_sockets(port):
     """Return the sockets of this process at a port of its own that nobody has closed."""
     found = [each for each in gc.get_objects() if type(each) is socket.socket and each.fileno() >= 0]
-    return [each for each in found if each.getsockname()[1] == port]
+    return [each for each in found if each.family == socket.AF_INET and each.getsockname()[1] == port]
 
 
 def get(monitor, path, method="GET", **headers):

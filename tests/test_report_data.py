@@ -22,7 +22,6 @@ EVENT, UNLABELLED, MALFORMED = {"x": {}, "y": ["a"]}, {"x": {}}, {"x": 1}
         ([EVENT, EVENT], [["events", 2], ["labels", 1]]),
         # Skipped events are beside those predicted, also where they are as many.
         ([EVENT, MALFORMED], [["events", 1], ["skipped", 1], ["labels", 1]]),
-        ([UNLABELLED, UNLABELLED], [["events", 2], ["of these learned", 0], ["of these scored", 0], ["labels", 0]]),
         (
             [EVENT, UNLABELLED, MALFORMED],
             [["events", 2], ["of these learned", 1], ["of these scored", 1], ["skipped", 1], ["labels", 1]],

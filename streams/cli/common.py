@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from ihomer.printable import printable
 from streams.errors import naming
 
 if TYPE_CHECKING:
@@ -77,7 +76,12 @@ class OneLineErrors(click.Group):
             if not standalone_mode:
                 raise
             told = of_system(error) if isinstance(error, OSError) else error
-            click.echo(f"ihomer: {printable(' '.join(told.format_message().split()))}", err=True)
+            text = " ".join(told.format_message().split())
+            if not text.isprintable():
+                from ihomer.printable import printable  # brings NumPy and Numba, for which a usual message does not wait
+
+                text = printable(text)
+            click.echo(f"ihomer: {text}", err=True)
             sys.exit(FAILED)
         except click.Abort:
             if not standalone_mode:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ihomer.printable import printable
 from streams.cli.common import JsonFile, of_system
 
 if TYPE_CHECKING:
@@ -75,6 +74,8 @@ def _show(console: "Console", found: dict[str, Any]) -> None:
 def _cell(value: Any) -> "Text":
     """Return what stands in a cell, as it is: names come from the data, and could look like markup."""
     from rich.text import Text
+
+    from ihomer.printable import printable
 
     return Text(printable(str(value)))
 
