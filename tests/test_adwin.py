@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ihomer.kernels.adwin import (
+    COUNTS,
+    MAX_BUCKETS,
     adwin_arrays,
     adwin_mean,
     adwin_reset,
@@ -20,8 +22,18 @@ from tests.reference.adwin import Adwin
 DELTA = 0.002
 
 
+def row_of(twin):
+    """The detector of a twin as an array: what is not in use is 0."""
+    buckets = np.zeros((twin.levels, MAX_BUCKETS, 2))
+    for level, row in enumerate(twin.buckets):
+        buckets[level, : len(row)] = np.array(row).reshape(-1, 2)
+    row = np.concatenate([np.zeros(COUNTS), [len(row) for row in twin.buckets], buckets.ravel()])
+    row[:COUNTS] = twin.width, twin.total, twin.variance, twin.updates
+    return row
+
+
 def agree(values, delta=DELTA, levels=24):
-    """Feed both; every answer, width and mean must be the same. Returns the answers."""
+    """Feed both; every answer, width and mean must be the same, and the state in the end. Returns the answers."""
     state = adwin_arrays(2, levels)
     twin = Adwin(levels)
     answers = []
@@ -33,6 +45,7 @@ def agree(values, delta=DELTA, levels=24):
         assert adwin_mean(state, 1) == mean or (math.isnan(mean) and math.isnan(adwin_mean(state, 1)))
         answers.append(answer)
     assert not state[0].any()
+    np.testing.assert_array_equal(state[1], row_of(twin))
     return answers
 
 
@@ -116,6 +129,11 @@ def test_the_last_bucket_boundary_of_a_level_is_tried():
     assert agree(values, delta=0.2) == [0] * 32
 
 
+def test_what_rounding_leaves_of_a_variance_is_not_below_0():
+    """Else the root in the bound is of no number, and no change is found."""
+    agree([0.3] * 96 + [0.7] * 96 + [0.3] * 128)
+
+
 def test_window_grows_while_nothing_changes_and_is_bounded_by_its_levels():
     state = adwin_arrays(1)
     small = adwin_arrays(1, levels=4)
@@ -139,6 +157,7 @@ def test_slots_do_not_touch_each_other_and_reset_empties_one():
     adwin_reset(together, 1)
     assert adwin_width(together, 1) == 0
     assert adwin_mean(together, 1) == 0.0
+    assert not together[1].any()
     np.testing.assert_array_equal(together[[0, 2]], np.concatenate([alone[0], alone[2]]))
 
 
