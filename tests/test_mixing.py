@@ -43,10 +43,16 @@ def bits(mixture):
 
 
 def check(fast, twin, n_labels):
-    for label in range(n_labels):
-        for rate in (-5.0, -3.0, 0.0):
+    """Compare the weights of labels, of one that no event has named, and the mean of all."""
+    unknown = 10**6
+    for label in (*range(n_labels), unknown):
+        for rate in (-5.0, -4.0, -3.0, -2.0, 0.0):
             expected = twin.weights_of(label, rate)[:-1]
             np.testing.assert_allclose(fast.weights_of(label, rate), expected, rtol=0.0, atol=CLOSE)
+    given = [np.diag(twin.seen[group])[:-1].sum() for group in ("rare", "uncommon", "common")]
+    of_groups = [twin.weights_of(unknown, rate)[:-1] for rate in (-5.0, -3.0, 0.0)]
+    expected = np.average(of_groups, axis=0, weights=given if any(given) else None)
+    np.testing.assert_allclose(fast.weights, expected, rtol=0.0, atol=CLOSE)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -124,6 +130,18 @@ def test_asking_changes_no_bit_and_equal_weights_stay():
     odds = fixed.run(inputs, rate, target, weight, True)
     assert (fixed.weights == 0.25).all()
     np.testing.assert_allclose(odds, np.clip(inputs, -8.0, 8.0).mean(axis=2), atol=1e-6)
+
+
+def test_what_is_mixed_is_12_at_most():
+    """An expert that is always right and says little gets a large weight, and may say more one day."""
+    rng = np.random.default_rng(8)
+    target = rng.integers(0, 2, (400, 40)).astype(np.uint8)
+    inputs = (2.0 * target[:, :, None] - 1.0).astype(np.float32)
+    mixture = Mixture([1.0])
+    mixture.run(inputs, no_rate(target), target, np.ones(400), True)
+    assert mixture.weights > 2.0
+    odds = mixture.run(8.0 * inputs, no_rate(target), target, np.ones(400), False)
+    assert (odds == np.where(target, 12.0, -12.0)).all()
 
 
 def no_rate(target):
