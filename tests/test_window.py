@@ -43,6 +43,7 @@ PRODUCTS = st.one_of(
 @settings(max_examples=300, deadline=None)
 @given(st.lists(PRODUCTS, min_size=1, max_size=90), st.integers(0, 89), st.integers(1, 48))
 @example([0.5] * 60, 7, 48)
+@example([0.5] * 30 + [0.25] * 30, 7, 40)
 @example([1e-45] * 30 + [2e-45] * 30, 3, 40)
 @example([3e38] * 50 + [3.4e38] * 10, 40, 48)
 def test_the_nearest_of_a_full_ring(products, slot, m):
