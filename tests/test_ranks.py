@@ -36,6 +36,7 @@ def run(values, least=0.03, table=None):
 @given(st.lists(VALUES, max_size=120), st.sampled_from([0.0, 0.03, 1.0]))
 @example([1.0] * 40 + [2.0] * 40, 0.0)
 @example([1.0] * 40 + [2.0] * 40, 0.03)
+@example([1.0] * 16 + [1.01, 0.99], 0.03)
 @example([-1e100, 1e100] * 20, 0.03)
 @example([0.0] * 15 + [5e-324] * 17 + [-5e-324] * 17, 0.0)
 @example([0.0] * 14 + [-1.0, -1e100] + [0.0] * 15 + [-1e100], 0.0)
