@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 # Of these every access to an array is checked once more: in compiled code one beyond the end reads or writes what is there.
-CHECKED := $(addprefix tests/test_,adwin.py decoding.py dirty_streams.py experts.py forms.py mixing.py partition_twin.py ranks.py \
-	tree_kernel.py window.py)
+CHECKED := $(addprefix tests/test_,adwin.py decoding.py dirty_streams.py experts.py forms.py kept_events.py mixing.py \
+	partition_twin.py ranks.py tree_kernel.py window.py)
 
 .PHONY: demo demo-kafka test lint clean
 

@@ -1,0 +1,19 @@
+"""What neighbours and rehearsal keep of past events."""
+
+import pytest
+
+from ihomer.experts import neighbours, rehearsal
+from tests.expert_parts import Event, Fast
+
+
+@pytest.mark.parametrize(("name", "module"), [("neighbours", neighbours), ("rehearsal", rehearsal)])
+def test_of_more_labels_than_are_kept_the_first_are(name, module, monkeypatch):
+    """Those that apply come before those that were not observed."""
+    monkeypatch.setattr(module, "_MOST_LABELS", 4)
+    fast = Fast(name)
+    for y, unobserved in (({7}, {6}), ({1, 3}, {0, 2, 5}), (set(range(6)), {6, 7}), ({4}, set())):
+        fast.run([Event({0: 1.0}, frozenset(y), frozenset(unobserved), n_labels=8)])
+    sizes = fast.expert._ring[:, 1:] if name == "neighbours" else fast.expert._sizes
+    kept = [row[:n].tolist() for row, n in zip(fast.expert._labels, sizes[:, 2], strict=True)]
+    assert kept[:4] == [[7, 6], [1, 3, 0, 2], [0, 1, 2, 3], [4]]
+    assert sizes[:4, 1].tolist() == [1, 2, 4, 1]
