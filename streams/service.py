@@ -188,8 +188,21 @@ def _refuse_what_would_be_ignored(settings: ServiceSettings) -> None:
         raise EndpointError("--group needs a name")
     if settings.from_group and settings.group is None:
         raise EndpointError("--group-offsets goes with the --group whose offsets are meant")
+    if settings.group is not None and not settings.from_group and not _shares_servers(settings):
+        raise EndpointError(
+            "--group would have no effect: offsets are committed for it where source and sink name a server of one Kafka "
+            "cluster, and looked at with --group-offsets"
+        )
     if settings.follow and not isinstance(settings.source, FileEndpoint):
         raise EndpointError("--follow goes with a source file; Kafka and standard input are waited for in any case")
+
+
+def _shares_servers(settings: ServiceSettings) -> bool:
+    """Whether source and sink are in one Kafka cluster, as far as the names of its servers tell."""
+    source, sink = settings.source, settings.sink
+    if not (isinstance(source, KafkaEndpoint) and isinstance(sink, KafkaEndpoint)):
+        return False
+    return not set(source.servers).isdisjoint(sink.servers)
 
 
 def _made_with(settings: ServiceSettings) -> dict[str, Any]:
@@ -247,7 +260,6 @@ def _open_sink(settings: ServiceSettings, name: str, run: LiveRun) -> LiveSink:
         return FileLiveSink(sink.path, dead_path, patience=_OLDER_ENDS, run=name)
     from streams.kafka import KafkaSink, KafkaSource
 
-    source = settings.source
     opened = KafkaSink(
         sink.servers,
         sink.topic,
@@ -255,7 +267,7 @@ def _open_sink(settings: ServiceSettings, name: str, run: LiveRun) -> LiveSink:
         transactional_id=f"ihomer-{name}",
         group=settings.group or f"ihomer-{name}",
         run=name,
-        mark="source" if isinstance(source, KafkaEndpoint) and set(source.servers) & set(sink.servers) else "sink",
+        mark="source" if _shares_servers(settings) else "sink",
         settings=settings.sink_client.revealed(),
         patience=settings.pace.patience,
         is_stopping=lambda: run.is_stopping,

@@ -238,7 +238,7 @@ def test_offsets_are_committed_where_the_servers_are_those_of_the_source(tmp_pat
     opened = {}
     monkeypatch.setattr("streams.kafka.KafkaSink", lambda *ends, **options: opened.update(options))
     source, sink = parse_endpoint("kafka://two:1,one:1/events"), parse_endpoint(f"kafka://{servers}/answers")
-    settings = service.ServiceSettings(source, sink, folder=tmp_path, group="umbrellas")
+    settings = service.ServiceSettings(source, sink, folder=tmp_path, group="umbrellas", from_group=True)
     service.live_run(settings, Lines([]), lambda run: None)._open_sink("name")
     assert (opened["mark"], opened["group"]) == (mark, "umbrellas")
 

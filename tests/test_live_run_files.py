@@ -236,6 +236,8 @@ KAFKA = ["--source", "kafka://127.0.0.1:1/a", "--sink", "-", "--patience", "0.1"
         (["--source", "-", "--sink", "-", "--group-offsets"], "--group-offsets goes with a source in Kafka"),
         ([*KAFKA, "--group-offsets"], "--group-offsets goes with the --group"),
         ([*KAFKA, "--group", ""], "--group needs a name"),
+        ([*KAFKA, "--group", "g"], "--group would have no effect"),
+        ([*KAFKA[:2], "--sink", "kafka://127.0.0.1:2/b", *KAFKA[4:], "--group", "g"], "--group would have no effect"),
         ([*KAFKA, "--follow"], "--follow goes with a source file"),
         ([*KAFKA, "--labels", ""], "'--labels': kafka: '' cannot be a topic's name"),
         ([*KAFKA, "--labels", "a,,b"], "'--labels': kafka: '' cannot be a topic's name"),
@@ -244,7 +246,7 @@ KAFKA = ["--source", "kafka://127.0.0.1:1/a", "--sink", "-", "--patience", "0.1"
     ],
 )
 def test_options_that_would_be_ignored_or_fail_later_are_refused(arguments, told, tmp_path):
-    folder = ["--checkpoint", str(tmp_path)] if arguments[:6] == KAFKA else []
+    folder = ["--checkpoint", str(tmp_path)] if arguments[:2] == KAFKA[:2] else []
     answer = CliRunner().invoke(main, ["run", *arguments, *folder])
     assert answer.exit_code == 2
     assert told in answer.stderr
