@@ -30,6 +30,7 @@ _READINGS = ("total", "window")
 _PERIOD = 1.0  # seconds between two statuses
 _SILENT = 60.0  # seconds in a commit, or without a word from the source's brokers, which are asked more often: too many
 _RATE_OVER = 10.0  # seconds
+_LATE_LONGEST = 7 * 86_400.0  # seconds
 _OLDER_ENDS = 60.0  # seconds within which an older process sees that it is one: it learns a thousand messages at a time
 
 
@@ -86,7 +87,7 @@ class ServiceSettings:
     window: int = 1000
     labels_per_event: int = 1000
     late_most: int = 100_000
-    late_longest: float = 7 * 86_400.0
+    late_longest: float = _LATE_LONGEST
     pace: Pace = field(default_factory=Pace)
     source_client: ClientSettings = field(default_factory=ClientSettings)
     sink_client: ClientSettings = field(default_factory=ClientSettings)
@@ -184,6 +185,8 @@ def _refuse_what_would_be_ignored(settings: ServiceSettings) -> None:
         for option, is_given in {**given, "--group-offsets": settings.from_group}.items():
             if is_given:
                 raise EndpointError(f"{option} goes with a source in Kafka; other sources are read from their beginning")
+        if settings.late_longest != _LATE_LONGEST:
+            raise EndpointError("--late-age goes with a source in Kafka; lines of others have no time to tell the age by")
     if settings.group == "":
         raise EndpointError("--group needs a name")
     if settings.from_group and settings.group is None:

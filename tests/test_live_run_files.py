@@ -233,6 +233,7 @@ KAFKA = ["--source", "kafka://127.0.0.1:1/a", "--sink", "-", "--patience", "0.1"
         (["--source", "file:in", "--sink", f"file:{ROOT}/in"], "is read from and written to"),
         ([*FILES, "--start", "latest"], "--start goes with a source in Kafka"),
         ([*FILES, "--group", "g"], "--group goes with a source in Kafka"),
+        ([*FILES, "--late-age", "1h"], "--late-age goes with a source in Kafka"),
         (["--source", "-", "--sink", "-", "--group-offsets"], "--group-offsets goes with a source in Kafka"),
         ([*KAFKA, "--group-offsets"], "--group-offsets goes with the --group"),
         ([*KAFKA, "--group", ""], "--group needs a name"),

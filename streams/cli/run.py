@@ -146,7 +146,14 @@ def _start(context: click.Context, parameter: click.Parameter, text: str) -> str
     help="An event with more labels is malformed; the model would keep them all.",
 )
 @click.option("--late-most", type=AT_LEAST_0, metavar="N", default=100_000, show_default=True, help="Events that may wait.")
-@click.option("--late-age", metavar="T", default="7d", show_default=True, callback=_seconds, help="How long they wait.")
+@click.option(
+    "--late-age",
+    metavar="T",
+    default="7d",
+    show_default=True,
+    callback=_seconds,
+    help="How long they wait, by the time of the messages, which only Kafka tells.",
+)
 @click.option("--metrics-port", type=click.IntRange(0, 65535), metavar="PORT", help="Serve /metrics and /healthz; 0: any port.")
 @click.option("--metrics-host", metavar="HOST", default="127.0.0.1", show_default=True, help="Address that they are served on.")
 @click.option("--log-format", type=click.Choice(("text", "json")), default="text", show_default=True)
