@@ -178,6 +178,16 @@ class Broker:
         """End the broker by SIGKILL; its data stay for another `start`."""
         self._end(signal.SIGKILL, 30.0)
 
+    def pause(self) -> None:
+        """Let the broker stand still, as a machine that hangs; nobody is told."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let a broker that stands still go on."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
     def restart(self, kill: bool = False) -> None:
         """End the broker and start it again on the same ports and data."""
         self.kill() if kill else self.stop()

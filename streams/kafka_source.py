@@ -1,5 +1,6 @@
 """Kafka topics as a live source."""
 
+import math
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -37,11 +38,12 @@ _END_OF_TIME = 1e15  # seconds since 1970, beyond which Kafka has no number
 
 
 class _Survey(NamedTuple):
-    """Where to begin in partitions that are new, where all of them end, and of which topics they are."""
+    """Where to begin in partitions that are new, where all of them end, of which topics they are, and whether that is all."""
 
     fresh: Positions
     ends: Positions
     ids: dict[str, str]
+    is_whole: bool = True
 
 
 class KafkaSource:
@@ -154,6 +156,8 @@ class KafkaSource:
         self._absent: set[str] = set()
         self._started = False
         self._survey: Call[_Survey] | None = None
+        self._survey_begun = self._ends_known = -math.inf
+        self._is_asked = False
         self._replay: Any = None
         self._replay_at: tuple[Partition, int] | None = None
         self._admin = self._clients.admin()
@@ -281,6 +285,14 @@ class KafkaSource:
             lags[place] = max(0, end - max(offset, reached))
         return lags
 
+    def is_read_up(self, since: float) -> bool:
+        """Whether Kafka has said since a time, on the monotonic clock, that all is read; `poll` asks it if it has not."""
+        self._is_asked = self._ends_known < since
+        return not self._is_asked and all(
+            max(offset, self._reached(self._consumer, place)) >= self._ends.get(place, 0)
+            for place, offset in self._positions.items()
+        )
+
     @property
     def silence(self) -> float:
         """Seconds of `poll` in which Kafka has not answered; it is asked for partitions at least every `refresh` seconds."""
@@ -378,7 +390,10 @@ class KafkaSource:
             self._ids.check(found.ids)
             self._leave(found.ids)
             self._adopt(found)
-        elif self._survey is None and now - self._surveyed > self._refresh:
+            if found.is_whole:
+                self._ends_known = self._survey_begun
+        elif self._survey is None and (self._is_asked or now - self._surveyed > self._refresh):
+            self._is_asked, self._survey_begun = False, now
             self._survey = Call(lambda: self._look(set(self._positions)))
 
     def _first_survey(self) -> _Survey:
@@ -418,7 +433,8 @@ class KafkaSource:
     def _look(self, known: set[Partition]) -> _Survey:
         found = self._found()
         fresh = self._offsets([place for place in found.places if place not in known], "earliest")
-        return _Survey(fresh, self._offsets(found.places, "latest"), found.ids)
+        is_whole = not found.unsettled and not found.leaderless
+        return _Survey(fresh, self._offsets(found.places, "latest"), found.ids, is_whole)
 
     def _leave(self, ids: Mapping[str, str]) -> None:
         """Ask no more for topics that are not there, twice in a row; their positions are kept for when they appear again."""

@@ -49,7 +49,7 @@ class Pace:
     commit_messages, commit_seconds
         Bounds of a transaction: answers are visible after at most so many messages and so long.
     idle_exit
-        End after so many seconds without a message; None: never.
+        End after so many seconds without a message; None: never. A source that can be out of reach has to answer then.
     max_messages
         End after so many messages; None: never.
     patience
@@ -452,7 +452,11 @@ class LiveRun:
         return None if most is None else max(0, most + self._n_before - self.answering.n_read)
 
     def _is_idle(self, now: float) -> bool:
-        return self.pace.idle_exit is not None and now - self._last_message >= self.pace.idle_exit
+        """Whether nothing has come for as long as `pace` says, and that is not because the source is out of reach."""
+        if self.pace.idle_exit is None or now - self._last_message < self.pace.idle_exit:
+            return False
+        is_read_up: Callable[[float], bool] | None = getattr(self.source, "is_read_up", None)
+        return is_read_up is None or is_read_up(self._last_message + self.pace.idle_exit)
 
     def _look_for_a_newer_process(self) -> None:
         """Raise `Fenced` if one has taken over: with nothing to write, nobody else would tell."""

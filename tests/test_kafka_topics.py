@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -336,3 +337,44 @@ def test_a_pattern_leaves_out_what_the_run_itself_writes(kafka: str, topic: str,
         run = run_of(kafka, topic, tmp_path, source=source, sink=ends["answers"], dead_letters=ends["dead"])
         run.run(lambda: False)
     assert {place[0] for place in run._positions} == {f"{topic}-events"}
+
+
+def test_a_run_is_not_idle_while_its_broker_is_away(own_broker: Any, topic: str, tmp_path: Path) -> None:
+    fill(own_broker.address, topic, 5)
+    run = run_of(own_broker.address, topic, tmp_path)
+    gone: list[float] = []
+
+    def fall_silent(run: LiveRun) -> None:
+        if not gone and run.answering.n_read == 5:
+            gone.append(time.monotonic())
+            own_broker.pause()
+            timer.start()
+
+    timer = threading.Timer(4.0, own_broker.go_on)
+    run._on_turn = fall_silent
+    run.run(lambda: False)
+    assert time.monotonic() > gone[0] + 4.0
+    assert run.answering.n_read == 5
+
+
+def test_a_source_is_read_up_where_its_end_holds_no_message(kafka: str, topic: str) -> None:
+    fill(kafka, topic, 5)
+    source = KafkaSource(kafka, [topic], max_messages=2)
+    begun = time.monotonic()
+    assert len(source.poll(5.0)) == 2
+    assert not source.is_read_up(begun)
+    until(lambda: source._look_for_partitions() is None and source._ends == {(topic, 0): 5})
+    assert not source.is_read_up(begun)
+    assert len(read(source, 3)) == 3
+    assert source.is_read_up(begun)
+    producer = kafka_client.KafkaProducer(bootstrap_servers=kafka, transactional_id=topic)
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.send(topic, b"{}").get(10)
+    producer.abort_transaction()
+    producer.close()
+    later = time.monotonic()
+    assert not source.is_read_up(later)
+    until(lambda: source.poll(0.1) == [] and source.is_read_up(later))
+    assert source.positions == {(topic, 0): 5}
+    source.close()

@@ -108,7 +108,7 @@ def _start(context: click.Context, parameter: click.Parameter, text: str) -> str
 @click.option("--group-offsets", is_flag=True, help="A new run starts where the --group has committed offsets.")
 @click.option("--follow", is_flag=True, help="The source is a file that grows: wait at its end.")
 @click.option("--max-events", type=AT_LEAST_1, metavar="N", help="End after N messages.")
-@click.option("--idle-exit", type=Seconds(), metavar="S", help="End after S seconds without a message.")
+@click.option("--idle-exit", type=Seconds(), metavar="S", help="End after S seconds without a message, if Kafka answers.")
 @click.option(
     "--commit-every",
     type=Seconds(),
