@@ -9,6 +9,7 @@ import select
 import stat
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -200,9 +201,8 @@ class FileLiveSink(_AtOnce):
         self._run = run
         self.dead_path = None if dead_path is None else Path(dead_path)
         self._record_path = _record_path(self.path)
-        taken = (self.path, self._record_path)
-        if self.dead_path is not None and self.dead_path.absolute() in [other.absolute() for other in taken]:
-            raise SinkError(f"{self.dead_path}: dead letters need a file of their own")
+        if self.dead_path is not None:
+            _refuse_shared_file(self.dead_path, (self.path, self._record_path))
         self._transaction = _Open()
         self._closed = False
         self._other_dead: tuple[str | None, int] = (None, 0)
@@ -464,13 +464,20 @@ def _unknown(path: Path, record_path: Path) -> SinkError:
     return SinkError(f"{path}: holds something, and {record_path} does not know of it; move it away, or ask to append")
 
 
+def _refuse_shared_file(dead_path: Path, taken: Iterable[Path]) -> None:
+    """Raise if dead letters would go, also by a link, into one of these files."""
+    for other in taken:
+        if dead_path.resolve() == other.resolve() or (dead_path.exists() and other.exists() and dead_path.samefile(other)):
+            raise SinkError(f"{dead_path}: dead letters need a file of their own, which {other} is not")
+
+
 def refuse_unfit_files(path: Path, dead_path: Path | None) -> None:
     """Raise what a `FileLiveSink` of these files is sure to raise, without touching them or who writes to them now.
 
     Raises
     ------
     SinkError
-        If a file is gzipped or no regular one, or the first one holds something that no sink has written.
+        If a file is gzipped or no regular one, both are one, or the first one holds something that no sink has written.
     OSError
         If one cannot be opened or made.
     """
@@ -483,6 +490,8 @@ def refuse_unfit_files(path: Path, dead_path: Path | None) -> None:
                 raise
             if not os.access(file.parent, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file)) from error
+    if dead_path is not None:
+        _refuse_shared_file(dead_path, (path, _record_path(path)))
     if _read_record(_record_path(path)) is None and path.exists() and path.stat().st_size > 0:
         raise _unknown(path, _record_path(path))
 

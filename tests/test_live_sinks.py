@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from streams.errors import SinkError
-from streams.live_sinks import FileLiveSink, StandardOutputSink
+from streams.live_sinks import FileLiveSink, StandardOutputSink, refuse_unfit_files
 from streams.message import Fenced, Unreachable
 
 
@@ -192,6 +192,19 @@ def test_what_cannot_be_a_sink(tmp_path):
             FileLiveSink(tmp_path / "a", tmp_path / dead)
     with pytest.raises(FileNotFoundError):
         FileLiveSink(tmp_path / "none" / "a")
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+@pytest.mark.parametrize("taken", ["a", "a.commit"])
+def test_dead_letters_do_not_go_into_the_answers_by_a_link(tmp_path, link, taken):
+    sink = FileLiveSink(tmp_path / "a")
+    put(sink, 1, 1)
+    sink.close()
+    link(tmp_path / taken, tmp_path / "dead")
+    for refusing in (FileLiveSink, refuse_unfit_files):
+        with pytest.raises(SinkError, match=rf"dead: dead letters need a file of their own, which .*/{taken} is not"):
+            refusing(tmp_path / "a", tmp_path / "dead")
+    assert numbers_in(tmp_path / "a") == [1]
 
 
 def test_second_process_is_refused(paths):
