@@ -17,3 +17,17 @@ def test_of_more_labels_than_are_kept_the_first_are(name, module, monkeypatch):
     kept = [row[:n].tolist() for row, n in zip(fast.expert._labels, sizes[:, 2], strict=True)]
     assert kept[:4] == [[7, 6], [1, 3, 0, 2], [0, 1, 2, 3], [4]]
     assert sizes[:4, 1].tolist() == [1, 2, 4, 1]
+
+
+def test_features_that_become_rare_together_give_their_columns_back(monkeypatch):
+    """The first and the last of three, so that the column in between moves."""
+    monkeypatch.setattr(neighbours, "_WINDOW", 64)
+    fast, given = Fast("neighbours"), []
+    for i in range(193):
+        features = (0, 1, 2) if i < 64 else (1, 3, 4)
+        fast.run([Event({f: 1.0 for f in features if (i + 3 * f) % 5 < 2}, frozenset(), n_labels=1)])
+        columns = fast.expert._column_of
+        given.append({f: column for f, column in enumerate(columns.tolist()) if column >= 0})
+        assert sorted(given[-1].values()) == list(range(fast.expert._n_columns))
+        assert all(fast.expert._holder[column] == f for f, column in given[-1].items())
+    assert [set(given[i]) for i in (63, 64, 128, 192)] == [set(), {0, 1, 2}, {1, 3, 4}, {1, 3, 4}]
