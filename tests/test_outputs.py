@@ -159,6 +159,29 @@ def test_a_closed_standard_output_is_one_line(tmp_path, rest):
     assert (found.returncode, found.stderr) == (2, "ihomer: standard output is closed\n")
 
 
+@pytest.mark.parametrize("rest", [
+    "--help",
+    "run --help",
+    "--version",
+    "evaluate in.jsonl --model no-change",
+    "evaluate in.jsonl --model no-change --quiet --json -",
+    "evaluate in.jsonl --model no-change --quiet --predictions -",
+    "generate --to - --events 3",
+    "generate --to - --events 1000",
+    "inspect run",
+    "inspect run --json",
+])
+def test_standard_output_that_nobody_reads_is_one_line(tmp_path, rest):
+    (tmp_path / "in.jsonl").write_text(LINE)
+    if rest.startswith("inspect"):
+        in_shell(tmp_path, "run --source file:in.jsonl --sink file:out.jsonl --model mlhat --checkpoint run")
+    reader, writer = os.pipe()
+    os.close(reader)
+    found = subprocess.run([*IHOMER, *rest.split()], cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (found.returncode, found.stderr) == (2, "ihomer: standard output: Broken pipe\n")
+
+
 def test_a_run_without_standard_error_does_its_work(tmp_path):
     (tmp_path / "in.jsonl").write_text(LINE)
     found = in_shell(tmp_path, "run --source file:in.jsonl --sink file:out.jsonl --model mlhat 2>&-")

@@ -1,10 +1,12 @@
 """What the commands share: exit codes, choices, one-line errors, a file for JSON."""
 
+import errno
 import json
 import os
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -82,6 +84,7 @@ class OneLineErrors(click.Group):
 
                 text = printable(text)
             click.echo(f"ihomer: {text}", err=True)
+            _drop_what_nobody_reads()
             sys.exit(FAILED)
         except click.Abort:
             if not standalone_mode:
@@ -90,6 +93,39 @@ class OneLineErrors(click.Group):
         if not standalone_mode:
             return code
         sys.exit(code if isinstance(code, int) else 0)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the arguments."""
+        with _telling_of_closed_pipes():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that they name."""
+        with _telling_of_closed_pipes():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _telling_of_closed_pipes() -> Iterator[None]:
+    """Let standard output that nobody reads any more be an error like others: click and rich leave with 1 and say nothing."""
+    try:
+        with naming(STANDARD_OUTPUT):
+            yield
+    except BrokenPipeError as error:
+        raise of_system(error) from None
+    except SystemExit as end:
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        raise click.ClickException(f"{STANDARD_OUTPUT}: {os.strerror(errno.EPIPE)}") from None
+
+
+def _drop_what_nobody_reads() -> None:
+    """Let Python not try once more, and complain, at its end."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class JsonFile:

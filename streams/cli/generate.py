@@ -121,21 +121,14 @@ def command(context: click.Context, /, target: str, quiet: bool, append: bool, *
     come without labels, which follow as {"id", "y"} messages.
     """
     from streams.config import ConfigError
-    from streams.endpoints import EndpointError, StandardEndpoint, parse_endpoint
+    from streams.endpoints import EndpointError, parse_endpoint
     from streams.errors import MalformedEvent, SourceError
 
     try:
         endpoint = parse_endpoint(target)
         _refuse_own_output(given["stream"], given["file_format"], endpoint)
-        try:
-            with _source(given) as events, closing(_writer(endpoint, append, given)) as writer, _Stop() as stop:
-                n_events, n_labels = _send(events, writer, stop, given)
-        except BrokenPipeError:
-            if endpoint != StandardEndpoint():
-                raise
-            # Whoever read has enough; Python's own flush at exit must not complain.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return
+        with _source(given) as events, closing(_writer(endpoint, append, given)) as writer, _Stop() as stop:
+            n_events, n_labels = _send(events, writer, stop, given)
     except (EndpointError, ConfigError, SourceError, MalformedEvent, ValueError) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
