@@ -2,6 +2,7 @@
 
 import copy
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,17 @@ def inspect(path: Path) -> dict[str, Any]:
     """
     if not path.is_dir():
         return _inspect_file(path)
-    files = sorted(path.glob("checkpoint-*.ihomer"), reverse=True)
-    for file in files:
+    damaged: set[Path] = set()
+    while files := sorted(set(path.glob("checkpoint-*.ihomer")) - damaged, reverse=True):
         try:
-            return _inspect_file(file)
+            return _inspect_file(files[0])
         except ModelFileError:
-            continue
-    raise SourceError(f"{path}: none of {len(files)} checkpoints can be read" if files else f"{path}: no checkpoint in it")
+            damaged.add(files[0])
+        except FileNotFoundError:  # the run has a newer one
+            if os.path.lexists(files[0]):
+                raise
+    n = len(damaged)
+    raise SourceError(f"{path}: none of {n} checkpoints can be read" if n else f"{path}: no checkpoint in it")
 
 
 def _inspect_file(file: Path) -> dict[str, Any]:

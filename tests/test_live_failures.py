@@ -11,6 +11,7 @@ import pytest
 import structlog
 
 from ihomer import IHOMERClassifier
+from streams import inspection
 from streams.answering import Answering
 from streams.checkpoint import CheckpointFolder, Reading, Span
 from streams.errors import SinkError
@@ -365,3 +366,26 @@ def test_the_time_of_a_checkpoint_is_that_of_the_day_it_is_made_on(monkeypatch):
     assert reporter.status(run, 65.0).checkpoint.at == 1_086_399.0
     run.saved = Saved(2, 10, 0.5, 65.0)
     assert reporter.status(run, 66.0).checkpoint.at == 7.0
+
+
+def test_a_checkpoint_that_the_run_replaces_while_it_is_looked_at_is_no_error(tmp_path, monkeypatch):
+    topic = MemoryTopic(message_values(60))
+    run_through(tmp_path, topic, Ledger())
+    folder = CheckpointFolder(tmp_path, keep=1)
+    folder.take_over()
+    newest = folder.checkpoint_path(len(topic))
+    content, read_file = newest.read_bytes(), inspection.read_file
+
+    def replaced(path):
+        if path == newest:
+            folder.save(len(topic) + 1, content)
+        return read_file(path)
+
+    monkeypatch.setattr(inspection, "read_file", replaced)
+    assert inspection.inspect(tmp_path)["file"] == folder.checkpoint_path(len(topic) + 1).name
+    folder.close()
+    for file in tmp_path.glob("checkpoint-*"):
+        file.unlink()
+    folder.checkpoint_path(1).symlink_to("nowhere")
+    with pytest.raises(FileNotFoundError):
+        inspection.inspect(tmp_path)
