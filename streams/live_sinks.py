@@ -467,7 +467,8 @@ def _unknown(path: Path, record_path: Path) -> SinkError:
 def _refuse_shared_file(dead_path: Path, taken: Iterable[Path]) -> None:
     """Raise if dead letters would go, also by a link, into one of these files."""
     for other in taken:
-        if dead_path.resolve() == other.resolve() or (dead_path.exists() and other.exists() and dead_path.samefile(other)):
+        is_other = os.path.realpath(dead_path) == os.path.realpath(other)
+        if is_other or (dead_path.exists() and other.exists() and dead_path.samefile(other)):
             raise SinkError(f"{dead_path}: dead letters need a file of their own, which {other} is not")
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -173,8 +174,8 @@ def _check(settings: ServiceSettings) -> None:
     if settings.folder is not None and isinstance(source, StandardEndpoint):
         raise EndpointError("standard input cannot be read again, so that checkpoints of it would be of no use")
     if isinstance(source, FileEndpoint):
-        written = [end.path.resolve() for end in (sink, dead) if isinstance(end, FileEndpoint)]
-        if source.path.resolve() in written:
+        written = [os.path.realpath(end.path) for end in (sink, dead) if isinstance(end, FileEndpoint)]
+        if os.path.realpath(source.path) in written:
             raise EndpointError(f"{source.path} is read from and written to: name another file")
     _refuse_what_would_be_ignored(settings)
 

@@ -182,6 +182,19 @@ def test_standard_output_that_nobody_reads_is_one_line(tmp_path, rest):
     assert (found.returncode, found.stderr) == (2, "ihomer: standard output: Broken pipe\n")
 
 
+@pytest.mark.parametrize("rest", [
+    "evaluate in.jsonl --model no-change --quiet --json loop",
+    "run --source file:loop --sink file:out.jsonl",
+    "run --source file:in.jsonl --sink file:loop",
+    "run --source file:in.jsonl --sink file:out.jsonl --dead-letter file:loop",
+])
+def test_a_link_to_itself_is_one_line(tmp_path, rest):
+    (tmp_path / "in.jsonl").write_text(LINE)
+    (tmp_path / "loop").symlink_to("loop")
+    found = in_shell(tmp_path, rest)
+    assert (found.returncode, found.stderr) == (2, "ihomer: loop: Too many levels of symbolic links\n")
+
+
 def test_a_run_without_standard_error_does_its_work(tmp_path):
     (tmp_path / "in.jsonl").write_text(LINE)
     found = in_shell(tmp_path, "run --source file:in.jsonl --sink file:out.jsonl --model mlhat 2>&-")

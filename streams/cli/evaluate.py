@@ -1,5 +1,6 @@
 """The command `ihomer evaluate`."""
 
+import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
@@ -162,12 +163,12 @@ def _require_different_files(files: Sequence[Path], outputs: dict[str, str | Non
         taken[file] = option
 
 
-def _identity(path: Path) -> Path | tuple[int, int]:
+def _identity(path: Path) -> str | tuple[int, int]:
     """Return what is the same for all names of a file."""
     try:
         found = path.stat()
     except OSError:
-        return path.resolve()
+        return os.path.realpath(path)
     return found.st_dev, found.st_ino
 
 
