@@ -19,7 +19,7 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common import RESULTS, events_of, labels_of, matrices, require_sets, write
+from benchmarks.common import RESULTS, commit, events_of, labels_of, matrices, require_sets, write
 from benchmarks.scores import SCORES, SETS, answers_of, scores_of
 from ihomer import IHOMERClassifier, LabelPartition
 from ihomer.decoding import OBJECTIVES
@@ -160,6 +160,7 @@ def measure(name: str, variants: dict[str, dict[str, Any]]) -> dict[str, Any]:
             **scores_of(Y, answers, labels),
             "log_loss": round(log_loss(p, Y), 4),
             "calibration_error": round(calibration_error(p, Y), 4),
+            "commit": commit(),
         }
         if losses:
             rows[variant]["experts_log_loss"] = losses

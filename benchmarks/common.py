@@ -29,7 +29,7 @@ def machine() -> dict[str, Any]:
             break
     names = ("ihomer", "river", "numpy", "numba", "scipy")
     return {
-        "commit": _commit(),
+        "commit": commit(),
         "cpu": cpu,
         "cores": os.cpu_count(),
         "python": platform.python_version(),
@@ -37,7 +37,8 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
+    """Return the commit that is checked out, or None where there is no git or no repository."""
     try:
         asked = ["git", "rev-parse", "--short=12", "HEAD"]
         found = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)

@@ -4,7 +4,8 @@
     python -m benchmarks.scores --write             # and write results/scores.json
     python -m benchmarks.scores --shuffle 1 scene   # some sets, shuffled: results/scores_shuffled.json
     python -m benchmarks.scores --further --write   # sets that nothing was chosen on: results/scores_further.json
-    python -m benchmarks.scores --only default      # some models; with --write the others' results stay
+    python -m benchmarks.scores --only default      # some models; with --write the others' results stay,
+                                                    # and each row names the commit that it was measured at
     python -m benchmarks.scores --predictions DIR   # and write each set's default answers as JSON lines
 
 One configuration for all sets, seed 0, file order unless --shuffle. River's logistic regression gets at most two minutes a set;
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from benchmarks.common import RESULTS, events_of, labels_of, matrices, require_sets, write
+from benchmarks.common import RESULTS, commit, events_of, labels_of, matrices, require_sets, write
 from benchmarks.simple import logistic_regression, majority_labelset, nearest_neighbours, previous_labelset
 from ihomer import IHOMERClassifier, MLHATClassifier
 from ihomer.experts import EXPERTS
@@ -93,6 +94,7 @@ def measure(name: str, shuffle: int | None, only: list[str], predictions: Path |
                 rows[model_name]["n_drifts"] = sum(drift["where"] != "node" for drift in model.drifts)
         rows[model_name].update(scores_of(Y[: len(predicted)], predicted, labels))
         rows[model_name]["first"] = scores_of(Y[:FIRST], predicted[:FIRST], labels)
+        rows[model_name]["commit"] = commit()
         answers[model_name] = predicted
     for model_name, predicted in answers.items():
         if len(predicted) < len(Y) and "default" in answers:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from benchmarks import common
+from benchmarks import ablation, common, scores
 from benchmarks.ablation import RandomPartition, SilentRehearsal, StraightRehearsal, probabilities
 from benchmarks.common import matrices
 from benchmarks.simple import majority_labelset, nearest_neighbours, previous_labelset
@@ -33,6 +33,16 @@ def test_results_are_replaced_whole(tmp_path, monkeypatch):
                 common.write("figures", {"n": 2})
         assert (tmp_path / "figures.json").read_text() == before
         assert [path.name for path in tmp_path.iterdir()] == ["figures.json"]
+
+
+def test_each_row_of_a_file_that_is_written_in_parts_names_its_commit(monkeypatch):
+    for module in (scores, ablation):
+        monkeypatch.setattr(module, "commit", lambda: "0123456789ab")
+        monkeypatch.setattr(module, "events_of", lambda name: [({"a": 1.0}, {"up"}), ({"b": 1.0}, {"down"})] * 3)
+        monkeypatch.setattr(module, "labels_of", lambda name: ["down", "up"])
+    found = scores.measure("flags", None, ["previous labelset"])
+    found |= ablation.measure("flags", {"frequency alone": {"experts": ("frequency",)}})
+    assert [found[name]["commit"] for name in ("previous labelset", "frequency alone")] == ["0123456789ab"] * 2
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
+from benchmarks import common
 from benchmarks.drifts import __main__ as command
 from benchmarks.drifts import pictures, runs
 from benchmarks.drifts.kinds import Kind, cluster_numbers, kinds
@@ -175,6 +176,7 @@ def test_a_small_run_from_end_to_end(result: dict[str, Any]) -> None:
             assert len(runs.numbers(row["loss_every_50"])) == 10
             assert ("detections" in row) == (name != "default, no detector")
             assert ("ari_after" in row) == name.startswith("default")
+            assert row["commit"] == common.commit()
     drifting = result["kinds"]["sudden correlation"]["models"]
     assert drifting["default"]["loss_during"] > drifting["default"]["loss_before"]
     assert runs.numbers(drifting["default"]["ari_every_250"])[0] == 1.0

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import RESULTS, write
+from benchmarks.common import RESULTS, commit, write
 from benchmarks.drifts import pictures
 from benchmarks.drifts.kinds import N_EVENTS, STATIONARY, kinds
 from benchmarks.drifts.models import MODELS
@@ -45,7 +45,8 @@ def measure(n_events: int, n_seeds: int, wanted: tuple[str, ...], models: list[s
             model = MODELS[name]
             for kind in chosen:
                 runs = [run(model, kind, seed) for seed in range(min(n_seeds, model.most_seeds))]
-                row = result["kinds"][kind.name]["models"][name] = summed_up(runs, kind, model, spans)
+                row = {**summed_up(runs, kind, model, spans), "commit": commit()}
+                result["kinds"][kind.name]["models"][name] = row
                 told = {key: row[key] for key in ("loss_before", "loss_during", "loss_after")}
                 told |= row.get("detections", {}).get("any", {})
                 say(f"{time.monotonic() - began:6.0f} s  {name}, {kind.name}: {told}", flush=True)
