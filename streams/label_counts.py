@@ -1,15 +1,14 @@
 """How often each label was right and wrong, how sure the model was, and what it said instead."""
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ihomer.vocabulary import in_name_order
 
-__all__ = ["Calibration", "Instead", "LabelCounts", "split_truth"]
+__all__ = ["Calibration", "Instead", "LabelCounts"]
 
 N_BINS = 20
 MOST_CELLS = 20_000
@@ -19,20 +18,6 @@ _BLOCK = 256
 _MOST_WAITING = 500_000  # probabilities that wait to be counted together
 
 Counts = NDArray[np.float64]
-
-
-def split_truth(true: Any) -> tuple[set[Hashable], set[Hashable]]:
-    """Return the labels that apply and those not observed, of a collection of labels or a dictionary label -> bool or None.
-
-    Examples
-    --------
-    >>> from streams.label_counts import split_truth
-    >>> split_truth({"rain": True, "snow": False, "wind": None})
-    ({'rain'}, {'wind'})
-    """
-    if isinstance(true, Mapping):
-        return {label for label, value in true.items() if value}, {label for label, value in true.items() if value is None}
-    return set(true), set()
 
 
 def grown(counts: Counts, size: int) -> Counts:

@@ -9,7 +9,8 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from streams.label_counts import Calibration, Instead, LabelCounts, split_truth
+from ihomer.metrics.outcomes import read_truth
+from streams.label_counts import Calibration, Instead, LabelCounts
 
 __all__ = ["MOST_SAMPLES", "Recorder", "Sample"]
 
@@ -118,7 +119,7 @@ class Recorder:
         Parameters
         ----------
         true
-            The labels that apply; or a dictionary label -> True, False, or None for one not observed. An event with a
+            The labels that apply; or a dictionary label -> True, False, or None or nan for one not observed. An event with a
             dictionary that observes none is not counted, but its labels are known from then on, as they are to the scores.
         predicted
             The labels that were predicted for it.
@@ -128,9 +129,10 @@ class Recorder:
             Weight of the event.
         """
         places = self.labels.places
-        places([*true, *predicted, *(probabilities or ())])
-        positive, unobserved = split_truth(true)
-        if unobserved and len(unobserved) == len(true):
+        applying, not_observed, named = read_truth(true)
+        places([*named, *predicted, *(probabilities or ())])
+        positive, unobserved = set(applying), set(not_observed)
+        if unobserved and len(unobserved) == len(named):
             return
         said = {label for label in predicted if label not in unobserved}
         self.labels.add(positive, said, weight)

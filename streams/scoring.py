@@ -8,6 +8,7 @@ from scipy import sparse
 
 from ihomer.encoder import MAX_WEIGHT, MIN_WEIGHT
 from ihomer.metrics import Scoreboard
+from ihomer.metrics.outcomes import read_truth
 from streams.errors import MalformedEvent
 
 __all__ = ["Scoring", "check_weight"]
@@ -91,7 +92,7 @@ class Scoring:
         Parameters
         ----------
         true
-            The labels that apply; or a dictionary label -> True, False, or None for one not observed. An event with a
+            The labels that apply; or a dictionary label -> True, False, or None or nan for one not observed. An event with a
             dictionary that observes none is not counted.
         predicted
             Of each predictor, the labels it says apply.
@@ -101,12 +102,12 @@ class Scoring:
             Weight of the event.
         """
         index = self._index
-        for labels in (true, *predicted.values()):
+        positive, unobserved, named = read_truth(true)
+        for labels in (named, *predicted.values()):
             for label in labels:
                 if label not in index:
                     index[label] = len(index)
-        unobserved = [label for label, value in true.items() if value is None] if isinstance(true, dict) else []
-        is_scored = not unobserved or len(unobserved) < len(true)
+        is_scored = not unobserved or len(unobserved) < len(named)
         self.n_scored += is_scored
         if self._with_probabilities:
             offers = probabilities or {}
@@ -115,7 +116,6 @@ class Scoring:
             return
         if not is_scored:
             return
-        positive = [label for label, value in true.items() if value] if isinstance(true, dict) else true
         self._truths.append(([index[label] for label in positive], [index[label] for label in unobserved]))
         self._weights.append(weight)
         for name, rows in self._predictions.items():

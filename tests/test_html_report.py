@@ -112,7 +112,7 @@ def test_declared_labels_that_never_occur_count_as_in_the_scores(tmp_path):
 
 events_of_labels = st.lists(
     st.tuples(
-        st.dictionaries(st.sampled_from("abcdef"), st.sampled_from([True, False, None]), min_size=1),
+        st.dictionaries(st.sampled_from("abcdef"), st.sampled_from([True, False, None, math.nan]), min_size=1),
         st.sets(st.sampled_from("abcdef")),
         st.none() | st.dictionaries(st.sampled_from("abcdef"), st.sampled_from([0.0, 0.04, 0.5, 0.97, 1.0])),
         st.sampled_from([0.5, 1.0, 3.0]),
@@ -131,6 +131,7 @@ def test_counts_agree_with_counting_one_by_one(events):
     for true, predicted, offers, w in events:
         recorder.add(true, predicted, offers, w)
         board.update(true, predicted, offers, w)
+        true = {label: None if value is None or math.isnan(value) else value for label, value in true.items()}
         if all(value is None for value in true.values()):
             continue
         positive = {label for label, value in true.items() if value}

@@ -380,6 +380,15 @@ def test_a_label_is_known_from_an_event_that_observes_nothing():
     assert offered.scores("one")["hamming_loss"] == 0.5
 
 
+@pytest.mark.parametrize("with_probabilities", [False, True])
+def test_nan_in_place_of_a_truth_is_not_observed(with_probabilities):
+    scoring = Scoring(["one"], with_probabilities=with_probabilities)
+    scoring.add({"a": 1.0, "b": math.nan}, {"one": {"a"}}, {"one": {"a": 0.75}})
+    scoring.add({"a": math.nan, "b": math.nan}, {"one": {"a"}}, {"one": {"a": 0.75}})
+    assert scoring.n_scored == 1
+    assert scoring.scores("one")["subset_accuracy"] == 1.0
+
+
 @untimed
 @given(st.lists(st.tuples(LABEL_SETS, LABEL_SETS), min_size=1, max_size=30), st.integers(1, 8))
 def test_window_is_that_of_the_last_events(events, window):
