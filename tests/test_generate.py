@@ -220,8 +220,8 @@ def test_reader_that_has_enough():
     ) as child:
         assert json.loads(child.stdout.readline())["id"] == "0"
         child.stdout.close()
-        assert child.stderr.read() == b"ihomer: standard output: Broken pipe\n"
-    assert child.returncode == 2
+        assert child.stderr.read() == b""
+    assert child.returncode == 0
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])

@@ -166,8 +166,6 @@ def test_a_closed_standard_output_is_one_line(tmp_path, rest):
     "evaluate in.jsonl --model no-change",
     "evaluate in.jsonl --model no-change --quiet --json -",
     "evaluate in.jsonl --model no-change --quiet --predictions -",
-    "generate --to - --events 3",
-    "generate --to - --events 1000",
     "inspect run",
     "inspect run --json",
 ])

@@ -84,7 +84,7 @@ class OneLineErrors(click.Group):
 
                 text = printable(text)
             click.echo(f"ihomer: {text}", err=True)
-            _drop_what_nobody_reads()
+            drop_what_nobody_reads()
             sys.exit(FAILED)
         except click.Abort:
             if not standalone_mode:
@@ -119,7 +119,7 @@ def _telling_of_closed_pipes() -> Iterator[None]:
         raise click.ClickException(f"{STANDARD_OUTPUT}: {os.strerror(errno.EPIPE)}") from None
 
 
-def _drop_what_nobody_reads() -> None:
+def drop_what_nobody_reads() -> None:
     """Let Python not try once more, and complain, at its end."""
     try:
         if sys.stdout is not None:

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import click
 
-from streams.cli.common import AT_LEAST_0, AT_LEAST_1, FORMATS, INTERRUPTED, StandardWriter, of_system, require_standard_output
+from streams.cli.common import (
+    AT_LEAST_0,
+    AT_LEAST_1,
+    FORMATS,
+    INTERRUPTED,
+    StandardWriter,
+    drop_what_nobody_reads,
+    of_system,
+    require_standard_output,
+)
 
 if TYPE_CHECKING:
     from streams.endpoints import Endpoint
@@ -121,14 +130,20 @@ def command(context: click.Context, /, target: str, quiet: bool, append: bool, *
     come without labels, which follow as {"id", "y"} messages.
     """
     from streams.config import ConfigError
-    from streams.endpoints import EndpointError, parse_endpoint
+    from streams.endpoints import EndpointError, StandardEndpoint, parse_endpoint
     from streams.errors import MalformedEvent, SourceError
 
     try:
         endpoint = parse_endpoint(target)
         _refuse_own_output(given["stream"], given["file_format"], endpoint)
-        with _source(given) as events, closing(_writer(endpoint, append, given)) as writer, _Stop() as stop:
-            n_events, n_labels = _send(events, writer, stop, given)
+        try:
+            with _source(given) as events, closing(_writer(endpoint, append, given)) as writer, _Stop() as stop:
+                n_events, n_labels = _send(events, writer, stop, given)
+        except BrokenPipeError:
+            if endpoint != StandardEndpoint():
+                raise
+            drop_what_nobody_reads()  # whoever read has enough, which is no error where a stream has no end
+            return
     except (EndpointError, ConfigError, SourceError, MalformedEvent, ValueError) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
