@@ -1,9 +1,12 @@
-"""What neighbours and rehearsal keep of past events."""
+"""What experts keep of past events: labels, columns, counts."""
+
+import random
 
 import pytest
 
 from ihomer.experts import neighbours, rehearsal
-from tests.expert_parts import Event, Fast
+from tests.expert_parts import Event, Fast, compare, random_stream
+from tests.reference.experts import SlowFrequency
 
 
 @pytest.mark.parametrize(("name", "module"), [("neighbours", neighbours), ("rehearsal", rehearsal)])
@@ -31,3 +34,11 @@ def test_features_that_become_rare_together_give_their_columns_back(monkeypatch)
         assert sorted(given[-1].values()) == list(range(fast.expert._n_columns))
         assert all(fast.expert._holder[column] == f for f, column in given[-1].items())
     assert [set(given[i]) for i in (63, 64, 128, 192)] == [set(), {0, 1, 2}, {1, 3, 4}, {1, 3, 4}]
+
+
+def test_counts_of_what_follows_what_are_halved():
+    rng = random.Random(3)
+    events = [e._replace(weight=rng.choice([1.0, 9e3])) for e in random_stream("sparse", 9)]
+    fast = Fast("frequency")
+    compare("frequency", fast, SlowFrequency(), events, random.Random(1))
+    assert fast.expert._sequence_shared[:, 1].max() <= 1e5
