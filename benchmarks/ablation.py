@@ -19,7 +19,7 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common import RESULTS, commit, events_of, labels_of, matrices, require_sets, write
+from benchmarks.common import RESULTS, commit, events_of, labels_of, matrices, require_sets, run_command, write
 from benchmarks.scores import SCORES, SETS, answers_of, scores_of
 from ihomer import IHOMERClassifier, LabelPartition
 from ihomer.decoding import OBJECTIVES
@@ -197,4 +197,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

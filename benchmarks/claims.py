@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.common import RESULTS, write
+from benchmarks.common import RESULTS, run_command, write
 from benchmarks.scores import ALONE, FURTHER, SETS, SIMPLE
 
 FLOOR = {"subset_accuracy": 0.34, "example_f1": 0.625, "micro_f1": 0.60, "macro_f1": 0.41}
@@ -194,4 +194,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

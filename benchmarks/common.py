@@ -5,7 +5,8 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,15 @@ def write(name: str, result: dict[str, Any]) -> None:
 def replace_text(path: Path, text: str) -> None:
     """Write a file in one step: one that is interrupted leaves what was there."""
     write_file(path, text.encode())
+
+
+def run_command(main: Callable[[], None]) -> None:
+    """Run what a benchmark's command does; Ctrl-C ends it with a word in place of a traceback, and with code 130."""
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
 
 
 def require_sets(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:

@@ -5,7 +5,7 @@ python -m benchmarks.debug_one --write
 
 import argparse
 
-from benchmarks.common import events_of, require_sets, write
+from benchmarks.common import events_of, require_sets, run_command, write
 from ihomer import IHOMERClassifier
 
 SET = "emotions"
@@ -27,4 +27,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

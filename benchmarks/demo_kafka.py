@@ -11,6 +11,7 @@ import tempfile
 
 from rich.console import Console
 
+from benchmarks.common import run_command
 from benchmarks.kafka_broker import Broker, missing_programs
 from streams.kafka import KafkaSource
 
@@ -49,4 +50,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -19,7 +19,7 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.common import events_of, require_sets, write
+from benchmarks.common import events_of, require_sets, run_command, write
 from benchmarks.readme_parts import load, table
 from ihomer import IHOMERClassifier
 from ihomer.baselines import MajorityLabelset, PreviousLabelset
@@ -163,4 +163,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

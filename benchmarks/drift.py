@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import write
+from benchmarks.common import run_command, write
 from ihomer import IHOMERClassifier, LabelPartition
 from ihomer.experts import EXPERTS
 from streams.drift import Drift
@@ -112,4 +112,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -9,7 +9,7 @@ import argparse
 
 import numpy as np
 
-from benchmarks.common import events_of, labels_of, matrices, require_sets, write
+from benchmarks.common import events_of, labels_of, matrices, require_sets, run_command, write
 from benchmarks.scores import SETS
 from ihomer import IHOMERClassifier
 
@@ -45,4 +45,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

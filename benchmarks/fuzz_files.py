@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import file_damage
+from benchmarks.common import run_command
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
 from ihomer.kernels.common import SOURCES
 from ihomer.metrics import Scoreboard
@@ -238,4 +239,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse, stats
 
-from benchmarks.common import RESULTS, write
+from benchmarks.common import RESULTS, run_command, write
 from benchmarks.compare.worker import peak_memory_mb
 from benchmarks.drawing import GREY, plotter, save
 from benchmarks.readme_parts import load, table
@@ -270,4 +270,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

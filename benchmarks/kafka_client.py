@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from benchmarks.common import write
+from benchmarks.common import run_command, write
 from benchmarks.kafka_broker import Broker
 from ihomer import IHOMERClassifier
 from streams.event import Event, decode_event, encode_event
@@ -150,4 +150,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

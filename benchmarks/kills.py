@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import write
+from benchmarks.common import run_command, write
 from benchmarks.kafka_broker import Broker, missing_programs
 from ihomer import IHOMERClassifier
 from tests.killing import differences, run_and_kill
@@ -99,4 +99,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

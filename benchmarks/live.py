@@ -21,7 +21,7 @@ import numpy as np
 import psutil
 from kafka import KafkaConsumer, TopicPartition
 
-from benchmarks.common import write
+from benchmarks.common import run_command, write
 from benchmarks.kafka_broker import Broker, missing_programs
 from ihomer import IHOMERClassifier
 from streams.answering import Answering
@@ -329,4 +329,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

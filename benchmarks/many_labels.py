@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import events_of, require_sets, write
+from benchmarks.common import events_of, require_sets, run_command, write
 from benchmarks.compare.worker import peak_memory_mb
 from benchmarks.readme_parts import load, table
 from ihomer import IHOMERClassifier
@@ -118,4 +118,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import write
+from benchmarks.common import run_command, write
 from ihomer import IHOMERClassifier
 
 REPEATS = 5
@@ -72,4 +72,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -6,7 +6,7 @@ python -m benchmarks.partition_sets --write
 import argparse
 from typing import Any
 
-from benchmarks.common import events_of, require_sets, write
+from benchmarks.common import events_of, require_sets, run_command, write
 from ihomer import LabelPartition
 
 SETS = ("yeast", "scene", "birds", "medical", "enron", "slashdot", "tmc2007_500", "bibtex", "corel5k", "delicious")
@@ -33,4 +33,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

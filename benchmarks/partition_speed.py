@@ -14,7 +14,7 @@ from unittest import mock
 
 import numpy as np
 
-from benchmarks.common import write
+from benchmarks.common import run_command, write
 from ihomer import LabelPartition
 from ihomer.cluster_upkeep import ClusterUpkeep
 from streams.zipf import zipf_labelsets
@@ -94,4 +94,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import dirty, growth, many_labels, roofline, speed_change, speed_paths
-from benchmarks.common import replace_text
+from benchmarks.common import replace_text, run_command
 from benchmarks.drifts.readme_block import drift_kinds
 from benchmarks.readme_live import LIVE_BLOCKS
 from benchmarks.readme_parts import load, table
@@ -206,4 +206,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import RESULTS, events_of, matrices, require_sets, write
+from benchmarks.common import RESULTS, events_of, matrices, require_sets, run_command, write
 from benchmarks.drawing import GREY, plotter, save
 from benchmarks.kernel_counts import COUNTERS, Count
 from benchmarks.readme_parts import load, table
@@ -370,4 +370,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

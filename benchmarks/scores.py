@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from benchmarks.common import RESULTS, commit, events_of, labels_of, matrices, require_sets, write
+from benchmarks.common import RESULTS, commit, events_of, labels_of, matrices, require_sets, run_command, write
 from benchmarks.simple import logistic_regression, majority_labelset, nearest_neighbours, previous_labelset
 from ihomer import IHOMERClassifier, MLHATClassifier
 from ihomer.experts import EXPERTS
@@ -166,4 +166,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

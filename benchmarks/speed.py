@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.common import events_of, matrices, require_sets, write
+from benchmarks.common import events_of, matrices, require_sets, run_command, write
 from ihomer import IHOMERClassifier
 
 PUBLISHED = {"flags": 226.0, "emotions": 101.0, "yeast": 95.0, "scene": 28.0, "medical": 1.8, "slashdot": 2.5}
@@ -190,4 +190,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

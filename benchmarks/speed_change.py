@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import events_of, matrices, require_sets, write
+from benchmarks.common import events_of, matrices, require_sets, run_command, write
 from benchmarks.readme_parts import load, table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -136,4 +136,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

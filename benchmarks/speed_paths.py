@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from benchmarks.common import events_of, labels_of, matrices, require_sets, write
+from benchmarks.common import events_of, labels_of, matrices, require_sets, run_command, write
 from benchmarks.compare import worker
 from benchmarks.compare.models import build
 from benchmarks.compare.sets import Rows, Stream
@@ -357,4 +357,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -1,9 +1,12 @@
 """The benchmarks' own learners and partitions do what the tables say of them."""
 
+import argparse
 import importlib
 import os
 import random
+import runpy
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,14 +21,14 @@ from ihomer.experts import EXPERTS
 from ihomer.experts.rehearsal import Rehearsal
 
 
+def interrupted(*args):
+    raise KeyboardInterrupt
+
+
 def test_results_are_replaced_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(common, "RESULTS", tmp_path)
     common.write("figures", {"n": 1})
     before = (tmp_path / "figures.json").read_text()
-
-    def interrupted(*paths):
-        raise KeyboardInterrupt
-
     for step in ("fsync", "replace"):
         with monkeypatch.context() as patched:
             patched.setattr(os, step, interrupted)
@@ -73,6 +76,24 @@ def test_help_does_nothing_else(module, monkeypatch, capsys):
         found.main()
     assert ended.value.code == 0
     assert "usage" in capsys.readouterr().out
+
+
+# What other benchmarks start, or what deals with interrupts by itself.
+APART = ("kafka_broker", "worker")
+COMMANDS = [
+    path
+    for path in sorted(Path(common.__file__).parent.rglob("*.py"))
+    if "def main() -> None" in path.read_text() and path.stem not in APART
+]
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: f"{path.parent.name}.{path.stem}")
+def test_an_interrupt_ends_a_command_without_a_traceback(path, monkeypatch, capsys):
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(path), run_name="__main__")
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
 
 
 def test_nearest_neighbours_by_hand():

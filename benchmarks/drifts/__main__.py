@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import RESULTS, commit, write
+from benchmarks.common import RESULTS, commit, run_command, write
 from benchmarks.drifts import pictures
 from benchmarks.drifts.kinds import N_EVENTS, STATIONARY, kinds
 from benchmarks.drifts.models import MODELS
@@ -101,4 +101,4 @@ def draw(result: dict[str, Any], folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import replace_text
+from benchmarks.common import replace_text, run_command
 from benchmarks.compare.cells import LINES, read
 from benchmarks.compare.settings import DEFAULT, Cell, Settings, load
 from benchmarks.report import pictures, statistics, tables
@@ -150,4 +150,4 @@ def current(lines: list[dict[str, Any]], settings: Settings) -> list[dict[str, A
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)
