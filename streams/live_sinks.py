@@ -82,6 +82,14 @@ class _File:
         if (named.st_dev, named.st_ino) != (ours.st_dev, ours.st_ino):
             raise Fenced(f"{self.path}: another file has taken its name")
 
+    def refuse_cut_file(self, n_bytes: int, record_path: Path) -> None:
+        """Raise if the file does not hold all of its last transaction: what is written behind that would leave a gap."""
+        if self.length < n_bytes:
+            raise SinkError(
+                f"{self.path}: is {self.length} bytes long, and was {n_bytes} after the last transaction; "
+                f"to begin anew remove {record_path}"
+            )
+
     def write(self) -> int:
         """Write what was added behind the committed end, down to the disk; return the new length."""
         self.cut()
@@ -246,11 +254,7 @@ class FileLiveSink(_AtOnce):
             if length and not append:
                 raise _unknown(file.path, self._record_path)
             n_bytes = length
-        if length < n_bytes:
-            raise SinkError(
-                f"{file.path}: is {length} bytes long, and was {n_bytes} after the last transaction; "
-                f"to begin anew remove {self._record_path}"
-            )
+        file.refuse_cut_file(n_bytes, self._record_path)
         file.n_bytes = n_bytes
 
     def _dead_name(self) -> str | None:
@@ -290,6 +294,8 @@ class FileLiveSink(_AtOnce):
         ------
         Fenced
             If a file was replaced by another one.
+        SinkError
+            If a file was cut: what stood in it is gone.
         Unreachable
             If the last step failed in such a way that it is not known whether it will stand after a power cut.
         OSError
@@ -300,6 +306,7 @@ class FileLiveSink(_AtOnce):
         files = [self._file] if self._dead is None else [self._file, self._dead]
         for file in files:
             file.refuse_other_file()
+            file.refuse_cut_file(file.n_bytes, self._record_path)
         try:
             lengths = [file.write() for file in files]
             _write_record(self._record_path, self._record(number, lengths[0], lengths[1] if self._dead is not None else 0))

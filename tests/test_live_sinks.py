@@ -242,6 +242,17 @@ def test_file_that_was_replaced(paths):
     assert numbers_in(path.with_name("old")) == [1]
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_file_that_is_cut_while_it_is_written_to(paths, which):
+    sink = FileLiveSink(*paths)
+    put(sink, 1, 1, dead=[1])
+    os.truncate(paths[which], 3)
+    with pytest.raises(SinkError, match="is 3 bytes long, and was 8"):
+        put(sink, 2, 2, dead=[2])
+    sink.close()
+    assert paths[which].stat().st_size == 3
+
+
 def test_place_of_the_record_cannot_be_written(paths):
     path, dead = paths
     sink = FileLiveSink(path, dead)
