@@ -1,9 +1,11 @@
 """Files as live sinks: what stands in them after any end of the process is whole transactions."""
 
+import errno
 import json
 import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -72,6 +74,16 @@ def test_what_was_written_after_the_last_transaction_is_cut_off(paths):
     sink.close()
 
 
+def test_what_the_first_transaction_has_left_half_written_is_cut_off(paths):
+    FileLiveSink(*paths).close()
+    for file in paths:
+        file.write_bytes(b'{"n": 1}\n{"n"')
+    sink = FileLiveSink(*paths)
+    assert (sink.committed(), [file.read_bytes() for file in paths]) == (None, [b"", b""])
+    put(sink, 1, 1)
+    sink.close()
+
+
 def test_foreign_text_between_transactions_does_not_stay(paths):
     sink = FileLiveSink(*paths)
     put(sink, 1, 1)
@@ -133,6 +145,17 @@ def test_answers_of_another_run_are_not_touched(paths):
     again.close()
 
 
+def test_files_that_belong_to_no_run_are_gone_on_with(paths):
+    sink = FileLiveSink(*paths)
+    put(sink, 3, 1)
+    sink.close()
+    sink = FileLiveSink(*paths, run="first")
+    assert sink.committed() == 3
+    sink.close()
+    with pytest.raises(SinkError, match="holds the answers of another run"):
+        FileLiveSink(*paths)
+
+
 def test_closed_standard_output(monkeypatch):
     monkeypatch.setattr("sys.stdout", None)
     with pytest.raises(SinkError, match="standard output is closed"):
@@ -140,8 +163,12 @@ def test_closed_standard_output(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "record", [b"", b"{", b"[]", b'{"number":1}', b'{"number":1,"n_bytes":-4}', b'{"number":"1","n_bytes":4}']
-)
+    "record",
+    [
+        b"", b"{", b"[]", b'{"number":1}', b'{"number":1,"n_bytes":-4}', b'{"number":"1","n_bytes":4}',
+        b'{"number":1,"n_bytes":0,"dead":"dead.jsonl","n_dead_bytes":-1}', b'{"number":-1,"n_bytes":0}',
+    ],
+)  # fmt: skip
 def test_record_of_transactions_that_is_none(paths, record):
     path, dead = paths
     path.write_text('{"n": 0}\n')
@@ -180,9 +207,27 @@ def test_dead_letters_come_and_go(paths):
     sink.close()
 
 
+def test_dead_letters_go_to_another_file_from_now_on(paths):
+    path, dead = paths
+    sink = FileLiveSink(path, dead)
+    put(sink, 1, 1, dead=[1, 2, 3])
+    sink.close()
+    others = path.with_name("others.jsonl")
+    others.write_text("a file of somebody else, longer than the dead letters so far")
+    before = others.read_bytes()
+    with pytest.raises(SinkError, match=r"others\.jsonl: holds something"):
+        FileLiveSink(path, others)
+    assert others.read_bytes() == before
+    sink = FileLiveSink(path, path.with_name("new.jsonl"))
+    put(sink, 2, 2, dead=[4])
+    sink.close()
+    assert (numbers_in(path), numbers_in(dead), numbers_in(path.with_name("new.jsonl"))) == ([1, 2], [1, 2, 3], [4])
+
+
 def test_what_cannot_be_a_sink(tmp_path):
-    with pytest.raises(SinkError, match="gzipped"):
-        FileLiveSink(tmp_path / "a.gz")
+    for name in ("a.gz", "A.GZ"):
+        with pytest.raises(SinkError, match="gzipped"):
+            FileLiveSink(tmp_path / name)
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe", "/dev/null"):
         with pytest.raises(SinkError, match="regular"):
@@ -242,6 +287,17 @@ def test_file_that_was_replaced(paths):
     assert numbers_in(path.with_name("old")) == [1]
 
 
+def test_file_of_dead_letters_that_was_replaced(paths):
+    path, dead = paths
+    sink = FileLiveSink(path, dead)
+    put(sink, 1, 1, dead=[1])
+    dead.rename(dead.with_name("old"))
+    with pytest.raises(Fenced, match="dead"):
+        put(sink, 2, 2, dead=[2])
+    sink.close()
+    assert (numbers_in(path), numbers_in(dead.with_name("old"))) == ([1], [1])
+
+
 @pytest.mark.parametrize("which", [0, 1])
 def test_file_that_is_cut_while_it_is_written_to(paths, which):
     sink = FileLiveSink(*paths)
@@ -251,6 +307,47 @@ def test_file_that_is_cut_while_it_is_written_to(paths, which):
         put(sink, 2, 2, dead=[2])
     sink.close()
     assert paths[which].stat().st_size == 3
+
+
+def test_a_commit_forces_all_of_it_to_the_disk_and_leaves_nothing_open(paths, monkeypatch):
+    real, forced = os.fsync, []
+
+    def note(descriptor):
+        forced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        sizes[forced[-1]] = os.fstat(descriptor).st_size
+        real(descriptor)
+
+    sink, sizes = FileLiveSink(*paths), {}
+    put(sink, 1, 1, dead=[1])
+    monkeypatch.setattr(os, "fsync", note)
+    n_open = len(os.listdir("/proc/self/fd"))
+    put(sink, 2, 2, dead=[2, 3])
+    assert len(os.listdir("/proc/self/fd")) == n_open
+    record = paths[0].with_name("answers.jsonl.commit")
+    assert forced == [str(path) for path in (*paths, f"{record}.new", record.parent)]
+    for path, name in ((paths[0], paths[0]), (paths[1], paths[1]), (record, f"{record}.new")):
+        assert sizes[str(name)] == path.stat().st_size > 0
+    sink.close()
+
+
+def test_a_commit_that_may_stand_is_not_taken_back(paths, monkeypatch):
+    real = os.fsync
+
+    def folder_fails(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(descriptor)
+
+    sink = FileLiveSink(*paths)
+    put(sink, 1, 1, dead=[1])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", folder_fails)
+        with pytest.raises(Unreachable, match="not known to be on the disk"):
+            put(sink, 2, 2, dead=[2])
+    sink.close()
+    sink = FileLiveSink(*paths)
+    assert (numbers_in(paths[0]), numbers_in(paths[1]), sink.committed()) == ([1, 2], [1, 2], 2)
+    sink.close()
 
 
 def test_place_of_the_record_cannot_be_written(paths):
@@ -400,17 +497,22 @@ def test_killed_at_any_moment_nothing_is_lost_or_doubled(paths):
 
 def test_standard_output_gets_committed_records_only(paths):
     read, write = os.pipe()
+    paths[1].write_text('{"n":7}\n')
     sink = StandardOutputSink(write, paths[1])
     sink.begin()
     sink.write({"n": 1})
     sink.write_dead({"n": 1})
     sink.abort()
     put(sink, 2, 2, dead=[9])
+    put(sink, 3, 3, dead=[8])
+    descriptor = sink._dead
     sink.close()
     sink.close()
+    with pytest.raises(OSError, match="descriptor"):
+        os.fstat(descriptor)
     os.close(write)
-    assert numbers_in(paths[1]) == [9]
-    assert os.read(read, 1000) == b'{"n":2}\n'
+    assert numbers_in(paths[1]) == [7, 9, 8]
+    assert os.read(read, 1000) == b'{"n":2}\n{"n":3}\n'
     assert sink.committed() is None
     os.close(read)
 
