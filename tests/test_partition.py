@@ -406,3 +406,10 @@ def test_no_cut_leaves_less_than_the_least_size():
         partition = LabelPartition(min_cluster_size=least)
         partition.learn_many(events)
         assert min(len(names) for names in partition.clusters.values()) >= least
+
+
+def test_a_label_that_is_new_is_newer_than_those_that_applied_before():
+    """Also one that does not apply, so that it is not forgotten before them."""
+    partition = LabelPartition(max_labels=8)
+    partition.learn_many([[*range(8)], [*range(1, 8)], {8: False}, {9: False}])
+    assert sorted(partition.labels) == [*range(2, 10)]
