@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ihomer.encoder import MAX_WEIGHT, MIN_WEIGHT
 from ihomer.metrics import Scoreboard
 from ihomer.persistence import KINDS, Kinds, ModelFileError, Part, pack, unpack
 from streams.answering import Answering
@@ -44,7 +45,8 @@ def _scoring_of(state: Any) -> Scoring:
     _require(all(type(board) is Scoreboard for board in boards.values()), "scores are no scoreboard")
     scoring._boards = boards
     scoring.n_scored, scoring._n_counted = int(state["n_scored"]), int(state["n_counted"])
-    _require(weights.dtype == np.float64 and weights.ndim == 1 and bool((weights > 0.0).all()), "weights are none")
+    _require(weights.dtype == np.float64 and weights.ndim == 1, "weights are none")
+    _require(bool(((weights >= MIN_WEIGHT) & (weights <= MAX_WEIGHT)).all()), "weights are none")
     scoring._weights = weights.tolist()
     rows = {name: _rows(state["members"][name], state["sizes"][name], len(weights), len(labels)) for name in _SETS}
     scoring._truths = list(zip(rows["positive"], rows["unobserved"], strict=True))
@@ -56,6 +58,8 @@ def _rows(members: Any, sizes: Any, n_rows: int, n_labels: int) -> list[list[int
     _require(members.dtype == sizes.dtype == np.int64 and members.ndim == sizes.ndim == 1, "sets of labels are none")
     _require(len(sizes) == n_rows and bool((sizes >= 0).all()) and int(sizes.sum()) == len(members), "sets do not fit")
     _require(bool(((members >= 0) & (members < n_labels)).all()), "a set has an unknown label")
+    cells = np.repeat(np.arange(n_rows), sizes) * n_labels + members
+    _require(len(np.unique(cells)) == len(cells), "a set has a label twice")
     return [part.tolist() for part in np.split(members, np.cumsum(sizes)[:-1])] if n_rows else []
 
 

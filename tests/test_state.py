@@ -1,0 +1,93 @@
+"""Checkpoints hold what they were given, and one whose parts do not fit each other is refused whatever its checksum says."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ihomer.baselines import MajorityLabelset
+from ihomer.persistence import Kinds, ModelFileError, Part, pack
+from streams import state
+from streams.answering import Answering
+from streams.message import Message
+from streams.scoring import Scoring
+from streams.state import pack_state, unpack_state
+from tests.test_live import new_answering
+
+EVENTS = [{"x": {"a": 1}, "y": ["p", "q"]}, {"x": {"b": 1}, "y": {"p": True, "r": None}}, {"x": {}, "y": ["q"]}]
+NOTHING_OBSERVED = {"x": {}, "y": {"r": None}}
+
+
+def answering_of(events):
+    answering = new_answering()
+    answering.take([Message("t", 0, number, json.dumps(event).encode()) for number, event in enumerate(events)])
+    return answering
+
+
+def packed(change):
+    """Return a checkpoint after some events whose state of the scores is changed on the way."""
+
+    def state_of(scoring):
+        found = state._scoring_state(scoring)
+        change(found)
+        return found
+
+    kinds = Kinds({**state._KINDS.parts, "Scoring": Part(Scoring, state_of, None)}, *state._KINDS[1:])
+    return pack({"version": 2, "positions": [["t", 0, 3]], "answering": answering_of(EVENTS).state()}, kinds)
+
+
+def test_what_is_unpacked_is_what_was_packed():
+    answering, again = answering_of([*EVENTS, NOTHING_OBSERVED]), new_answering()
+    positions = {("t", 1): 4, ("t", 0): 3, ("s", 0): 1}
+    content = pack_state(answering, positions)
+    assert unpack_state(content, again) == positions
+    assert pack_state(again, dict(sorted(positions.items()))) == content
+    assert again.scoring.all_scores() == answering.scoring.all_scores()
+    assert (again.scoring.n_scored, again.scoring.n_labels) == (3, 3)
+    assert unpack_state(packed(lambda found: None), new_answering()) == {("t", 0): 3}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda s: s["labels"].append("p"), "a label stands twice"),
+        (lambda s: s["boards"].pop("baseline"), "not of model and baseline"),
+        (lambda s: s["boards"].update(model=1), "scores are no scoreboard"),
+        (lambda s: s.update(weights=s["weights"].astype(np.float32)), "weights are none"),
+        (lambda s: s["weights"].__setitem__(0, 0.0), "weights are none"),
+        (lambda s: s["weights"].__setitem__(0, np.inf), "weights are none"),
+        (lambda s: s["members"].update(model=s["members"]["model"].astype(np.int32)), "sets of labels are none"),
+        (lambda s: s["sizes"].update(positive=np.array([4, -1, 1])), "sets do not fit"),
+        (lambda s: s["sizes"].update(positive=np.array([2, 1, 2])), "sets do not fit"),
+        (lambda s: s["sizes"].update(positive=np.array([2, 2])), "sets do not fit"),
+        (lambda s: s["members"]["positive"].__setitem__(0, 3), "unknown label"),
+        (lambda s: s["members"]["positive"].__setitem__(0, -1), "unknown label"),
+        (lambda s: s["members"]["positive"].__setitem__(0, s["members"]["positive"][1]), "a label twice"),
+        (lambda s: s.pop("n_counted"), "n_counted"),
+    ],
+)
+def test_scores_that_do_not_fit_together_are_refused(change, reason):
+    with pytest.raises(ModelFileError, match=reason):
+        unpack_state(packed(change), new_answering())
+
+
+@pytest.mark.parametrize("name", ["model", "baseline", "scoring"])
+def test_another_thing_in_the_place_of_a_part_is_refused(name):
+    answering = answering_of(EVENTS)
+    setattr(answering, name, MajorityLabelset())
+    with pytest.raises(ModelFileError, match=f"{name} is no "):
+        unpack_state(pack_state(answering, {}), new_answering())
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ([1], "it is no checkpoint"),
+        ({"version": 3, "positions": []}, r"made by a newer version of ihomer \(checkpoint version 3\)"),
+        ({"version": 2, "positions": []}, "it is no checkpoint: KeyError"),
+        ({"version": "2"}, "it is no checkpoint: TypeError"),
+    ],
+)
+def test_what_is_no_checkpoint_of_this_version_is_refused(content, reason):
+    with pytest.raises(ModelFileError, match=reason):
+        unpack_state(pack(content, state._KINDS), Answering(MajorityLabelset()))
