@@ -374,7 +374,6 @@ class StandardInputSource(_LineSource):
         if descriptor is None and sys.stdin is None:
             raise SourceError("standard input is closed")
         self._descriptor = sys.stdin.fileno() if descriptor is None else descriptor
-        self._n_given = 0
 
     def _read(self, timeout: float) -> bytes | None:
         ready, _, _ = select.select([self._descriptor], [], [], timeout)
@@ -385,24 +384,18 @@ class StandardInputSource(_LineSource):
         except BlockingIOError:
             return None
 
-    def poll(self, timeout: float) -> list[Message]:
-        """Return the next lines that are not blank, up to a thousand; wait for the first of them."""
-        messages = super().poll(timeout)
-        self._n_given += len(messages)
-        return messages
-
     def seek(self, positions: Mapping[Partition, int]) -> None:
         """Count the next line by this number: after a restart the input is taken to go on where the one before stopped.
 
         Raises
         ------
         Gone
-            If lines have been given out already.
+            If lines have been read already.
         """
         number = positions.get(self._partition)
         if number is None or number == self._next:
             return
-        if self._n_given or self._queue or self._lines.number:
+        if self._lines.number:
             raise Gone("standard input cannot be read again")
         self._lines.number = self._next = number
 

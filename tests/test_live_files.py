@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import json
 import os
 import threading
 import tracemalloc
@@ -161,6 +162,9 @@ def test_line_too_long_is_cut_off_to_what_is_no_json(tmp_path):
         assert len(value) < 5000
         assert value.endswith(b"too long")
     source.close()
+    path.write_bytes(b"7" * 1000 + b"\n" + b"8" * 1001)
+    with contextlib.closing(FileLiveSource(path, longest=1000)) as source:
+        assert [len(value) for _, value in drained(source)] == [1000, 1001 + len(b" ... cut off: the line is too long")]
 
 
 def test_endless_line_does_not_fill_the_memory(tmp_path):
@@ -206,6 +210,29 @@ def test_a_last_line_that_was_taken_without_its_end_comes_no_second_time(tmp_pat
         file.write(b"\n3\n")
     assert [(message.offset, message.value) for message in source.poll(0.0)] == [(2, b"3")]
     source.close()
+
+
+def test_what_was_taken_without_its_end_is_no_end_to_what_is_read_again(tmp_path):
+    path, place = tmp_path / "log.jsonl", ("log.jsonl", 0)
+    path.write_bytes(b"1\n2")
+    with contextlib.closing(FileLiveSource(path, follow=True)) as source:
+        assert [m.value for part in source.span(place, 0, 2) for m in part] == [b"1", b"2"]
+        with path.open("ab") as file:
+            file.write(b"\n3\n")
+        assert [m.value for part in source.span(place, 2, 3) for m in part] == [b"3"]
+
+
+@pytest.mark.parametrize(("packed", "n_bytes"), [(False, 4096), (True, None)])
+def test_how_a_file_begins_is_written_down_once(tmp_path, packed, n_bytes):
+    path, begun = tmp_path / "log.jsonl", tmp_path / "source.json"
+    text = b"7\n" * 5000
+    path.write_bytes(gzip.compress(text) if packed else text)
+    with contextlib.closing(FileLiveSource(path, begun_path=begun)) as source:
+        source.poll(0.0)
+        kept, time = json.loads(begun.read_bytes()), begun.stat().st_mtime_ns
+        assert len(drained(source)) == 4000
+        assert begun.stat().st_mtime_ns == time
+    assert kept["n_bytes"] == (n_bytes or path.stat().st_size)
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -279,6 +306,19 @@ def test_damaged_gzip_gives_what_is_sound_and_says_the_rest(tmp_path):
     assert sum(map(len, found)) > 1000
     assert source.lag() != {}
     source.close()
+
+
+@pytest.mark.parametrize(("place", "value"), [(10, 7), (-8, 0)], ids=["kind of block", "checksum"])
+def test_a_damaged_gzip_file_is_told_as_such(tmp_path, place, value):
+    packed = bytearray(gzip.compress(b"1\n2\n"))
+    assert packed[place] != value
+    packed[place] = value
+    path = tmp_path / "damaged.gz"
+    path.write_bytes(packed)
+    with contextlib.closing(FileLiveSource(path)) as source:
+        with pytest.raises(SourceError, match="after line 0: damaged"):
+            source.poll(0.0)
+        assert source.lag() == {("damaged.gz", 0): 0}
 
 
 def test_what_is_no_file_to_read(tmp_path):
