@@ -324,9 +324,11 @@ class CheckpointFolder:
             if sync:
                 os.fsync(file.fileno())
         except OSError as error:
-            self._journal = None  # what stands behind half a line is never read: without a clean end it is not used again
-            os.ftruncate(file.fileno(), end)
-            self._journal = file
+            try:
+                os.ftruncate(file.fileno(), end)
+            except BaseException:  # what stands behind half a line is never read: without a clean end it is not used again
+                self.close()
+                raise
             raise OSError(error.errno, error.strerror, str(file.name)) from None
 
     def _lines(self, number: int) -> list[_Line]:
