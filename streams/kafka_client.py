@@ -313,7 +313,11 @@ def message_of(record: Any) -> Message:
 
 def close_producer(producer: Any) -> None:
     """Close a producer without waiting for long."""
-    try:
-        producer.close(timeout=5)
-    except Exception:  # what was not acknowledged has been told already
-        logging.getLogger(__name__).debug("the producer did not close in order")
+    for _ in range(2):
+        try:
+            producer.close(timeout=5)
+            return
+        except Exception:  # what was not acknowledged has been told already
+            # It gives up where records are left over, and leaves its thread and sockets behind.
+            producer._sender.force_close()
+    logging.getLogger(__name__).debug("the producer did not close in order")

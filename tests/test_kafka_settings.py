@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.kafka_broker import Broker
 from streams.config import ConfigError
 
 pytest.importorskip("kafka")
@@ -14,7 +16,7 @@ pytest.importorskip("kafka")
 from kafka.errors import KafkaTimeoutError
 
 from streams.kafka import KafkaEventSink, KafkaSink, KafkaSource
-from streams.kafka_client import translated
+from streams.kafka_client import Clients, close_producer, translated
 from streams.message import Unreachable
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -153,3 +155,19 @@ def test_only_the_client_module_imports_the_client() -> None:
 @pytest.mark.parametrize("error", [KafkaTimeoutError("not there"), TimeoutError("not there")])
 def test_what_a_client_says_is_told_with_the_name_of_the_error_once(error: Exception) -> None:
     assert str(translated(error)) == f"Kafka: {type(error).__name__}: not there"
+
+
+def test_a_producer_whose_records_stay_behind_is_closed_all_the_same(own_broker: Broker) -> None:
+    KafkaEventSink(own_broker.address, "in").close()
+    before = set(threading.enumerate())
+    producer = Clients(own_broker.address, None).producer(60.0, [1000])
+    producer.send("in", b"1").get(20)
+    threads = set(threading.enumerate()) - before
+    own_broker.pause()
+    producer.send("in", b"2")
+    close_producer(producer)
+    own_broker.go_on()
+    assert threads
+    for thread in threads:
+        thread.join(20.0)
+        assert not thread.is_alive()
