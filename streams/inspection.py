@@ -35,17 +35,19 @@ def inspect(path: Path) -> dict[str, Any]:
     """
     if not path.is_dir():
         return _inspect_file(path)
-    damaged: set[Path] = set()
-    while files := sorted(set(path.glob("checkpoint-*.ihomer")) - damaged, reverse=True):
+    damaged: dict[Path, str] = {}
+    while files := sorted(set(path.glob("checkpoint-*.ihomer")) - set(damaged), reverse=True):
         try:
             return _inspect_file(files[0])
-        except ModelFileError:
-            damaged.add(files[0])
+        except ModelFileError as error:
+            damaged[files[0]] = str(error)
         except FileNotFoundError:  # the run has a newer one
             if os.path.lexists(files[0]):
                 raise
-    n = len(damaged)
-    raise SourceError(f"{path}: none of {n} checkpoints can be read" if n else f"{path}: no checkpoint in it")
+    if not damaged:
+        raise SourceError(f"{path}: no checkpoint in it")
+    newest = next(iter(damaged.values()))
+    raise SourceError(f"{path}: none of {len(damaged)} checkpoints can be read, the newest because {newest}")
 
 
 def _inspect_file(file: Path) -> dict[str, Any]:

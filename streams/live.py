@@ -353,7 +353,7 @@ class LiveRun:
 
     def _restore(self, folder: CheckpointFolder) -> int | None:
         """Take the newest sound checkpoint; return its number, None where there is none at all."""
-        damaged = 0
+        reasons: list[str] = []
         for number, content in folder.checkpoints():
             try:
                 if isinstance(content, ModelFileError):
@@ -363,13 +363,14 @@ class LiveRun:
                 if answering.n_read != number:
                     raise ModelFileError(f"it holds {answering.n_read} messages, and its name says {number}")
             except ModelFileError as error:
-                damaged += 1
+                reasons.append(str(error))
                 self._log.error("checkpoint_damaged", file=folder.checkpoint_path(number).name, reason=str(error))
                 continue
             self.answering, self._positions = answering, positions
             return number
-        if damaged:
-            raise SourceError(f"{folder.path}: none of {damaged} checkpoints can be read; an empty folder starts anew")
+        if reasons:
+            none = f"none of {len(reasons)} checkpoints can be read, the newest because {reasons[0]}"
+            raise SourceError(f"{folder.path}: {none}; an empty folder starts anew")
         return None
 
     def _learn_again(self, readings: Sequence[Reading], source: LiveSource) -> None:
