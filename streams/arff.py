@@ -168,24 +168,38 @@ def _split_cells(text: str) -> list[tuple[str, bool]]:
         after_comma = "," in delimiter[0]
 
 
-def xml_beside(path: Path) -> Path:
-    """Return where MULAN's file of label names for an ARFF file is, if it has one.
+def own_xml(path: Path) -> Path:
+    """Return the file of label names that has the name of an ARFF file, whether there is one or not.
 
     Examples
     --------
-    >>> from streams.arff import xml_beside
-    >>> xml_beside(Path("data/yeast.ARFF.gz")).as_posix()
+    >>> from streams.arff import own_xml
+    >>> own_xml(Path("data/yeast.ARFF.gz")).as_posix()
     'data/yeast.xml'
     """
     stem = re.sub(r"(\.arff)?(\.gz)?$", "", path.name, flags=re.IGNORECASE)
     return path.with_name(f"{stem}.xml")
 
 
+def xml_beside(path: Path) -> Path:
+    """Return where MULAN's file of label names for an ARFF file is, if it has one.
+
+    Parts of a set share one: without `own_xml`, it is the file with the longest name that the name of the ARFF file begins
+    with, such as ``yeast.xml`` beside ``yeast-train.arff``.
+    """
+    own = own_xml(path)
+    if own.is_file():
+        return own
+    shared = [file for file in path.parent.glob("*.xml") if own.stem.lower().startswith(file.stem.lower())]
+    return max(sorted(shared), key=lambda file: len(file.stem), default=own)
+
+
 class ArffSource(LineSource):
     """Events of an ARFF file, plain or gzipped.
 
     Which attributes are labels is said, in this order of rank, by `labels`, by `xml`, by a file beside it
-    that has the same name but ends in ``.xml`` (MULAN), or by the option ``-C n`` in its relation (MEKA).
+    that has the same name but ends in ``.xml`` (MULAN), by the option ``-C n`` in its relation (MEKA), or by the
+    ``.xml`` with the longest name that its own name begins with, as parts of a set share it.
 
     Numeric values become floats. A nominal attribute whose values are 0 and 1 becomes a number, any other
     gives its value as text. ``?`` is None. Of a sparse row only what is not 0 is in `Event.x`; an attribute
@@ -299,16 +313,21 @@ class ArffSource(LineSource):
         self._default_y = frozenset(column.name for column in columns if column.is_label and column.default)
 
     def _label_places(self, names: Sequence[str], relation: str) -> tuple[int, ...]:
-        wanted = self._wanted
-        if wanted is None:
-            beside = xml_beside(self.path)
-            if self._xml is not None or beside.is_file():
-                wanted = match_labels(labels_of_xml(Path(self._xml or beside)), names)
-            else:
-                wanted = labels_of_relation(relation)
-            if wanted is None:
-                raise SourceError(f"nothing says which attributes are labels: no file {beside.name}, no -C in the relation")
-        return label_positions(names, wanted)
+        if self._wanted is not None:
+            return label_positions(names, self._wanted)
+        xml = own_xml(self.path) if self._xml is None else Path(self._xml)
+        if self._xml is None and not xml.is_file():
+            of_relation = labels_of_relation(relation)
+            if of_relation is not None:
+                return label_positions(names, of_relation)
+            xml = xml_beside(self.path)
+            if not xml.is_file():
+                raise SourceError(f"nothing says which attributes are labels: no file {xml.name}, no -C in the relation")
+        wanted = labels_of_xml(xml)
+        try:
+            return label_positions(names, match_labels(wanted, names))
+        except SourceError as error:
+            raise SourceError(f"{error}, in {xml.name}") from None
 
     def _event(self, raw: bytes, number: int) -> Event | None:
         text = self._text(raw.strip())

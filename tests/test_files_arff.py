@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.arff import ArffSource
+from streams.arff import ArffSource, own_xml, xml_beside
 from streams.errors import MalformedEvent, SourceError
 from streams.files import open_source
 
@@ -416,6 +416,33 @@ def test_label_files_that_cannot_be_read(tmp_path, xml, message):
         mulan(tmp_path, xml, ("ab", "'\\\\ab'", "c"))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("part", ["t-train.arff", "tTest-3.arff", "T-sparse.ARFF", "t_1.arff.gz"])
+def test_parts_of_a_set_share_a_label_file(tmp_path, part):
+    for name, label in (("t", "c"), ("other", "a"), ("t-train-too", "b")):
+        (tmp_path / f"{name}.xml").write_text(XML.format(f'<label name="{label}"/>'))
+    path = tmp_path / part
+    path.write_text(MEKA.format("parts"))
+    with ArffSource(path) as source:
+        assert source.labels == ("c",)
+    assert xml_beside(path) == tmp_path / "t.xml"
+    path.write_text(MEKA.format("'parts: -C 2'"))
+    with ArffSource(path) as source:
+        assert source.labels == ("a", "b")
+    (tmp_path / "t.xml").unlink()
+    path.write_text(MEKA.format("parts"))
+    with pytest.raises(SourceError, match=rf"no file {own_xml(path).name}, no -C in the relation"):
+        ArffSource(path)
+
+
+def test_the_label_file_with_the_longest_name_counts_and_is_named(tmp_path):
+    (tmp_path / "tmc.xml").write_text(XML.format('<label name="a"/>'))
+    (tmp_path / "tmc2007.xml").write_text(XML.format('<label name="z"/>'))
+    path = tmp_path / "tmc2007-500.arff"
+    path.write_text(MEKA.format("r"))
+    with pytest.raises(SourceError, match=r"no attribute has the name of the label 'z', in tmc2007\.xml"):
+        ArffSource(path)
 
 
 def test_an_entity_bomb_stays_small(tmp_path):
