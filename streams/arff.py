@@ -19,7 +19,7 @@ from streams.arff_header import (
 from streams.cells import TRUTHS, as_number, as_truth, as_weight, label_positions, picker
 from streams.errors import MalformedEvent, SourceError
 from streams.event import Event, Truth, Value
-from streams.lines import LineSource, OnError
+from streams.lines import LineSource, OnError, plain_name
 
 __all__ = ["ArffSource"]
 
@@ -177,7 +177,7 @@ def own_xml(path: Path) -> Path:
     >>> own_xml(Path("data/yeast.ARFF.gz")).as_posix()
     'data/yeast.xml'
     """
-    stem = re.sub(r"(\.arff)?(\.gz)?$", "", path.name, flags=re.IGNORECASE)
+    stem = re.sub(r"\.arff$", "", plain_name(path.name), flags=re.IGNORECASE)
     return path.with_name(f"{stem}.xml")
 
 
@@ -195,7 +195,7 @@ def xml_beside(path: Path) -> Path:
 
 
 class ArffSource(LineSource):
-    """Events of an ARFF file, plain or gzipped.
+    """Events of an ARFF file, plain or compressed.
 
     Which attributes are labels is said, in this order of rank, by `labels`, by `xml`, by a file beside it
     that has the same name but ends in ``.xml`` (MULAN), by the option ``-C n`` in its relation (MEKA), or by the

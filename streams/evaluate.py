@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 from streams.errors import MalformedEvent, SourceError
 from streams.event import Event, Sink, Source
 from streams.files import FORMATS, format_of, limited, open_source, shuffled
+from streams.lines import plain_name
 from streams.memory import MemorySource
 from streams.models import build_model
 from streams.progress import Progress
@@ -189,7 +190,7 @@ def stream_names(files: Sequence[Path]) -> list[str]:
     >>> stream_names([Path("data/yeast.arff.gz"), Path("old/scene.csv"), Path("new/scene.csv")])
     ['yeast', 'old/scene.csv', 'new/scene.csv']
     """
-    short = [Path(file.name.removesuffix(".gz")).stem for file in files]
+    short = [Path(plain_name(file.name)).stem for file in files]
     times = Counter(short)
     return [name if times[name] == 1 else str(file) for name, file in zip(short, files, strict=True)]
 

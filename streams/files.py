@@ -8,7 +8,7 @@ from streams.arff import ArffSource, xml_beside
 from streams.errors import MalformedEvent, SourceError
 from streams.jsonlines import JsonLinesSink, JsonLinesSource
 from streams.libsvm import LibsvmSource
-from streams.lines import FileSource, OnError
+from streams.lines import FileSource, OnError, plain_name
 from streams.memory import MemorySource, limited, shuffled
 from streams.parquet import ParquetSource
 from streams.tables import CsvSource
@@ -72,8 +72,7 @@ def format_of(path: str | Path) -> str:
     >>> format_of("yeast.arff.gz"), format_of("EVENTS.NDJSON"), format_of("train.txt")
     ('arff', 'jsonl', 'libsvm')
     """
-    name = Path(path).name.lower().removesuffix(".gz")
-    extension = Path(name).suffix
+    extension = Path(plain_name(Path(path).name)).suffix.lower()
     if extension not in _EXTENSIONS:
         raise SourceError(f"{path}: the name tells no format; give one of {', '.join(sorted(FORMATS))}")
     return _EXTENSIONS[extension]
@@ -103,7 +102,7 @@ def open_source(path: str | Path, *, format: str | None = None, **options: Any) 
     Parameters
     ----------
     path
-        The file; all formats but Parquet may be gzipped.
+        The file; all formats but Parquet may be compressed by gzip, bzip2 or xz.
     format
         One of `FORMATS`; by default what the name's ending tells. "libsvm" sees for itself whether the file
         has the first line of the XMC repository, "xmc" insists on it.
@@ -138,6 +137,6 @@ def open_source(path: str | Path, *, format: str | None = None, **options: Any) 
         raise SourceError(f"unknown format {kind!r}; there are {', '.join(sorted(FORMATS))}")
     if kind == "xmc":
         options = {"header": True} | options
-    elif kind == "csv" and Path(path).name.lower().removesuffix(".gz").endswith(".tsv"):
+    elif kind == "csv" and plain_name(Path(path).name).lower().endswith(".tsv"):
         options = {"delimiter": "\t"} | options
     return FORMATS[kind](path, **options)

@@ -17,7 +17,7 @@ __all__ = ["JsonLinesSink", "JsonLinesSource"]
 
 
 class JsonLinesSource(LineSource):
-    """Events of a file with one JSON object per line, in the form of `decode_event`; plain or gzipped.
+    """Events of a file with one JSON object per line, in the form of `decode_event`; plain or compressed.
 
     Parameters
     ----------

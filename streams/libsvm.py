@@ -58,7 +58,7 @@ class LibsvmSource(LineSource):
     Parameters
     ----------
     path
-        The file, plain or gzipped.
+        The file, plain or compressed.
     header
         Whether there is that line; by default it is seen from the file.
     start, on_error

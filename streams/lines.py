@@ -1,9 +1,12 @@
-"""The base of all file sources, and numbered lines of plain and gzipped files for those that read text."""
+"""The base of all file sources, and numbered lines of plain and compressed files for those that read text."""
 
+import bz2
 import codecs
 import contextlib
 import gzip
 import io
+import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -14,12 +17,33 @@ from typing import Literal, Self, TypeAlias
 from streams.errors import MalformedEvent, SourceError
 from streams.event import Event
 
-__all__ = ["FileSource", "LineSource", "Lines", "OnError"]
+__all__ = ["FileSource", "LineSource", "Lines", "OnError", "plain_name"]
 
 OnError: TypeAlias = Literal["raise", "skip"] | Callable[[MalformedEvent], object]
 
 # A file without line ends must not fill the memory.
 LONGEST_LINE = 1 << 28
+
+# How what is compressed begins. Behind the signature of bzip2 stands that of a block, or of the end.
+_READERS: dict[bytes, Callable[[io.BufferedReader], gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]] = {
+    rb"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)": bz2.BZ2File,
+    rb"\xfd7zXZ\x00": lzma.LZMAFile,
+}
+_ARCHIVES = {rb"PK\x03\x04": "zip", rb"Rar!\x1a\x07": "RAR", rb"7z\xbc\xaf\x27\x1c": "7z", rb"\x28\xb5\x2f\xfd": "Zstandard"}
+_DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError)
+
+
+def plain_name(name: str) -> str:
+    """Return a file's name without what says that it is compressed.
+
+    Examples
+    --------
+    >>> from streams.lines import plain_name
+    >>> plain_name("Yeast.ARFF.gz"), plain_name("yeast_train.svm.bz2")
+    ('Yeast.ARFF', 'yeast_train.svm')
+    """
+    return re.sub(r"\.(?:gz|bz2|xz)$", "", name, flags=re.IGNORECASE)
 
 
 class FileSource:
@@ -112,9 +136,9 @@ class FileSource:
 
 
 class Lines:
-    """Numbered lines of a file, plain or gzipped, with their line ends.
+    """Numbered lines of a file, plain or compressed by gzip, bzip2 or xz, with their line ends.
 
-    A UTF-8 byte order mark is removed. Whether a file is gzipped is seen from its first bytes, not its name.
+    A UTF-8 byte order mark is removed. Whether a file is compressed is seen from its first bytes, not its name.
 
     Examples
     --------
@@ -133,12 +157,14 @@ class Lines:
         self.path = path
         self.number = 0
         self._file = path.open("rb")
-        self._reader: io.BufferedReader | gzip.GzipFile = self._file
+        self._reader: io.BufferedReader | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile = self._file
         self._again: list[bytes] = []
         self._ended = False
         try:
-            if self._file.peek(2)[:2] == b"\x1f\x8b":
-                self._reader = gzip.GzipFile(fileobj=self._file)
+            first = self._file.peek(16)
+            for beginning, reader in _READERS.items():
+                if re.match(beginning, first):
+                    self._reader = reader(self._file)
             self._refuse_foreign(self._peek())
         except BaseException:
             self.close()
@@ -146,8 +172,8 @@ class Lines:
 
     def _peek(self) -> bytes:
         try:
-            return self._reader.peek(4)[:4]
-        except (EOFError, OSError, zlib.error) as error:
+            return self._reader.peek(8)[:8]
+        except _DAMAGE as error:
             raise self._damaged(error) from None
 
     def _refuse_foreign(self, first: bytes) -> None:
@@ -155,10 +181,13 @@ class Lines:
             raise SourceError(f"{self.path}: the file is empty")
         if first[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             raise SourceError(f"{self.path}: this is UTF-16; convert it to UTF-8")
+        for beginning, kind in _ARCHIVES.items():
+            if re.match(beginning, first):
+                raise SourceError(f"{self.path}: this is a {kind} archive; unpack it")
 
     def _damaged(self, error: Exception) -> SourceError:
         if isinstance(error, EOFError):
-            return SourceError(f"{self.path}: the gzip file is cut off after line {self.number}")
+            return SourceError(f"{self.path}: the compressed file is cut off after line {self.number}")
         return SourceError(f"{self.path}: damaged after line {self.number}: {error}")
 
     def __iter__(self) -> Self:
@@ -177,7 +206,7 @@ class Lines:
     def _read_line(self) -> bytes:
         try:
             line = self._reader.readline(LONGEST_LINE)
-        except (EOFError, OSError, zlib.error) as error:
+        except _DAMAGE as error:
             raise self._damaged(error) from None
         if len(line) == LONGEST_LINE:
             raise SourceError(f"{self.path}:{self.number + 1}: a line of more than {LONGEST_LINE} bytes")

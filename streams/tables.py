@@ -126,7 +126,7 @@ def _split_quoted(text: str, cell: re.Pattern[str]) -> list[str]:
 
 
 class CsvSource(LineSource):
-    """Events of a CSV file whose first row names the columns; plain or gzipped.
+    """Events of a CSV file whose first row names the columns; plain or compressed.
 
     A cell that is empty or NaN, NA, N/A, <NA>, null, NULL or ? is missing, one that spells a number is a number, any
     other is a text. A label applies where its cell is 1 (or true, yes, ...), does not where it is 0, and is not observed

@@ -1,9 +1,13 @@
 """What holds for files of every format: opening, damage, resuming, memory, and sources made of other sources."""
 
+import bz2
 import gzip
+import io
 import itertools
 import json
+import lzma
 import tracemalloc
+import zipfile
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -94,21 +98,24 @@ def test_a_malformed_row_is_reported_where_it_stands(tmp_path, name, packed):
     assert [(error.line, error.code) for error in seen] == [(line, caught.value.code)]
 
 
+@pytest.mark.parametrize("packing", [gzip, bz2, lzma], ids=["gzip", "bzip2", "xz"])
 @pytest.mark.parametrize("name", TEXTS)
-def test_a_gzip_file_that_is_cut_off_is_noticed(tmp_path, name):
+def test_a_compressed_file_that_is_cut_off_is_noticed(tmp_path, name, packing):
     head, good, _, _, options = TEXTS[name]
-    full = gzip.compress((head + "".join(good.format(n * 7919 % 1000) for n in range(3000))).encode())
-    for size in (5, 20, len(full) // 2, len(full) - 9, len(full) - 1):
-        path = write(tmp_path, name + ".gz", full[:size])
+    full = packing.compress((head + "".join(good.format(n * 7919 % 1000) for n in range(3000))).encode())
+    for size in (10, 20, len(full) // 2, len(full) - 9, len(full) - 1):
+        path = write(tmp_path, name + ".xz", full[:size])
         with pytest.raises(SourceError, match=r"cut off after line \d+") as caught:
             read(path, on_error="skip", **options)
         assert str(path) in str(caught.value)
         assert "\n" not in str(caught.value)
-    damaged = bytearray(full)
-    damaged[len(full) // 2] ^= 0xFF
-    path = write(tmp_path, name + ".gz", bytes(damaged))
-    with pytest.raises(SourceError, match="damaged after line"):
-        read(path, on_error="skip", **options)
+    # What is damaged in the middle may first be read as a header that is none.
+    for place, message in ((len(full) // 2, None), (-3, r"damaged after line \d+")):
+        damaged = bytearray(full)
+        damaged[place] ^= 0xFF
+        path = write(tmp_path, name + ".xz", bytes(damaged))
+        with pytest.raises(SourceError, match=message):
+            read(path, on_error="skip", **options)
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -143,14 +150,39 @@ def test_files_that_cannot_be_opened(tmp_path, name):
 def test_packed_is_seen_from_the_bytes_not_the_name(tmp_path, name):
     head, good, _, _, options = TEXTS[name]
     text = (head + good.format(1)).encode()
-    for file, raw in ((name, gzip.compress(text)), (name + ".gz", text), (name + ".GZ", gzip.compress(text))):
+    parts = text[:20], text[20:]
+    for file, raw in (
+        (name, gzip.compress(text)),
+        (name + ".gz", text),
+        (name + ".GZ", b"".join(map(gzip.compress, parts))),
+        (name + ".bz2", b"".join(map(bz2.compress, parts))),
+        (name + ".XZ", b"".join(map(lzma.compress, parts))),
+        (name + ".bz2", text),
+    ):
         path = tmp_path / file
         path.write_bytes(raw)
         with open_source(path, **options) as source:
             assert len(list(source)) == 1
 
 
+@pytest.mark.parametrize("name", TEXTS)
+def test_archives_are_told(tmp_path, name):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr(name, "".join(TEXTS[name][:2]))
+    for raw, kind in (
+        (archive.getvalue(), "zip"),
+        (b"Rar!\x1a\x07\x00\xcf\x90s", "RAR"),
+        (b"7z\xbc\xaf'\x1c\0\4", "7z"),
+        (b"(\xb5/\xfd$\0", "Zstandard"),
+    ):
+        for told in (raw, gzip.compress(raw)):
+            with pytest.raises(SourceError, match=f"{name}: this is a {kind} archive; unpack it"):
+                read(write(tmp_path, name, told), **TEXTS[name][-1])
+
+
 def test_formats():
+    assert [format_of(f"A.SVM{packed}") for packed in (".gz", ".BZ2", ".xz")] == ["libsvm"] * 3
     assert {format_of(f"a.b.{name}") for name in ("arff", "csv", "jsonl", "libsvm", "parquet", "xmc")} == set(FORMATS)
     for name in ("a", "a.gz", "a.xls", ".arff", "arff"):
         with pytest.raises(SourceError, match="the name tells no format; give one of arff, csv"):
