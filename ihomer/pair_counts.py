@@ -9,11 +9,11 @@ from ihomer.kernels.adwin import adwin_arrays, adwin_mean, adwin_reset, adwin_wi
 __all__ = ["PairCounts"]
 
 MOST_OF_A_ROW = 1024  # labels of one event whose pairs are counted
-RING_ROWS = 4096
-RING_LABELS = 65536
+ROWS_KEPT = 4096  # the newest, which are counted anew after a drift
+LABELS_KEPT = 65536  # of these, all together
 OLD_SHARE = 0.05  # weight of what lies before a drift, compared with what lies after,
 OLD_COUNT = 20.0  # unless that leaves a label of average frequency with less than this
-DRIFT_DELTA = 0.002
+DRIFT_DELTA = 0.002  # ADWIN's risk of a false alarm
 MISSED = 3.0  # times that a label has failed to apply, had it kept to its share: chance does that once in 20 times
 
 
@@ -49,9 +49,9 @@ class PairCounts:
         self.size_count = np.zeros(most + 1)
         self.keys = np.full(256, kernels.EMPTY, np.int64)
         self.values = np.zeros(256)
-        self.ring_label = np.zeros(RING_LABELS if detect_drift else 1, np.int32)
-        self.ring_row = np.zeros((RING_ROWS if detect_drift else 1, 2), np.int64)
-        self.ring_weight = np.zeros(RING_ROWS if detect_drift else 1)
+        self.ring_label = np.zeros(LABELS_KEPT if detect_drift else 1, np.int32)
+        self.ring_row = np.zeros((ROWS_KEPT if detect_drift else 1, 2), np.int64)
+        self.ring_weight = np.zeros(ROWS_KEPT if detect_drift else 1)
         self.detector = adwin_arrays(1)
         self.meta = np.zeros(6, np.int64)
         self.scale = np.ones(1)

@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from benchmarks.compare.sets import Stream
 
@@ -34,28 +34,8 @@ _PLACES = {
 }
 
 
-class RowModel(Protocol):
-    """A model that takes events one by one as dictionaries: river's contract."""
-
-    def predict_one(self, x: dict[str, float]) -> dict[str, bool]:
-        """Return for each label known whether it is predicted; {} for none."""
-        ...
-
-    def learn_one(self, x: dict[str, float], y: dict[str, bool]) -> None:
-        """Learn one event."""
-        ...
-
-
-class MatrixModel(Protocol):
-    """A model that takes many events at once; a model is one of the two."""
-
-    def test_then_train_many(self, X: Any, Y: Any) -> Any:
-        """Return the answers, bool[events, labels], each made before its event was learned."""
-        ...
-
-
 def build(table: dict[str, Any], seed: int, stream: Stream) -> Any:
-    """Return a new model.
+    """Return a new model: one that takes dictionaries one by one, as river's do, or has `test_then_train_many`.
 
     Parameters
     ----------

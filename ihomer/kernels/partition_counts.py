@@ -180,7 +180,7 @@ def rows_of_window(ring_label, ring_row, meta, width):
 
 
 @inner
-def _recount_row(label, n, amount, label_count, size_count, keys, values, meta):
+def _recount_row(label, n, amount, label_count, size_count, keys, values):
     """Count one row again; a pair that the table no longer holds stays out."""
     for a in range(n):
         label_count[label[a]] += amount
@@ -205,7 +205,7 @@ def _recount_rows(
                 taken[n] = label
                 n += 1
         amount = times * ring_weight[row] * fading**age / scale[0]
-        _recount_row(taken, n, amount, label_count, size_count, keys, values, meta)
+        _recount_row(taken, n, amount, label_count, size_count, keys, values)
 
 
 @jit
