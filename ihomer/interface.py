@@ -192,7 +192,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         x
             Features: name -> number, string (a nominal value), bool, or None or nan (missing). One not named is 0.
         y
-            The labels that apply, as a set, list or tuple; or a dictionary label -> bool, None for one not observed.
+            The labels that apply, as a set, list or tuple; or a dictionary label -> bool, None or nan for one not observed.
         w
             Weight of the event, from 1e-100 to 1e9.
 

@@ -11,7 +11,7 @@ from ihomer.learner import TreeLearner
 
 __all__ = ["Member"]
 
-_SIGNIFICANCE = 0.05
+_SIGNIFICANCE = 0.05  # risk that the loser of a duel is no worse
 _LEAST_EVENTS = 200  # of a duel before it is judged
 _PATIENCE = 500  # events after which an ancestor that is no better goes
 _RISEN = 1.2  # recent mean loss over the long-run one: the learner's labels have drifted

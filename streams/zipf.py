@@ -14,11 +14,13 @@ ROUNDS = 64
 
 
 def check_count(name: str, value: int, least: int) -> None:
+    """Raise ValueError, which names the setting, unless the value is a whole number of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"{name} must be a whole number, at least {least}, not {value!r}")
 
 
 def check_number(name: str, value: float, most: float) -> None:
+    """Raise ValueError, which names the setting, unless the value is a number from 0 to `most`, and finite."""
     if not (0.0 <= value <= most and value < np.inf):
         raise ValueError(f"{name} must be a number from 0 to {most:g}, not {value!r}")
 

@@ -11,9 +11,9 @@ from ihomer.kernels.rehearsal import N_LABELS, N_PAIRS, N_POSITIVE, rehearsal_ro
 
 __all__ = ["Rehearsal"]
 
-_WINDOW = 2048
+_WINDOW = 2048  # past events that are kept
 _MOST_PAIRS = 4096  # of an event that are kept
-_MOST_LABELS = 1024
+_MOST_LABELS = 1024  # and these
 _OF_PAIRS = ("_entry", "_entry_position", "_entry_centred")
 
 

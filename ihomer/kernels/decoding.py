@@ -30,7 +30,7 @@ from ihomer.kernels.odds import POSITIVE, UNOBSERVED, bounded, log_odds, probabi
 from ihomer.kernels.tallies import SIZE, Tallies, note_answer, note_thresholds
 
 DONE, FULL = 0, 1
-_NOVELTY_RATE = 0.3
+_NOVELTY_RATE = 0.3  # of the steps of `learn_novelty`
 N_LIVE, NEW, FIRST, SECOND, KNOWN = 0, 1, 2, 3, 4  # what was found out about the seen labelsets: see `answer_row`
 N_FOUND = 5
 N_WEIGHTS = 5  # of a labelset, for one event

@@ -7,8 +7,8 @@ from ihomer.kernels.odds import POSITIVE, UNOBSERVED, single_log_odds
 
 _KEEP_SLOW, _KEEP_RECENT, _KEEP_SEQUENCE = 0.9999, 0.95, 0.995  # per event
 _PRIOR = 2.0  # events that the shared rate counts for
-_LEAST = 1e-5
-_MOST_SHARED = 1e5
+_LEAST = 1e-5  # of a probability
+_MOST_SHARED = 1e5  # weight counted for a rate that all labels share, from which on it is halved
 SLOW, RECENT = 0, 1
 N_OUTPUTS = 3
 

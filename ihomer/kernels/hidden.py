@@ -12,14 +12,14 @@ from ihomer.kernels.odds import MOST_ODDS, POSITIVE, UNOBSERVED, bounded, probab
 from ihomer.kernels.random import uniform
 from ihomer.kernels.scaling import to_unit_length
 
-N_UNITS = 64
+N_UNITS = 64  # hidden units
 _EVEN = 0.3  # of the mean relevance of an event's features, added to that of each
-MOST_RELEVANCE = 1e30
-_RATE = 0.1
+MOST_RELEVANCE = 1e30  # what is more, or no number, comes from weights that are spoiled
+_RATE = 0.1  # of the AdaGrad steps
 START = 0.03  # of a row's summed squared gradients: a row of which nothing is known moves by little
 _SPREAD = 0.17  # weights of a feature start in [-0.17, 0.17], at random, so that no two units learn the same
 _MOST = 1e30  # sum of squares of a step: what is larger comes from weights that are spoiled
-_SEED = 64
+_SEED = 64  # of the weights at the start, which depend on nothing else
 _CONSTANT = 1 << 32  # number of the constant, where the rows of features have theirs
 
 

@@ -4,7 +4,7 @@ import math
 
 from ihomer.kernels.common import inner
 
-_LEAST_PIVOT = 1e-9
+_LEAST_PIVOT = 1e-9  # rounding leaves less, or less than nothing, of a matrix that is hardly positive
 
 
 @inner

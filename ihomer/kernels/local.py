@@ -9,12 +9,12 @@ from ihomer.kernels.linalg import solve_large
 from ihomer.kernels.odds import LEAST_P, probability, single_log_odds
 from ihomer.kernels.window import N_LABELS, N_POSITIVE, NUMBER, Window, insert_row, nearest_slots, shared_products
 
-N_VOTERS = 5
+N_VOTERS = 5  # rows that vote
 N_NEAR = 32  # rows of the local regression
 _UNITS = np.float32(255.0)  # of the kernel of two rows as it is kept
-_RIDGE = 0.3
+_RIDGE = 0.3  # R of a row of weight 1: what the kernel does not explain
 _MOST_WEIGHT = 8.0  # of a row: the ridge of a heavier one would be lost in the rounding of what is kept
-_LEAST_SIMILARITY = 1e-3
+_LEAST_SIMILARITY = 1e-3  # of a voter: those that have nothing in common with the event are not without a say
 N_OUTPUTS = 2
 
 

@@ -16,10 +16,10 @@ STRENGTH = 150.0  # information that the weights of the start count for
 _KEEP = 0.9998  # of the information, per event: the weights look back about 5,000 events
 _RATE = 0.002  # of a label's own weights
 _START = 0.1  # of their summed squared gradients
-_MOST_WEIGHT = 8.0
-_LEAST_CURVATURE = 1e-4
+_MOST_WEIGHT = 8.0  # of an event
+_LEAST_CURVATURE = 1e-4  # w p (1 - p) below which a label tells the information nothing and costs no time
 MOST_INPUT = 8.0  # log-odds of an expert are not believed beyond it
-N_GROUPS = 3
+N_GROUPS = 3  # of labels: rare, less rare and common
 _RARE, _UNCOMMON = -4.0, -2.0  # log-odds of rates: 1.8 % and 12 %
 
 

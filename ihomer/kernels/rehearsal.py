@@ -19,7 +19,7 @@ from ihomer.kernels.linear import padded
 from ihomer.kernels.odds import MOST_ODDS, NEGATIVE, POSITIVE, UNOBSERVED, bounded, probability
 from ihomer.kernels.random import uniform
 
-_RATE = 1.0
+_RATE = 1.0  # of the steps of the curves
 _TIMES, _HIDDEN_TIMES = 4, 2  # past events per event
 _MEASURED = 16  # events after which the strength of the units is measured again
 N_PAIRS, N_POSITIVE, N_LABELS = 0, 1, 2

@@ -8,7 +8,7 @@ from ihomer.kernels.tree_learn import spread_labels
 
 _KEEP = 0.98  # of the recent loss, per event: it looks back about 50 events
 _KEEP_FAST, _KEEP_SLOW = 0.98, 0.998  # of the two mean losses of a learner
-LEAST_LOSS = 0.001
+LEAST_LOSS = 0.001  # recent loss of a voter: one that is never wrong would silence all others
 FAST, SLOW = 0, 1
 
 

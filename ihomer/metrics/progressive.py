@@ -95,7 +95,7 @@ def _count_one(metric: Any, y_true: Any, y_pred: Any, w: float, undo: bool) -> N
 class MultiLabelMetric(MultiOutputClassificationMetric):
     """Mother class of the multi-label metrics: one score of a `Scoreboard`.
 
-    Truth may be a dictionary label -> True, False or None (not observed), or a set or sequence of the true
+    Truth may be a dictionary label -> True, False, or None or nan (not observed); or a set or sequence of the true
     labels; a prediction a dictionary label -> bool or probability, or a set or sequence of labels. What is
     not named is negative. `Scoreboard` gives the definitions in full.
 
