@@ -408,8 +408,10 @@ def test_no_cut_leaves_less_than_the_least_size():
         assert min(len(names) for names in partition.clusters.values()) >= least
 
 
-def test_a_label_that_is_new_is_newer_than_those_that_applied_before():
-    """Also one that does not apply, so that it is not forgotten before them."""
+def test_the_label_that_applied_or_was_new_longest_ago_is_forgotten():
+    """One that is new counts as newer than those that applied before, also where it does not apply."""
     partition = LabelPartition(max_labels=8)
-    partition.learn_many([[*range(8)], [*range(1, 8)], {8: False}, {9: False}])
-    assert sorted(partition.labels) == [*range(2, 10)]
+    partition.learn_many([[*range(8)], [0, *range(2, 8)], {8: False}])
+    assert sorted(partition.labels) == [0, *range(2, 9)]
+    partition.learn_many([[0], {9: False}])
+    assert sorted(partition.labels) == [0, *range(3, 10)]
