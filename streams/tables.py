@@ -19,6 +19,7 @@ __all__ = ["CsvSource", "Roles", "assign_roles"]
 _MISSING = frozenset({"", "?", "NA", "N/A", "<NA>", "null", "NULL"})
 _NOT_OBSERVED = _MISSING | {"nan", "NaN"}
 _DELIMITERS = ",;\t|"
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # A quoted cell may hold line ends; one that is never closed must not swallow the file.
 _MOST_LINES = 1000
 
@@ -98,6 +99,12 @@ def assign_roles(
     )
 
 
+def _refuse_numbers(names: Sequence[str]) -> None:
+    """Raise for a first row of numbers that are no names: taken for these, it would be an event that is lost."""
+    if all(_NUMBER.fullmatch(name) for name in names) and (len(set(names)) < len(names) or not all(map(str.isdigit, names))):
+        raise SourceError("the first row is all numbers, and has to name the columns")
+
+
 def _cell_pattern(delimiter: str) -> re.Pattern[str]:
     """Return what matches one cell: group 1 is the inside of a quoted one, group 2 all of a plain one."""
     mark = re.escape(delimiter)
@@ -131,6 +138,7 @@ class CsvSource(LineSource):
     A cell that is empty or NaN, NA, N/A, <NA>, null, NULL or ? is missing, one that spells a number is a number, any
     other is a text. A label applies where its cell is 1 (or true, yes, ...), does not where it is 0, and is not observed
     where it is missing. Cells may be quoted with ``"``, and then hold delimiters, doubled quotes and line ends.
+    A first column without a name holds the names of rows, as pandas and R write them, and is read past.
 
     Parameters
     ----------
@@ -207,7 +215,11 @@ class CsvSource(LineSource):
             self._delimiter = max(_DELIMITERS, key=plain.count)
         self._cell = _cell_pattern(self._delimiter)
         names = self._cells(raw)
+        if names[0] == "" != self._asked["id_column"] and "" not in names[1:]:
+            self._asked["ignore"] = {"", *self._asked["ignore"]}
         try:
+            if isinstance(self._asked["labels"], int):
+                _refuse_numbers(names)
             roles = assign_roles(names, **self._asked)
             self._set_roles(names, roles)
         except SourceError as error:

@@ -189,7 +189,10 @@ def test_which_columns_are_what(tmp_path, options, labels, features):
         (SKY, {"labels": 1, "ignore": ["w"]}, "no column is named 'w'"),
         (SKY, {"labels": -1, "nominal": ["w"]}, "no feature is named 'w'"),
         ("a,b,a\n", {"labels": 1}, "two columns are named 'a'"),
-        (",a,b\n0,1,1\n", {"labels": -1}, "column 1 has no name"),
+        ("a,,b\n0,1,1\n", {"labels": -1}, "column 2 has no name"),
+        (",a,,b\n0,0,1,1\n", {"labels": -1}, "two columns are named ''"),
+        ("0.5,7,1,1\n0.5,7,1,0\n", {"labels": -2}, "the first row is all numbers, and has to name the columns"),
+        ("-.5;1e-3;1;0\n", {"labels": -2}, "the first row is all numbers, and has to name the columns"),
         ('a,"b\n1,2\n', {"labels": 1}, "t.csv:1: a quote is not closed"),
     ],
 )
@@ -199,6 +202,19 @@ def test_tables_that_cannot_be_read(tmp_path, text, options, message):
     assert message in str(caught.value)
     assert str(tmp_path / "t.csv") in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_first_column_without_a_name_is_no_feature(tmp_path):
+    for text in (",a,l\n7,0.5,1\n", '"","a","l"\n"row 7",0.5,1\n'):
+        for labels in (["l"], -1):
+            assert read(tmp_path, text, labels=labels) == [Event({"a": 0.5}, frozenset("l"), position=2)]
+        assert read(tmp_path, text, labels=-1, ignore=["", "a"])[0].x == {}
+        assert read(tmp_path, text, labels=-1, id_column="")[0].id in {"7", "row 7"}
+
+
+def test_columns_may_be_named_by_different_numbers(tmp_path):
+    assert read(tmp_path, "0,1,10\n0.5,7,1\n", labels=-1) == [Event({"0": 0.5, "1": 7.0}, frozenset({"10"}), position=2)]
+    assert read(tmp_path, "0.5,1.5\n0,1\n", labels=["1.5"]) == [Event({"0.5": 0.0}, frozenset({"1.5"}), position=2)]
 
 
 def test_id_weight_and_names(tmp_path):
