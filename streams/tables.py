@@ -19,6 +19,7 @@ __all__ = ["CsvSource", "Roles", "assign_roles"]
 _MISSING = frozenset({"", "?", "NA", "N/A", "<NA>", "null", "NULL"})
 _NOT_OBSERVED = _MISSING | {"nan", "NaN"}
 _DELIMITERS = ",;\t|"
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # A quoted cell may hold line ends; one that is never closed must not swallow the file.
 _MOST_LINES = 1000
@@ -138,7 +139,8 @@ class CsvSource(LineSource):
     A cell that is empty or NaN, NA, N/A, <NA>, null, NULL or ? is missing, one that spells a number is a number, any
     other is a text. A label applies where its cell is 1 (or true, yes, ...), does not where it is 0, and is not observed
     where it is missing. Cells may be quoted with ``"``, and then hold delimiters, doubled quotes and line ends.
-    A first column without a name holds the names of rows, as pandas and R write them, and is read past.
+    Where ``;`` stands between the cells, ``0,5`` is the number 0.5. A first column without a name holds the names of
+    rows, as pandas and R write them, and is read past.
 
     Parameters
     ----------
@@ -233,6 +235,7 @@ class CsvSource(LineSource):
             raise SourceError(f"no feature is named {min(unknown)!r}, asked for as nominal")
         self._n_columns = len(names)
         self._roles = roles
+        self._texts = {roles.id, *(position for position in roles.features if names[position] in self._nominal)}
         self._pick_features = picker(roles.features)
         self._pick_labels = picker(roles.labels)
 
@@ -268,11 +271,20 @@ class CsvSource(LineSource):
         cells = self._cells(raw)
         if len(cells) != self._n_columns:
             raise MalformedEvent("columns", f"{len(cells)} cells for {self._n_columns} columns")
+        if self._delimiter == ";" and any("," in cell for cell in cells):
+            cells = self._with_points(cells)
         roles = self._roles
         identifier = None if roles.id is None else cells[roles.id] or None
         weight = 1.0 if roles.weight is None else as_weight(cells[roles.weight])
         x = dict(zip(self.features, self._values(self._pick_features(cells)), strict=True))
         return Event(x, self._answer(self._pick_labels(cells)), identifier, weight, self._lines.number, number)
+
+    def _with_points(self, cells: Sequence[str]) -> list[str]:
+        """Return cells with points in place of decimal commas."""
+        return [
+            cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) and place not in self._texts else cell
+            for place, cell in enumerate(cells)
+        ]
 
     def _values(self, cells: Sequence[str]) -> Sequence[Value]:
         if not self._nominal:

@@ -234,6 +234,17 @@ def test_the_delimiter_is_seen_from_the_first_row(tmp_path, delimiter):
     assert read(tmp_path, text, labels=-1)[0].x == {"a": 1.0, f"b{other * 5}": "x"}
 
 
+def test_commas_are_decimal_between_semicolons(tmp_path):
+    text = 'key;kind;a;b;w;l\n1,5;2,5;0,5;"-1,25e2";0,5;1,0\n2;x;,5;1,2,3;2;0\n'
+    options = {"labels": -1, "id_column": "key", "nominal": ["kind"], "weight_column": "w"}
+    one, two = read(tmp_path, text, **options)
+    assert one == Event({"kind": "2,5", "a": 0.5, "b": -125.0}, frozenset("l"), "1,5", 0.5, 2)
+    assert two == Event({"kind": "x", "a": 0.5, "b": "1,2,3"}, frozenset(), "2", 2.0, 3)
+    for delimiter in ("\t", "|", ","):
+        other = delimiter.join(["a", "l"]) + "\n" + delimiter.join(['"0,5"', "1"])
+        assert read(tmp_path, other, labels=-1)[0].x == {"a": "0,5"}
+
+
 @pytest.mark.parametrize("delimiter", ["", ",,", '"', "\n", " "])
 def test_delimiters_that_cannot_be(tmp_path, delimiter):
     with pytest.raises(ValueError, match="the delimiter must be"):
