@@ -19,7 +19,7 @@ def test_of_more_labels_than_are_kept_the_first_are(name, module, monkeypatch):
     sizes = fast.expert._ring[:, 1:] if name == "neighbours" else fast.expert._sizes
     kept = [row[:n].tolist() for row, n in zip(fast.expert._labels, sizes[:, 2], strict=True)]
     assert kept[:4] == [[7, 6], [1, 3, 0, 2], [0, 1, 2, 3], [4]]
-    assert sizes[:4, 1].tolist() == [1, 2, 4, 1]
+    assert sizes[:4, 1:].tolist() == [[1, 2], [2, 4], [4, 4], [1, 1]]
 
 
 def test_features_that_become_rare_together_give_their_columns_back(monkeypatch):
