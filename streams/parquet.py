@@ -43,7 +43,8 @@ class ParquetSource(FileSource):
     labels, label_prefix, id_column, weight_column, ignore
         As in `streams.tables.assign_roles`, for labels that have a column each.
     label_column
-        The one column that holds lists of the labels that apply; a null there means that nothing is known.
+        The one column that holds lists of the labels that apply; a null there means that nothing is known. A single name in
+        `labels` stands for it where that column holds lists of text.
     start, on_error
         As in `FileSource`; a position is the number of rows behind it.
 
@@ -101,6 +102,9 @@ class ParquetSource(FileSource):
         except (self._arrow.ArrowException, OSError) as error:
             raise SourceError(f"{self.path}: not a Parquet file: {_one_line(error)}") from None
         try:
+            if label_column is None and labels is not None and not isinstance(labels, (int, str)):
+                label_column = self._one_of_lists(labels)
+                labels = None if label_column is not None else labels
             if label_column is not None:
                 if labels is not None or label_prefix is not None:
                     raise SourceError("label_column excludes labels and label_prefix")
@@ -135,9 +139,17 @@ class ParquetSource(FileSource):
                 raise SourceError(f"column {name!r} is of type {schema.field(name).type}")
         if label_column is not None:
             kind = schema.field(label_column).type
-            types = self._arrow.types
-            if not ((types.is_list(kind) or types.is_large_list(kind)) and self._is_text(kind.value_type)):
+            if not self._is_lists_of_text(kind):
                 raise SourceError(f"column {label_column!r} is of type {kind}, not of lists of text")
+
+    def _one_of_lists(self, labels: Collection[str]) -> str | None:
+        """Return the only name among `labels` if its column holds lists of text."""
+        fields = [field for field in self._file.schema_arrow if field.name in labels]
+        return fields[0].name if len(labels) == len(fields) == 1 and self._is_lists_of_text(fields[0].type) else None
+
+    def _is_lists_of_text(self, kind: Any) -> bool:
+        types = self._arrow.types
+        return (types.is_list(kind) or types.is_large_list(kind)) and self._is_text(kind.value_type)
 
     def _is_text(self, kind: Any) -> bool:
         types = self._arrow.types

@@ -98,6 +98,18 @@ def test_one_column_of_lists(tmp_path):
         read(path, label_column="tags")
 
 
+def test_one_column_of_lists_is_asked_for_as_any_label_is(tmp_path):
+    path = write(tmp_path, {"x": [1.5, 2.5], "tags": [["a", "b"], []]})
+    with open_source(path, labels=["tags"]) as source:
+        assert source.labels == ()
+        assert [(event.x, event.y) for event in source] == [({"x": 1.5}, {"a", "b"}), ({"x": 2.5}, set())]
+    for labels in (["tags", "x"], -1):
+        with pytest.raises(SourceError, match="column 'tags' is of type list"):
+            read(path, labels=labels)
+    with pytest.raises(SourceError, match="no column is named 'tag', asked for as a label"):
+        read(path, labels=["tag"])
+
+
 def test_lists_of_other_kinds(tmp_path):
     large = pyarrow.array([["a"], []], pyarrow.large_list(pyarrow.large_string()))
     coded = pyarrow.array([["a"], []], pyarrow.list_(pyarrow.dictionary(pyarrow.int8(), pyarrow.string())))

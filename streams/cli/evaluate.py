@@ -49,7 +49,7 @@ __all__ = ["command"]
     "--labels",
     metavar="NAMES",
     help="The labels: NAME,NAME,... (any format but libsvm and XMC), or the first N columns, the last with -N (ARFF, CSV, "
-    "Parquet), or PREFIX* (CSV, Parquet).",
+    "Parquet), or PREFIX* (CSV, Parquet), or the NAME of one column that lists those that apply (Parquet).",
 )
 @click.option("--format", "file_format", type=click.Choice(FORMATS), help="Format of the files, if their names do not tell.")
 @click.option("--shuffle", type=AT_LEAST_0, metavar="SEED", help="Shuffle the events; all are read into memory.")
