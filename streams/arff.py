@@ -1,4 +1,4 @@
-"""ARFF files of multi-label data, as MULAN and MEKA write them."""
+"""ARFF files of multi-label data, as MULAN, MEKA and KEEL write them."""
 
 import math
 import re
@@ -10,6 +10,7 @@ from streams.arff_header import (
     QUOTED,
     Attribute,
     items_in_braces,
+    labels_of_outputs,
     labels_of_relation,
     labels_of_xml,
     match_labels,
@@ -24,6 +25,7 @@ from streams.lines import LineSource, OnError, plain_name
 __all__ = ["ArffSource"]
 
 _NUMERALS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
+_MISSING = ("?", "<null>")  # the second is KEEL's
 _BLANKS = " \t\r\n"
 _DELIMITER = re.compile(r"[ \t]*,[ \t]*|[ \t]*\t[ \t]*")
 _QUOTED_CELL = re.compile(QUOTED, re.DOTALL)
@@ -79,7 +81,7 @@ class _Column:
         """Return a quick `value` for cells without quotes, raising ValueError or KeyError if in doubt."""
         if self.table is None:
             return _finite
-        return {text: value for text, value in self.table.items() if text != "?"}.__getitem__
+        return {text: value for text, value in self.table.items() if text not in _MISSING}.__getitem__
 
     def value(self, text: str, quoted: bool = False) -> Value:
         """Return the value that a cell says, None if it is missing.
@@ -89,7 +91,7 @@ class _Column:
         MalformedEvent
             If the attribute has no such value.
         """
-        if text == "?" and not quoted:
+        if text in _MISSING and not quoted:
             return None
         if self.table is not None:
             if text not in self.table:
@@ -177,7 +179,7 @@ def own_xml(path: Path) -> Path:
     >>> own_xml(Path("data/yeast.ARFF.gz")).as_posix()
     'data/yeast.xml'
     """
-    stem = re.sub(r"\.arff$", "", plain_name(path.name), flags=re.IGNORECASE)
+    stem = re.sub(r"\.(arff|dat)$", "", plain_name(path.name), flags=re.IGNORECASE)
     return path.with_name(f"{stem}.xml")
 
 
@@ -198,13 +200,13 @@ class ArffSource(LineSource):
     """Events of an ARFF file, plain or compressed.
 
     Which attributes are labels is said, in this order of rank, by `labels`, by `xml`, by a file beside it
-    that has the same name but ends in ``.xml`` (MULAN), by the option ``-C n`` in its relation (MEKA), or by the
-    ``.xml`` with the longest name that its own name begins with, as parts of a set share it.
+    that has the same name but ends in ``.xml`` (MULAN), by the option ``-C n`` in its relation (MEKA), by a line
+    ``@outputs`` (KEEL), or by the ``.xml`` with the longest name that its own name begins with, as parts of a set share it.
 
-    Numeric values become floats. A nominal attribute whose values are 0 and 1 becomes a number, any other
-    gives its value as text. ``?`` is None. Of a sparse row only what is not 0 is in `Event.x`; an attribute
-    it leaves out is 0, or the first value of a nominal attribute. A weight ``{5}`` at the end of a row is
-    `Event.w`; weights of attributes are read past.
+    Numeric values become floats; the ranges that KEEL gives them are read past. A nominal attribute whose values are 0 and 1
+    becomes a number, any other gives its value as text. ``?`` is None, and so is KEEL's ``<null>``. Of a sparse row only what
+    is not 0 is in `Event.x`; an attribute it leaves out is 0, or the first value of a nominal attribute. A weight ``{5}`` at
+    the end of a row is `Event.w`; weights of attributes are read past.
 
     Parameters
     ----------
@@ -268,6 +270,7 @@ class ArffSource(LineSource):
 
     def _read_header(self) -> None:
         relation = ""
+        outputs: list[str] | None = None
         attributes: list[Attribute] = []
         for raw in self._lines:
             text = self._text(raw).strip(_BLANKS)
@@ -278,6 +281,10 @@ class ArffSource(LineSource):
                 relation = text
             elif word == "@attribute":
                 attributes.append(parse_attribute(text))
+            elif word in ("@output", "@outputs"):
+                outputs = labels_of_outputs(text)
+            elif word in ("@input", "@inputs"):
+                continue
             elif word == "@data":
                 break
             else:
@@ -285,17 +292,17 @@ class ArffSource(LineSource):
         else:
             raise SourceError(f"{self.path}: no @data line")
         try:
-            self._assign(attributes, relation)
+            self._assign(attributes, relation, outputs)
         except SourceError as error:
             raise SourceError(f"{self.path}: {error}") from None
 
-    def _assign(self, attributes: Sequence[Attribute], relation: str) -> None:
+    def _assign(self, attributes: Sequence[Attribute], relation: str, outputs: Sequence[str] | None) -> None:
         """Prepare what the rows need to be read."""
         names = [attribute.name for attribute in attributes]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise SourceError(f"two attributes are named {twice!r}")
-        label_places = self._label_places(names, relation)
+        label_places = self._label_places(names, relation, outputs)
         feature_places = sorted(set(range(len(names))) - set(label_places))
         self.labels = tuple(names[place] for place in label_places)
         self.features = tuple(names[place] for place in feature_places)
@@ -312,14 +319,15 @@ class ArffSource(LineSource):
         self._default_x = {column.name: column.default for column in features if column.default != 0}
         self._default_y = frozenset(column.name for column in columns if column.is_label and column.default)
 
-    def _label_places(self, names: Sequence[str], relation: str) -> tuple[int, ...]:
+    def _label_places(self, names: Sequence[str], relation: str, outputs: Sequence[str] | None) -> tuple[int, ...]:
         if self._wanted is not None:
             return label_positions(names, self._wanted)
         xml = own_xml(self.path) if self._xml is None else Path(self._xml)
         if self._xml is None and not xml.is_file():
             of_relation = labels_of_relation(relation)
-            if of_relation is not None:
-                return label_positions(names, of_relation)
+            told = outputs if of_relation is None else of_relation
+            if told is not None:
+                return label_positions(names, told)
             xml = xml_beside(self.path)
             if not xml.is_file():
                 raise SourceError(f"nothing says which attributes are labels: no file {xml.name}, no -C in the relation")

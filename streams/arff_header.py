@@ -1,4 +1,4 @@
-"""The header of an ARFF file, the quoting in it, and where MULAN and MEKA say which attributes are labels."""
+"""The header of an ARFF file, the quoting in it, and where MULAN, MEKA and KEEL say which attributes are labels."""
 
 import html.entities
 import re
@@ -14,6 +14,7 @@ __all__ = [
     "QUOTED",
     "Attribute",
     "items_in_braces",
+    "labels_of_outputs",
     "labels_of_relation",
     "labels_of_xml",
     "match_labels",
@@ -29,10 +30,10 @@ _ATTRIBUTE = re.compile(
     rf"@attribute[ \t]+(?:(?P<quoted>{QUOTED})|(?P<plain>[^ \t{{'\"][^ \t{{]*))[ \t]*(?P<type>.*)",
     re.IGNORECASE | re.DOTALL,
 )
-_NUMERIC = re.compile(r"(?:numeric|real|integer)(?![^ \t%{])", re.IGNORECASE)
+_NUMERIC = re.compile(r"(?:numeric|real|integer)(?![^ \t%{\[])", re.IGNORECASE)
 _NOMINAL_VALUE = re.compile(rf"(?:(?P<quoted>{QUOTED})[ \t]*|(?P<plain>[^ \t,}}'\"][^,}}]*))(?=[,}}])", re.DOTALL)
-# After a type there may be the attribute's weight, which is read past, and a comment.
-_AFTER_TYPE = re.compile(r"[ \t]*(?:\{[^{}]*\})?[ \t]*(?:%.*)?", re.DOTALL)
+# After a type there may be the range of the values (KEEL) or the attribute's weight, which are read past, and a comment.
+_AFTER_TYPE = re.compile(r"[ \t]*(?:\[[^\[\]]*\]|\{[^{}]*\})?[ \t]*(?:%.*)?", re.DOTALL)
 _MEKA_OPTION = re.compile(r"(?:^|[\s:'\"])-[Cc]\s+(-?[0-9]{1,9})(?![^\s'\"])")
 _AMPERSAND = re.compile(r"&(?:(#[0-9]+|#x[0-9a-fA-F]+|amp|lt|gt|quot|apos);|([A-Za-z][A-Za-z0-9]*);)?")
 
@@ -129,7 +130,7 @@ def parse_attribute(text: str) -> Attribute:
     elif numeric := _NUMERIC.match(kind):
         end = numeric.end()
     else:
-        word = re.split(r"[ \t%{]", kind, maxsplit=1)[0]
+        word = re.split(r"[ \t%{\[]", kind, maxsplit=1)[0]
         raise MalformedEvent("type", f"attribute {name!r} is of type {word!r}, not numeric or nominal")
     if not _AFTER_TYPE.fullmatch(kind, end):
         raise MalformedEvent("type", f"attribute {name!r}: cannot read {kind[end:].strip()!r} after its type")
@@ -147,6 +148,19 @@ def labels_of_relation(relation: str) -> int | None:
     """
     match = _MEKA_OPTION.search(relation)
     return int(match[1]) if match else None
+
+
+def labels_of_outputs(text: str) -> list[str]:
+    """Return the names in a line ``@outputs NAME, NAME, ...``, as KEEL writes it.
+
+    Examples
+    --------
+    >>> from streams.arff_header import labels_of_outputs
+    >>> labels_of_outputs("@outputs rain, 'light snow'")
+    ['rain', 'light snow']
+    """
+    names = [name.strip() for name in re.findall(rf"{QUOTED}|[^,]+", re.sub(r"^[^ \t]*", "", text))]
+    return [unquote(name) if name[0] in "'\"" else name for name in names if name]
 
 
 def labels_of_xml(path: Path) -> list[str]:

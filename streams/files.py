@@ -43,6 +43,7 @@ FORMATS: dict[str, Callable[..., FileSource]] = {
 }
 _EXTENSIONS = {
     ".arff": "arff",
+    ".dat": "arff",
     ".csv": "csv",
     ".tsv": "csv",
     ".json": "jsonl",

@@ -350,6 +350,40 @@ def test_nothing_says_which_are_labels(tmp_path, relation):
         read(tmp_path, MEKA.format(relation), labels=None)
 
 
+KEEL = """@relation sky
+@attribute wind real [0.0, 1.0]
+@attribute gusts integer[0,9]
+@attribute kind {{calm, strong}}
+@attribute rain {{0, 1}}
+@attribute snow {{0,1}}
+@inputs wind, gusts, kind
+@outputs {}
+@data
+0.5, 3, calm, 1, 0
+<null>, 2, <null>, 0, <null>
+"""
+
+
+def test_keel(tmp_path):
+    path = tmp_path / "sky.dat"
+    path.write_text(KEEL.format("rain, snow"))
+    with open_source(path) as source:
+        assert (source.labels, source.features) == (("rain", "snow"), ("wind", "gusts", "kind"))
+        assert [(event.x, event.y) for event in source] == [
+            ({"wind": 0.5, "gusts": 3.0, "kind": "calm"}, {"rain"}),
+            ({"wind": None, "gusts": 2.0, "kind": None}, {"rain": False, "snow": None}),
+        ]
+    with open_source(path, labels=["snow"]) as source:
+        assert source.labels == ("snow",)
+    path.write_text(KEEL.format("snow,'rain'").replace("@outputs ", "@Output\t"))
+    with open_source(path) as source:
+        assert source.labels == ("snow", "rain")
+    for outputs, message in (("rain, hail", "no column is named 'hail'"), ("kind", "attribute 'kind' is no label")):
+        path.write_text(KEEL.format(outputs))
+        with pytest.raises(SourceError, match=message):
+            open_source(path)
+
+
 def mulan(tmp_path, xml, attributes=("a", "b", "c"), **options):
     text = "@relation 'r: -C 1'\n" + "".join(f"@attribute {name} {{0,1}}\n" for name in attributes)
     text += "@data\n" + ",".join("1" * len(attributes))
