@@ -262,6 +262,108 @@ def test_handlers_are_given_back_whatever_one_of_them_raises():
             signal.signal(number, own)
 
 
+def test_signals_that_wait_are_handed_out_in_the_order_in_which_they_came():
+    taken, numbers = [], [signal.SIGUSR2, signal.SIGTERM, signal.SIGUSR1]
+    before = {number: signal.signal(number, lambda number, frame: taken.append(number)) for number in numbers}
+    try:
+        with Uninterrupted(Changeable()):
+            for number in numbers:
+                os.kill(os.getpid(), number)
+            assert taken == []
+    finally:
+        for number, own in before.items():
+            signal.signal(number, own)
+    assert taken == numbers
+
+
+def test_an_error_half_way_counts_also_where_a_signal_waits():
+    def change():
+        with Uninterrupted(owner):
+            os.kill(os.getpid(), signal.SIGINT)
+            raise MemoryError
+
+    owner = Changeable()
+    with pytest.raises(KeyboardInterrupt):
+        change()
+    with pytest.raises(RuntimeError, match="MemoryError"):
+        owner._refuse_if_broken()
+
+
+def test_after_a_release_signals_wait_again_and_errors_count():
+    def change():
+        with Uninterrupted(owner) as held:
+            os.kill(os.getpid(), signal.SIGTERM)
+            held.release()
+            os.kill(os.getpid(), signal.SIGTERM)
+            taken.append("half-way")
+            raise MemoryError
+
+    taken, owner = [], Changeable()
+    before = signal.signal(signal.SIGTERM, lambda number, frame: taken.append("handled"))
+    try:
+        with pytest.raises(MemoryError):
+            change()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert taken == ["handled", "half-way", "handled"]
+    with pytest.raises(RuntimeError, match="MemoryError"):
+        owner._refuse_if_broken()
+
+
+def test_a_handler_that_is_set_meanwhile_stays():
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with Uninterrupted(Changeable()):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_signal_that_ends_the_process_from_now_on_ends_it():
+    child = os.fork()
+    if not child:
+        signal.signal(signal.SIGTERM, lambda number, frame: signal.signal(number, signal.SIG_DFL))
+        with Uninterrupted(Changeable()):
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGTERM)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize(("function", "number"), [("_hold", signal.SIGTERM), ("_restore", signal.SIGINT)])
+def test_no_handler_is_lost_where_a_signal_comes_while_they_change_places(function, number):
+    """SIGTERM when the handler of Ctrl-C has been taken and its own has not; Ctrl-C when its own is back and that not."""
+
+    def handler(number, frame):
+        raise Timeout
+
+    def trace(frame, event, argument):
+        if frame.f_code.co_name == function and not sent and (signal.getsignal(signal.SIGINT) is handler) == (number == 2):
+            sent.append(number)
+            os.kill(os.getpid(), number)
+        return trace
+
+    def change():
+        with Uninterrupted(Changeable()):
+            signal_of_term.append(signal.getsignal(signal.SIGTERM))
+
+    sent, signal_of_term = [], []
+    before = {each: signal.signal(each, handler) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        sys.settrace(trace)
+        with pytest.raises(Timeout):
+            change()
+        sys.settrace(None)
+        assert sent == [number]
+        assert len(signal_of_term) == (function == "_restore")
+        assert [signal.getsignal(each) for each in before] == [handler, handler]
+    finally:
+        sys.settrace(None)
+        for each, own in before.items():
+            signal.signal(each, own)
+
+
 USES = {
     "default": [
         lambda model: model.learn_one({"a": 1.0}, {"p"}),
