@@ -42,6 +42,8 @@ class Settings:
         As in `Run`.
     labels
         Names of the labels, their number, or what their names begin with and a ``*``; None if the file says it.
+    ignore
+        Names of columns that are read past; None for none.
     format
         Format of the files; None for what their names tell.
     on_error
@@ -66,6 +68,7 @@ class Settings:
     probabilities: bool = False
     top: int = 5
     labels: str | None = None
+    ignore: str | None = None
     format: str | None = None
     on_error: Literal["raise", "skip"] = "raise"
 
@@ -201,18 +204,25 @@ def reader_options(file: Path, settings: Settings) -> dict[str, Any]:
     Raises
     ------
     SourceError
-        If the format is unknown, its reader cannot be told the labels in that way, or one of them has an empty name.
+        If the format is unknown, its reader cannot be told the labels in that way or columns to ignore, or one of them has an
+        empty name.
     """
     kind = settings.format or format_of(file)
+    taken = inspect.signature(FORMATS[kind]).parameters
+    options: dict[str, Any] = {}
+    if settings.ignore is not None:
+        if "ignore" not in taken:
+            raise SourceError(f"{file}: no columns of a {kind} file can be ignored, as in {settings.ignore!r}")
+        options["ignore"] = _names(settings.ignore, "columns to ignore")
     text = settings.labels
-    if text is None:
-        return {}
-    option, value = _labels_option(text)
-    counted = isinstance(value, int)
-    if option not in inspect.signature(FORMATS[kind]).parameters or (counted and kind == "jsonl"):
-        how = "prefix" if option == "label_prefix" else "number" if counted else "name"
-        raise SourceError(f"{file}: labels of a {kind} file cannot be given by their {how}, as in {text!r}")
-    return {option: value}
+    if text is not None:
+        option, value = _labels_option(text)
+        counted = isinstance(value, int)
+        if option not in taken or (counted and kind == "jsonl"):
+            how = "prefix" if option == "label_prefix" else "number" if counted else "name"
+            raise SourceError(f"{file}: labels of a {kind} file cannot be given by their {how}, as in {text!r}")
+        options[option] = value
+    return options
 
 
 def _labels_option(text: str) -> tuple[str, Any]:
@@ -222,10 +232,14 @@ def _labels_option(text: str) -> tuple[str, Any]:
         pass
     if text.endswith("*") and "," not in text:
         return "label_prefix", text[:-1]
+    return "labels", _names(text, "labels")
+
+
+def _names(text: str, what: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     if "" in names:
-        raise SourceError(f"{text!r} has an empty name among the labels")
-    return "labels", names
+        raise SourceError(f"{text!r} has an empty name among the {what}")
+    return names
 
 
 def _as_text(file: Path) -> str:

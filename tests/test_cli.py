@@ -1,6 +1,7 @@
 """The command `ihomer evaluate`: what it prints and writes, and how it fails."""
 
 import array
+import datetime
 import fcntl
 import importlib.metadata
 import importlib.util
@@ -275,6 +276,9 @@ def test_errors_are_one_line(arguments, message, tmp_path):
         (["rain.txt", "--labels", "a,b"], "labels of a libsvm file cannot be given by their name, as in 'a,b'"),
         (["rain.jsonl", "--labels", "a*"], "labels of a jsonl file cannot be given by their prefix, as in 'a*'"),
         (["rain.jsonl", "--labels", "a,"], "'a,' has an empty name among the labels"),
+        (["rain.jsonl", "--ignore", "a"], "no columns of a jsonl file can be ignored, as in 'a'"),
+        (["rain.csv", "--labels", "-1", "--ignore", "a,"], "'a,' has an empty name among the columns to ignore"),
+        (["rain.csv", "--labels", "-1", "--ignore", "hail"], "no column is named 'hail'"),
         (["rain.csv"], "nothing says which columns are labels"),
         (["rain.csv", "--labels", "hail*"], "no column begins with 'hail'"),
         (["rain.csv", "--labels", "hail,snow"], "no column is named 'hail'"),
@@ -384,6 +388,20 @@ def test_help_says_how_the_labels_of_each_format_are_named(tmp_path):
         path = tmp_path / f"a.{ending}"
         path.write_text("\n")
         assert "cannot be given by their" in run(path, "--labels", labels).stderr
+
+
+def test_columns_are_ignored(tmp_path):
+    table = {"when": ["1 May", "2 May"], "cloud": [0, 1], "rain": [1, 1], "key": ["a", "b"]}
+    paths = [tmp_path / "sky.csv"]
+    paths[0].write_text("".join(",".join(map(str, row)) + "\n" for row in [table, *zip(*table.values(), strict=True)]))
+    if importlib.util.find_spec("pyarrow"):
+        arrow, parquet = map(importlib.import_module, ("pyarrow", "pyarrow.parquet"))
+        paths.append(tmp_path / "sky.parquet")
+        parquet.write_table(arrow.table(table | {"when": [datetime.date(2026, 5, 1)] * 2}), paths[1])
+    for path in paths:
+        record = record_of(path, "--model", "no-change", "--labels", "-1", "--ignore", "when, key")
+        assert record["streams"][0]["counts"]["labels"] == 1
+        assert record["scores"]["micro_f1"] == pytest.approx(2 / 3)
 
 
 def test_labels_are_chosen(tmp_path):

@@ -51,6 +51,7 @@ __all__ = ["command"]
     help="The labels: NAME,NAME,... (any format but libsvm and XMC), or the first N columns, the last with -N (ARFF, CSV, "
     "Parquet), or PREFIX* (CSV, Parquet), or the NAME of one column that lists those that apply (Parquet).",
 )
+@click.option("--ignore", metavar="NAMES", help="Columns to read past, as ids, times and texts: NAME,NAME,... (CSV, Parquet).")
 @click.option("--format", "file_format", type=click.Choice(FORMATS), help="Format of the files, if their names do not tell.")
 @click.option("--shuffle", type=AT_LEAST_0, metavar="SEED", help="Shuffle the events; all are read into memory.")
 @click.option("--limit", type=AT_LEAST_0, metavar="N", help="Take the first N events, after shuffling.")
@@ -109,7 +110,7 @@ def command(
     clusters it found. Several files come one after another, each with a new model. Without FILE: the Yeast stream (2,417
     genes, 14 labels) that comes with river.
 
-    ARFF files find their labels in an .xml file beside them (MULAN) or in their relation (MEKA).
+    ARFF files find their labels in an .xml file beside them (MULAN), in their relation (MEKA) or in a line @outputs (KEEL).
 
     Ctrl-C ends the run and prints what there is so far (exit code 130).
     """
