@@ -402,6 +402,41 @@ def test_folder_that_cannot_be_written_any_more():
         assert as_ordinary_user(commit_without_and_with_permission, folder) == 0
 
 
+def test_files_are_looked_at_without_being_touched(paths):
+    path, dead = paths
+    refuse_unfit_files(path, dead)
+    assert list(path.parent.iterdir()) == []
+    path.touch()
+    refuse_unfit_files(path, dead)
+    path.write_text("of somebody else")
+    with pytest.raises(SinkError, match="holds something"):
+        refuse_unfit_files(path, dead)
+    path.write_text("")
+    sink = FileLiveSink(*paths)
+    put(sink, 1, 1, dead=[1])
+    refuse_unfit_files(path, dead)
+    put(sink, 2, 2, dead=[2])
+    sink.close()
+    for none in ((path.parent / "none" / "a", None), (path, path.parent / "none" / "a")):
+        with pytest.raises(FileNotFoundError):
+            refuse_unfit_files(*none)
+    assert (numbers_in(path), numbers_in(dead)) == ([1, 2], [1, 2])
+
+
+def test_a_folder_where_no_file_can_be_made_is_told_before_one_is_needed():
+    def look():
+        refuse_unfit_files(folder / "answers.jsonl", None)
+        folder.chmod(0o500)
+        with pytest.raises(PermissionError, match=r"answers\.jsonl"):
+            refuse_unfit_files(folder / "answers.jsonl", None)
+        folder.chmod(0o700)
+        return 0
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        assert as_ordinary_user(look, folder) == 0
+
+
 FULL = """
 import json, resource, sys
 from streams.live_sinks import FileLiveSink
@@ -499,6 +534,9 @@ def test_standard_output_gets_committed_records_only(paths):
     read, write = os.pipe()
     paths[1].write_text('{"n":7}\n')
     sink = StandardOutputSink(write, paths[1])
+    for misuse in (lambda: sink.write({"n": 0}), lambda: sink.write_dead({"n": 0}), lambda: sink.commit(1, {})):
+        with pytest.raises(RuntimeError, match="no transaction"):
+            misuse()
     sink.begin()
     sink.write({"n": 1})
     sink.write_dead({"n": 1})
