@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+import tempfile
 import threading
 
 import pytest
@@ -180,8 +181,39 @@ def test_what_did_not_go_through_is_forgotten(folder):
 
 
 def test_where_a_journal_begins_all_before_it_has_gone_through(folder):
+    folder.note(reading(1))
+    folder.note_committed()
     folder.begin(7)
     assert folder.last_committed() == 7
+
+
+def test_what_stands_behind_the_beginning_of_the_next_journal_did_not_go_through(folder):
+    folder.note(reading(2, 2))
+    folder.note(reading(9, 7))
+    folder.note_committed()
+    folder.begin(2)
+    folder.note(reading(3))
+    assert folder.last_committed() == 2
+    assert numbers(folder, 0, 3) == [2, 3]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user who may not write")
+def test_the_journal_goes_on_where_the_folder_cannot_be_written_any_more():
+    with tempfile.TemporaryDirectory() as name:  # not below one that only root may enter
+        folder = CheckpointFolder(name)
+        folder.take_over()
+        folder.begin(0)
+        os.chmod(name, 0o555)
+        os.seteuid(65534)
+        try:
+            folder.note(reading(1))
+            with pytest.raises(PermissionError):
+                folder.save(1, b"state")
+            folder.note(reading(2))
+        finally:
+            os.seteuid(0)
+        assert numbers(folder, 0, 2) == [1, 2]
+        folder.close()
 
 
 # Checkpoints ---------------------------------------------------------------------------------------------------------
@@ -256,8 +288,29 @@ def test_a_folder_that_is_held_is_waited_for_but_not_for_ever(folder, monkeypatc
     os.close(lock)
 
 
+def test_who_waits_for_the_lock_while_another_takes_over_writes_nothing(folder):
+    """The owner is looked at with the lock held: before, it may still have been this one."""
+    lock = os.open(folder.path / "lock", os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    told = []
+
+    def write():
+        try:
+            folder.note(reading(1))
+        except Fenced as error:
+            told.append(error)
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    writing.join(0.3)
+    (folder.path / "owner").write_text("of a newer process, which has the lock")
+    os.close(lock)
+    writing.join()
+    assert len(told) == 1
+    assert (folder.path / "journal-000000000000000").read_bytes() == b""
+
+
 def test_a_folder_is_taken_over_only_when_its_owner_writes_nothing(folder):
-    """Between the look at the owner and the write there is nobody else: both are done with the lock."""
     newer, order = CheckpointFolder(folder.path), []
     taking = threading.Thread(target=lambda: (newer.take_over(), order.append("taken over")))
     with folder.owned():
