@@ -90,6 +90,7 @@ MALFORMED = [
     (b"{", "json"),
     (b'{"x":{}} {}', "json"),
     (b'{"x":{"a":01}}', "json"),
+    (("[" * 100_000).encode("utf-16"), "json"),
     (b'{"x":{"a":1.}}', "json"),
     (b'{"x":{"a":"\x01"}}', "json"),
     (b'{"x":{"\\ud800":1}}', "json"),
@@ -196,9 +197,10 @@ def test_late_labels():
     assert decode_message(b'{"id":"a","y":["b"]}', 5) == LateLabels("a", frozenset("b"), 5)
     assert decode_message(b'{"id":"a","y":{"b":null}}') == LateLabels("a", {"b": None})
     assert decode_message(b'{"id":"a","x":{},"y":[]}') == Event({}, frozenset(), "a")
-    with pytest.raises(MalformedEvent) as caught:
-        decode_message(b'{"id":"a","y":["b"],"w":2}')
-    assert caught.value.code == "field"
+    for raw in (b'{"id":"a","y":["b"],"w":2}', b'{"id":"a"}', b'{"y":["b"]}', b'{"id":"a","w":2}', b"{}"):
+        with pytest.raises(MalformedEvent) as caught:
+            decode_message(raw)
+        assert caught.value.code == "field"
 
 
 WITHOUT_JSON_FORM = {
@@ -249,9 +251,17 @@ def test_prediction():
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_records_with_numbers_that_json_has_not(bad):
-    for proba in (bad, {"a": bad}, [1, [bad]], {"a": ({"b": bad},)}):
+    for proba in (bad, {"a": bad}, [1, [bad]], {"a": ({"b": bad},)}, {bad}, [frozenset({bad})]):
         with pytest.raises(ValueError, match="JSON has no number"):
             encode_record({"proba": proba, "id": None})
+
+
+def test_a_record_that_is_nested_too_deep_has_no_json_form():
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(ValueError, match="no JSON form"):
+        encode_record({"a": deep})
 
 
 def test_dead_letter():
