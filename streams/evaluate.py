@@ -286,7 +286,7 @@ def evaluate(
     Raises
     ------
     SourceError, OSError
-        If the file cannot be read, all of its events were to be skipped, or none has labels.
+        If the file cannot be read, has no event, all of its events were to be skipped, or none has labels.
     MalformedEvent
         If an event is malformed and not to be skipped.
     SettingError
@@ -326,7 +326,9 @@ def evaluate(
         interrupted = interrupts.finish(run, source, progress)
         if skipped.n_events and run.n_read == run.n_refused:
             raise SourceError(f"no event was left of {skipped.n_events:,}, all were skipped: {skipped.messages[0]}")
-        if run.n_predicted and not run.n_learned and not interrupted:
+        if not run.n_read and settings.limit != 0 and not interrupted:
+            raise SourceError(f"{file}: there is no event in it")
+        if run.n_predicted and not run.scoring.n_scored and not interrupted:
             raise SourceError(f"{file}: none of {run.n_predicted:,} events has labels, there is nothing to learn")
         run.record()
     return result_of(

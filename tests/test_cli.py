@@ -351,8 +351,20 @@ def test_a_file_without_labels_is_an_error(tmp_path, options):
     assert answer.stdout == ""
     assert f"{path}: none of 3 events has labels" in answer.stderr
     assert not scores.exists()
+    path.write_text(3 * '{"x": {"a": 1}, "y": {"p": null}}\n')
+    assert f"{path}: none of 3 events has labels" in run(path, "--model", "mlhat", *options).stderr
     path.write_text('{"x": {"a": 1}}\n{"x": {"a": 1}, "y": []}\n')
     assert record_of(path, "--model", "mlhat", *options)["streams"][0]["counts"]["learned"] == 1
+
+
+@pytest.mark.parametrize("options", [[], ["--shuffle", "1"], ["--limit", "9", "--on-error", "skip"]])
+def test_a_file_with_a_header_alone_is_an_error(tmp_path, options):
+    path, scores = tmp_path / "sky.csv", tmp_path / "scores.json"
+    path.write_text("cloud,rain\n\n")
+    answer = run(path, "--labels", "-1", "--model", "no-change", *options, "--json", scores)
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert f"{path}: there is no event in it" in answer.stderr
+    assert not scores.exists()
 
 
 @pytest.mark.parametrize("delay", [0, 5])
