@@ -476,22 +476,6 @@ def test_numbers_of_any_size_are_read():
     assert board.score("log_loss") == pytest.approx(0.0, abs=1e-14)
 
 
-def test_a_sparse_matrix_counts_as_what_it_stands_for_and_stays_as_it_is():
-    """Also where an entry is put together from parts, or is a 0 that is stored."""
-    dense, other = np.array([[0, 1, 0], [0, 0, 1]]), np.array([[1, 1, 0], [0, 0, 0]])
-    odd = scipy.sparse.csr_array(([0.5, 0.5, 0.0, 1.0], [1, 1, 0, 2], [0, 3, 4]), shape=(2, 3))
-    found = []
-    for one in (dense, odd):
-        board = Scoreboard()
-        board.update_many(one, other)
-        board.update_many(other, one, probabilities=one)
-        found.append(board.scores())
-    assert found[0] == found[1]
-    assert odd.data.tolist() == [0.5, 0.5, 0.0, 1.0]
-    with pytest.raises(ValueError, match=r"true holds 2\.0"):
-        Scoreboard().update_many(2 * odd, other)
-
-
 def test_malformed_indices_and_matrices_change_nothing():
     board = Scoreboard()
     two = np.eye(2)
