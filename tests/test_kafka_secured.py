@@ -71,7 +71,7 @@ def run(arguments: list[str], **environment: str) -> subprocess.CompletedProcess
 def test_a_run_takes_its_password_from_the_environment_and_shows_it_nowhere(secured: Secured, tmp_path: Path) -> None:
     events = ["--to", f"kafka://{secured.open_address}/events", "--events", "300", "--partitions", "2", "--quiet"]
     assert run(["generate", *events]).returncode == 0
-    lines = ["[kafka]", "bootstrap_timeout_ms = 15000", *(f'{name} = "{value}"' for name, value in secured.settings().items())]
+    lines = ["[kafka]", "bootstrap_timeout_ms = 30000", *(f'{name} = "{value}"' for name, value in secured.settings().items())]
     config = tmp_path / "run.toml"
     config.write_text("\n".join([*lines, 'sasl_plain_password = { env = "KAFKA_PASSWORD" }', ""]))
     ends = ["--source", f"kafka://{secured.address}/events", "--sink", f"kafka://{secured.address}/answers"]
