@@ -104,7 +104,11 @@ def _start(context: click.Context, parameter: click.Parameter, text: str) -> str
     callback=_start,
     help="Where a new run starts: earliest, latest or a time.",
 )
-@click.option("--group", metavar="NAME", help="Consumer group that offsets are committed for; else one of the run's name.")
+@click.option(
+    "--group",
+    metavar="NAME",
+    help="Consumer group that offsets are committed for, if source and sink are in one Kafka cluster; else the run's own.",
+)
 @click.option("--group-offsets", is_flag=True, help="A new run starts where the --group has committed offsets.")
 @click.option("--follow", is_flag=True, help="The source is a file that grows: wait at its end.")
 @click.option("--max-events", type=AT_LEAST_1, metavar="N", help="End after N messages.")
