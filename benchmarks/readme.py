@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import dirty, growth, many_labels, roofline, speed_change, speed_paths
+from benchmarks import dirty, growth, many_labels, roofline, speed_paths
 from benchmarks.common import replace_text, run_command
 from benchmarks.drifts.readme_block import drift_kinds
 from benchmarks.readme_live import LIVE_BLOCKS
@@ -178,7 +178,6 @@ def paths() -> str:
 BLOCKS = {
     "scores": scores, "objectives": objectives, "shuffled": shuffled, "further": further, "claims": claims,
     "ablation": ablation, "calibration": calibration, "debug": debug, "speed": speed, "starts": starts, "drift": drift,
-    "speed_change": speed_change.change_block,
     "clusters": clusters, "compare": compare, "all-cells": all_cells, "partitioning": partitioning, "orders": orders,
     "drift-kinds": drift_kinds, "dirty": dirty.dirty_block, "codes": dirty.codes_block,
     "paths": paths, "compile": speed_paths.compile_block, "growth": growth.growth_block,

@@ -2,7 +2,6 @@
 
     python -m benchmarks.speed_change            # beside the commit of results/speed.json; about ten minutes
     python -m benchmarks.speed_change COMMIT     # beside another one
-    python -m benchmarks.speed_change --write    # and write results/speed_change.json
 
 Each version has a process of its own, in which each path is run on the first 3,000 events of a set once to compile, and then
 once a round. What counts is the median over the rounds of the time that this version takes, divided by that of the other;
@@ -18,12 +17,11 @@ import sys
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from benchmarks.common import events_of, matrices, require_sets, run_command, write
-from benchmarks.readme_parts import load, table
+from benchmarks.common import events_of, matrices, require_sets, run_command
+from benchmarks.readme_parts import load
 
 ROOT = Path(__file__).resolve().parents[1]
 SETS = ("yeast", "scene", "tmc2007_500", "bibtex")
@@ -108,31 +106,19 @@ def measure(name: str, folders: tuple[Path, Path], place: Path, rounds: int) -> 
     return found
 
 
-def change_block() -> str:
-    """Return the table of the README."""
-    found = load("speed_change")
-    rows = [[name, *(f"{paths[path]['ratio']:.2f}" for path in PATHS)] for name, paths in found["sets"].items()]
-    return f"Time beside that of commit {found['before']}:\n\n" + table(["set", *PATHS], rows)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("commit", nargs="?")
     parser.add_argument("--sets", nargs="+", default=list(SETS))
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     require_sets(parser, arguments.sets)
     commit = arguments.commit or load("speed")["machine"]["commit"]
-    result: dict[str, Any] = {"before": commit, "n_events": EVENTS, "rounds": arguments.rounds, "sets": {}}
     with tempfile.TemporaryDirectory() as place:
         before = Path(place) / "before"
         sources_of(commit, before)
         for name in arguments.sets:
-            result["sets"][name] = measure(name, (ROOT, before), Path(place), arguments.rounds)
-            print(name, result["sets"][name], flush=True)
-    if arguments.write:
-        write("speed_change", result)
+            print(name, measure(name, (ROOT, before), Path(place), arguments.rounds), flush=True)
 
 
 if __name__ == "__main__":
