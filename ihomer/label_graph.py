@@ -98,7 +98,7 @@ class LabelGraph:
         kernels.choose_sides(member, self.cluster, a, b, start, neighbour, energy, self._side, self._pull)
         if rules.published:
             size = np.bincount(self._side[member], minlength=2)
-            accepted = size.min() >= rules.least
+            accepted = bool(size.min() >= rules.least)
         else:
             kernels.improve_sides(member, self.cluster, start, neighbour, energy, self._side, self._pull)
             accepted = self._set_off(member)
