@@ -108,6 +108,42 @@ def test_same_clusters_and_drifts_on_a_stream_that_changes(split_test):
     assert len(fast.clusters) > 3
 
 
+def put_elsewhere(fast, slow, rng):
+    """Put the labels of both into clusters drawn at random, whose tree was cut at random dissimilarities."""
+    labels = sorted(slow.cluster_of)
+    upkeep = fast._upkeep
+    cluster_of = dict.fromkeys(labels, upkeep.tree.plant())
+    slow.root = slow._new(None)
+    while len(set(cluster_of.values())) < min(rng.randint(2, 6), len(labels)):
+        divided = rng.choice([c for c in cluster_of.values() if list(cluster_of.values()).count(c) > 1])
+        inside = [i for i in labels if cluster_of[i] == divided]
+        cut = rng.choice([0.0, 0.3, 0.9]), rng.choice([0.01, 0.2, 0.8])
+        leaf = next(leaf for leaf in slow.root.leaves() if leaf.number == divided)
+        leaf.cut, leaf.below = cut, [slow._new(leaf), slow._new(leaf)]
+        first, second = upkeep.tree.split(divided, *cut)
+        gone = set(rng.sample(inside, rng.randint(1, len(inside) - 1)))
+        cluster_of |= {i: second if i in gone else first for i in inside}
+    slow.cluster_of = cluster_of
+    upkeep.cluster[labels] = [cluster_of[i] for i in labels]
+
+
+@settings(max_examples=150, deadline=None)
+@given(PLANTED, SETTINGS, st.integers(0, 2**32 - 1))
+def test_misplaced_labels_are_brought_together_as_in_the_slow_twin(planted, given_settings, seed):
+    fast = LabelPartition(**given_settings | {"n_min": 10**6})
+    slow = twin_of(fast)
+    for y in planted_rows(*planted):
+        fast.learn_one(y)
+        slow.learn(y)
+    if not slow.cluster_of:
+        return
+    put_elsewhere(fast, slow, random.Random(seed))
+    for _ in range(4):
+        fast._upkeep.check()
+        slow._check()
+        assert_same_partition(fast, slow)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.sets(st.integers(0, 60), max_size=40), st.floats(1e-6, 1e6)), max_size=60),
