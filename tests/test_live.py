@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ihomer import IHOMERClassifier, LabelPartition
 from streams.answering import Answering
-from streams.checkpoint import CheckpointFolder
+from streams.checkpoint import _CHECKPOINT, CheckpointFolder
 from streams.errors import SinkError, SourceError
 from streams.inspection import inspect
 from streams.late import LateStore
@@ -111,6 +111,15 @@ def test_an_undisturbed_run_answers_each_event_once(tmp_path):
     assert len(set(places)) == len(places) == run.answering.n_predicted
 
 
+@pytest.mark.parametrize("n", range(40, 44))
+def test_the_last_transaction_of_a_run_is_through_when_it_ends(tmp_path, n):
+    """However long the sink takes for it."""
+    topic, ledger = MemoryTopic([value for value in VALUES if value][:n]), Ledger()
+    run, _ = run_through(tmp_path, topic, ledger)
+    assert run.answering.n_read == ledger.number == n
+    assert_as_undisturbed(run, tmp_path, topic, ledger)
+
+
 @settings(max_examples=60, deadline=None)
 @given(crashes=st.lists(st.integers(1, 400), max_size=6), seed=st.integers(0, 3))
 def test_a_run_that_is_killed_anywhere_ends_as_an_undisturbed_one(tmp_path_factory, crashes, seed):
@@ -171,7 +180,7 @@ def test_what_a_killed_process_has_half_written_is_removed(tmp_path):
     assert left == {"journal-000000000000001", "lock", "notes.part", "owner", "run.json"}
 
 
-@pytest.mark.parametrize("harm", ["cut", "flip", "empty"])
+@pytest.mark.parametrize("harm", ["cut", "flip", "empty", "older"])
 def test_a_damaged_checkpoint_is_passed_over_loudly(tmp_path, harm):
     topic, ledger = MemoryTopic(VALUES), Ledger()
     run, _ = run_through(tmp_path, topic, ledger, pace=Pace(25, None, 12, 0.0, max_messages=100))
@@ -179,7 +188,8 @@ def test_a_damaged_checkpoint_is_passed_over_loudly(tmp_path, harm):
     content = bytearray(newest.read_bytes())
     if harm == "flip":
         content[len(content) // 2] ^= 4
-    newest.write_bytes({"cut": content[:-5], "flip": content, "empty": b""}[harm])
+    older = run.folder.checkpoint_path(run.folder._numbers(_CHECKPOINT)[-2]).read_bytes()
+    newest.write_bytes({"cut": content[:-5], "flip": content, "empty": b"", "older": older}[harm])
     lines = []
     run, _ = run_through(tmp_path, topic, ledger, lines=lines)
     assert any("checkpoint_damaged" in line and newest.name in line for line in lines)
@@ -283,6 +293,23 @@ def test_the_sink_may_forget_its_number(tmp_path):
     topic, ledger = MemoryTopic(VALUES), Ledger()
     run_through(tmp_path, topic, ledger, pace=Pace(None, None, 12, 0.0, max_messages=60))
     ledger.forgets = True
+    run, _ = run_through(tmp_path, topic, ledger)
+    assert_as_undisturbed(run, tmp_path, topic, ledger)
+
+
+def test_what_went_through_is_not_answered_again_where_the_sink_keeps_no_number(tmp_path):
+    """Though no checkpoint was made behind it."""
+    topic, ledger = MemoryTopic(VALUES), Ledger(forgets=True)
+    crashed = live_run(tmp_path, topic, ledger, Fate(), 1, replace(PACE, checkpoint_messages=None))
+
+    def crash(run):
+        if run.n_transactions >= 5 and not run._is_committing:
+            raise Crash
+
+    crashed._on_turn = crash
+    with pytest.raises(Crash):
+        crashed.run(lambda: False)
+    assert len(ledger.records) > 20
     run, _ = run_through(tmp_path, topic, ledger)
     assert_as_undisturbed(run, tmp_path, topic, ledger)
 

@@ -15,7 +15,7 @@ from streams.replay import Replay
 from streams.service import Reporter
 from tests.live_parts import CrashingFolder, Fate, Ledger, MemoryLive, MemorySink, MemoryTopic, message_values
 from tests.test_live import Lines, assert_as_undisturbed, live_run, new_answering, run_through
-from tests.test_live_failures import clock  # noqa: F401
+from tests.test_live_failures import BrokenSink, clock  # noqa: F401
 
 PACE = Pace(checkpoint_messages=None, commit_messages=5000, commit_seconds=0.5, checkpoint_seconds=None)
 
@@ -110,6 +110,113 @@ def test_a_run_that_is_to_end_waits_for_no_disk(tmp_path, clock):  # noqa: F811
         run.run(lambda: clock[0] > 1010.0)
     assert clock[0] < 1015.0
     run, _ = run_through(tmp_path, topic, ledger)
+    assert_as_undisturbed(run, tmp_path, topic, ledger)
+
+
+def test_what_was_read_and_not_taken_when_a_sink_failed_is_not_taken_twice(tmp_path, clock):  # noqa: F811
+    topic, ledger = MemoryTopic(message_values(400)), Ledger()
+    run = slow_run(tmp_path, topic, ledger, clock, 0.04)
+    run._open_sink = lambda name: BrokenSink(ledger, Fate(), Unreachable("lost"), n_failures=2)
+    run.run(lambda: False)
+    assert run.n_reconnects == 2
+    assert_as_undisturbed(run, tmp_path, topic, ledger)
+
+
+def test_a_checkpoint_is_made_after_so_long_if_there_was_any_message(tmp_path, clock):  # noqa: F811
+    class Waits(BigPolls):
+        at_end = False
+
+    topic, ledger, made = MemoryTopic(message_values(60)), Ledger(), {}
+    pace = replace(PACE, checkpoint_seconds=20.0)
+    for end in (1100.0, 1200.0):  # the second run finds nothing new
+        run = live_run(tmp_path, topic, ledger, Fate(), 1, pace)
+        run._open_source = lambda: Waits(topic, clock)
+        run._on_turn = lambda run: made.setdefault(round(clock[0], 1), run.n_checkpoints)
+        run.run(lambda end=end: clock[0] > end)
+    first, second = ({n for time, n in made.items() if a < time < b} for a, b in ((1019.0, 1099.0), (1101.0, 1199.0)))
+    assert {n for time, n in made.items() if 1001.0 < time < 1019.0} == {1}  # of what is there before anything is learned
+    assert (first - {1}, second) == ({2}, {0})
+    assert_as_undisturbed(run, tmp_path, topic, ledger)
+
+
+def test_a_run_without_messages_ends_when_its_source_has_said_since_that_there_are_none(tmp_path, clock):  # noqa: F811
+    class Silent(BigPolls):
+        at_end = False
+
+        def is_read_up(self, since):
+            heard = 1003.0 if clock[0] < 1050.0 else clock[0]
+            return heard >= since
+
+    topic = MemoryTopic(message_values(10))
+    run = live_run(tmp_path, topic, Ledger(), Fate(), 1, replace(PACE, idle_exit=5.0))
+    run._open_source = lambda: Silent(topic, clock)
+    run.run(lambda: clock[0] > 1200.0)
+    assert 1050.0 <= clock[0] < 1051.0
+    assert run.answering.n_read == len(topic)
+
+
+def test_a_commit_tells_the_positions_of_the_partitions_that_it_read_from(tmp_path):
+    told = []
+
+    class Telling(MemorySink):
+        def start_commit(self, number, positions):
+            places = [record["source"] for record, _ in self._open[0]] + [record["source"] for record in self._open[1]]
+            told.append((positions, places))
+            super().start_commit(number, positions)
+
+    events = [b'{"x": {"f": %d}, "y": ["p"]}' % number for number in range(60)]
+    topic, ledger = MemoryTopic(events), Ledger()
+    run = live_run(tmp_path, topic, ledger, Fate(), 1, replace(PACE, commit_seconds=0.0))
+    run._open_sink = lambda name: Telling(ledger, Fate())
+    run.run(lambda: False)
+    for positions, places in told:
+        behind = {}
+        for place in places:
+            behind[place["topic"], place["partition"]] = place["offset"] + 1
+        assert positions == behind
+    assert {len(positions) for positions, _ in told} >= {1, 2}
+
+
+def test_a_run_that_is_to_end_waits_for_no_source(tmp_path, clock):  # noqa: F811
+    def out_of_reach():
+        raise Unreachable("no broker")
+
+    run = live_run(tmp_path, MemoryTopic(message_values(60)), Ledger(), Fate(), 1, PACE)
+    run._open_source = out_of_reach
+    with pytest.raises(Unreachable, match="no broker"):
+        run.run(lambda: clock[0] > 1010.0)
+    assert 1010.0 < clock[0] < 1015.0
+
+
+def test_a_run_is_not_healthy_from_a_failed_checkpoint_until_the_next(tmp_path, clock):  # noqa: F811
+    class FullFolder(CrashingFolder):
+        def save(self, number, content):
+            if number and clock[0] < 1050.0:
+                raise OSError(28, "No space left on device")
+            super().save(number, content)
+
+    topic, ledger, states = MemoryTopic(message_values(400)), Ledger(), []
+    run = slow_run(tmp_path, topic, ledger, clock, 0.2)
+    run.folder, run.pace = FullFolder(tmp_path, Fate()), replace(PACE, checkpoint_messages=10)
+    run._on_turn = lambda run: states.append((run.n_failed_checkpoints, run.n_checkpoints, run.n_transactions, run.is_healthy))
+    run.run(lambda: False)
+    failing = [state for state in states if state[0] and state[1] == 1]
+    assert len({n_transactions for _, _, n_transactions, _ in failing}) > 5
+    assert not any(healthy for *_, healthy in failing)
+    assert all(healthy for _, n_checkpoints, _, healthy in states if n_checkpoints > 1)
+    assert_as_undisturbed(run, tmp_path, topic, ledger)
+
+
+def test_a_transaction_is_committed_after_so_many_messages_however_little_time_has_passed(tmp_path):
+    topic, ledger = MemoryTopic(message_values(150)), Ledger()
+    pace = replace(PACE, commit_messages=12, commit_seconds=1e9, max_messages=len(topic))
+    run = live_run(tmp_path, topic, ledger, Fate(), 1, pace)
+    run.run(lambda: False)
+    numbers = [0, *(reading.number for reading in run.folder.readings(0, len(topic)))]
+    sizes = [after - before for before, after in pairwise(numbers)]
+    assert len(sizes) > 5
+    assert min(sizes[:-1]) >= 12
+    assert max(sizes) < 12 + 18  # a poll gives out 18 at most
     assert_as_undisturbed(run, tmp_path, topic, ledger)
 
 
