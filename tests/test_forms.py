@@ -310,6 +310,41 @@ def test_pairs_are_in_the_order_of_indices_whatever_that_of_the_names(n_names):
             assert new == []
 
 
+def test_the_eighth_of_the_names_that_was_learned_longest_ago_makes_room():
+    encoder = Encoder(16)
+    encoder.add([f"f{k}" for k in range(16)])
+    order = random.Random(1).sample(range(16), 16)
+    for k in order:
+        encoder.touch(np.array([k], np.int32))
+    for at_least, n in ((1, 2), (5, 5)):
+        gone, order = order[:n], order[n:]
+        assert np.flatnonzero(encoder.forget_oldest(at_least)).tolist() == sorted(gone)
+        assert set(encoder.features) == {f"f{k}" for k in order}
+    assert encoder.n_forgotten == 7
+
+
+def test_a_name_that_has_made_room_is_left_out_though_the_names_are_those_of_the_last_event():
+    encoder = Encoder(16)
+    x = {f"f{k}": 1.0 + k for k in range(9)}
+    encoder.add(list(x))
+    encoder.touch(np.arange(2, 9, dtype=np.int32))
+    assert len(encoder.encode(x)[0]) == 9
+    assert np.flatnonzero(encoder.forget_oldest(2)).tolist() == [0, 1]
+    encoder.add(["g0", "g1"])  # in their places
+    assert encoder.features.get("g0") in (0, 1)
+    index, value = encoder.encode({name: 7.0 * number for name, number in x.items()})
+    assert list(zip(index.tolist(), value.tolist(), strict=True)) == [(k, 7.0 * (1.0 + k)) for k in range(2, 9)]
+
+
+def test_equally_probable_labels_are_named_in_name_order():
+    model = MLHATClassifier()
+    for label in ("b", "c", "a"):
+        model.learn_one({}, {label: None})
+    (told,) = model.foresee_many([{}], 2)
+    assert len({p for _, p in model.predict_topk_one({}, 3)}) == 1
+    assert [name for name, _ in told.top] == [name for name, _ in model.predict_topk_one({}, 2)] == ["a", "b"]
+
+
 TRUTHS = [{"p": True, "q": None}, {"p": False, "q": False}, {"p": None, "q": True}, {"p": True, "q": True}]
 
 
