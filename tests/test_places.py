@@ -111,6 +111,15 @@ def test_what_belongs_to_labels_goes_to_places_and_back():
     assert answer.tolist() == [[False, False, False, True]] * 3
 
 
+def test_a_label_that_starts_anew_has_not_applied_and_keeps_its_place():
+    places = LabelPlaces(2)
+    places.grow(4)
+    places.times[:] = [0.0, 0.0, 3.0, 5.0]
+    assert places.forget_labels(np.array([1, 2], np.int32)).tolist() == [1]
+    assert places.times.tolist() == [0.0, 0.0, 0.0, 5.0]
+    assert [places.of(label) for label in range(4)] == [0, 1, -1, -1]
+
+
 # In the model -------------------------------------------------------------------------------------------------------
 
 
