@@ -432,7 +432,7 @@ class LiveRun:
             now = time.monotonic()
             if self._polled:
                 self._last_message = now
-                self._take_some(_MOST_AT_ONCE if left is None else left)
+                self._take_some(left)
             elif self._spans is None:
                 if self.source.at_end or self._is_idle(now):
                     return
@@ -448,9 +448,14 @@ class LiveRun:
                 self._checkpoint()
             self._on_turn(self)
 
-    def _messages_left(self) -> int | None:
-        most = self.pace.max_messages
-        return None if most is None else max(0, most + self._n_before - self.answering.n_read)
+    def _messages_left(self) -> int:
+        """Return how many messages the open transaction has room for, 0 where the run has had all that it may have."""
+        room, most = max(1, self.pace.commit_messages - self._n_open), self.pace.max_messages
+        return room if most is None else min(room, max(0, most + self._n_before - self.answering.n_read))
+
+    @property
+    def _n_open(self) -> int:
+        return sum(span.count for span in self._spans or ())
 
     def _is_idle(self, now: float) -> bool:
         """Whether nothing has come for as long as `pace` says, and that is not because the source is out of reach."""
@@ -471,8 +476,7 @@ class LiveRun:
         return max(0.0, self._opened + self.pace.commit_seconds - time.monotonic())
 
     def _is_commit_due(self, now: float) -> bool:
-        n_messages = sum(span.count for span in self._spans or ())
-        return n_messages >= self.pace.commit_messages or now >= self._opened + self.pace.commit_seconds
+        return self._n_open >= self.pace.commit_messages or now >= self._opened + self.pace.commit_seconds
 
     def _take_some(self, most: int) -> None:
         """Take as many of the messages that were read as take a short time, so that the loop can look round."""
