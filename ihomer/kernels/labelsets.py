@@ -209,7 +209,7 @@ def weigh_sets(odds, score, log_none, known, place, sets, weighed):
     """
     posterior, live, factor = weighed.posterior, weighed.live, sets.factor
     posterior[: sets.header[N_SETS]] = 0.0
-    none = math.exp(max(log_none, _LEAST_LOG))
+    none, below = math.exp(max(log_none, _LEAST_LOG)), math.exp(min(log_none - _LEAST_LOG, 0.0))
     term, ratio = np.empty(place.size), np.zeros(place.size)
     for label in range(place.size):
         term[label] = odds[label] if place[label] >= 0 else _IMPOSSIBLE
@@ -227,6 +227,7 @@ def weigh_sets(odds, score, log_none, known, place, sets, weighed):
         if total < 0.5 * _IMPOSSIBLE:
             continue
         weighed.likelihood[s], weighed.score[s] = total, scored
+        p *= below  # at the end, when `p` is no longer too small
         if p > _NOT_COVERED:
             covered += p
         write_factors(s, known, sets, weighed)
