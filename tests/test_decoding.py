@@ -9,127 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ihomer.decoding import OBJECTIVES, Decoder, Features
-from ihomer.experts.base import Alike
 from ihomer.kernels.common import jit
 from ihomer.kernels.expected import MOST_ACTIVE, active_labels, add_independent, best_expected_f1, expected_f1
-from ihomer.kernels.tallies import EXACT, F1
+from tests.decoding_parts import CLOSE, N_FEATURES, arrays, bits, compare, feature_arrays, random_stream, rates, run
 from tests.reference import decoding as slow
-
-# The twins add up in different orders. Numbers of 32 bits lie between, but the two then round to the same one, but for a
-# share of 1e-8 of cases; so the difference stays near 1e-13, and 1e-9 is far from it and from any change of a formula.
-CLOSE = 1e-9
-N_FEATURES = 6
-
-
-# Streams ---------------------------------------------------------------------------------------------------------------
-
-
-def random_stream(seed, n_labels, n_events, sets=6, unobserved=0.0, weights=(1.0,), growing=False, sure=2.0, share=0.0):
-    """Events (log-odds, rates, target, weight): labels of planted labelsets and noise, log-odds that know a part of it."""
-    rng = random.Random(seed)
-    planted = [[rng.random() < (share or min(0.4, 3.0 / n_labels)) for _ in range(n_labels)] for _ in range(sets)]
-    events = []
-    for at in range(n_events):
-        n = min(n_labels, 2 + at * n_labels // max(n_events // 2, 1)) if growing else n_labels
-        y = [int(on ^ (rng.random() < 0.05)) for on in rng.choice(planted)[:n]]
-        q = [min(max(rng.gauss(sure * (2 * on - 1.3), sure), -12.0), 12.0) for on in y]
-        if rng.random() < 0.3:
-            y = [slow.UNOBSERVED if rng.random() < unobserved else on for on in y]
-        events.append((q, rates(n, at), y, rng.choice(weights)))
-    return events
-
-
-def rates(n_labels, at=0):
-    """Log-odds of rates in all bands and beyond, on their bounds too; they move."""
-    return [1.0 - 0.5 * ((7 * label + at // 20) % 20) for label in range(n_labels)]
-
-
-def arrays(events):
-    """Events of equally many labels as arrays."""
-    q, rate, target, weight = zip(*events, strict=True)
-    return np.array(q, np.float64), np.array(rate, np.float32), np.array(target, np.uint8), np.array(weight, np.float64)
-
-
-def alike_to(at):
-    """Past events like event number `at`, and what their labels count: some too old, some yet to come, most of them neither."""
-    rng = random.Random(at)
-    numbers = {number for number in rng.sample(range(-3, 12), 5) if number < at}
-    numbers |= {at - 1 - back for back in rng.sample(range(-2, 40), 6)} | {at - 2048, at - 2049}
-    return {number: rng.gauss(0.12, 0.12) for number in sorted(numbers) if number >= 0}
-
-
-def features_of(at):
-    """The features of event number `at`, and what they are multiplied by before they are learned from."""
-    rng = random.Random(-at)
-    value = {f: slow.single(rng.gauss(0.0, 0.5)) for f in sorted(rng.sample(range(N_FEATURES), rng.randrange(5)))}
-    return value, slow.single(rng.choice((1.0, 0.9)))
-
-
-def feature_arrays(start, n_events):
-    """The features of events as arrays."""
-    rows = [features_of(start + i) for i in range(n_events)]
-    indptr = np.cumsum([0, *(len(x) for x, _ in rows)])
-    feature = np.array([f for x, _ in rows for f in x], np.int32)
-    value = np.array([v for x, _ in rows for v in x.values()], np.float32)
-    return Features(indptr, feature, value, np.array([shrink for _, shrink in rows], np.float32))
-
-
-def run(decoder, events, learn=True, start=None, known=False):
-    """Decode and learn events of equally many labels; the first has number `start` if they have features and others alike."""
-    if start is None:
-        return decoder.run(*arrays(events), learn)
-    decoder.grow(len(events[0][0]), N_FEATURES)
-    found = [alike_to(start + i) for i in range(len(events))]
-    number, share = np.full((len(events), 16), -1), np.zeros((len(events), 16))
-    for i, row in enumerate(found):
-        number[i, : len(row)], share[i, : len(row)] = list(row), list(row.values())
-    return decoder.run(*arrays(events), learn, Alike(number, share), known, feature_arrays(start, len(events)))
-
-
-def bits(decoder):
-    """All of the state, as bytes."""
-    return pickle.dumps(decoder.__getstate__())
-
-
-def assert_same_memory(fast, twin):
-    """Compare the labelsets remembered, in their order, and what was learned to weigh them."""
-    n = fast.n_labelsets
-    ends = fast._ends.tolist()
-    members = [frozenset(fast._pool[ends[s] : ends[s + 1]].tolist()) for s in range(n)]
-    sets = twin.labelsets.sets
-    assert members == list(sets)
-    assert fast._stats[:n, 0].tolist() == pytest.approx([seen.count for seen in sets.values()], rel=CLOSE)
-    assert fast._last_seen[:n].tolist() == [seen.last for seen in sets.values()]
-    assert fast._factor.tolist() == pytest.approx(twin.labelsets.factor, abs=CLOSE)
-    assert fast._novelty[:, 0].tolist() == pytest.approx(twin.labelsets.novelty, abs=CLOSE)
-    assert fast._events[[EXACT, F1]].tolist() == pytest.approx([twin.right, twin.f1], abs=CLOSE)
-    assert fast._weights[0].tolist() == pytest.approx(twin.mixing.shared, abs=CLOSE)
-    weights = {(slow.CONSTANT if f == len(fast._score_weights[0]) - 1 else f, label): w
-               for f, row in enumerate(fast._score_weights[0].tolist()) for label, w in enumerate(row) if w != 0.0}  # fmt: skip
-    assert weights == pytest.approx({key: w for key, w in twin.scores.weights.items() if w != 0.0}, abs=CLOSE)
-
-
-def compare(objective, events, most=8192, forget=None):
-    """Run both; return how many events had two best answers."""
-    fast, twin = Decoder(objective, most), slow.SlowDecoder(objective, most)
-    ties = 0
-    for at, (q, rate, target, weight) in enumerate(events):
-        if forget and at in forget:
-            fast.forget_labels(np.array(forget[at], np.int32))
-            twin.forget_labels(forget[at])
-        x, shrink = features_of(at)
-        event = twin.decode(q, rate, alike_to(at), x)
-        proba, answer = run(fast, [(q, rate, target, weight)], start=at)
-        assert proba[0].tolist() == pytest.approx(event.proba, abs=CLOSE), at
-        if event.lead <= CLOSE:
-            ties += 1
-        else:
-            assert set(np.flatnonzero(answer[0])) == event.answer, (at, event.lead)
-        event.answer = frozenset(np.flatnonzero(answer[0]).tolist())  # both count the same answer, also where two are as good
-        twin.learn(event, target, weight, shrink)
-    assert_same_memory(fast, twin)
-    return ties
-
 
 # Against the twin ------------------------------------------------------------------------------------------------------
 
@@ -178,8 +61,62 @@ def test_same_after_labels_are_forgotten(objective):
 
 
 def test_same_when_the_labelsets_of_old_events_are_forgotten():
-    """More events than the decoder knows the labelsets of."""
-    assert compare("balanced", random_stream(4, 3, 1100)) <= 20
+    """More events than the decoder knows the labelsets of, some of which are unknown; events alike take no older ones."""
+    assert compare("subset", random_stream(4, 3, 2300, unobserved=0.2)) <= 20
+
+
+def test_a_labelset_with_an_impossible_label_does_not_matter_whatever_other_labels_may_apply():
+    """With more than 256 labels, some of them share a bit of the signatures by which labelsets are passed over."""
+    odds, rate = [-9.0] * 257, rates(257)
+    both, first = [*odds[1:], 4.0], [4.0, *odds[1:]]
+    both[0] = 4.0
+    events = [(both, rate, [1, *[0] * 255, 1], 1.0), (first, rate, [1, *[0] * 256], 1.0), (first, rate, [0] * 257, 1.0)]
+    assert compare("subset", [events[0], *events, *events]) == 0
+
+
+def test_same_with_scores_at_their_bounds():
+    """Large features make scores that differ from event to event by more than the bounds let through."""
+
+    def large(at):
+        return {at % N_FEATURES: (-6.0, 7.0, 9.0)[at % 3]}, 1.0
+
+    assert compare("subset", random_stream(8, 5, 200), features=large) <= 3
+
+
+@pytest.mark.parametrize("objective", ["balanced", "micro_f1", "macro_f1"])
+def test_same_where_most_labels_never_apply(objective):
+    """What a label is worth to macro-F1 goes by how many labels have been met, not by how many there are."""
+    events = [
+        ([*q, *[-9.0] * 20], rates(25), [*target, *[0] * 20], weight)
+        for q, _, target, weight in random_stream(12, 5, 200, sets=12, sure=1.0)
+    ]
+    assert compare(objective, events) <= 3
+
+
+def test_same_where_faint_log_odds_are_always_right():
+    """The weight of the labels' log-odds grows up to its bound, which is 4."""
+    rng = random.Random(2)
+    events = []
+    for _ in range(300):
+        target = [1, 0] if rng.random() < 0.5 else [0, 1]
+        events.append(([rng.uniform(0.27, 0.33) * (2 * on - 1) for on in target], rates(2), target, 8.0))
+    assert compare("subset", events) == 0
+    decoder = Decoder("subset", 64)
+    run(decoder, events, start=0)
+    assert decoder._factor[0] == 4.0
+
+
+@pytest.mark.parametrize("n_labels", [58, 62])
+def test_same_where_nearly_all_of_many_labels_are_sure(n_labels):
+    """That none of more than 58 applies is less probable than a float can hold; that a few do not must not seem likely."""
+    rng = random.Random(1)
+    events = []
+    for at in range(30):
+        target = [int(label >= 4 or at % 3 == 0) for label in range(n_labels)]
+        if at % 5 == 4:
+            target[rng.randrange(n_labels)] = 0
+        events.append(([rng.uniform(11.9, 12.0) for _ in target], rates(n_labels), target, 1.0))
+    assert compare("subset", events) == 0
 
 
 def test_labelsets_all_impossible_teach_nothing_about_their_weights():
@@ -393,6 +330,13 @@ def test_no_labelset_is_forgotten_before_there_are_too_many():
     assert decoder.n_labelsets == 999
 
 
+def test_of_labelsets_seen_equally_often_the_older_are_forgotten():
+    """Also of those so old that the weight of what is recent no longer tells them apart."""
+    decoder = Decoder("subset", 4000)
+    decoder.run(*distinct_labelsets(4000), True)
+    assert decoder._last_seen[: decoder.n_labelsets].tolist() == list(range(2000, 4000))
+
+
 def test_forgetting_again_and_again_takes_no_more_memory():
     decoder = Decoder("subset", 64)
     odds, rate, target, weight = distinct_labelsets(400)
@@ -430,6 +374,18 @@ def test_forgotten_features_leave_no_trace():
     assert not decoder._score_weights[0, 1].any()
     assert decoder._score_weights[0, 2].any()
     assert np.array_equal(decoder._score_weights[0, -1], constant)
+
+
+def test_features_that_had_no_weights_yet_can_be_forgotten():
+    """The constant, which has the last row of weights, is none of them."""
+    decoder = Decoder("balanced", 8192)
+    run(decoder, random_stream(6, 6, 200), start=0)
+    weights = decoder._score_weights[0]
+    constant = weights[-1].copy()
+    decoder.forget_features(np.ones(len(weights) + 3, np.bool_))
+    assert not weights[:-1].any()
+    assert np.array_equal(weights[-1], constant)
+    assert constant.any()
 
 
 # Hostile streams -------------------------------------------------------------------------------------------------------
@@ -555,6 +511,19 @@ def told_apart(scored):
 def test_labelsets_are_told_apart_by_features():
     assert told_apart(scored=True) > 0.98
     assert told_apart(scored=False) < 0.7
+
+
+def test_without_scores_features_change_no_bit():
+    """Nor does what the room for scores held before."""
+    events = random_stream(9, 5, 200)
+    with_features, without = Decoder("balanced", 8192, scored=False), Decoder("balanced", 8192, scored=False)
+    for at, event in enumerate(events):
+        part = arrays([event])
+        expected = without.run(*part, True)
+        with_features._workings.score[:] = 5.0
+        proba, answer = with_features.run(*part, True, features=feature_arrays(at, 1))
+        assert np.array_equal(proba, expected[0])
+        assert np.array_equal(answer, expected[1])
 
 
 def test_an_answer_differs_from_all_that_were_tried_where_that_is_worth_more():
