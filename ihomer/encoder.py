@@ -31,6 +31,10 @@ MIN_WEIGHT, MAX_WEIGHT = 1e-100, 1e9  # of an event; scores cannot count less
 _FEW = 8  # below that many features looking up each name is faster
 _AS_GIVEN = np.arange(64)  # up to so many features are put in order when they are packed, which is faster than a sort
 _PLAIN = frozenset((float, int, bool))
+_SAME_WHEN_READ_AGAIN = _PLAIN | {str, type(None)}
+_NUMBERS = _PLAIN | {np.dtype(code).type for code in np.typecodes["AllInteger"] + "efd?"}  # turned into floats all at once
+_REAL = (float, numbers.Real, np.number, np.bool_)
+_NOT_REAL = (np.complexfloating, np.timedelta64)
 
 Indices = NDArray[np.int32]
 Offsets = NDArray[np.int64]
@@ -161,11 +165,29 @@ def labels_of(y: Any) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
     raise TypeError(f"y must be a dictionary label -> bool, or a set or list of labels, not {type(y).__name__}")
 
 
+def _read_once(x: dict[Hashable, Any]) -> dict[Hashable, Any]:
+    """Return an event with plain values in place of those that could tell another number, or none, when they are read again."""
+    types = set(map(type, x.values()))
+    if types <= _SAME_WHEN_READ_AGAIN:
+        return x
+    if types <= _NUMBERS:
+        try:
+            return dict(zip(x, np.fromiter(x.values(), np.float64, len(x)).tolist(), strict=True))
+        except OverflowError:  # told below which one it is
+            pass
+    return {name: value if type(value) in _SAME_WHEN_READ_AGAIN else _plain(name, value) for name, value in x.items()}
+
+
+def _plain(name: Hashable, value: Any) -> float | str:
+    """Return a string as one of no other class, also where a class has made more of it, and any other value as a float."""
+    return str.__str__(value) if isinstance(value, str) else _number(name, value)
+
+
 def _number(name: Hashable, value: Any) -> float:
     """Return a feature's value as a float, nan if it is missing; refuse what is not a number or too large."""
     if value is None:
         return math.nan
-    if not isinstance(value, numbers.Real | np.number | np.bool_) or isinstance(value, np.complexfloating | np.timedelta64):
+    if not isinstance(value, _REAL) or isinstance(value, _NOT_REAL):
         raise TypeError(f"x[{told(name)}] must be a number, a string, a bool or None, not {type(value).__name__}")
     try:
         number = float(value)
@@ -182,6 +204,15 @@ class Encoded(NamedTuple):
     schema: tuple[Any, ...]
     numbers: tuple[float, ...]
     pairs: tuple[Indices, Values]
+
+
+class Checked(NamedTuple):
+    """An event that was checked, and may be learned."""
+
+    indices: Indices
+    values: Values
+    new: list[Hashable]  # vocabulary keys that it would add, in order
+    x: Mapping[Hashable, Any]  # the event, whose values stay the same when they are read again
 
 
 class Encoder:
@@ -215,10 +246,11 @@ class Encoder:
 
     def encode(self, x: Mapping[Hashable, Any]) -> tuple[Indices, Values]:
         """Return the pairs of an event, indices ascending; names without an index are left out."""
-        return self._encode_numbers(x) or self._look_up(x)[:2]
+        checked = self.check(x)
+        return checked.indices, checked.values
 
-    def check(self, x: Mapping[Hashable, Any]) -> tuple[Indices, Values, list[Hashable]]:
-        """Check an event that is to be learned; return its pairs, and the vocabulary keys that it would add, in order.
+    def check(self, x: Mapping[Hashable, Any]) -> Checked:
+        """Check an event that is to be learned.
 
         Raises
         ------
@@ -226,7 +258,11 @@ class Encoder:
             If `x` is not a dictionary, or a value is not a number, string, bool or None, or is infinite.
         """
         found = self._encode_numbers(x)
-        return self._look_up(x) if found is None else (*found, [])
+        if found is not None:
+            return Checked(*found, [], x)
+        given, x = x, _read_once(as_dict(x))
+        found = self._encode_numbers(x) if x is not given else None
+        return Checked(*self._look_up(x), x) if found is None else Checked(*found, [], x)
 
     def _encode_numbers(self, x: Mapping[Hashable, Any]) -> tuple[Indices, Values] | None:
         """Encode an event of plain numbers with the same names as the last one of that kind, in one compiled call.
@@ -276,16 +312,15 @@ class Encoder:
         others = {name: value for (name, value), index in zip(x.items(), found, strict=True) if index is None}
         return [index for index in found if index is not None], others
 
-    def _look_up(self, x: Mapping[Hashable, Any]) -> tuple[Indices, Values, list[Hashable]]:
+    def _look_up(self, x: dict[Hashable, Any]) -> tuple[Indices, Values, list[Hashable]]:
         """Return the pairs of index and value that are not 0, and the keys that have no index yet."""
         get = self.features.get
-        indices, others = self._known_values(as_dict(x))
+        indices, others = self._known_values(x)
         values = [1.0] * len(indices)
         new: list[Hashable] = []
         new_nominal: list[tuple[Hashable, str]] = []
         for name, value in others.items():
             if isinstance(value, str):
-                value = str.__str__(value)  # what is kept is a plain string, also of one that a class has made more of
                 index = self._values.get((name, value), -1)
                 if index < 0:
                     new_nominal.append((name, value))

@@ -13,10 +13,10 @@ from ihomer import settings
 from ihomer.encoder import (
     NO_LABELS,
     Batch,
+    Checked,
     Encoder,
     Indices,
     Values,
-    as_dict,
     checked_weight,
     joined,
     labels_of,
@@ -207,11 +207,11 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
 
     def _learn_event(self, x: Mapping[Hashable, Any], y: Any, w: float) -> tuple[Learned, frozenset[Hashable]]:
         """Learn one event; return what was predicted for it before, and the labels that it brought."""
-        weight, named, x = checked_weight(w), labels_of(y), as_dict(x)
+        weight, named = checked_weight(w), labels_of(y)
         encoded, new = self._encoder.check(x), self._new_labels(named)
         with Uninterrupted(self):
             brought = self._make_known(new, named[0])
-            batch = self._single(x, encoded, named, weight)
+            batch = self._single(encoded, named, weight)
             learned = self._learn(batch, self._brought_by_applying(batch, brought))
             self.n_learned += 1
         return learned, brought
@@ -402,12 +402,10 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         get = self._labels.get
         return np.array(sorted([index for index in map(get, names) if index >= 0]), np.int32)
 
-    def _single(
-        self, x: Any, encoded: tuple[Indices, Values, list[Hashable]], named: tuple[list[Hashable], ...], weight: float
-    ) -> Batch:
+    def _single(self, checked: Checked, named: tuple[list[Hashable], ...], weight: float) -> Batch:
         """Return one event that is about to be learned, giving indices to as many new feature names as it may bring."""
         encoder = self._encoder
-        index, value, new = encoded
+        index, value, new, x = checked
         if new:
             encoder.protect(index)
             new = new[: self._most_new]
@@ -469,16 +467,16 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
             version = self._version
             for i, (encoder_version, encoded) in enumerate(checked):
                 if encoder_version != self._encoder.version:
-                    encoded = self._encoder.check(rows[i])
+                    encoded = self._encoder.check(encoded.x)
                 named = named_in_row(labels, i)
-                if encoded[2] or len(waiting) == _CHUNK or self._has_new(named):
+                if encoded.new or len(waiting) == _CHUNK or self._has_new(named):
                     self._run_batch(waiting, version, brought, collect)
                     waiting = []
                     held.release()
                 if not waiting:
                     version = self._version
                     brought = self._make_known(self._new_labels(named), named[0])
-                waiting.append(self._single(rows[i], encoded, named, weights[i]))
+                waiting.append(self._single(encoded, named, weights[i]))
             self._run_batch(waiting, version, brought, collect)
 
     def _run_batch(self, rows: list[Batch], version: int, brought: frozenset[Hashable], collect: Collect) -> None:
@@ -504,7 +502,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         new = self._new_columns(features, start, stop)
         if new is None:
             x = features.as_dicts(start, start + 1)[0]
-            self._run_batch([self._single(x, self._encoder.check(x), named, weights[start])], version, brought, collect)
+            self._run_batch([self._single(self._encoder.check(x), named, weights[start])], version, brought, collect)
             return start + 1
         self._run_batch([self._encode_columns(features, labels.table, weights, start, stop, new)], version, brought, collect)
         return stop

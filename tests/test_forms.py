@@ -5,6 +5,7 @@ import math
 import random
 from collections import deque
 from collections.abc import Mapping
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -305,7 +306,7 @@ def test_pairs_are_in_the_order_of_indices_whatever_that_of_the_names(n_names):
         x = {name: float((seed + int(name[1:])) % 5) for name in names}
         pairs = sorted((int(name[1:]), value) for name, value in x.items() if value != 0.0)
         for _ in range(2):  # the second time the names are those of the last event
-            index, value, new = encoder.check(x)
+            index, value, new, _ = encoder.check(x)
             assert list(zip(index.tolist(), value.tolist(), strict=True)) == pairs
             assert new == []
 
@@ -424,3 +425,56 @@ def test_rows_in_any_sequence_are_answered_as_those_of_a_list():
     model.learn_many(rows, deque([{"p"}, ["q"], {"p": True}]))
     assert model.predict_many(rows) == model.predict_many(list(rows)) == [model.predict_set_one(x) for x in rows]
     assert model.predict_proba_many(rows) == model.predict_proba_many(tuple(rows))
+
+
+class Once(float):
+    """A number that breaks when it is read again."""
+
+    is_read = False
+
+    def __float__(self):
+        if self.is_read:
+            raise RuntimeError("read again")
+        self.is_read = True
+        return float.__float__(self)
+
+
+@pytest.mark.parametrize("make", [experts, trees])
+@pytest.mark.parametrize("more", [{}, {"c": "red"}, {f"f{k}": 1.0 for k in range(20)}])
+def test_a_number_is_read_once_also_where_it_brings_its_name_or_others_make_room(make, more):
+    given, in_lists, expected = make(8, 100), make(8, 100), make(8, 100)
+    rows = [{f"{k}": 1.0 + k, "b": 2.0, **more} for k in range(9)]
+    for i, row in enumerate(rows):
+        given.learn_one({name: Once(x) if type(x) is float else x for name, x in row.items()}, {f"p{i % 3}"})
+        expected.learn_one(row, {f"p{i % 3}"})
+    in_lists.learn_many(
+        [{name: Once(x) if type(x) is float else x for name, x in row.items()} for row in rows],
+        [{f"p{i % 3}"} for i in range(len(rows))],
+    )
+    assert pack(given, KINDS) == pack(in_lists, KINDS) == pack(expected, KINDS)
+
+
+@pytest.mark.parametrize(
+    "kind", [np.float16, np.float32, np.float64, np.longdouble, np.int8, np.uint64, np.bool_, int, Fraction]
+)
+@pytest.mark.parametrize("is_mixed", [False, True])
+def test_numbers_of_any_type_are_the_floats_that_they_equal(kind, is_mixed):
+    given, expected = IHOMERClassifier(), IHOMERClassifier()
+    for i in range(12):
+        x = {f"f{k}": kind(k * i % 3) for k in range(10)} | ({"c": "red"} if is_mixed else {})
+        plain = {name: value if value == "red" else float(value) for name, value in x.items()}
+        answers = given.predict_proba_one(x), expected.predict_proba_one(plain)
+        assert answers[0] == answers[1]
+        given.learn_one(x, {f"p{i % 4}"})
+        expected.learn_one(plain, {f"p{i % 4}"})
+    assert pack(given, KINDS) == pack(expected, KINDS)
+
+
+@pytest.mark.parametrize("value", [np.float64("inf"), np.float32("-inf"), 10**400, np.longdouble("1e400"), np.float64(1e101)])
+def test_a_number_that_is_too_large_is_named_among_those_of_numpy(value):
+    model = IHOMERClassifier()
+    x = {f"f{k}": np.float64(k) for k in range(10)} | {"large": value}
+    with pytest.raises(ValueError, match=r"x\['large'\] must be finite and at most"):
+        model.learn_one(x, {"p"})
+    assert model.n_learned == 0
+    assert model.labels == []
