@@ -11,10 +11,12 @@ import time
 import weakref
 from pathlib import Path
 
+import numba
 import pytest
 from click.testing import CliRunner
 
 from benchmarks.live import events
+from streams import service
 from streams.cli import main
 from streams.service import start_left_alone
 
@@ -294,3 +296,22 @@ def test_garbage_of_a_run_is_collected_and_what_was_there_before_is_left_alone()
     with pytest.raises(KeyError):
         failing_run()
     assert gc.get_freeze_count() == 0
+
+
+def test_compilation_is_told_while_it_goes_on_and_not_where_machine_code_is_there(stream, tmp_path, monkeypatch):
+    build = service.build_model
+
+    def build_slowly(*arguments):
+        numba.njit(lambda x: x + 1)(1)
+        return build(*arguments)
+
+    calm = CliRunner().invoke(main, ["run", *map(str, arguments_of(stream, tmp_path / "calm"))])
+    again = CliRunner().invoke(main, ["run", *map(str, arguments_of(stream, tmp_path / "again"))])
+    monkeypatch.setattr(service, "build_model", build_slowly)
+    slow = CliRunner().invoke(main, ["run", *map(str, arguments_of(stream, tmp_path / "slow"))])
+    assert (calm.exit_code, again.exit_code, slow.exit_code) == (0, 0, 0)
+    told = [re.findall("event=(compiling|compiled seconds=[0-9.]+|started)", result.stderr) for result in (again, slow)]
+    assert told[0] == ["started"]
+    assert told[1][:2] == ["compiling", "started"]
+    assert re.fullmatch(r"compiled seconds=\d+\.\d", told[1][2])
+    assert len(told[1]) == 3

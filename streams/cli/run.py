@@ -14,7 +14,7 @@ from streams.cli.config_option import read_config
 
 if TYPE_CHECKING:
     from streams.config import Config
-    from streams.live import Log, Pace
+    from streams.live import LiveRun, Log, Pace
     from streams.monitor import Monitor
     from streams.service import ServiceSettings
 
@@ -26,6 +26,7 @@ _EVERY = re.compile(r"0*([1-9]\d{0,17})(s?)")
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _PROGRESS_PERIOD = 10.0  # seconds
+_COMPILATION_TAKES = "about a minute, on first use"
 
 
 class _Folder(click.Path):
@@ -261,6 +262,7 @@ def _run(given: dict[str, Any], config: "Config") -> None:
 
 
 def _run_until(given: dict[str, Any], config: "Config", stop: Callable[[], bool]) -> None:
+    from ihomer.kernels.compiling import watched_compilation
     from streams.logs import Foreign, Paced, make_logger
     from streams.service import Reporter, live_run, start_left_alone
     from streams.status import Status
@@ -290,7 +292,15 @@ def _run_until(given: dict[str, Any], config: "Config", stop: Callable[[], bool]
             stack.callback(monitor.close)
             log.info("serving", host=given["metrics_host"], port=monitor.port)
             publish.append(monitor.publish)
-        run = live_run(_settings(given, config), log, Reporter(publish))
+        compilation = stack.enter_context(watched_compilation(lambda: log.info("compiling", takes=_COMPILATION_TAKES)))
+        reporter = Reporter(publish)
+
+        def on_turn(run: "LiveRun") -> None:
+            if seconds := compilation.taken():
+                log.info("compiled", seconds=round(seconds, 1))
+            reporter(run)
+
+        run = live_run(_settings(given, config), log, on_turn)
         stack.enter_context(start_left_alone())
         if stop():  # before anything was opened, so that no older process has ended for this one
             return
