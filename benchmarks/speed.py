@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.common import events_of, matrices, require_sets, run_command, write
+from benchmarks.common import events_of, matrices, require_all_to_write, require_sets, run_command, write
 from ihomer import IHOMERClassifier
 
 PUBLISHED = {"flags": 226.0, "emotions": 101.0, "yeast": 95.0, "scene": 28.0, "medical": 1.8, "slashdot": 2.5}
@@ -174,6 +174,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     parser.add_argument("sets", nargs="*", default=list(SETS))
     arguments = parser.parse_args()
+    if arguments.write:
+        require_all_to_write(parser, arguments.sets, SETS)
     require_sets(parser, ["flags", *arguments.sets])
     result: dict[str, Any] = {"starts_seconds": starts()}
     print(result["starts_seconds"], flush=True)

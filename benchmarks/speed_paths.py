@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from benchmarks.common import events_of, labels_of, matrices, require_sets, run_command, write
+from benchmarks.common import events_of, labels_of, matrices, require_all_to_write, require_sets, run_command, write
 from benchmarks.compare import worker
 from benchmarks.compare.models import build
 from benchmarks.compare.sets import Rows, Stream
@@ -345,6 +345,8 @@ def main() -> None:
         stream, (model, form, all_paths) = pickle.loads(arguments.cell.read_bytes())
         print(json.dumps(measure(model, form, stream, all_paths)))
         return
+    if arguments.write:
+        require_all_to_write(parser, arguments.sets, SETS)
     require_sets(parser, arguments.sets)
     result: dict[str, Any] = {"compile": compile_seconds(), "sets": {}}
     print(result["compile"], flush=True)

@@ -66,6 +66,15 @@ def test_missing_sets_are_named_before_anything_is_run(module, is_there, tmp_pat
     assert ("no set " in said.err) == is_there
 
 
+@pytest.mark.parametrize("module", ["speed", "speed_paths"])
+def test_speeds_of_some_sets_do_not_replace_those_of_all(module, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [module, "--write", "yeast"])
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(f"benchmarks.{module}").main()
+    assert ended.value.code == 2
+    assert "--write is for all sets at once" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("module", ["readme", "debug_one", "expert_weights"])
 def test_help_does_nothing_else(module, monkeypatch, capsys):
     found = importlib.import_module(f"benchmarks.{module}")
