@@ -71,7 +71,7 @@ def run_command(main: Callable[[], None]) -> None:
 
 
 def require_all_to_write(parser: argparse.ArgumentParser, chosen: Iterable[str], all_sets: Iterable[str]) -> None:
-    """End the command if not all sets are to be measured: a file of speeds holds those of one run, in one state of a machine."""
+    """End the command if not all sets are to be measured: a file of speeds holds those of one run."""
     if set(chosen) != set(all_sets):
         parser.error("--write is for all sets at once, as speeds of different runs are not comparable: name none")
 
