@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import compress
 from pathlib import Path
 
@@ -46,7 +46,7 @@ Entry = tuple[int, str, Value, bool]
 
 
 class _Column:
-    """One attribute, and what the text of its cells means.
+    """One attribute, and what the text of its cells means; that of one that is ignored means 0, whatever it is.
 
     Attributes
     ----------
@@ -56,15 +56,16 @@ class _Column:
         The value of the attribute in a sparse row that leaves it out.
     """
 
-    __slots__ = ("default", "is_label", "name", "table")
+    __slots__ = ("default", "is_ignored", "is_label", "name", "table")
 
-    def __init__(self, attribute: Attribute, is_label: bool) -> None:
+    def __init__(self, attribute: Attribute, is_label: bool, is_ignored: bool = False) -> None:
         self.name = attribute.name
         self.is_label = is_label
+        self.is_ignored = is_ignored
         self.table: dict[str, Value] | None = None
         self.default: Value = False if is_label else 0
         values = attribute.values
-        if values is None:
+        if values is None or is_ignored:
             return
         if is_label:
             truths = {value: TRUTHS.get(value.lower()) for value in values}
@@ -91,6 +92,8 @@ class _Column:
         MalformedEvent
             If the attribute has no such value.
         """
+        if self.is_ignored:
+            return 0
         if text in _MISSING and not quoted:
             return None
         if self.table is not None:
@@ -216,6 +219,8 @@ class ArffSource(LineSource):
         Names of the labels; or their number n: the first n attributes, or the last -n; () for no labels.
     xml
         A MULAN file of label names.
+    ignore
+        Attributes that are read past, of any type but relational. A number of `labels` counts the others.
     start, on_error, encoding
         As in `LineSource`; a position is the number of lines behind it.
 
@@ -229,7 +234,8 @@ class ArffSource(LineSource):
     Raises
     ------
     SourceError
-        If the header cannot be read, has an attribute of another type, or nothing says which are the labels.
+        If the header cannot be read, has an attribute of another type, has none that is to be ignored, or nothing says which
+        are the labels.
 
     Examples
     --------
@@ -260,12 +266,14 @@ class ArffSource(LineSource):
         *,
         labels: Sequence[str] | int | None = None,
         xml: str | Path | None = None,
+        ignore: Collection[str] = (),
         start: int = 0,
         on_error: OnError = "raise",
         encoding: str | None = None,
     ) -> None:
         self._wanted = labels
         self._xml = xml
+        self._ignored = frozenset(ignore)
         super().__init__(path, start=start, on_error=on_error, encoding=encoding)
 
     def _read_header(self) -> None:
@@ -280,7 +288,7 @@ class ArffSource(LineSource):
             if word == "@relation":
                 relation = text
             elif word == "@attribute":
-                attributes.append(parse_attribute(text))
+                attributes.append(parse_attribute(text, self._ignored))
             elif word in ("@output", "@outputs"):
                 outputs = labels_of_outputs(text)
             elif word in ("@input", "@inputs"):
@@ -302,12 +310,18 @@ class ArffSource(LineSource):
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise SourceError(f"two attributes are named {twice!r}")
-        label_places = self._label_places(names, relation, outputs)
-        feature_places = sorted(set(range(len(names))) - set(label_places))
+        if unknown := sorted(self._ignored - set(names)):
+            raise SourceError(f"no attribute is named {unknown[0]!r}, asked for to be ignored")
+        left = [place for place, name in enumerate(names) if name not in self._ignored]
+        label_places = self._label_places(names, left, relation, outputs)
+        feature_places = sorted(set(left) - set(label_places))
         self.labels = tuple(names[place] for place in label_places)
         self.features = tuple(names[place] for place in feature_places)
         is_label = set(label_places)
-        columns = [_Column(attribute, place in is_label) for place, attribute in enumerate(attributes)]
+        columns = [
+            _Column(attribute, place in is_label, attribute.name in self._ignored)
+            for place, attribute in enumerate(attributes)
+        ]
         self._columns = columns
         self._pick_features = picker(feature_places)
         self._pick_labels = picker(label_places)
@@ -319,9 +333,18 @@ class ArffSource(LineSource):
         self._default_x = {column.name: column.default for column in features if column.default != 0}
         self._default_y = frozenset(column.name for column in columns if column.is_label and column.default)
 
-    def _label_places(self, names: Sequence[str], relation: str, outputs: Sequence[str] | None) -> tuple[int, ...]:
+    def _label_places(
+        self, names: Sequence[str], left: Sequence[int], relation: str, outputs: Sequence[str] | None
+    ) -> tuple[int, ...]:
+        """Return where the labels stand, which are among the attributes `left`."""
         if self._wanted is not None:
-            return label_positions(names, self._wanted)
+            return label_positions(names, self._wanted, left)
+        of_file = self._label_places_of_file(names, relation, outputs)
+        return tuple(place for place in of_file if place in set(left))
+
+    def _label_places_of_file(
+        self, names: Sequence[str], relation: str, outputs: Sequence[str] | None
+    ) -> tuple[int, ...]:
         xml = own_xml(self.path) if self._xml is None else Path(self._xml)
         if self._xml is None and not xml.is_file():
             of_relation = labels_of_relation(relation)
@@ -396,7 +419,7 @@ class ArffSource(LineSource):
             value = column.value(cell, quoted)
             if column.is_label:
                 truths[column.name] = None if value is None else bool(value)
-            else:
+            elif not column.is_ignored:
                 x[column.name] = value
         return Event(x, self._answer(truths), None, weight, number, number)
 

@@ -2,7 +2,7 @@
 
 import html.entities
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -106,13 +106,21 @@ def items_in_braces(text: str, at: int, item: re.Pattern[str]) -> tuple[list[re.
         at = match.end()
 
 
-def parse_attribute(text: str) -> Attribute:
+def parse_attribute(text: str, ignore: Collection[str] = ()) -> Attribute:
     """Read a line ``@attribute NAME TYPE``.
+
+    Parameters
+    ----------
+    text
+        The line.
+    ignore
+        Names of attributes that are read past, and may be of type date or string.
 
     Raises
     ------
     MalformedEvent
-        If the line is not of that form, or the type is date, string or relational.
+        If the line is not of that form, or the type of an attribute that is not ignored is date or string, or that of any is
+        relational.
     """
     match = _ATTRIBUTE.fullmatch(text)
     if match is None:
@@ -131,7 +139,11 @@ def parse_attribute(text: str) -> Attribute:
         end = numeric.end()
     else:
         word = re.split(r"[ \t%{\[]", kind, maxsplit=1)[0]
-        raise MalformedEvent("type", f"attribute {name!r} is of type {word!r}, not numeric or nominal")
+        can_be_ignored = word.lower() in ("date", "string")
+        if can_be_ignored and name in ignore:
+            return Attribute(name, None)
+        advice = "; put it among those to ignore" if can_be_ignored else ""
+        raise MalformedEvent("type", f"attribute {name!r} is of type {word!r}, not numeric or nominal{advice}")
     if not _AFTER_TYPE.fullmatch(kind, end):
         raise MalformedEvent("type", f"attribute {name!r}: cannot read {kind[end:].strip()!r} after its type")
     return Attribute(name, values)

@@ -404,12 +404,15 @@ def test_help_says_how_the_labels_of_each_format_are_named(tmp_path):
 
 def test_columns_are_ignored(tmp_path):
     table = {"when": ["1 May", "2 May"], "cloud": [0, 1], "rain": [1, 1], "key": ["a", "b"]}
-    paths = [tmp_path / "sky.csv"]
+    paths = [tmp_path / "sky.csv", tmp_path / "sky.arff"]
+    attributes = ["when string", "cloud numeric", "rain {0,1}", "key string"]
+    header = "".join(f"@attribute {attribute}\n" for attribute in attributes)
+    paths[1].write_text(f"@relation sky\n{header}@data\n'1 May',0,1,a\n'2 May',1,1,b\n")
     paths[0].write_text("".join(",".join(map(str, row)) + "\n" for row in [table, *zip(*table.values(), strict=True)]))
     if importlib.util.find_spec("pyarrow"):
         arrow, parquet = map(importlib.import_module, ("pyarrow", "pyarrow.parquet"))
         paths.append(tmp_path / "sky.parquet")
-        parquet.write_table(arrow.table(table | {"when": [datetime.date(2026, 5, 1)] * 2}), paths[1])
+        parquet.write_table(arrow.table(table | {"when": [datetime.date(2026, 5, 1)] * 2}), paths[2])
     for path in paths:
         record = record_of(path, "--model", "no-change", "--labels", "-1", "--ignore", "when, key")
         assert record["streams"][0]["counts"]["labels"] == 1

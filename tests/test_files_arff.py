@@ -82,9 +82,12 @@ def written(attributes, row, sparse, draw):
 @given(tables(), st.data())
 def test_what_is_written_comes_back(tmp_path, table, data):
     attributes, rows = table
+    ignored = data.draw(st.sets(st.sampled_from([name for name, _, _ in attributes])))
     lines = ["% a comment", "", "@RELATION 'all of it'"]
     for name, values, _ in attributes:
         kind = "Real" if values is None else "{" + ", ".join(quote(value, "'") for value in values) + "}"
+        if name in ignored:
+            kind = data.draw(st.sampled_from([kind, "String", "date 'yyyy-MM-dd {'", "DATE", "string % of any length", "{x}"]))
         lines.append(f"@Attribute\t{quote(name, data.draw(st.sampled_from(chr(34) + chr(39))))} {kind}")
     lines.append("@DATA")
     forms = [data.draw(st.booleans()) for _ in rows]
@@ -93,12 +96,14 @@ def test_what_is_written_comes_back(tmp_path, table, data):
         lines.append(written(attributes, row, sparse, data.draw))
     path = tmp_path / "t.arff"
     path.write_bytes("\n".join(lines).encode())
-    labels = [name for name, _, is_label in attributes if is_label]
-    with ArffSource(path, labels=labels) as source:
+    left = [place for place, (name, _, _) in enumerate(attributes) if name not in ignored]
+    labels = [attributes[place][0] for place in left if attributes[place][2]]
+    with ArffSource(path, labels=labels, ignore=ignored) as source:
         assert list(source.labels) == labels
-        assert list(source.features) == [name for name, _, is_label in attributes if not is_label]
+        assert list(source.features) == [attributes[place][0] for place in left if not attributes[place][2]]
         found = [(event.x, event.y) for event in source]
-    assert found == [expected(attributes, row, sparse) for row, sparse in zip(rows, forms, strict=True)]
+    parts = [([attributes[place] for place in left], [row[place] for place in left]) for row in rows]
+    assert found == [expected(*part, sparse) for part, sparse in zip(parts, forms, strict=True)]
 
 
 HEADER = """@relation sky
@@ -254,6 +259,29 @@ def test_no_row_raises_anything_else(tmp_path, row, sparse):
     quoted = row.count("'") + row.count('"')
     if not quoted and "%" not in row and row.strip():
         assert outcomes[0] == outcomes[1]
+
+
+def test_ignored_attributes_are_read_past_whoever_says_which_are_labels(tmp_path):
+    text = (
+        "@relation 'r: -C 3'\n@attribute rain {0,1}\n@attribute hail {1,0}\n@attribute snow {0,1}\n@attribute when date\n"
+        "@attribute cloud numeric\n@attribute why string\n@data\n"
+        "1,1,0,2026-05-01,0.5,plain\n{0 1,3 '1 May, noon',4 2,5 'it\\'s'},{3}\n0,1,1,?,'1',\"a, 'b'\"\n"
+    )
+    ignore = ["when", "hail", "why"]
+    expected = [({"cloud": 0.5}, {"rain"}, 1.0), ({"cloud": 2.0}, {"rain"}, 3.0), ({"cloud": 1.0}, {"snow"}, 1.0)]
+    for options in ({"labels": None}, {"labels": 2}, {"labels": ["rain", "snow"]}):
+        found = read(tmp_path, text, ignore=ignore, **options)
+        assert [(event.x, event.y, event.w) for event in found] == expected
+    (tmp_path / "t.xml").write_text('<labels><label name="hail"/><label name="snow"/><label name="rain"/></labels>')
+    with ArffSource(tmp_path / "t.arff", ignore=ignore) as source:
+        assert source.labels == ("snow", "rain")
+        assert [(event.x, event.y, event.w) for event in source] == expected
+    for named, told in (
+        (["when"], ":7: attribute 'why' is of type 'string', .*; put it among those to ignore"),
+        ([*ignore, "w"], "no attribute is named 'w', asked for to be ignored"),
+    ):
+        with pytest.raises(SourceError, match=told):
+            read(tmp_path, text, ignore=named)
 
 
 HEADERS = [

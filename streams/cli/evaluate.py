@@ -51,7 +51,9 @@ __all__ = ["command"]
     help="The labels: NAME,NAME,... (any format but libsvm and XMC), or the first N columns, the last with -N (ARFF, CSV, "
     "Parquet), or PREFIX* (CSV, Parquet), or the NAME of one column that lists those that apply (Parquet).",
 )
-@click.option("--ignore", metavar="NAMES", help="Columns to read past, as ids, times and texts: NAME,NAME,... (CSV, Parquet).")
+@click.option(
+    "--ignore", metavar="NAMES", help="Columns to read past, as ids, times and texts: NAME,NAME,... (ARFF, CSV, Parquet)."
+)
 @click.option("--format", "file_format", type=click.Choice(FORMATS), help="Format of the files, if their names do not tell.")
 @click.option("--shuffle", type=AT_LEAST_0, metavar="SEED", help="Shuffle the events; all are read into memory.")
 @click.option("--limit", type=AT_LEAST_0, metavar="N", help="Take the first N events, after shuffling.")
