@@ -42,6 +42,8 @@ class Settings:
         As in `Run`.
     labels
         Names of the labels, their number, or what their names begin with and a ``*``; None if the file says it.
+    label_separator
+        What stands between labels in the one column that `labels` names; None if each has a column.
     ignore
         Names of columns that are read past; None for none.
     format
@@ -68,6 +70,7 @@ class Settings:
     probabilities: bool = False
     top: int = 5
     labels: str | None = None
+    label_separator: str | None = None
     ignore: str | None = None
     format: str | None = None
     on_error: Literal["raise", "skip"] = "raise"
@@ -204,8 +207,8 @@ def reader_options(file: Path, settings: Settings) -> dict[str, Any]:
     Raises
     ------
     SourceError
-        If the format is unknown, its reader cannot be told the labels in that way or columns to ignore, or one of them has an
-        empty name.
+        If the format is unknown, its reader cannot be told the labels in that way, columns to ignore or what stands between
+        labels, or one of them has an empty name.
     """
     kind = settings.format or format_of(file)
     taken = inspect.signature(FORMATS[kind]).parameters
@@ -222,6 +225,10 @@ def reader_options(file: Path, settings: Settings) -> dict[str, Any]:
             how = "prefix" if option == "label_prefix" else "number" if counted else "name"
             raise SourceError(f"{file}: labels of a {kind} file cannot be given by their {how}, as in {text!r}")
         options[option] = value
+    if settings.label_separator is not None:
+        if "label_separator" not in taken:
+            raise SourceError(f"{file}: labels of a {kind} file have no text between them, as {settings.label_separator!r}")
+        options["label_separator"] = settings.label_separator
     return options
 
 

@@ -18,6 +18,7 @@ __all__ = ["CsvSource", "Roles", "assign_roles"]
 # What tools write for a value that is missing: R, pandas and SQL, and ARFF's question mark. NaN is read as a number.
 _MISSING = frozenset({"", "?", "NA", "N/A", "<NA>", "null", "NULL"})
 _NOT_OBSERVED = _MISSING | {"nan", "NaN"}
+_NOTHING_KNOWN = _NOT_OBSERVED - {""}
 _DELIMITERS = ",;\t|"
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -106,6 +107,13 @@ def _refuse_numbers(names: Sequence[str]) -> None:
         raise SourceError("the first row is all numbers, and has to name the columns")
 
 
+def _refuse_unfit_separator(separator: str, labels: Collection[str] | int | None, label_prefix: str | None) -> None:
+    if not separator or set(separator) & set('"\r\n'):
+        raise SourceError(f"what stands between labels must be a text without quotes and line ends, not {separator!r}")
+    if label_prefix is not None or labels is None or isinstance(labels, int | str) or len(labels) != 1:
+        raise SourceError(f"labels with {separator!r} between them stand in one column: name it, and it alone")
+
+
 def _cell_pattern(delimiter: str) -> re.Pattern[str]:
     """Return what matches one cell: group 1 is the inside of a quoted one, group 2 all of a plain one."""
     mark = re.escape(delimiter)
@@ -148,6 +156,10 @@ class CsvSource(LineSource):
         The file.
     labels, label_prefix, id_column, weight_column, ignore
         As in `assign_roles`.
+    label_separator
+        What stands between the labels that apply in the one column that `labels` names, such as ``|``; a blank stands for any
+        blanks. Where that cell is empty no label applies, where it is NaN, NA, ... nothing is known of the labels. By default
+        each label has a column.
     nominal
         Columns whose cells are names, so that numbers, NA and the like are kept as text there; an empty cell is missing.
     delimiter
@@ -158,14 +170,17 @@ class CsvSource(LineSource):
     Attributes
     ----------
     labels
-        Names of the label columns.
+        Names of the label columns; () with `label_separator`.
     features
         Names of the feature columns.
 
     Raises
     ------
     SourceError
-        If the first row does not name the columns that are asked for, or not each column by its own name.
+        If the first row does not name the columns that are asked for, or not each column by its own name; or if the separator
+        cannot stand between labels, or not one column is named with it.
+    ValueError
+        If the delimiter is none.
 
     Examples
     --------
@@ -180,6 +195,12 @@ class CsvSource(LineSource):
     ...             print(event.x, sorted(event.y))
     {'cloud': 0.5, 'wind': 'calm'} ['rain']
     {'cloud': None, 'wind': 'strong'} ['rain', 'snow']
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "sky.csv"
+    ...     _ = path.write_text("cloud,tags\\n0.5,rain|snow\\n0.25,\\n")
+    ...     with CsvSource(path, labels=["tags"], label_separator="|") as source:
+    ...         [sorted(event.y) for event in source]
+    [['rain', 'snow'], []]
     """
 
     def __init__(
@@ -191,6 +212,7 @@ class CsvSource(LineSource):
         id_column: str | None = None,
         weight_column: str | None = None,
         ignore: Collection[str] = (),
+        label_separator: str | None = None,
         nominal: Collection[str] = (),
         delimiter: str | None = None,
         start: int = 0,
@@ -199,6 +221,7 @@ class CsvSource(LineSource):
     ) -> None:
         if delimiter is not None and (len(delimiter) != 1 or delimiter in '" \r\n'):
             raise ValueError(f"the delimiter must be one character, no quote or blank, not {delimiter!r}")
+        self._label_separator = label_separator
         self._delimiter = delimiter
         self._nominal = frozenset(nominal)
         self._asked: dict[str, Any] = {
@@ -220,6 +243,8 @@ class CsvSource(LineSource):
         if names[0] == "" != self._asked["id_column"] and "" not in names[1:]:
             self._asked["ignore"] = {"", *self._asked["ignore"]}
         try:
+            if self._label_separator is not None:
+                _refuse_unfit_separator(self._label_separator, self._asked["labels"], self._asked["label_prefix"])
             if isinstance(self._asked["labels"], int):
                 _refuse_numbers(names)
             roles = assign_roles(names, **self._asked)
@@ -228,14 +253,15 @@ class CsvSource(LineSource):
             raise SourceError(f"{self.path}: {error}") from None
 
     def _set_roles(self, names: Sequence[str], roles: Roles) -> None:
-        self.labels = tuple(names[position] for position in roles.labels)
+        self.labels = () if self._label_separator is not None else tuple(names[position] for position in roles.labels)
         self.features = tuple(names[position] for position in roles.features)
         unknown = self._nominal - set(self.features)
         if unknown:
             raise SourceError(f"no feature is named {min(unknown)!r}, asked for as nominal")
         self._n_columns = len(names)
         self._roles = roles
-        self._texts = {roles.id, *(position for position in roles.features if names[position] in self._nominal)}
+        of_texts = roles.labels if self._label_separator is not None else ()
+        self._texts = {roles.id, *of_texts, *(position for position in roles.features if names[position] in self._nominal)}
         self._pick_features = picker(roles.features)
         self._pick_labels = picker(roles.labels)
 
@@ -303,7 +329,16 @@ class CsvSource(LineSource):
         """Return the labels that apply, or what is known of each if some are not observed."""
         if not cells:
             return None
+        if self._label_separator is not None:
+            return self._listed(cells[0])
         truths = [None if cell in _NOT_OBSERVED else as_truth(cell) for cell in cells]
         if None in truths:
             return dict(zip(self.labels, truths, strict=True))
         return frozenset(compress(self.labels, truths))
+
+    def _listed(self, cell: str) -> Truth:
+        """Return the labels that a cell lists, None where it says that nothing is known."""
+        if cell in _NOTHING_KNOWN:
+            return None
+        parts = cell.split(None if self._label_separator == " " else self._label_separator)
+        return frozenset(part.strip() for part in parts if part.strip())

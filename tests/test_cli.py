@@ -419,6 +419,21 @@ def test_columns_are_ignored(tmp_path):
         assert record["scores"]["micro_f1"] == pytest.approx(2 / 3)
 
 
+def test_labels_are_listed_in_one_column(tmp_path):
+    rows = [("0", "a b"), ("1", "b"), ("2", ""), ("3", "b a")]
+    (tmp_path / "tags.csv").write_text("x,tags\n" + "".join(",".join(row) + "\n" for row in rows))
+    records = [json.dumps({"x": {"x": float(x)}, "y": tags.split()}) for x, tags in rows]
+    (tmp_path / "tags.jsonl").write_text("\n".join(records))
+    listed = record_of(tmp_path / "tags.csv", "--model", "no-change", "--labels", "tags", "--label-separator", " ")
+    plain = record_of(tmp_path / "tags.jsonl", "--model", "no-change")
+    assert listed["scores"] == plain["scores"]
+    assert listed["streams"][0]["counts"]["labels"] == 2
+    assert listed["settings"]["label_separator"] == " "
+    wrong = run(tmp_path / "tags.jsonl", "--label-separator", " ")
+    assert wrong.exit_code == 2
+    assert "labels of a jsonl file have no text between them, as ' '" in wrong.stderr
+
+
 def test_labels_are_chosen(tmp_path):
     path = tmp_path / "sky.csv"
     path.write_text("cloud,is_rain,is_snow\n1,1,0\n1,1,1\n")

@@ -194,6 +194,13 @@ def test_which_columns_are_what(tmp_path, options, labels, features):
         ("0.5,7,1,1\n0.5,7,1,0\n", {"labels": -2}, "the first row is all numbers, and has to name the columns"),
         ("-.5;1e-3;1;0\n", {"labels": -2}, "the first row is all numbers, and has to name the columns"),
         ('a,"b\n1,2\n', {"labels": 1}, "t.csv:1: a quote is not closed"),
+        (SKY, {"labels": ["hail"], "label_separator": "|"}, "no column is named 'hail', asked for"),
+        (SKY, {"labels": ["rain", "snow"], "label_separator": "|"}, "labels with '|' between them stand in one column"),
+        (SKY, {"labels": -1, "label_separator": "|"}, "labels with '|' between them stand in one column"),
+        (SKY, {"label_separator": "|"}, "labels with '|' between them stand in one column"),
+        (SKY, {"labels": ["rain"], "label_prefix": "s", "label_separator": "|"}, "labels with '|' between them stand in one"),
+        (SKY, {"labels": ["rain"], "label_separator": ""}, "what stands between labels must be a text"),
+        (SKY, {"labels": ["rain"], "label_separator": 'a"'}, "what stands between labels must be a text"),
     ],
 )
 def test_tables_that_cannot_be_read(tmp_path, text, options, message):
@@ -210,6 +217,35 @@ def test_a_first_column_without_a_name_is_no_feature(tmp_path):
             assert read(tmp_path, text, labels=labels) == [Event({"a": 0.5}, frozenset("l"), position=2)]
         assert read(tmp_path, text, labels=-1, ignore=["", "a"])[0].x == {}
         assert read(tmp_path, text, labels=-1, id_column="")[0].id in {"7", "row 7"}
+
+
+@pytest.mark.parametrize(
+    ("separator", "cell", "labels"),
+    [
+        ("|", "rain|snow", {"rain", "snow"}),
+        ("|", " rain | snow ||rain|", {"rain", "snow"}),
+        ("|", "light rain", {"light rain"}),
+        ("|", "", set()),
+        ("|", " | ", set()),
+        ("|", "1|0|NA|", {"1", "0", "NA"}),
+        ("|", "NA", None),
+        ("|", "?", None),
+        ("|", '"rain|""snow"""', {"rain", '"snow"'}),
+        (" ", "  rain\tsnow  hail", {"rain", "snow", "hail"}),
+        (", ", '"a, b,c"', {"a", "b,c"}),
+        (";", "a;1,5", {"a", "1,5"}),
+        ("ü", "aüb", {"a", "b"}),
+    ],
+)
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_labels_that_stand_in_one_column(tmp_path, separator, cell, labels, delimiter):
+    if (separator == delimiter or delimiter in cell) and not cell.startswith('"'):
+        cell = f'"{cell}"'
+    path = tmp_path / "t.csv"
+    path.write_text(f"a{delimiter}tags{delimiter}b\n1{delimiter}{cell}{delimiter}2\n")
+    with CsvSource(path, labels=["tags"], label_separator=separator) as source:
+        assert (source.labels, source.features) == ((), ("a", "b"))
+        assert list(source) == [Event({"a": 1.0, "b": 2.0}, labels if labels is None else frozenset(labels), position=2)]
 
 
 def test_columns_may_be_named_by_different_numbers(tmp_path):

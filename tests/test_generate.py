@@ -154,6 +154,14 @@ def test_data_file_again(tmp_path, out):
     assert len(records(out)) == 5
 
 
+def test_data_file_whose_columns_are_texts_and_lists_of_labels(tmp_path, out):
+    (tmp_path / "sky.csv").write_text("when,cloud,tags\n1 May,0.5,rain snow\n2 May,1,\n")
+    ways = ["--labels", "tags", "--label-separator", " ", "--ignore", "when", "--quiet"]
+    assert run("--stream", tmp_path / "sky.csv", "--to", f"file:{out}", *ways).exit_code == 0
+    found = [(record["x"], sorted(record["y"])) for record in records(out)]
+    assert found == [({"cloud": 0.5}, ["rain", "snow"]), ({"cloud": 1.0}, [])]
+
+
 @pytest.mark.parametrize(("arguments", "says"), [
     (["--to", "out.jsonl"], "did you mean file:out.jsonl"),
     (["--to", "kafka://anna:swordfish@h:1/a"], "no user and no password"),

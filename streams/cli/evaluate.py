@@ -49,7 +49,11 @@ __all__ = ["command"]
     "--labels",
     metavar="NAMES",
     help="The labels: NAME,NAME,... (any format but libsvm and XMC), or the first N columns, the last with -N (ARFF, CSV, "
-    "Parquet), or PREFIX* (CSV, Parquet), or the NAME of one column that lists those that apply (Parquet).",
+    "Parquet), or PREFIX* (CSV, Parquet), or the NAME of one column that lists those that apply (Parquet; CSV with "
+    "--label-separator).",
+)
+@click.option(
+    "--label-separator", metavar="TEXT", help="What stands between the labels in the one column that --labels names (CSV)."
 )
 @click.option(
     "--ignore", metavar="NAMES", help="Columns to read past, as ids, times and texts: NAME,NAME,... (ARFF, CSV, Parquet)."

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_OF_DATA_FILES = ("labels", "label_separator", "ignore", "file_format")
 _DEFAULT_EVENTS = 10_000
 _LONGEST_HELD = 0.1  # seconds: to flush for each event would cost more than the event
 
@@ -118,6 +119,8 @@ class _Stop:
     help="After how many more events these labels come.",
 )
 @click.option("--labels", metavar="NAMES", help="Labels of a data file, as in `ihomer evaluate`.")
+@click.option("--label-separator", metavar="TEXT", help="What stands between them in one column, as in `ihomer evaluate`.")
+@click.option("--ignore", metavar="NAMES", help="Columns of a data file to read past, as in `ihomer evaluate`.")
 @click.option("--format", "file_format", type=click.Choice(FORMATS), help="Format of a data file, if its name does not tell.")
 @click.option("--append", is_flag=True, help="Continue a file that holds something.")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), metavar="FILE", help="TOML file with Kafka settings.")
@@ -182,8 +185,8 @@ def _source(given: dict[str, Any]) -> "Source":
 
     name, n_events = given["stream"], given["n_events"]
     if name in STREAMS:
-        if given["labels"] is not None or given["file_format"] is not None:
-            raise click.UsageError(f"--labels and --format are for data files; {name} is a stream by name")
+        if any(given[option] is not None for option in _OF_DATA_FILES):
+            raise click.UsageError(f"--labels, --label-separator, --ignore and --format are for data files; {name} is none")
         return named_stream(name, _DEFAULT_EVENTS if n_events is None else n_events, given["seed"]).source()
     from streams.evaluate import Settings, bundled_yeast, reader_options
     from streams.files import limited, open_source
@@ -194,7 +197,8 @@ def _source(given: dict[str, Any]) -> "Source":
     elif not file.exists() and not file.suffix:
         raise click.UsageError(f"there is no stream and no file {name!r}; streams are {', '.join(STREAMS)}, yeast")
     else:
-        options = reader_options(file, Settings(labels=given["labels"], format=given["file_format"]))
+        how = {option.removeprefix("file_"): given[option] for option in _OF_DATA_FILES}
+        options = reader_options(file, Settings(**how))
         source = open_source(file, format=given["file_format"], **options)
     return source if n_events is None else limited(source, n_events)
 
