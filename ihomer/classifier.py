@@ -14,6 +14,7 @@ from ihomer.encoder import NO_LABELS, Batch, Indices, one_row
 from ihomer.ensemble import Ensemble
 from ihomer.experts import EXPERTS
 from ihomer.interface import Answer, Learned, Proba, StreamClassifier
+from ihomer.interrupts import in_turn
 from ihomer.kernels.adwin import CLOCK, adwin_arrays, adwin_updates_to_check, adwin_width
 from ihomer.kernels.voting import count_votes, watch_answers
 from ihomer.learner import TreeLearner
@@ -387,6 +388,7 @@ class IHOMERClassifier(StreamClassifier):
     # Looking inside ------------------------------------------------------------------------------------------------
 
     @property
+    @in_turn
     def summary(self) -> dict[str, int]:
         """Sizes, and counts of what happened: events, labels, features, clusters, learners, leaves, drifts."""
         inside = [member.learner.summary() for member in self._members]
@@ -405,6 +407,7 @@ class IHOMERClassifier(StreamClassifier):
         }
 
     @property
+    @in_turn
     def drifts(self) -> list[dict[str, Any]]:
         """What was detected, by event: where (global, partition or node, then with cluster and node) and what it did.
 
@@ -421,6 +424,7 @@ class IHOMERClassifier(StreamClassifier):
         return sorted(found, key=lambda drift: int(drift["event"]))
 
     @property
+    @in_turn
     def expert_weights(self) -> dict[str, float]:
         """Weights that the experts' log-odds have in the mixture: the mean of those for rare, less rare and common labels, by
         how much has been learned from each.
@@ -438,10 +442,12 @@ class IHOMERClassifier(StreamClassifier):
             return {}
         return dict(zip(self._ensemble.mixed_outputs, self._ensemble.mixture.weights.tolist(), strict=True))
 
+    @in_turn
     def draw(self, form: str = "dot") -> str:
         """Return the tree of clusters as graphviz source (``"dot"``) or as indented text (``"text"``)."""
         return self.partition.draw(form)
 
+    @in_turn
     def debug_one(self, x: dict[Hashable, Any]) -> str:
         """Return, as text, how a prediction comes about.
 

@@ -23,7 +23,7 @@ from ihomer.encoder import (
     one_row,
     unlabelled,
 )
-from ihomer.interrupts import Changeable, Uninterrupted
+from ihomer.interrupts import Changeable, Uninterrupted, in_turn
 from ihomer.rows import (
     Columns,
     FoundLabels,
@@ -130,17 +130,18 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         return False
 
     @property
+    @in_turn
     def labels(self) -> list[Hashable]:
         """The labels known so far, in name order."""
         return in_name_order(self._labels)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
+        state = super().__getstate__()
         del state["_dense"]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        super().__setstate__(state)
         self._dense = np.zeros(len(self._encoder.kind))
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -184,6 +185,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
 
         return persistence.load(path, cls)
 
+    @in_turn
     def learn_one(self, x: Mapping[Hashable, Any], y: Any, w: float = 1.0) -> None:
         """Learn one event.
 
@@ -216,6 +218,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
             self.n_learned += 1
         return learned, brought
 
+    @in_turn
     def test_then_train_one(self, x: Mapping[Hashable, Any], y: Any, w: float = 1.0) -> dict[Hashable, bool]:
         """Return what `predict_one` would have answered, and learn the event: in less time than the two calls take.
 
@@ -241,20 +244,24 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         answer = learned.answer[0].tolist()
         return {name: answer[i] for name, i in self._labels.items() if name not in brought}
 
+    @in_turn
     def predict_proba_one(self, x: Mapping[Hashable, Any], **kwargs: Any) -> dict[Hashable, dict[bool, float]]:
         """Return for each known label the probabilities that it applies (True) and does not (False)."""
         p = self._predict_row(x)[0].tolist()
         return {name: {True: p[i], False: 1.0 - p[i]} for name, i in self._labels.items()}
 
+    @in_turn
     def predict_one(self, x: Mapping[Hashable, Any], **kwargs: Any) -> dict[Hashable, bool]:
         """Return for each known label whether it is predicted."""
         answer = self._predict_row(x)[1].tolist()
         return {name: answer[i] for name, i in self._labels.items()}
 
+    @in_turn
     def predict_set_one(self, x: Mapping[Hashable, Any]) -> set[Hashable]:
         """Return the predicted labels."""
         return {self._labels.name(i) for i in np.flatnonzero(self._named(self._predict_row(x)[1])).tolist()}
 
+    @in_turn
     def predict_topk_one(self, x: Mapping[Hashable, Any], k: int) -> list[tuple[Hashable, float]]:
         """Return the k most probable labels with their probabilities; ties in name order.
 
@@ -271,6 +278,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
 
     # Batches -------------------------------------------------------------------------------------------------------
 
+    @in_turn
     def learn_many(self, X: Any, y: Any, w: Any = None) -> None:
         """Learn many events in turn, with the same result as one by one.
 
@@ -293,6 +301,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         """
         self._run_many(X, y, w, lambda learned, brought: None)
 
+    @in_turn
     def test_then_train_many(self, X: Any, Y: Any, w: Any = None) -> Any:
         """Learn many events in turn; return the predictions made for each before it was learned.
 
@@ -307,6 +316,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         self._run_many(X, Y, w, lambda learned, _: found.add(self._named(learned.answer), self._labels))
         return found.like(Y)
 
+    @in_turn
     def answer_many(self, X: Any, Y: Any, k: int, w: Any = None) -> list[Prediction]:
         """Learn many events in turn; return all that can be said of each before it was learned.
 
@@ -335,6 +345,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         self._run_many(X, Y, w, collect)
         return found
 
+    @in_turn
     def foresee_many(self, X: Any, k: int) -> list[Prediction]:
         """Return what `answer_many` does, for events that are not learned."""
         settings.whole("k", k, 0)
@@ -343,6 +354,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         pairs = zip(self._names(answer), tops, strict=True)
         return [Prediction(names, top, self.n_learned, self._version) for names, top in pairs]
 
+    @in_turn
     def predict_many(self, X: Any) -> Any:
         """Return predictions for many events: a frame for a frame, a bool array for a matrix, a list of sets for a list.
 
@@ -354,6 +366,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
             return [set(names) for names in self._names(answer)]
         return self._like_features(answer, X)
 
+    @in_turn
     def predict_proba_many(self, X: Any) -> Any:
         """Return the probability of each label for many events, in the forms of `predict_many` (for a list: dictionaries)."""
         p = self._predict_rows(X)[0]

@@ -1,12 +1,15 @@
-"""Signals and errors while a model changes: it is left whole, or it says that it is not."""
+"""Signals, errors and other threads while a model changes: it is left whole, or it says that it is not."""
 
 import _signal  # type: ignore[import-not-found]
+import copy
+import functools
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
-__all__ = ["Changeable", "Uninterrupted"]
+__all__ = ["Changeable", "Uninterrupted", "in_turn"]
 
 # Signals are handled by `_signal`: the enumerations that `signal` puts around it take ten times as long as the rest.
 _SIGINT = int(signal.SIGINT)
@@ -15,18 +18,55 @@ _HELD = tuple(number for number in sorted(map(int, signal.valid_signals())) if n
 
 
 class Changeable:
-    """Base of what an error in the middle of a change, as of memory that is out, leaves between two states.
+    """Base of what changes as a whole: calls from several threads take turns (`in_turn`), copies are made between two changes.
 
-    It is not to be used then: arrays that no longer fit each other are written beside.
+    An error in the middle of a change, as of memory that is out, leaves it between two states. It is not to be used then:
+    arrays that no longer fit each other are written beside.
     """
 
     _broken_by: str | None = None
+    _turn: threading.RLock
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        made = super().__new__(cls)
+        made._turn = threading.RLock()
+        return made
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_turn"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._turn = threading.RLock()  # not every way to make a copy goes through `__new__`
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        with self._turn:
+            memo[id(self)] = made = type(self).__new__(type(self))
+            made.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+            return made
+
+    def __copy__(self) -> Self:
+        return copy.deepcopy(self)  # two that share arrays would write beside them
 
     def _refuse_if_broken(self) -> None:
         """Raise RuntimeError if a change has ended half-way."""
         if self._broken_by is not None:
             name = type(self).__name__
             raise RuntimeError(f"{self._broken_by} has ended a change of this {name} half-way: load it as it was last saved")
+
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def in_turn(method: _Method) -> _Method:
+    """Return a method of a `Changeable` that waits until no other thread is in such a method of the same object."""
+
+    @functools.wraps(method)
+    def waiting(self: Changeable, /, *args: Any, **kwargs: Any) -> Any:
+        with self._turn:
+            return method(self, *args, **kwargs)
+
+    return cast(_Method, waiting)
 
 
 class Uninterrupted:

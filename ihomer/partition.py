@@ -12,7 +12,7 @@ from river import base
 from ihomer import settings
 from ihomer.cluster_upkeep import ClusterUpkeep
 from ihomer.encoder import MAX_WEIGHT, MIN_WEIGHT, checked_weight, labels_of
-from ihomer.interrupts import Changeable, Uninterrupted
+from ihomer.interrupts import Changeable, Uninterrupted, in_turn
 from ihomer.label_graph import CutRules
 from ihomer.label_tree import LabelNode
 from ihomer.pair_counts import PairCounts
@@ -189,6 +189,7 @@ class LabelPartition(Changeable, base.Base):
 
     # Learning by name ----------------------------------------------------------------------------------------------
 
+    @in_turn
     def learn_one(self, y: Any, w: float = 1.0) -> None:
         """Learn the labels of one event.
 
@@ -211,6 +212,7 @@ class LabelPartition(Changeable, base.Base):
         with Uninterrupted(self):
             self._count([self._known(new, positive)], np.array([weight]))
 
+    @in_turn
     def learn_many(self, Y: Any, w: Any = None, names: Sequence[Hashable] | None = None) -> None:
         """Learn the labels of many events in turn, with the same result as one by one.
 
@@ -291,6 +293,7 @@ class LabelPartition(Changeable, base.Base):
         """Number of events up to and including the next one after which clusters may change."""
         return self.n_min - self._counts.n_events % self.n_min
 
+    @in_turn
     def add_labels(self, names: Sequence[Hashable], positive: Collection[Hashable]) -> list[Change]:
         """Make labels known that the next event names, each in the cluster that it shares most of its event's labels with.
 
@@ -362,6 +365,7 @@ class LabelPartition(Changeable, base.Base):
         self._n_forgotten += count
         return changes
 
+    @in_turn
     def learn_rows(self, indptr: NDArray[np.int64], index: Indices, weight: NDArray[np.float64]) -> list[Change]:
         """Learn events given by label indices; the same as `learn_one` for each.
 
@@ -388,6 +392,7 @@ class LabelPartition(Changeable, base.Base):
         with Uninterrupted(self):
             return self._learn(indptr, index, weight)
 
+    @in_turn
     def _learn(self, indptr: NDArray[np.int64], index: Indices, weight: NDArray[np.float64]) -> list[Change]:
         """Do what `learn_rows` does, with arguments that are known to be right."""
         self._counts.count(indptr, index, weight, self._upkeep.cluster)
@@ -400,6 +405,7 @@ class LabelPartition(Changeable, base.Base):
             self._n_drifts += 1
         return self._note(self._changes_since(before))
 
+    @in_turn
     def rebuild(self) -> list[Change]:
         """Build the label tree anew from the root, now; a cluster with the same labels as before keeps its id."""
         if not self._splits:
@@ -421,6 +427,7 @@ class LabelPartition(Changeable, base.Base):
     # Looking inside ------------------------------------------------------------------------------------------------
 
     @property
+    @in_turn
     def clusters(self) -> dict[int, tuple[Hashable, ...]]:
         """The partition: cluster id -> its labels in name order."""
         found: dict[int, list[Hashable]] = {}
@@ -428,10 +435,12 @@ class LabelPartition(Changeable, base.Base):
             found.setdefault(int(self._upkeep.cluster[i]), []).append(name)
         return {cluster: tuple(in_name_order(found[cluster])) for cluster in sorted(found)}
 
+    @in_turn
     def cluster_of(self, name: Hashable) -> int:
         """Return the id of a label's cluster; KeyError if the label is not known."""
         return int(self._upkeep.cluster[self._index(name)])
 
+    @in_turn
     def similarity(self, a: Hashable, b: Hashable) -> float:
         """Return the Jaccard similarity of two labels; KeyError if one is not known."""
         return self._counts.similarity(self._index(a), self._index(b))
@@ -443,27 +452,32 @@ class LabelPartition(Changeable, base.Base):
         return index
 
     @property
+    @in_turn
     def changes(self) -> list[Change]:
         """What happened to clusters, oldest first: the last 1,000 records, or fewer if they name many labels."""
         return list(self._log.records)
 
     @property
+    @in_turn
     def drifts(self) -> list[PartitionDrift]:
         """The drifts seen, oldest first; the last 1,000."""
         return list(self._drifts)
 
     @property
+    @in_turn
     def tree(self) -> list[LabelNode]:
         """The label tree: each node before its two subtrees, the left one first."""
         tree, clusters = self._upkeep.tree, self.clusters
         return [LabelNode(node, depth, tree.cut.get(node), clusters.get(node, ())) for node, depth in tree.walk()]
 
+    @in_turn
     def draw(self, form: str = "dot") -> str:
         """Return the label tree as graphviz source (``"dot"``) or as indented text (``"text"``)."""
         as_dot = settings.one_of("form", form, ("dot", "text")) == "dot"
         return (label_tree_as_dot if as_dot else label_tree_as_text)(self._upkeep.tree, self.clusters)
 
     @property
+    @in_turn
     def summary(self) -> dict[str, int]:
         """Sizes, and counts of what happened."""
         sizes = [len(names) for names in self.clusters.values()]

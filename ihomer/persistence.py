@@ -6,10 +6,12 @@ values lead somewhere. A file that is cut short, altered, of a newer format or m
 """
 
 import os
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from ihomer.classifier import IHOMERClassifier
 from ihomer.encoder import Nominal
+from ihomer.interrupts import Changeable
 from ihomer.partition import LabelPartition
 from ihomer.saved.files import pack, read_file, remove_unfinished, unpack, write_file
 from ihomer.saved.models import classifier_of, classifier_state, tree_of, tree_state
@@ -66,7 +68,9 @@ def save(value: Any, path: str | os.PathLike[str]) -> None:
     OSError
         If the file cannot be written.
     """
-    write_file(path, pack(value, KINDS))
+    with value._turn if isinstance(value, Changeable) else nullcontext():
+        packed = pack(value, KINDS)
+    write_file(path, packed)
 
 
 def load(path: str | os.PathLike[str], cls: type[Saved]) -> Saved:

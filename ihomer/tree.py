@@ -10,6 +10,7 @@ from ihomer import settings
 from ihomer.drawing import path_as_text, tree_as_dot, tree_as_text
 from ihomer.encoder import Batch, Indices
 from ihomer.interface import Answer, Learned, Proba, StreamClassifier
+from ihomer.interrupts import in_turn
 from ihomer.kernels import tree_state
 from ihomer.learner import TreeLearner
 from ihomer.vocabulary import Vocabulary, shown
@@ -228,6 +229,7 @@ class MLHATClassifier(StreamClassifier):
         self._learner.forget_features(forgotten)
 
     @property
+    @in_turn
     def summary(self) -> dict[str, int]:
         """Sizes, and counts of what happened: events, labels, features, nodes, leaves, alternates, drifts."""
         return {
@@ -238,15 +240,18 @@ class MLHATClassifier(StreamClassifier):
         }
 
     @property
+    @in_turn
     def drifts(self) -> list[dict[str, Any]]:
         """What happened in the tree, oldest first: event, node and what (loss rose, leaf split, ...); the last 512."""
         return [{"event": event, "where": "node", "node": node, "what": what} for event, node, what in self._learner.notes()]
 
+    @in_turn
     def draw(self, form: str = "dot") -> str:
         """Return the tree as graphviz source (``"dot"``) or as indented text (``"text"``)."""
         draw = tree_as_dot if settings.one_of("form", form, ("dot", "text")) == "dot" else tree_as_text
         return draw(self._learner, self._encoder.features, self._vocabulary)
 
+    @in_turn
     def debug_one(self, x: dict[Hashable, Any]) -> str:
         """Return, as text, the path of an event through the tree and the probabilities there."""
         index, value = self._encoder.encode(x)
