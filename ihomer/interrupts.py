@@ -3,6 +3,7 @@
 import _signal  # type: ignore[import-not-found]
 import copy
 import functools
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -26,21 +27,37 @@ class Changeable:
 
     _broken_by: str | None = None
     _turn: threading.RLock
+    _process: int  # whose threads take turns
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         made = super().__new__(cls)
-        made._turn = threading.RLock()
+        made._begin_turns()
         return made
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_turn"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_turn", "_process")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._turn = threading.RLock()  # not every way to make a copy goes through `__new__`
+        self._begin_turns()  # not every way to make a copy goes through `__new__`
+
+    def _begin_turns(self) -> None:
+        self._turn = threading.RLock()
+        self._process = os.getpid()
+
+    def _next_turn(self) -> threading.RLock:
+        """Return what is held during a turn."""
+        if self._process != os.getpid():
+            if self._turn.acquire(blocking=False):
+                self._turn.release()
+                self._process = os.getpid()
+            else:  # by a thread that there is in the parent process only
+                self._broken_by = "a fork"
+                self._begin_turns()
+        return self._turn
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        with self._turn:
+        with self._next_turn():
             memo[id(self)] = made = type(self).__new__(type(self))
             made.__setstate__(copy.deepcopy(self.__getstate__(), memo))
             return made
@@ -63,7 +80,7 @@ def in_turn(method: _Method) -> _Method:
 
     @functools.wraps(method)
     def waiting(self: Changeable, /, *args: Any, **kwargs: Any) -> Any:
-        with self._turn:
+        with self._next_turn():
             return method(self, *args, **kwargs)
 
     return cast(_Method, waiting)

@@ -68,7 +68,7 @@ def save(value: Any, path: str | os.PathLike[str]) -> None:
     OSError
         If the file cannot be written.
     """
-    with value._turn if isinstance(value, Changeable) else nullcontext():
+    with value._next_turn() if isinstance(value, Changeable) else nullcontext():
         packed = pack(value, KINDS)
     write_file(path, packed)
 

@@ -1,6 +1,7 @@
 """Threads that share a model take turns: it learns as if there were one, and copies and files of it are whole."""
 
 import copy
+import os
 import pickle
 import random
 import sys
@@ -205,3 +206,37 @@ def test_an_error_gives_the_turn_back():
         model.predict_one(3)
     together(lambda: model.learn_one({"a": 1.0}, {"p"}))
     assert model.n_learned == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_a_process_that_was_forked_goes_on_unless_another_thread_was_in_a_call(is_busy):
+    model, in_call, may_end = MLHATClassifier(), threading.Event(), threading.Event()
+    model.learn_one({"a": 1.0}, {"p"})
+
+    class Slow(dict):
+        def items(self):
+            in_call.set()
+            may_end.wait(60)
+            return super().items()
+
+    thread = threading.Thread(target=lambda: model.learn_one(Slow({"a": 2.0}), {"p"}))
+    if is_busy:
+        thread.start()
+        assert in_call.wait(60)
+    child = os.fork()
+    if child == 0:
+        code = 2
+        try:
+            model.learn_one({"a": 3.0}, {"q"})
+            code = 0 if model.n_learned == 2 and model.predict_one({"a": 1.0}).keys() == {"p", "q"} else 3
+        except RuntimeError as error:
+            code = 1 if "a fork has ended a change" in str(error) else 4
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    may_end.set()
+    if is_busy:
+        thread.join()
+    assert os.waitstatus_to_exitcode(status) == (1 if is_busy else 0)
+    assert model.n_learned == (2 if is_busy else 1)
