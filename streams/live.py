@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from ihomer.persistence import ModelFileError
 from streams.answering import Answering
 from streams.checkpoint import CheckpointFolder, Reading, Span
+from streams.dead_letters import DeadLetterLog
 from streams.errors import SinkError, SourceError
 from streams.message import Fenced, LiveSink, LiveSource, Message, Positions, Unreachable
 from streams.replay import Replay
@@ -25,7 +26,6 @@ _CALM = 60.0  # seconds with nothing to do and nothing amiss, after which a fail
 _AT_ONCE, _MOST_AT_ONCE = 50, 1000  # messages that are taken before the loop looks round: at first, and at most
 _PIECE = 0.25  # seconds that they should take
 _TO_LEARN_WHOLE = 5.0  # seconds for which a transaction that is being learned again is gone on with where the run is to stop
-_BETWEEN_DEAD = 1.0  # seconds between two lines of the log on dead letters of the same code
 
 
 class Log(Protocol):
@@ -89,30 +89,6 @@ class Saved:
 
 class _Stopped(Exception):
     """The run is to stop while it is still learning again."""
-
-
-class _DeadLetters:
-    """Logs code and place of dead letters, not what was in them: of each code one in a while."""
-
-    def __init__(self, log: Log) -> None:
-        self._log = log
-        self._next: dict[str, float] = {}
-        self._left_out: Counter[str] = Counter()
-
-    def __call__(self, code: str, place: Mapping[str, Any]) -> None:
-        now = time.monotonic()
-        if now < self._next.get(code, now):
-            self._left_out[code] += 1
-            return
-        self._next[code] = now + _BETWEEN_DEAD
-        more = {"left_out": n_left_out} if (n_left_out := self._left_out.pop(code, 0)) else {}
-        self._log.warning("dead_letter", code=code, **place, **more)
-
-    def tell_rest(self) -> None:
-        """Log how many were left out since the last line of each code."""
-        for code, n_left_out in sorted(self._left_out.items()):
-            self._log.warning("dead_letters_left_out", code=code, left_out=n_left_out)
-        self._left_out.clear()
 
 
 class LiveRun:
@@ -187,7 +163,7 @@ class LiveRun:
         self._log = log
         self._on_turn = on_turn
         self._made_with, self._sink_first = made_with, sink_first
-        self._dead_letters = _DeadLetters(log)
+        self._dead_letters = DeadLetterLog(log.warning)
         self.answering = self._new_answering()
         self._positions: Positions = {}
         self._spans: list[Span] | None = None  # of the open transaction

@@ -260,9 +260,9 @@ def test_a_newer_process_whose_source_is_out_of_reach_ends_no_older_one(tmp_path
 
 def test_dead_letters_and_answers_that_are_too_large_are_counted_and_logged_with_their_place(tmp_path, monkeypatch):
     topic, ledger, told = MemoryTopic(message_values(300)), Ledger(), []
-    monkeypatch.setattr("streams.live._BETWEEN_DEAD", 0.0)
+    monkeypatch.setattr("streams.dead_letters._BETWEEN", 0.0)
     run = live_run(tmp_path, topic, ledger, Fate(), 1)
-    run._dead_letters._log = SimpleNamespace(warning=lambda event, **fields: told.append(fields))
+    run._dead_letters._warn = lambda event, **fields: told.append(fields)
     run._open_sink = lambda name: SmallSink(ledger, Fate())
     run.run(lambda: False)
     assert told == [{"code": letter["error"], **letter["source"]} for letter in ledger.dead]
@@ -274,7 +274,7 @@ def test_dead_letters_and_answers_that_are_too_large_are_counted_and_logged_with
 def test_dead_letters_are_logged_at_a_bounded_rate(tmp_path, clock):
     told = []
     run = live_run(tmp_path, MemoryTopic([b"{"] * 50 + [b'{"x": 1}'] * 50), Ledger(), Fate(), 1)
-    run._dead_letters._log = SimpleNamespace(warning=lambda event, **fields: told.append((event, fields)))
+    run._dead_letters._warn = lambda event, **fields: told.append((event, fields))
     run.run(lambda: False)
     assert [(event, fields["code"]) for event, fields in told[:2]] == [("dead_letter", "json"), ("dead_letter", "type")]
     rest = [("dead_letters_left_out", {"code": code, "left_out": 49}) for code in ("json", "type")]
