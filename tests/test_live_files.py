@@ -205,7 +205,7 @@ def test_a_last_line_that_was_taken_without_its_end_comes_no_second_time(tmp_pat
     source.close()
     source = FileLiveSource(path, follow=True)
     source.seek(positions)
-    assert (source.poll(0.0), source.positions) == ([], positions)
+    assert (source.poll(0.0), source.positions, source.lag()) == ([], positions, {("log.jsonl", 0): 0})
     with path.open("ab") as file:
         file.write(b"\n3\n")
     assert [(message.offset, message.value) for message in source.poll(0.0)] == [(2, b"3")]

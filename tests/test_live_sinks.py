@@ -270,7 +270,11 @@ def test_a_process_that_ends_soon_is_waited_for(paths):
     newer = FileLiveSink(*paths, patience=60.0)
     later.join()
     assert newer.committed() == 1
-    newer.close()
+    later = threading.Timer(0.2, newer.close)
+    later.start()
+    other = FileLiveSink(paths[0].with_name("others.jsonl"), paths[1], patience=60.0)
+    later.join()
+    other.close()
 
 
 def test_file_that_was_replaced(paths):
@@ -450,7 +454,7 @@ for n in range(2, 3000):
 try:
     sink.commit(2, {})
 except OSError as error:
-    print(type(error).__name__, sink.committed(), open(sys.argv[1]).read().split())
+    print(type(error).__name__, error.filename == sys.argv[1], sink.committed(), open(sys.argv[1]).read().split())
 resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 sink.commit(2, {})
 print(sink.committed())
@@ -459,7 +463,7 @@ print(sink.committed())
 
 def test_full_disk_loses_nothing(paths):
     answer = subprocess.run([sys.executable, "-c", FULL, paths[0]], capture_output=True, text=True, timeout=60)
-    assert answer.stdout.splitlines() == ["""OSError 1 ['{"n":1}']""", "2"], answer.stderr
+    assert answer.stdout.splitlines() == ["""OSError True 1 ['{"n":1}']""", "2"], answer.stderr
     assert numbers_in(paths[0]) == list(range(1, 3000))
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 10_000
 
