@@ -16,6 +16,7 @@ from streams.endpoints import EndpointError, parse_endpoint
 from streams.errors import SourceError
 from streams.kafka import KafkaEventSink, KafkaSink, KafkaSource
 from streams.kafka_client import Clients
+from streams.kafka_sink import _shortened_dead_letter
 from streams.kafka_topics import Found
 from streams.live import LiveRun, Pace
 from streams.logs import make_logger
@@ -365,6 +366,7 @@ def test_a_source_is_read_up_where_its_end_holds_no_message(kafka: str, topic: s
     assert not source.is_read_up(begun)
     until(lambda: source._look_for_partitions() is None and source._ends == {(topic, 0): 5})
     assert not source.is_read_up(begun)
+    assert source.lag() == {(topic, 0): 3}
     assert len(read(source, 3)) == 3
     assert source.is_read_up(begun)
     producer = kafka_client.KafkaProducer(bootstrap_servers=kafka, transactional_id=topic)
@@ -376,5 +378,92 @@ def test_a_source_is_read_up_where_its_end_holds_no_message(kafka: str, topic: s
     later = time.monotonic()
     assert not source.is_read_up(later)
     until(lambda: source.poll(0.1) == [] and source.is_read_up(later))
-    assert source.positions == {(topic, 0): 5}
+    assert (source.positions, source.lag()) == ({(topic, 0): 5}, {(topic, 0): 0})
     source.close()
+
+
+def test_the_lag_is_told_before_anything_is_read(kafka: str, topic: str) -> None:
+    fill(kafka, topic, 5)
+    source = KafkaSource(kafka, [topic], max_messages=2)
+    until(lambda: source._look_for_partitions() is None and not source.is_read_up(0.0) and bool(source._ends))
+    assert source.lag() == {(topic, 0): 5}
+    source.close()
+
+
+def test_who_learns_for_longer_than_its_patience_takes_that_for_no_silence(kafka: str, topic: str) -> None:
+    fill(kafka, topic, 0)
+    source = KafkaSource(kafka, [topic], patience=1.0)
+    time.sleep(1.5)
+    assert source.poll(0.1) == []
+    assert source.silence < 1.0
+    source.close()
+
+
+def test_a_group_that_stands_at_the_first_message_begins_there(kafka: str, topic: str, admin: Any) -> None:
+    fill(kafka, topic, 40, partitions=2)
+    fill(kafka, f"{topic}-of-others", 5)
+    consumer = kafka_client.KafkaConsumer(bootstrap_servers=kafka, group_id=topic)
+    mark = kafka_client.structs.OffsetAndMetadata(0, "", -1)
+    consumer.commit({kafka_client.TopicPartition(name, 0): mark for name in (topic, f"{topic}-of-others")})
+    consumer.close()
+    with closing(KafkaSource(kafka, [topic], start="latest", group=topic, from_group=True)) as source:
+        assert set(source.positions) == {(topic, 0), (topic, 1)}
+        assert source.positions[topic, 0] == 0
+        assert source.positions[topic, 1] > 0
+
+
+def test_a_run_that_reads_no_topic_of_the_cluster_leaves_nothing_in_the_group(kafka: str, topic: str, admin: Any) -> None:
+    with closing(KafkaSink(kafka, topic, transactional_id=topic, group=f"{topic}-group", mark="sink")) as sink:
+        sink.begin()
+        sink.commit(12, {("events.jsonl", 0): 345})
+        until(lambda: sink.committed() == 12)
+    assert admin.list_group_offsets([f"{topic}-group"])[f"{topic}-group"] == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "either a list of topics or a pattern"),
+        ({"topics": "events"}, "either a list of topics or a pattern"),
+        ({"topics": ["events"], "pattern": "e.*"}, "either a list of topics or a pattern"),
+        ({"topics": ["events"], "start": "newest"}, "start must be"),
+        ({"topics": ["events"], "start": -1.0}, "start must be"),
+        ({"topics": ["events"], "start": 1e15}, "start must be"),
+        ({"topics": ["events"], "start": float("nan")}, "start must be"),
+        ({"topics": ["events"], "from_group": True}, "from_group needs a group"),
+    ],
+)
+def test_a_source_that_cannot_be_is_refused_before_it_connects(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        KafkaSource("127.0.0.1:1", **options)
+
+
+def test_a_run_whose_name_no_mark_holds_is_refused_before_it_connects() -> None:
+    with pytest.raises(ValueError, match="too long"):
+        KafkaSink("127.0.0.1:1", "out", transactional_id="id", run="r" * 993)
+
+
+def test_an_event_that_is_larger_than_its_topic_takes_is_refused(kafka: str, topic: str, admin: Any) -> None:
+    admin.create_topics({topic: {"num_partitions": 1, "configs": {"max.message.bytes": "10000"}}})
+    admin.wait_for_topics([topic])
+    sink = KafkaEventSink(kafka, topic)
+    with pytest.raises(ValueError, match=f"larger than topic {topic} takes"):
+        sink.write({"x": "r" * 10_000})
+    with pytest.raises(ValueError, match=f"larger than topic {topic} takes"):
+        sink.write({"x": "r" * 5_000}, key=b"k" * 5_000)
+    sink.write({"x": "r" * 9_000})
+    sink.close()
+    with closing(KafkaSource(kafka, [topic])) as source:
+        assert [json.loads(message.value or b"") for message in read(source, 1)] == [{"x": "r" * 9_000}]
+
+
+@pytest.mark.parametrize("character", ["r", '"', "\n", "\x00", "é", "日", "\U0001f600"])
+@pytest.mark.parametrize("room", [8192, 8193, 100_000])
+def test_a_shortened_dead_letter_holds_a_part_of_what_came_and_fits(character: str, room: int) -> None:
+    letter = {"source": {"offset": 7}, "error": "json", "message": "m" * 500, "raw": character * 200_000}
+    short = _shortened_dead_letter(letter, room)
+    record = json.loads(short)
+    assert room // 20 < len(short) <= room
+    assert record == {**letter, "raw": character * len(record["raw"]), "raw_length": 200_000}
+    again = json.loads(_shortened_dead_letter({**record, "raw_length": 90_000_000}, 8192))
+    assert again["raw_length"] == 90_000_000

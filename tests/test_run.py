@@ -19,7 +19,7 @@ from streams.models import SettingError, build_model
 from streams.progress import Progress
 from streams.results import mean_scores, result_of
 from streams.run import Run
-from streams.scoring import Scoring
+from streams.scoring import Scoring, check_weight
 
 untimed = settings(deadline=None)
 
@@ -378,6 +378,32 @@ def test_a_label_is_known_from_an_event_that_observes_nothing():
     offered.add({"c": None, "d": None}, {"one": {"c"}}, {"one": {"c": 0.75}})
     assert offered.n_scored == 1
     assert offered.scores("one")["hamming_loss"] == 0.5
+
+
+@pytest.mark.parametrize("with_probabilities", [False, True])
+def test_a_label_that_is_known_and_never_named_is_one_label(with_probabilities):
+    scoring = Scoring(["one"], ["a", "b", "c", "d"], with_probabilities=with_probabilities)
+    scoring.add({"a"}, {"one": set()}, {"one": {}})
+    assert scoring.scores("one")["hamming_loss"] == 1 / 4
+
+
+def test_scores_may_be_looked_at_without_those_that_wait_being_counted():
+    looked_at, left_alone = Scoring(["one"]), Scoring(["one"])
+    found = []
+    for number in range(600):
+        for scoring in (looked_at, left_alone):
+            scoring.add({"a"}, {"one": {"a"} if number % 3 else {"b"}}, weight=1 / (1 + number))
+        found.append(looked_at.counted_scores("one"))
+    assert len({str(scores) for scores in found}) == 3  # of none, of 256 and of 512 events
+    assert looked_at.all_scores() == left_alone.all_scores()
+
+
+def test_weights_are_taken_up_to_their_bounds():
+    for weight in (1e-100, 1e9):
+        check_weight(weight)
+    for weight in (math.nextafter(1e-100, 0.0), math.nextafter(1e9, math.inf), 0.0, math.inf, math.nan):
+        with pytest.raises(MalformedEvent, match=r"1e-100 to 1e\+09"):
+            check_weight(weight)
 
 
 @pytest.mark.parametrize("with_probabilities", [False, True])
