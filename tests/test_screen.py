@@ -1,5 +1,6 @@
 """What the commands show on a screen: reports, names from data, progress."""
 
+import io
 import json
 import os
 import pty
@@ -15,7 +16,7 @@ from streams.answering import Answering
 from streams.cli import main
 from streams.event import Event
 from streams.message import Message
-from streams.progress import LineProgress, LiveProgress, Progress, progress_on
+from streams.progress import COMPILING, LineProgress, LiveProgress, Progress, progress_on
 from streams.report import print_result
 from streams.results import Result
 from streams.run import Run
@@ -123,6 +124,69 @@ def test_progress_in_place(monkeypatch):
     console.file.close()
     for expected in ("reading", "starting", "compiling (first run only), 100 s", "100 of 100 events", "last 10", "0.995"):
         assert expected in text
+
+
+def test_lines_say_when_a_model_is_being_compiled_and_only_then(monkeypatch):
+    monkeypatch.setattr("streams.progress._SLOW_START", 0.1)
+    cold, warm = Run(MajorityLabelset()), Run(MajorityLabelset())
+    warm.finish(rainy(3))
+    for loop, expected in ((cold, f"sky: {COMPILING}\n"), (warm, "")):
+        console = Console(file=io.StringIO())
+        with LineProgress(console, "sky", 10) as progress:
+            progress.begin(100)
+            progress.update(loop)
+            time.sleep(0.4)
+        assert console.file.getvalue() == expected
+
+
+def test_events_without_labels_are_done_when_they_are_predicted(monkeypatch):
+    monkeypatch.setattr("streams.progress._BETWEEN_LINES", 0.0)
+    loop, console = Run(MajorityLabelset()), Console(file=io.StringIO(), width=80)
+    loop.finish([*rainy(3), *(Event({}, None) for _ in range(4))])
+    lines, live = LineProgress(console, "sky", 10), LiveProgress(console, "sky", 10)
+    for progress in (lines, live):
+        progress.begin(100)
+        progress.update(loop)
+    console.print(live)
+    by_line, *_, in_place = [line for line in console.file.getvalue().splitlines() if "events" in line]
+    assert by_line.startswith("sky: 7 of 100 events")
+    assert "7 of 100 events" in in_place
+    lines.stop()
+
+
+def test_scores_in_place_are_of_the_last_events_and_of_all_and_change_four_times_a_second(monkeypatch):
+    seconds = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: seconds[0])
+    loop, console = Run(MajorityLabelset(), window=10), Console(file=io.StringIO(), width=80)
+    progress = LiveProgress(console, "sky", 10)
+
+    def shown():
+        progress.update(loop)
+        before = len(console.file.getvalue())
+        console.print(progress)
+        return console.file.getvalue()[before:]
+
+    seconds[0] = 103.0
+    assert "reading, 3 s" in shown()
+    progress.begin(1000)
+    assert "starting" in shown()
+    loop.finish(rainy(40))
+    for n, after in ((40, 0.0), (40, 0.2), (80, 0.1)):
+        seconds[0] += after
+        text = shown()
+        assert f"{n} of 1,000 events" in text
+        rates = {line.split()[0]: line.split()[-3] for line in text.splitlines() if line.split()[0] in ("last", "total")}
+        assert rates == {"last": "1.000", "total": f"{(n - 1) / n:.3f}"}
+        if n == 40 and not after:
+            loop.finish(rainy(40))
+
+
+def test_progress_in_place_leaves_nothing_on_the_screen():
+    console = Console(file=io.StringIO(), force_terminal=True, width=60)
+    with LiveProgress(console, "sk\x1by", 10) as progress:
+        assert progress.stream == r"sk\x1by"
+    last = console.file.getvalue().rpartition("reading")[2]
+    assert "\x1b[2K" in last
 
 
 def rainy(n):
