@@ -17,6 +17,7 @@ from streams.evaluate import Interrupts, Settings, bundled_yeast, evaluate
 from streams.event import Event
 from streams.models import SettingError, build_model
 from streams.progress import Progress
+from streams.recorder import Recorder as Watcher
 from streams.results import mean_scores, result_of
 from streams.run import Run
 from streams.scoring import Scoring, check_weight
@@ -255,6 +256,37 @@ def test_the_first_event_that_is_learned_names_all_labels(delay):
     truths = [None, frozenset("a"), frozenset("ac"), frozenset("b")]
     run.finish(Event({"number": i, "bad": "to learn" if i == 1 else "no"}, y) for i, y in enumerate(truths))
     assert model.truths == [{"a": True, "b": False, "c": True}, frozenset("b")]
+
+
+def test_only_the_first_event_of_the_first_block_names_all_labels():
+    class Told(Blocks):
+        def test_then_train_many(self, X, Y, w=None):
+            told.extend(Y)
+            return super().test_then_train_many(X, [set() for _ in Y], w)
+
+    told = []
+    Run(Told(), labels=("odd", "even", "none")).finish(numbered(40))
+    assert told == [{"odd": False, "even": True, "none": False}, *(event.y for event in numbered(40)[1:])]
+
+
+@pytest.mark.parametrize("weight", [1e-101, 1.1e9])
+def test_an_event_whose_weight_no_score_takes_is_not_learned(weight):
+    refused, model = [], Recorder()
+    run = Run(model, on_refused=refused.append)
+    run.finish([Event({"number": 0}, {"a"}, w=weight), *numbered(1)])
+    assert [entry for entry in model.log if entry[0] == "learn"] == [("learn", 0)]
+    assert (run.n_refused, run.n_learned, run.scoring.n_scored) == (1, 1, 1)
+    assert "weight" in str(refused[0])
+
+
+def test_an_event_fades_by_one_part_of_the_window_with_each_later_one():
+    run = Run(MajorityLabelset(), window=10, recorder=Watcher())
+    labels = ["a", "a", "b", "a", "c", "a", "a", "b"]
+    run.finish(Event({}, {label}) for label in labels)
+    right = [0, 1, 0, 1, 0, 1, 1, 0]  # the first is told nothing, the others {"a"}
+    weights = [0.9 ** (len(labels) - 1 - i) for i in range(len(labels))]
+    expected = sum(w * r for w, r in zip(weights, right, strict=True)) / sum(weights)
+    assert scores(run, reading="faded")["subset_accuracy"] == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_thousand_labels_are_named_and_no_more():
