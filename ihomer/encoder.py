@@ -3,6 +3,7 @@
 import math
 import numbers
 from collections.abc import Hashable, Mapping, Set
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,7 +34,7 @@ _AS_GIVEN = np.arange(64)  # up to so many features are put in order when they a
 _PLAIN = frozenset((float, int, bool))
 _SAME_WHEN_READ_AGAIN = _PLAIN | {str, type(None)}
 _NUMBERS = _PLAIN | {np.dtype(code).type for code in np.typecodes["AllInteger"] + "efd?"}  # turned into floats all at once
-_REAL = (float, numbers.Real, np.number, np.bool_)
+_REAL = (float, numbers.Real, Decimal, np.number, np.bool_)
 _NOT_REAL = (np.complexfloating, np.timedelta64)
 
 Indices = NDArray[np.int32]
@@ -142,6 +143,8 @@ def labels_of(y: Any) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
     ------
     TypeError
         If `y` is neither, or a label is not hashable, or a dictionary's value is not a truth value.
+    ValueError
+        If a list names a label twice, as one of 0 and 1 for each label does.
     """
     if type(y) is set:
         return list(y), [], []
@@ -159,9 +162,12 @@ def labels_of(y: Any) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
         return positive, unobserved, negative
     if isinstance(y, Set | list | tuple):
         try:
-            return list(dict.fromkeys(y)), [], []
+            names = list(dict.fromkeys(y))
         except TypeError:
             raise TypeError("each label in y must be hashable") from None
+        if len(names) < len(y):
+            raise ValueError(f"y names a label twice: it holds the labels that apply, no 0 or 1 for each; not {told(y)}")
+        return names, [], []
     raise TypeError(f"y must be a dictionary label -> bool, or a set or list of labels, not {type(y).__name__}")
 
 

@@ -88,7 +88,8 @@ def as_truth(text: str) -> bool:
         except ValueError:
             number = math.nan
         if number not in (0.0, 1.0):
-            raise MalformedEvent("label", f"{text!r} does not say whether a label applies, as 0 and 1 do")
+            words = "1 and 0, true and false, yes and no, t and f, y and n"
+            raise MalformedEvent("label", f"{text!r} does not say whether a label applies, as {words} do")
         truth = number == 1.0
     return truth
 

@@ -149,11 +149,12 @@ class _Message(msgspec.Struct, forbid_unknown_fields=True):
     """The JSON object of an event or of late labels."""
 
     x: dict[str, bool | int | float | str | None] | UnsetType = UNSET
-    y: list[str] | dict[str, bool | None] | UnsetType = UNSET
+    y: list[str] | dict[str, bool | None] | UnsetType | None = UNSET
     id: str | UnsetType = UNSET
     w: float | UnsetType = UNSET
 
 
+_FORM = 'an event is {"id": "...", "x": {...}, "y": [...], "w": 1.0}, of which only x must be'
 _DECODE = msgspec.json.Decoder(_Message).decode
 _ENCODE = msgspec.json.Encoder().encode
 # The shortest integer too large for a float64 has 309 digits.
@@ -167,7 +168,8 @@ def decode_event(raw: bytes, position: Position = None, line: int | None = None)
     Parameters
     ----------
     raw
-        One JSON object in UTF-8: ``{"x": {...}, "y": [...] | {...}, "id": "...", "w": 1.0}``; only x must be.
+        One JSON object in UTF-8: ``{"x": {...}, "y": [...] | {...}, "id": "...", "w": 1.0}``; only x must be, and null for y
+        is as no y.
     position, line
         What becomes `Event.position` and `Event.line`.
 
@@ -204,7 +206,7 @@ def decode_message(raw: bytes, position: Position = None, line: int | None = Non
         raise _explained(raw, error) from None
     _refuse_repeated_names(raw, message)
     y = message.y
-    truth = None if isinstance(y, UnsetType) else frozenset(y) if isinstance(y, list) else y
+    truth = None if isinstance(y, UnsetType) else frozenset(y) if isinstance(y, list) else y  # null says as much as no y
     identifier = None if isinstance(message.id, UnsetType) else message.id
     if message.x is UNSET:
         if truth is None or identifier is None:
@@ -265,7 +267,9 @@ def _explained(raw: bytes, error: Exception) -> MalformedEvent:
     if isinstance(error, msgspec.ValidationError):
         if "out of range" in text:
             return MalformedEvent("number", text)
-        return MalformedEvent("field" if "unknown field" in text else "type", text)
+        if "unknown field" in text:
+            return MalformedEvent("field", f"{text}; {_FORM}")
+        return MalformedEvent("type", text)
     try:
         json.loads(raw, parse_constant=_refuse_constant)
     except MalformedEvent as constant:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import re
 import pickle
 
 import pytest
@@ -107,7 +108,7 @@ MALFORMED = [
     (b'{"x":[]}', "type"),
     (b'{"x":{"a":[1]}}', "type"),
     (b'{"x":{"a":{}}}', "type"),
-    (b'{"x":{},"y":null}', "type"),
+    (b'{"id":"a","y":null}', "field"),
     (b'{"x":{},"y":"a"}', "type"),
     (b'{"x":{},"y":[1]}', "type"),
     (b'{"x":{},"y":{"a":1}}', "type"),
@@ -297,10 +298,19 @@ def test_an_event_cannot_be_changed():
         event.other = 2.0
 
 
+def test_null_for_the_labels_is_as_no_labels():
+    assert decode_message(b'{"id":"a","x":{"b":1},"y":null}') == decode_message(b'{"id":"a","x":{"b":1}}')
+
+
+def test_what_an_event_looks_like_is_told_with_a_field_that_it_has_not():
+    with pytest.raises(MalformedEvent, match=re.escape('unknown field `cloud`; an event is {"id": "...", "x": {...}, "y"')):
+        decode_message(b'{"cloud":1}')
+
+
 def test_a_fault_in_words_is_bounded_whatever_the_event_says():
     for raw in (b'{"x":{"%b":1,"%b":2}}' % (b"n" * 9999, b"n" * 9999), b'{"x":{},"%b":1}' % (b"n" * 9999)):
         with pytest.raises(MalformedEvent) as told:
             decode_message(raw)
         assert len(told.value.message) == 500
-        assert told.value.message.endswith(("' stands twice in one object", "n`"))
+        assert told.value.message.endswith(("' stands twice in one object", "of which only x must be"))
     assert MalformedEvent("json", "m" * 500).message == "m" * 500

@@ -5,6 +5,7 @@ import math
 import random
 from collections import deque
 from collections.abc import Mapping
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -16,6 +17,7 @@ from scipy import sparse
 
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
 from ihomer.encoder import Encoder
+from ihomer.metrics import MicroF1
 from ihomer.persistence import KINDS, pack
 
 MIXED_NAMES = [10, "b", 9, 2.5, 1, 100, "a", 0.5, ("t", 1), b"x", "c", 20, 3, -4]
@@ -455,7 +457,7 @@ def test_a_number_is_read_once_also_where_it_brings_its_name_or_others_make_room
 
 
 @pytest.mark.parametrize(
-    "kind", [np.float16, np.float32, np.float64, np.longdouble, np.int8, np.uint64, np.bool_, int, Fraction]
+    "kind", [np.float16, np.float32, np.float64, np.longdouble, np.int8, np.uint64, np.bool_, int, Fraction, Decimal]
 )
 @pytest.mark.parametrize("is_mixed", [False, True])
 def test_numbers_of_any_type_are_the_floats_that_they_equal(kind, is_mixed):
@@ -468,6 +470,25 @@ def test_numbers_of_any_type_are_the_floats_that_they_equal(kind, is_mixed):
         given.learn_one(x, {f"p{i % 4}"})
         expected.learn_one(plain, {f"p{i % 4}"})
     assert pack(given, KINDS) == pack(expected, KINDS)
+
+
+@pytest.mark.parametrize("make", [experts, trees])
+def test_indicators_in_place_of_labels_are_refused(make):
+    model = make(8, 100)
+    model.learn_one({"a": 1.0}, ["p", "q"])
+    before = pack(model, KINDS)
+    rows = np.array([[1, 0, 1], [0, 1, 0]])
+    for learn in (
+        lambda: model.learn_one({"a": 1.0}, [1, 0, 1]),
+        lambda: model.learn_one({"a": 1.0}, ("p", "q", "p")),
+        lambda: model.learn_many(rows, rows.tolist()),
+        lambda: model.partition.learn_one([0, 0]) if make is experts else model.learn_one({}, [0, 0]),
+    ):
+        with pytest.raises(ValueError, match="y names a label twice: it holds the labels that apply, no 0 or 1 for each"):
+            learn()
+    assert pack(model, KINDS) == before
+    with pytest.raises(ValueError, match="names a label twice"):
+        MicroF1().update([0, 1, 1], [0, 1])
 
 
 @pytest.mark.parametrize("value", [np.float64("inf"), np.float32("-inf"), 10**400, np.longdouble("1e400"), np.float64(1e101)])

@@ -217,7 +217,7 @@ NAMES = st.one_of(
 )
 LABEL_SETS = st.one_of(
     st.sets(NAMES, max_size=8),
-    st.lists(NAMES, max_size=5),
+    st.lists(NAMES, max_size=5, unique=True),
     st.dictionaries(NAMES, st.sampled_from([True, False, None])),
     st.integers(1, 3000).map(range).map(list),
 )

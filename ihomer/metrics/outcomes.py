@@ -164,19 +164,23 @@ def read_probabilities(probabilities: object) -> tuple[list[Hashable], FloatArra
 
 
 def listed(labels: object, what: str) -> list[Hashable]:
-    """Return the labels of a set or sequence, each once.
+    """Return the labels of a set or sequence.
 
     Raises
     ------
     ValueError
-        If it is none, or a label is not hashable.
+        If it is none, a label is not hashable, or one is named twice, as in a list of 0 and 1 for each label.
     """
     if isinstance(labels, str | bytes) or not hasattr(labels, "__iter__"):
         raise ValueError(f"{what} must be a dictionary, or a set or sequence of labels, not {told(labels)}")
     try:
-        return list(dict.fromkeys(labels))
+        given = list(labels)
+        names = list(dict.fromkeys(given))
     except TypeError:
         raise ValueError(f"{what} holds a label that is not hashable: {told(labels)}") from None
+    if len(names) < len(given):
+        raise ValueError(f"{what} names a label twice: it holds the labels that apply, no 0 or 1 for each; not {told(labels)}")
+    return names
 
 
 def _number(label: Hashable, value: Any) -> float:
