@@ -24,6 +24,13 @@ from streams.run import Run
 __all__ = ["Interrupts", "Settings", "bundled_yeast", "evaluate", "stream_names"]
 
 _MOST_MESSAGES = 3
+_HAS_NOT = {
+    "ignore": "no columns to read past",
+    "nominal": "no columns whose numbers could be names",
+    "id_column": "no column of ids",
+    "decimal": "no decimal mark to choose",
+    "label_separator": "no text between labels",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,12 @@ class Settings:
         What stands between labels in the one column that `labels` names; None if each has a column.
     ignore
         Names of columns that are read past; None for none.
+    id_column
+        Name of the column of ids; None for none.
+    nominal
+        Names of columns whose numbers are names; None for none.
+    decimal
+        What stands before the fraction of a number in a CSV file; None as in `CsvSource`.
     format
         Format of the files; None for what their names tell.
     on_error
@@ -72,6 +85,9 @@ class Settings:
     labels: str | None = None
     label_separator: str | None = None
     ignore: str | None = None
+    id_column: str | None = None
+    nominal: str | None = None
+    decimal: Literal[".", ","] | None = None
     format: str | None = None
     on_error: Literal["raise", "skip"] = "raise"
 
@@ -207,16 +223,18 @@ def reader_options(file: Path, settings: Settings) -> dict[str, Any]:
     Raises
     ------
     SourceError
-        If the format is unknown, its reader cannot be told the labels in that way, columns to ignore or what stands between
-        labels, or one of them has an empty name.
+        If the format is unknown, its reader cannot be told the labels in that way or something else that is set, or a name is
+        empty.
     """
     kind = settings.format or format_of(file)
     taken = inspect.signature(FORMATS[kind]).parameters
-    options: dict[str, Any] = {}
-    if settings.ignore is not None:
-        if "ignore" not in taken:
-            raise SourceError(f"{file}: no columns of a {kind} file can be ignored, as in {settings.ignore!r}")
-        options["ignore"] = _names(settings.ignore, "columns to ignore")
+    columns = {"ignore": settings.ignore, "nominal": settings.nominal}
+    options: dict[str, Any] = {name: _names(text, f"names for {name}") for name, text in columns.items() if text is not None}
+    others = {"id_column": settings.id_column, "decimal": settings.decimal, "label_separator": settings.label_separator}
+    options |= {name: value for name, value in others.items() if value is not None}
+    for option in options:
+        if option not in taken:
+            raise SourceError(f"{file}: a {kind} file has {_HAS_NOT[option]}, as {getattr(settings, option)!r}")
     text = settings.labels
     if text is not None:
         option, value = _labels_option(text)
@@ -225,10 +243,6 @@ def reader_options(file: Path, settings: Settings) -> dict[str, Any]:
             how = "prefix" if option == "label_prefix" else "number" if counted else "name"
             raise SourceError(f"{file}: labels of a {kind} file cannot be given by their {how}, as in {text!r}")
         options[option] = value
-    if settings.label_separator is not None:
-        if "label_separator" not in taken:
-            raise SourceError(f"{file}: labels of a {kind} file have no text between them, as {settings.label_separator!r}")
-        options["label_separator"] = settings.label_separator
     return options
 
 
@@ -243,10 +257,11 @@ def _labels_option(text: str) -> tuple[str, Any]:
 
 
 def _names(text: str, what: str) -> list[str]:
+    """Return the names in a list of them; quotes with nothing in between stand for a column without a name."""
     names = [name.strip() for name in text.split(",")]
     if "" in names:
-        raise SourceError(f"{text!r} has an empty name among the {what}")
-    return names
+        raise SourceError(f"{text!r} has an empty name among the {what}; \"''\" is a column without a name")
+    return ["" if name in ("''", '""') else name for name in names]
 
 
 def _as_text(file: Path) -> str:

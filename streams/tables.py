@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import compress, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from streams.cells import as_truth, as_value, as_weight, label_positions, picker
 from streams.errors import MalformedEvent, SourceError
@@ -20,7 +20,8 @@ _MISSING = frozenset({"", "?", "NA", "N/A", "<NA>", "null", "NULL"})
 _NOT_OBSERVED = _MISSING | {"nan", "NaN"}
 _NOTHING_KNOWN = _NOT_OBSERVED - {""}
 _DELIMITERS = ",;\t|"
-_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?")
+_DECIMAL_COMMA = re.compile(r"[+-]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]*),[0-9]+(?:[eE][+-]?[0-9]+)?")
+_SEPARATOR_LINE = re.compile(r"sep=([^\r\n])[\r\n]*")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # A quoted cell may hold line ends; one that is never closed must not swallow the file.
 _MOST_LINES = 1000
@@ -147,8 +148,8 @@ class CsvSource(LineSource):
     A cell that is empty or NaN, NA, N/A, <NA>, null, NULL or ? is missing, one that spells a number is a number, any
     other is a text. A label applies where its cell is 1 (or true, yes, ...), does not where it is 0, and is not observed
     where it is missing. Cells may be quoted with ``"``, and then hold delimiters, doubled quotes and line ends.
-    Where ``;`` stands between the cells, ``0,5`` is the number 0.5. A first column without a name holds the names of
-    rows, as pandas and R write them, and is read past.
+    A first column without a name holds the names of rows, as pandas and R write them, and is read past; so is a last one, where
+    each line ends with a delimiter, and a first line ``sep=;``, as Excel writes it.
 
     Parameters
     ----------
@@ -164,6 +165,8 @@ class CsvSource(LineSource):
         Columns whose cells are names, so that numbers, NA and the like are kept as text there; an empty cell is missing.
     delimiter
         The character between cells; by default that of ``, ; tab |`` which the first row has most of.
+    decimal
+        ``.``, or ``,`` where 0,5 and 1.000,5 are numbers; by default ``,`` where ``;`` stands between the cells.
     start, on_error, encoding
         As in `LineSource`; a position is the number of lines behind it.
 
@@ -180,7 +183,7 @@ class CsvSource(LineSource):
         If the first row does not name the columns that are asked for, or not each column by its own name; or if the separator
         cannot stand between labels, or not one column is named with it.
     ValueError
-        If the delimiter is none.
+        If the delimiter or the decimal mark is none.
 
     Examples
     --------
@@ -215,14 +218,18 @@ class CsvSource(LineSource):
         label_separator: str | None = None,
         nominal: Collection[str] = (),
         delimiter: str | None = None,
+        decimal: Literal[".", ","] | None = None,
         start: int = 0,
         on_error: OnError = "raise",
         encoding: str | None = None,
     ) -> None:
         if delimiter is not None and (len(delimiter) != 1 or delimiter in '" \r\n'):
             raise ValueError(f"the delimiter must be one character, no quote or blank, not {delimiter!r}")
+        if decimal not in (None, ".", ","):
+            raise ValueError(f"the decimal mark must be . or , and not {decimal!r}")
         self._label_separator = label_separator
         self._delimiter = delimiter
+        self._decimal = decimal
         self._nominal = frozenset(nominal)
         self._asked: dict[str, Any] = {
             "labels": labels,
@@ -235,12 +242,15 @@ class CsvSource(LineSource):
 
     def _read_header(self) -> None:
         raw = next(self._lines)
+        if self._delimiter is None and (said := _SEPARATOR_LINE.fullmatch(self._text(raw))):
+            self._delimiter, raw = said[1], next(self._lines, b"")
         if self._delimiter is None:
             plain = re.sub('"[^"]*"', "", self._text(raw))
             self._delimiter = max(_DELIMITERS, key=plain.count)
         self._cell = _cell_pattern(self._delimiter)
         names = self._cells(raw)
-        if names[0] == "" != self._asked["id_column"] and "" not in names[1:]:
+        self._has_decimal_commas = self._decimal == "," or (self._decimal is None and self._delimiter == ";")
+        if "" in (names[0], names[-1]) and names.count("") == 1 and self._asked["id_column"] != "":
             self._asked["ignore"] = {"", *self._asked["ignore"]}
         try:
             if self._label_separator is not None:
@@ -297,7 +307,7 @@ class CsvSource(LineSource):
         cells = self._cells(raw)
         if len(cells) != self._n_columns:
             raise MalformedEvent("columns", f"{len(cells)} cells for {self._n_columns} columns")
-        if self._delimiter == ";" and any("," in cell for cell in cells):
+        if self._has_decimal_commas and any("," in cell for cell in cells):
             cells = self._with_points(cells)
         roles = self._roles
         identifier = None if roles.id is None else cells[roles.id] or None
@@ -306,9 +316,9 @@ class CsvSource(LineSource):
         return Event(x, self._answer(self._pick_labels(cells)), identifier, weight, self._lines.number, number)
 
     def _with_points(self, cells: Sequence[str]) -> list[str]:
-        """Return cells with points in place of decimal commas."""
+        """Return cells with points in place of decimal commas, and without points between thousands."""
         return [
-            cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) and place not in self._texts else cell
+            cell.replace(".", "").replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) and place not in self._texts else cell
             for place, cell in enumerate(cells)
         ]
 

@@ -276,8 +276,12 @@ def test_errors_are_one_line(arguments, message, tmp_path):
         (["rain.txt", "--labels", "a,b"], "labels of a libsvm file cannot be given by their name, as in 'a,b'"),
         (["rain.jsonl", "--labels", "a*"], "labels of a jsonl file cannot be given by their prefix, as in 'a*'"),
         (["rain.jsonl", "--labels", "a,"], "'a,' has an empty name among the labels"),
-        (["rain.jsonl", "--ignore", "a"], "no columns of a jsonl file can be ignored, as in 'a'"),
-        (["rain.csv", "--labels", "-1", "--ignore", "a,"], "'a,' has an empty name among the columns to ignore"),
+        (["rain.jsonl", "--ignore", "a"], "a jsonl file has no columns to read past, as 'a'"),
+        (["rain.jsonl", "--id", "a"], "a jsonl file has no column of ids, as 'a'"),
+        (["rain.txt", "--nominal", "a"], "a libsvm file has no columns whose numbers could be names, as 'a'"),
+        (["rain.jsonl", "--decimal", ","], "a jsonl file has no decimal mark to choose, as ','"),
+        (["rain.csv", "--labels", "-1", "--ignore", "a,"], "'a,' has an empty name among the names for ignore; \"''\" is"),
+        (["--labels", "a", "--format", "csv"], "--labels and --format without FILE: what is evaluated then is the Yeast"),
         (["rain.csv", "--labels", "-1", "--ignore", "hail"], "no column is named 'hail'"),
         (["rain.csv"], "nothing says which columns are labels"),
         (["rain.csv", "--labels", "hail*"], "no column begins with 'hail'"),
@@ -419,6 +423,14 @@ def test_columns_are_ignored(tmp_path):
         assert record["scores"]["micro_f1"] == pytest.approx(2 / 3)
 
 
+def test_predictions_name_the_ids_of_rows(tmp_path):
+    path, out = tmp_path / "sky.csv", tmp_path / "out.jsonl"
+    path.write_text('key;cloud;code;rain;\na1;"1.000,5";7;1;\na2;,5;07;0;\n')
+    ways = ["--labels", "rain", "--id", "key", "--nominal", "code", "--predictions", str(out), "--model", "no-change"]
+    assert run(path, "--quiet", "--shuffle", "1", *ways).exit_code == 0
+    assert {json.loads(line)["id"] for line in out.read_text().splitlines()} == {"a1", "a2"}
+
+
 def test_labels_are_listed_in_one_column(tmp_path):
     rows = [("0", "a b"), ("1", "b"), ("2", ""), ("3", "b a")]
     (tmp_path / "tags.csv").write_text("x,tags\n" + "".join(",".join(row) + "\n" for row in rows))
@@ -431,7 +443,7 @@ def test_labels_are_listed_in_one_column(tmp_path):
     assert listed["settings"]["label_separator"] == " "
     wrong = run(tmp_path / "tags.jsonl", "--label-separator", " ")
     assert wrong.exit_code == 2
-    assert "labels of a jsonl file have no text between them, as ' '" in wrong.stderr
+    assert "a jsonl file has no text between labels, as ' '" in wrong.stderr
 
 
 def test_labels_are_chosen(tmp_path):

@@ -3,8 +3,8 @@
 import contextlib
 import json
 import math
-import re
 import pickle
+import re
 
 import pytest
 from hypothesis import given

@@ -248,6 +248,40 @@ def test_labels_that_stand_in_one_column(tmp_path, separator, cell, labels, deli
         assert list(source) == [Event({"a": 1.0, "b": 2.0}, labels if labels is None else frozenset(labels), position=2)]
 
 
+@pytest.mark.parametrize(
+    ("cell", "with_commas", "with_points"),
+    [
+        ("0,5", 0.5, "0,5"),
+        (",5", 0.5, ",5"),
+        ("-1.830,50", -1830.5, "-1.830,50"),
+        ("1.234.567,0", 1234567.0, "1.234.567,0"),
+        ("12.34,5", "12.34,5", "12.34,5"),
+        ("1,2,3", "1,2,3", "1,2,3"),
+        ("1.830", 1.83, 1.83),
+        ("1,5e3", 1500.0, "1,5e3"),
+    ],
+)
+def test_the_decimal_mark_is_chosen_or_follows_from_the_delimiter(tmp_path, cell, with_commas, with_points):
+    for delimiter, decimal, expected in (
+        (";", None, with_commas), (";", ".", with_points), ("\t", None, with_points), ("\t", ",", with_commas),
+        (",", None, with_points), (",", ",", with_commas),
+    ):  # fmt: skip
+        text = f'a{delimiter}b\n"{cell}"{delimiter}1\n'
+        assert read(tmp_path, text, labels=-1, decimal=decimal)[0].x == {"a": expected}
+    with pytest.raises(ValueError, match="the decimal mark must be"):
+        read(tmp_path, "a,b\n", labels=-1, decimal=";")
+
+
+def test_a_line_that_names_the_delimiter_and_delimiters_at_the_end_of_lines(tmp_path):
+    for mark in ";|,":
+        text = f"sep={mark}\r\na{mark}b{mark}\r\n2{mark}1{mark}\r\n"
+        assert read(tmp_path, text, labels=["b"]) == [Event({"a": 2.0}, frozenset("b"), position=3)]
+        assert read(tmp_path, text, labels=-1)[0].y == {"b"}
+        assert read(tmp_path, text, labels=["b"], ignore=["a", ""])[0].x == {}
+    with pytest.raises(SourceError):
+        read(tmp_path, "sep=;\n", labels=1)
+
+
 def test_columns_may_be_named_by_different_numbers(tmp_path):
     assert read(tmp_path, "0,1,10\n0.5,7,1\n", labels=-1) == [Event({"0": 0.5, "1": 7.0}, frozenset({"10"}), position=2)]
     assert read(tmp_path, "0.5,1.5\n0,1\n", labels=["1.5"]) == [Event({"0.5": 0.0}, frozenset({"1.5"}), position=2)]

@@ -33,6 +33,17 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
+_OF_FILES = {
+    "--labels": "labels",
+    "--label-separator": "label_separator",
+    "--ignore": "ignore",
+    "--id": "id_column",
+    "--nominal": "nominal",
+    "--decimal": "decimal",
+    "--format": "format",
+}
+
+
 @click.command("evaluate")
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--model", type=click.Choice(MODELS), default="ihomer", show_default=True, help="What learns.")
@@ -57,6 +68,11 @@ __all__ = ["command"]
 )
 @click.option(
     "--ignore", metavar="NAMES", help="Columns to read past, as ids, times and texts: NAME,NAME,... (ARFF, CSV, Parquet)."
+)
+@click.option("--id", "id_column", metavar="NAME", help="Column of ids, which --predictions then name (CSV, Parquet).")
+@click.option("--nominal", metavar="NAMES", help="Columns whose numbers are names, as postcodes: NAME,NAME,... (CSV).")
+@click.option(
+    "--decimal", type=click.Choice((".", ",")), help="Decimal mark; by default , where ; stands between cells, else . (CSV)."
 )
 @click.option("--format", "file_format", type=click.Choice(FORMATS), help="Format of the files, if their names do not tell.")
 @click.option("--shuffle", type=AT_LEAST_0, metavar="SEED", help="Shuffle the events; all are read into memory.")
@@ -116,7 +132,9 @@ def command(
     clusters it found. Several files come one after another, each with a new model. Without FILE: the Yeast stream (2,417
     genes, 14 labels) that comes with river.
 
-    ARFF files find their labels in an .xml file beside them (MULAN), in their relation (MEKA) or in a line @outputs (KEEL).
+    An event in a file of JSON lines is {"id": "...", "x": {"name": value}, "y": ["label"]}; --labels then names labels that are
+    known from the start. ARFF files find their labels in an .xml file beside them (MULAN), in their relation (MEKA) or in a
+    line @outputs (KEEL).
 
     Ctrl-C ends the run and prints what there is so far (exit code 130).
     """
@@ -124,6 +142,8 @@ def command(
     from streams.evaluate import Settings
 
     settings = Settings(**given, format=file_format)
+    if not files and (ignored := [option for option, name in _OF_FILES.items() if getattr(settings, name) is not None]):
+        raise click.UsageError(f"{' and '.join(ignored)} without FILE: what is evaluated then is the Yeast stream")
     outputs = {"--json": json_path, "--predictions": predictions_path, "--report": report_path}
     to_standard_output = [option for option, path in outputs.items() if path == "-"]
     if len(to_standard_output) > 1:
