@@ -3,17 +3,22 @@
 import copy
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ihomer import IHOMERClassifier
+from ihomer.interface import StreamClassifier
 from ihomer.persistence import ModelFileError, read_file
 from streams.answering import Answering
 from streams.errors import SourceError
+from streams.message import Positions
 from streams.run import BASELINE, MODEL
 from streams.state import unpack_state
 
-__all__ = ["inspect"]
+__all__ = ["inspect", "model_of"]
+
+_Read = TypeVar("_Read")
 
 
 def inspect(path: Path) -> dict[str, Any]:
@@ -33,12 +38,25 @@ def inspect(path: Path) -> dict[str, Any]:
     OSError
         If it cannot be read.
     """
+    return _of_newest(path, _inspect_file)
+
+
+def model_of(path: Path) -> StreamClassifier:
+    """Return the model that a checkpoint holds; it goes on as that of the run would have.
+
+    Parameters and errors are those of `inspect`.
+    """
+    return _of_newest(path, lambda file: _restored(file, read_file(file))[0].model)
+
+
+def _of_newest(path: Path, read: Callable[[Path], _Read]) -> _Read:
+    """Return what is read from a checkpoint, or from the newest one in a folder that is sound."""
     if not path.is_dir():
-        return _inspect_file(path)
+        return read(path)
     damaged: dict[Path, str] = {}
     while files := sorted(set(path.glob("checkpoint-*.ihomer")) - set(damaged), reverse=True):
         try:
-            return _inspect_file(files[0])
+            return read(files[0])
         except ModelFileError as error:
             damaged[files[0]] = str(error)
         except FileNotFoundError:  # the run has a newer one
@@ -50,13 +68,18 @@ def inspect(path: Path) -> dict[str, Any]:
     raise SourceError(f"{path}: none of {len(damaged)} checkpoints can be read, the newest because {newest}")
 
 
-def _inspect_file(file: Path) -> dict[str, Any]:
-    content = read_file(file)
+def _restored(file: Path, content: bytes) -> tuple[Answering, Positions]:
     answering = Answering(IHOMERClassifier())
     try:
-        positions = sorted(unpack_state(content, answering).items())
+        return answering, unpack_state(content, answering)
     except ModelFileError as error:
         raise ModelFileError(f"{file}: {error}") from None
+
+
+def _inspect_file(file: Path) -> dict[str, Any]:
+    content = read_file(file)
+    answering, places = _restored(file, content)
+    positions = sorted(places.items())
     model, late = answering.model, answering.late
     partition = getattr(model, "partition", None)
     scoring = copy.deepcopy(answering.scoring)

@@ -87,7 +87,7 @@ class _File:
         if self.length < n_bytes:
             raise SinkError(
                 f"{self.path}: is {self.length} bytes long, and was {n_bytes} after the last transaction; "
-                f"to begin anew remove {record_path}"
+                f"to begin anew remove {record_path} and the folder of checkpoints, else the answers so far stay lost"
             )
 
     def write(self) -> int:

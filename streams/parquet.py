@@ -3,6 +3,7 @@
 import math
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from decimal import Decimal
 from itertools import accumulate, compress, repeat
 from pathlib import Path
 from types import ModuleType
@@ -136,7 +137,7 @@ class ParquetSource(FileSource):
         schema = self._file.schema_arrow
         for name in (*self.features, *self.labels):
             if not self._is_scalar(schema.field(name).type):
-                raise SourceError(f"column {name!r} is of type {schema.field(name).type}")
+                raise SourceError(f"column {name!r} is of type {schema.field(name).type}; put it among those to ignore")
         if label_column is not None:
             kind = schema.field(label_column).type
             if not self._is_lists_of_text(kind):
@@ -162,7 +163,7 @@ class ParquetSource(FileSource):
         if types.is_dictionary(kind):
             kind = kind.value_type
         return self._is_text(kind) or any(
-            test(kind) for test in (types.is_boolean, types.is_integer, types.is_floating, types.is_null)
+            test(kind) for test in (types.is_boolean, types.is_integer, types.is_floating, types.is_decimal, types.is_null)
         )
 
     def _batches(self) -> Iterator[Any]:
@@ -223,14 +224,15 @@ class ParquetSource(FileSource):
 
     def _event(self, values: Sequence[Any], answer: Any, identifier: Any, weight: Any) -> Event:
         x: dict[str, Value] = {}
-        for name, value in zip(self.features, values, strict=True):
+        for name, given in zip(self.features, values, strict=True):
+            value = float(given) if isinstance(given, Decimal) else given
             if isinstance(value, float) and not math.isfinite(value):
                 if value == value:
                     raise MalformedEvent("number", f"the value of {name!r} is not finite")
                 x[name] = None
             else:
                 x[name] = value
-        if not (isinstance(weight, (int, float)) and 0.0 < weight < math.inf):
+        if not (isinstance(weight, (int, float, Decimal)) and 0.0 < weight < math.inf):
             raise MalformedEvent("weight", f"the weight must be a positive and finite number, not {weight}")
         key = None if identifier is None else str(identifier)
         return Event(x, self._answer(answer), key, float(weight), self._position, row=self._position)

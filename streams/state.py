@@ -87,7 +87,7 @@ def unpack_state(content: bytes, answering: Answering) -> Positions:
     """
     state = unpack(content, _KINDS)
     try:
-        _require(type(state) is dict, "it is no checkpoint")
+        _require(type(state) is dict, f"it is no checkpoint: it holds a {type(state).__name__}")
         if state["version"] > _VERSION:
             raise ModelFileError(f"made by a newer version of ihomer (checkpoint version {state['version']})")
         answering.restore(state["answering"])

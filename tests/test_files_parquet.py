@@ -3,6 +3,7 @@
 import builtins
 import math
 import sys
+from decimal import Decimal
 
 import pandas as pd
 import pytest
@@ -165,6 +166,14 @@ def test_the_index_of_a_frame_is_no_feature_unless_it_is_asked_for(tmp_path):
     for labels in (["l1", "l2"], -2):
         assert {name for event in read(path, labels=labels) for name in event.x} == {"f"}
     assert sorted(event.id for event in read(path, labels=-2, id_column="__index_level_0__")) == ["0", "1", "2"]
+
+
+def test_decimal_numbers_are_numbers(tmp_path):
+    ones = [Decimal("1.00"), Decimal("0.00")]
+    path = write(tmp_path, {"x": [Decimal("2.50"), None], "l": ones, "w": [Decimal("0.5"), Decimal("1")]})
+    found = [(event.x, event.y, event.w) for event in read(path, labels=["l"], weight_column="w")]
+    assert found == [({"x": 2.5}, {"l"}, 0.5), ({"x": None}, frozenset(), 1.0)]
+    assert type(found[0][0]["x"]) is float
 
 
 def test_columns_that_are_ignored_may_be_of_any_kind(tmp_path):

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.live import events
+from ihomer import MLHATClassifier
 from streams import service
 from streams.cli import main
 from streams.service import start_left_alone
@@ -315,3 +316,27 @@ def test_compilation_is_told_while_it_goes_on_and_not_where_machine_code_is_ther
     assert told[1][:2] == ["compiling", "started"]
     assert re.fullmatch(r"compiled seconds=\d+\.\d", told[1][2])
     assert len(told[1]) == 3
+
+
+def test_the_model_of_a_run_is_taken_out_of_its_checkpoint(stream, tmp_path):
+    folder, taken = tmp_path / "run", tmp_path / "model"
+    assert run(*arguments_of(stream, folder, "--model", "mlhat")).returncode == 0
+    answer = CliRunner().invoke(main, ["inspect", str(folder), "--json", "--model-to", str(taken)])
+    assert answer.exit_code == 0
+    assert json.loads(answer.stdout)["model"]["class"] == "MLHATClassifier"
+    model, expected = MLHATClassifier.load(taken), MLHATClassifier()
+    events = [json.loads(line) for line in stream.read_text().splitlines()]
+    expected.learn_many([event["x"] for event in events], [set(event["y"]) for event in events])
+    assert model.n_learned == 1500
+    assert model.predict_proba_one(events[0]["x"]) == expected.predict_proba_one(events[0]["x"])
+    newest = folder / "checkpoint-000000000001500.ihomer"
+    before = newest.read_bytes()
+    for file, where in ((newest, folder), (newest, newest), (folder / "model", folder)):
+        answer = CliRunner().invoke(main, ["inspect", str(where), "--model-to", str(file)])
+        assert answer.exit_code == 2
+        assert "name a file elsewhere" in answer.stderr
+    assert newest.read_bytes() == before
+    with pytest.raises(ValueError, match="`ihomer inspect --model-to` takes the model out"):
+        MLHATClassifier.load(newest)
+    answer = CliRunner().invoke(main, ["inspect", str(taken)])
+    assert "it is no checkpoint: it holds a MLHATClassifier" in answer.stderr

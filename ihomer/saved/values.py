@@ -345,5 +345,6 @@ def _text(value: Any) -> str:
 
 def _listed(known: Mapping[str, Any], name: Any) -> Any:
     if not isinstance(name, str) or name not in known:
-        raise ModelFileError(f"the state names {str(name)[:40]!r}, which is not known here")
+        what = f"the state names {str(name)[:40]!r}, which is not known here"
+        raise ModelFileError(f"{what}; `ihomer inspect --model-to` takes the model out of a checkpoint of a live run")
     return known[name]

@@ -17,16 +17,22 @@ __all__ = ["command"]
 @click.command("inspect")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
-def command(checkpoint: Path, as_json: bool) -> None:
+@click.option(
+    "--model-to", type=click.Path(path_type=Path), metavar="FILE", help="Write the model to a file that Python can load."
+)
+def command(checkpoint: Path, as_json: bool, model_to: Path | None) -> None:
     """Show what a checkpoint holds: clusters, drifts, positions, scores, sizes.
 
-    CHECKPOINT is a file, or the folder of a run, whose newest sound checkpoint is then shown. Nothing is changed, and
-    nothing in the file is run.
+    CHECKPOINT is a file, or the folder of a run, whose newest sound checkpoint is then shown. Nothing in it is changed, and
+    nothing in the file is run. What --model-to writes is loaded by `IHOMERClassifier.load` (or `MLHATClassifier.load`).
     """
     from streams.errors import SourceError
-    from streams.inspection import inspect
+    from streams.inspection import inspect, model_of
 
     try:
+        if model_to is not None:
+            _refuse_folder_of_run(model_to, checkpoint)
+            model_of(checkpoint).save(model_to)
         found = inspect(checkpoint)
         if as_json:
             with JsonFile("-") as out:
@@ -39,6 +45,13 @@ def command(checkpoint: Path, as_json: bool) -> None:
     from rich.console import Console
 
     _show(Console(), found)
+
+
+def _refuse_folder_of_run(file: Path, checkpoint: Path) -> None:
+    """Refuse to write where checkpoints are: one of them could be replaced."""
+    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    if file.resolve().parent == folder.resolve() and (checkpoint.is_dir() or file.resolve() == checkpoint.resolve()):
+        raise click.UsageError(f"--model-to {file} is among the files of the run: name a file elsewhere")
 
 
 def _show(console: "Console", found: dict[str, Any]) -> None:

@@ -305,4 +305,6 @@ def _run_until(given: dict[str, Any], config: "Config", stop: Callable[[], bool]
         if stop():  # before anything was opened, so that no older process has ended for this one
             return
         run.run(stop)
-        log.info("stopped", messages=run.answering.n_read, learned=run.answering.n_learned)
+        answering = run.answering
+        dead = answering.n_dead.total()
+        log.info("stopped", messages=answering.n_read, learned=answering.n_learned, dead=dead)
