@@ -13,13 +13,14 @@ from ihomer.decoding import OBJECTIVES
 from ihomer.encoder import NO_LABELS, Batch, Indices, one_row
 from ihomer.ensemble import Ensemble
 from ihomer.experts import EXPERTS
-from ihomer.interface import Answer, Learned, Proba, StreamClassifier
+from ihomer.interface import StreamClassifier
 from ihomer.interrupts import in_turn
 from ihomer.kernels.adwin import CLOCK, adwin_arrays, adwin_updates_to_check, adwin_width
 from ihomer.kernels.voting import count_votes, watch_answers
 from ihomer.learner import TreeLearner
 from ihomer.members import Member
 from ihomer.partition import LabelPartition
+from ihomer.predictions import Answer, Learned, Proba
 from ihomer.replay import Replay
 from ihomer.tree import MLHATClassifier
 from ihomer.vocabulary import Vocabulary, shown

@@ -381,6 +381,10 @@ class Encoder:
         """Whether any nominal value has an index."""
         return bool(self._nominal)
 
+    def n_nominal_values(self) -> dict[Hashable, int]:
+        """Return how many values of each nominal feature have an index."""
+        return {name: len(values) for name, values in self._nominal.items()}
+
     def add(self, keys: list[Hashable]) -> None:
         """Give indices to vocabulary keys, in turn."""
         self.version += 1

@@ -2,8 +2,8 @@
 
 import abc
 import os
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any, NamedTuple, Self, TypeAlias
+from collections.abc import Hashable, Mapping
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from ihomer.encoder import (
     unlabelled,
 )
 from ihomer.interrupts import Changeable, Uninterrupted, in_turn
+from ihomer.predictions import Answer, Collect, Learned, Prediction, Proba
 from ihomer.rows import (
     Columns,
     FoundLabels,
@@ -42,46 +43,10 @@ from ihomer.rows import (
 )
 from ihomer.vocabulary import Vocabulary, in_name_order
 
-__all__ = ["Answer", "Learned", "Prediction", "Proba", "StreamClassifier"]
+__all__ = ["StreamClassifier"]
 
 _CHUNK = 256  # rows that are encoded and learned at once: bounds the work space of a batch
 _MOST_COLUMNS = 2**20  # of an array whose column j is label j
-
-Proba = NDArray[np.float64]
-Answer = NDArray[np.bool_]
-
-
-class Learned(NamedTuple):
-    """What was predicted for some rows, each before it was learned."""
-
-    proba: Proba  # float64[rows, labels]
-    answer: Answer  # bool[rows, labels]
-    version: NDArray[np.int64]  # int64[rows]: changes of the label clusters before
-
-
-class Prediction(NamedTuple):
-    """What was predicted for one event, and what the model was like then.
-
-    Attributes
-    ----------
-    labels
-        The predicted labels, in the order of their indices.
-    top
-        The most probable labels with their probabilities, the most probable first; ties in name order.
-    learned
-        Number of events learned before.
-    version
-        Number of changes of the label clusters before.
-    """
-
-    labels: list[Hashable]
-    top: list[tuple[Hashable, float]]
-    learned: int
-    version: int
-
-
-Collect: TypeAlias = Callable[[Learned, frozenset[Hashable]], None]
-"""Takes what was learned, and the labels that the first row has brought."""
 
 
 class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
@@ -134,6 +99,22 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
     def labels(self) -> list[Hashable]:
         """The labels known so far, in name order."""
         return in_name_order(self._labels)
+
+    @property
+    @in_turn
+    def nominal_features(self) -> dict[Hashable, int]:
+        """The features that have brought strings, with the number of different ones that are known; in name order.
+
+        Examples
+        --------
+        >>> from ihomer import IHOMERClassifier
+        >>> model = IHOMERClassifier()
+        >>> model.learn_many([{"sky": "grey", "rain": 0.5}, {"sky": "blue", "rain": "0,5"}], [{"wet"}, {"dry"}])
+        >>> model.nominal_features
+        {'rain': 1, 'sky': 2}
+        """
+        n_values = self._encoder.n_nominal_values()
+        return {name: n_values[name] for name in in_name_order(n_values)}
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

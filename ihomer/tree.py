@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from ihomer import settings
 from ihomer.drawing import path_as_text, tree_as_dot, tree_as_text
 from ihomer.encoder import Batch, Indices
-from ihomer.interface import Answer, Learned, Proba, StreamClassifier
+from ihomer.interface import StreamClassifier
 from ihomer.interrupts import in_turn
 from ihomer.kernels import tree_state
 from ihomer.learner import TreeLearner
+from ihomer.predictions import Answer, Learned, Proba
 from ihomer.vocabulary import Vocabulary, shown
 
 __all__ = ["MLHATClassifier"]

@@ -6,7 +6,8 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from ihomer.baselines import PreviousLabelset
-from ihomer.interface import Prediction, StreamClassifier
+from ihomer.interface import StreamClassifier
+from ihomer.predictions import Prediction
 from ihomer.vocabulary import in_name_order
 from streams.errors import MalformedEvent
 from streams.event import Event, LateLabels, Record, Truth, dead_letter_record, decode_message, prediction_record

@@ -55,6 +55,7 @@ def print_result(console: Console, result: Result, model: str) -> None:
     if counts["predicted"] != counts["scored"]:
         console.print(Padding(Text(f"scored: {counts['scored']:,} events", style="dim"), (0, 1)))
     _print_skipped(console, result)
+    _print_texts(console, result.nominal)
     _print_drifts(console, result.drifts)
     _print_clusters(console, result)
 
@@ -101,6 +102,16 @@ def _print_skipped(console: Console, result: Result) -> None:
     console.print(Padding(Text(f"skipped: {n_skipped:,} events", style="yellow"), (0, 1)))
     for message in result.skipped:  # not wrapped: a place cut in two cannot be copied
         console.print(Text(f"   {printable(message)}", style="dim"), soft_wrap=True)
+
+
+def _print_texts(console: Console, nominal: Mapping[str, int]) -> None:
+    """Print which features are texts, those with the most different ones first: numbers that were read as texts stand there."""
+    if not nominal:
+        return
+    largest = sorted(nominal, key=lambda name: (-nominal[name], name))
+    shown = ", ".join(f"{name} ({nominal[name]:,} different)" for name in largest[:_MOST_NAMES])
+    rest = f" and {len(nominal) - _MOST_NAMES:,} more" if len(nominal) > _MOST_NAMES else ""
+    console.print(Padding(Text(f"features that are texts: {printable(shown)}{rest}", style="dim"), (0, 1)))
 
 
 def _print_drifts(console: Console, drifts: Sequence[Mapping[str, Any]]) -> None:

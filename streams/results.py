@@ -37,6 +37,8 @@ class Result:
         Messages of the first few skipped events.
     interrupted
         Whether the stream was left before its end.
+    nominal
+        Features that brought texts, with the number of different ones: a number that was read as a text shows here.
 
     Examples
     --------
@@ -57,6 +59,7 @@ class Result:
     partition_version: int | None = None
     skipped: list[str] = field(default_factory=list)
     interrupted: bool = False
+    nominal: dict[str, int] = field(default_factory=dict)
 
 
 def result_of(run: Run, stream: str, *, n_malformed: int = 0, skipped: Sequence[str] = (), interrupted: bool = False) -> Result:
@@ -102,6 +105,7 @@ def result_of(run: Run, stream: str, *, n_malformed: int = 0, skipped: Sequence[
         drifts=[dict(drift) for drift in getattr(run.model, "drifts", [])],
         clusters=clusters,
         partition_version=None if partition is None else int(partition.version),
+        nominal={str(name): n for name, n in getattr(run.model, "nominal_features", {}).items()},
         skipped=list(skipped),
         interrupted=interrupted,
     )
@@ -148,6 +152,7 @@ def _stream_record(result: Result) -> dict[str, Any]:
         "drifts": result.drifts,
         "partition_version": result.partition_version,
         "clusters": None if result.clusters is None else {str(key): names for key, names in result.clusters.items()},
+        "nominal": result.nominal,
         "skipped": result.skipped,
     }
 

@@ -423,6 +423,15 @@ def test_columns_are_ignored(tmp_path):
         assert record["scores"]["micro_f1"] == pytest.approx(2 / 3)
 
 
+def test_features_that_are_texts_are_told(tmp_path):
+    path = tmp_path / "sky.csv"
+    path.write_text("cloud,kind,rain\n" + "".join(f'"{i},5",{"ab"[i % 2]},{i % 2}\n' for i in range(6)))
+    answer = run(path, "--labels", "rain", "--model", "mlhat")
+    assert "features that are texts: cloud (6 different), kind (2 different)" in answer.stdout
+    assert "texts" not in run(path, "--labels", "rain", "--model", "mlhat", "--decimal", ",", "--ignore", "kind").stdout
+    assert record_of(path, "--labels", "rain", "--model", "mlhat")["streams"][0]["nominal"] == {"cloud": 6, "kind": 2}
+
+
 def test_predictions_name_the_ids_of_rows(tmp_path):
     path, out = tmp_path / "sky.csv", tmp_path / "out.jsonl"
     path.write_text('key;cloud;code;rain;\na1;"1.000,5";7;1;\na2;,5;07;0;\n')
