@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 from streams.errors import MalformedEvent, SourceError
 from streams.event import Event
 
-__all__ = ["FileSource", "LineSource", "Lines", "OnError", "plain_name"]
+__all__ = ["DAMAGE", "FileSource", "LineSource", "Lines", "OnError", "packing_of", "plain_name"]
 
 OnError: TypeAlias = Literal["raise", "skip"] | Callable[[MalformedEvent], object]
 
@@ -25,13 +25,22 @@ OnError: TypeAlias = Literal["raise", "skip"] | Callable[[MalformedEvent], objec
 LONGEST_LINE = 1 << 28
 
 # How what is compressed begins. Behind the signature of bzip2 stands that of a block, or of the end.
-_READERS: dict[bytes, Callable[[io.BufferedReader], gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]] = {
-    rb"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
-    rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)": bz2.BZ2File,
-    rb"\xfd7zXZ\x00": lzma.LZMAFile,
-}
+_PACKINGS: dict[bytes, Any] = {rb"\x1f\x8b": gzip, rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)": bz2, rb"\xfd7zXZ\x00": lzma}
 _ARCHIVES = {rb"PK\x03\x04": "zip", rb"Rar!\x1a\x07": "RAR", rb"7z\xbc\xaf\x27\x1c": "7z", rb"\x28\xb5\x2f\xfd": "Zstandard"}
-_DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError)
+DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError)
+
+
+def packing_of(first: bytes) -> Any:
+    """Return the module whose `open` reads a file that begins with these bytes, 16 or all; None if it is not compressed.
+
+    Examples
+    --------
+    >>> import bz2
+    >>> from streams.lines import packing_of
+    >>> packing_of(bz2.compress(b"one")) is bz2, packing_of(b"one")
+    (True, None)
+    """
+    return next((packing for beginning, packing in _PACKINGS.items() if re.match(beginning, first)), None)
 
 
 def plain_name(name: str) -> str:
@@ -161,10 +170,8 @@ class Lines:
         self._again: list[bytes] = []
         self._ended = False
         try:
-            first = self._file.peek(16)
-            for beginning, reader in _READERS.items():
-                if re.match(beginning, first):
-                    self._reader = reader(self._file)
+            if packing := packing_of(self._file.peek(16)):
+                self._reader = packing.open(self._file)
             self._refuse_foreign(self._peek())
         except BaseException:
             self.close()
@@ -173,7 +180,7 @@ class Lines:
     def _peek(self) -> bytes:
         try:
             return self._reader.peek(8)[:8]
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise self._damaged(error) from None
 
     def _refuse_foreign(self, first: bytes) -> None:
@@ -206,7 +213,7 @@ class Lines:
     def _read_line(self) -> bytes:
         try:
             line = self._reader.readline(LONGEST_LINE)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise self._damaged(error) from None
         if len(line) == LONGEST_LINE:
             raise SourceError(f"{self.path}:{self.number + 1}: a line of more than {LONGEST_LINE} bytes")

@@ -1,13 +1,11 @@
 """JSON lines as live sources: a file, which may be growing, and standard input."""
 
 import contextlib
-import gzip
 import os
 import select
 import stat
 import sys
 import time
-import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import IO, cast
 
 from streams.beginning import Beginning
 from streams.errors import SourceError
+from streams.lines import DAMAGE, packing_of
 from streams.message import Gone, Message, Partition, Positions
 
 __all__ = ["FileLiveSource", "StandardInputSource"]
@@ -140,7 +139,7 @@ class FileLiveSource(_LineSource):
     Parameters
     ----------
     path
-        The file, plain or gzipped, which is seen from its first bytes.
+        The file, plain or compressed by gzip, bzip2 or xz, which is seen from its first bytes.
     follow
         Wait for what is appended to the file: it never ends, and a last line without its end is not read yet.
     longest
@@ -154,14 +153,14 @@ class FileLiveSource(_LineSource):
     OSError
         If the file cannot be opened.
     SourceError
-        If a gzipped file is to be followed.
+        If a compressed file is to be followed.
     Gone
         If it is another file than the one that was read.
 
     Notes
     -----
     To go on at a position, the lines before it are read once more. A plain file is counted by `lag` bit by bit as it
-    grows, a gzipped one as a whole the first time.
+    grows, a compressed one as a whole the first time.
 
     Examples
     --------
@@ -209,7 +208,7 @@ class FileLiveSource(_LineSource):
         file, is_packed = _opened(self.path)
         if self._follow and is_packed:
             file.close()
-            raise SourceError(f"{self.path}: a gzipped file cannot be followed")
+            raise SourceError(f"{self.path}: a compressed file cannot be followed")
         if self._file is not None:
             self._file.close()
         self._file, self._is_packed = file, is_packed
@@ -429,7 +428,7 @@ class _Count:
             if not is_packed:
                 file.seek(self.n_bytes)
             # What is damaged is told by the one who reads it for its lines.
-            with contextlib.suppress(EOFError, OSError, zlib.error):
+            with contextlib.suppress(*DAMAGE):
                 while block := file.read(_BLOCK):
                     self.n_lines += block.count(b"\n")
                     self.n_bytes += len(block)
@@ -437,17 +436,17 @@ class _Count:
 
 
 def _opened(path: Path) -> tuple[IO[bytes], bool]:
-    """Open a regular file; return it, and whether it is gzipped."""
+    """Open a regular file; return it, and whether it is compressed."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise SourceError(f"{path}: not a regular file; what comes through a pipe is read from -")
     with path.open("rb") as probe:
-        is_packed = probe.read(2) == b"\x1f\x8b"
-    return cast(IO[bytes], gzip.open(path) if is_packed else path.open("rb", buffering=0)), is_packed
+        packing = packing_of(probe.read(16))
+    return cast(IO[bytes], packing.open(path) if packing else path.open("rb", buffering=0)), packing is not None
 
 
 def _block(file: IO[bytes], path: Path, n_lines: int) -> bytes:
     try:
         return file.read(_BLOCK)
-    except (EOFError, OSError, zlib.error) as error:
-        what = "the gzip file is cut off" if isinstance(error, EOFError) else f"damaged: {error}"
+    except DAMAGE as error:
+        what = "the compressed file is cut off" if isinstance(error, EOFError) else f"damaged: {error}"
         raise SourceError(f"{path}: after line {n_lines}: {what}") from None

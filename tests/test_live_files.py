@@ -1,8 +1,11 @@
 """JSON lines as live sources: positions, reading again, growing and damaged files, pipes."""
 
+import bz2
 import contextlib
 import gzip
+import importlib
 import json
+import lzma
 import os
 import threading
 import tracemalloc
@@ -23,13 +26,13 @@ def drained(source):
     return [(message.offset, message.value) for message in messages]
 
 
-@pytest.fixture(params=["plain", "gzip"])
+@pytest.fixture(params=["plain", "gzip", "bz2", "lzma"])
 def numbers(request, tmp_path):
     """Three thousand lines, every tenth of them blank."""
     lines = [b"" if number % 10 == 0 else b"%d" % number for number in range(3000)]
     text = b"\n".join(lines) + b"\n"
     path = tmp_path / "numbers.jsonl"
-    path.write_bytes(text if request.param == "plain" else gzip.compress(text))
+    path.write_bytes(text if request.param == "plain" else importlib.import_module(request.param).compress(text))
     return path
 
 
@@ -296,9 +299,10 @@ def test_closed_standard_input(monkeypatch):
         StandardInputSource()
 
 
-def test_damaged_gzip_gives_what_is_sound_and_says_the_rest(tmp_path):
-    path = tmp_path / "cut.gz"
-    path.write_bytes(gzip.compress(b"".join(b"%d\n" % (number * 7919 % 1_000_003) for number in range(200_000)))[:-20])
+@pytest.mark.parametrize("packing", [gzip, bz2, lzma], ids=lambda module: module.__name__)
+def test_a_damaged_file_gives_what_is_sound_and_says_the_rest(tmp_path, packing):
+    path = tmp_path / "cut"
+    path.write_bytes(packing.compress(b"".join(b"%d\n" % (number * 7919 % 1_000_003) for number in range(200_000)))[:-20])
     source = FileLiveSource(path)
     found = []
     with pytest.raises(SourceError, match="cut off"):
