@@ -137,6 +137,25 @@ class LiveRun:
     is_healthy
         False from a failure until source and sink are open again, or the next commit is through; and from a failed
         checkpoint until the next one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from ihomer import IHOMERClassifier
+    >>> from streams.checkpoint import CheckpointFolder
+    >>> from streams.live_files import FileLiveSource
+    >>> from streams.live_sinks import FileLiveSink
+    >>> from streams.logs import make_logger
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     folder, events = Path(name), Path(name) / "events.jsonl"
+    ...     _ = events.write_text('{"x": {"cloud": 1}, "y": ["rain"]}\\n' * 20)
+    ...     source, sink = lambda: FileLiveSource(events), lambda run: FileLiveSink(folder / "answers.jsonl", run=run)
+    ...     new, log = lambda: Answering(IHOMERClassifier()), make_logger(level="error")
+    ...     run = LiveRun(CheckpointFolder(folder / "run"), source, sink, new, Pace(idle_exit=0.0), log)
+    ...     run.run(lambda: False)
+    >>> run.saved.number, run.answering.scoring.scores("model", "total")["subset_accuracy"]
+    (20, 0.95)
     """
 
     def __init__(
