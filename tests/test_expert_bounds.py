@@ -1,0 +1,35 @@
+"""Experts against their slow twins where a bound acts: heavy events, many of them, and labels that hardly ever apply."""
+
+import random
+
+import pytest
+
+from ihomer.experts import rehearsal
+from tests.expert_parts import TWINS, WINDOW, Fast, compare, random_stream
+
+
+def heavy_stream(kind, weights):
+    rng = random.Random(5)
+    return [e._replace(weight=rng.choice(weights)) for e in random_stream(kind, 9, 160)]
+
+
+@pytest.mark.parametrize("name", ["linear", "rehearsal"])
+def test_an_event_of_weight_40_is_learned_as_one_of_weight_8(name, monkeypatch):
+    monkeypatch.setattr(rehearsal, "_WINDOW", WINDOW)
+    events = heavy_stream("binary", [1.0, 1.0, 1.0, 40.0])
+    assert compare(name, Fast(name), TWINS[name](), events, random.Random(1)) >= len(events)
+
+
+def test_rates_that_labels_share_after_what_was_before_forget_where_their_weight_is_large():
+    """From a weight of 100,000 on, positives and all are halved, so that later events count twice as much."""
+    events = heavy_stream("binary", [1.0, 900.0, 7000.0])
+    twin = TWINS["frequency"]()
+    assert compare("frequency", Fast("frequency"), twin, events, random.Random(1)) >= len(events)
+    assert sum(e.weight for e in events) > 1e5 >= max(weight for _, weight in twin.sequence_shared.values())
+
+
+def test_the_rate_that_labels_share_is_a_thousandth_at_least():
+    events = [e._replace(y=frozenset()) for e in random_stream("binary", 9, 160)]
+    twin = TWINS["frequency"]()
+    assert compare("frequency", Fast("frequency"), twin, events, random.Random(1)) >= len(events)
+    assert all(0.02 / (weight + 1.0) < 0.001 for _, weight in twin.shared)
