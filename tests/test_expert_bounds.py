@@ -5,7 +5,7 @@ import random
 import pytest
 
 from ihomer.experts import rehearsal
-from tests.expert_parts import TWINS, WINDOW, Fast, compare, random_stream
+from tests.expert_parts import TWINS, WINDOW, Event, Fast, compare, random_stream
 
 
 def heavy_stream(kind, weights):
@@ -33,3 +33,12 @@ def test_the_rate_that_labels_share_is_a_thousandth_at_least():
     twin = TWINS["frequency"]()
     assert compare("frequency", Fast("frequency"), twin, events, random.Random(1)) >= len(events)
     assert all(0.02 / (weight + 1.0) < 0.001 for _, weight in twin.shared)
+
+
+def test_the_variance_of_a_weight_grows_up_to_where_it_started():
+    """A feature that comes once, in an event of hardly any weight, and never again; at once, noise of 16 events is added."""
+    often, once = Event({0: 1.0}, frozenset(), n_labels=1), Event({0: 1.0, 1: 1.0}, frozenset(), weight=1e-6, n_labels=1)
+    fast = Fast("ridge")
+    fast.run([often] * 40 + [once] + [often] * 2000)
+    variances = fast.expert._covariance.diagonal()[:3]
+    assert 1.0 / 0.3 - 1e-4 < variances.max() <= 1.0 / 0.3 + 16 * 2e-5
