@@ -2,9 +2,12 @@
 
 import random
 
+import numpy as np
 import pytest
 
 from ihomer.experts import rehearsal
+from ihomer.kernels.hidden import mean_square_of
+from ihomer.kernels.window import UNITS, in_units
 from tests.expert_parts import TWINS, WINDOW, Event, Fast, compare, random_stream
 
 
@@ -42,3 +45,36 @@ def test_the_variance_of_a_weight_grows_up_to_where_it_started():
     fast.run([often] * 40 + [once] + [often] * 2000)
     variances = fast.expert._covariance.diagonal()[:3]
     assert 1.0 / 0.3 - 1e-4 < variances.max() <= 1.0 / 0.3 + 16 * 2e-5
+
+
+def test_variances_that_rounding_has_spoiled_start_anew_with_the_weights_kept():
+    """x' P x below 0 cannot be: all of P that is in use is then that of the start, and the event is learned from there."""
+    events = [Event({0: 1.0, 1: 0.5}, frozenset({0}), n_labels=1) for _ in range(40)]
+    fast = Fast("ridge")
+    fast.run(events)
+    expert = fast.expert
+    used = np.flatnonzero(expert._covariance.diagonal() > 0.0)
+    weights = expert._weights.copy()
+    np.fill_diagonal(expert._covariance, -1.0)
+    fast.run(events[:1])
+    diagonal = expert._covariance.diagonal()[used]
+    assert (diagonal > 0.0).all()
+    assert (diagonal <= 1.0 / 0.3 + 1e-3).all()
+    assert np.isfinite(expert._weights).all()
+    assert abs(expert._weights - weights).max() < abs(weights).max()
+
+
+@pytest.mark.parametrize(("z", "units"), [(1.5, UNITS), (-7.0, -UNITS), (1.0, UNITS), (-1.0, -UNITS), (0.5, 16384), (1e-9, 0)])
+def test_a_number_beyond_1_is_kept_as_1(z, units):
+    assert in_units.py_func(z) == units
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan, 1e30])
+def test_a_step_that_is_not_finite_or_too_large_is_taken_as_0(bad):
+    step = np.array([3.0, bad, 4.0])
+    assert mean_square_of.py_func(step, 3) == 0.0
+    assert step.tolist() == [0.0] * 3
+    step = np.array([3.0, 4.0, 100.0])
+    assert mean_square_of.py_func(step, 2) == 12.5
+    assert step.tolist() == [3.0, 4.0, 100.0]
+    assert mean_square_of.py_func(step, 0) == 0.0
