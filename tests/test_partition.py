@@ -341,7 +341,7 @@ def test_ever_new_labels_stay_within_the_bounds(n_labels):
     partition = LabelPartition(n_min=20, max_labels=n_labels, max_pairs=64, min_cluster_size=1)
     rng = random.Random(1)
     for event in range(3_000):
-        partition.learn_one([event // 3, event // 3 + 1, rng.randrange(10)])
+        partition.learn_one({event // 3, event // 3 + 1, rng.randrange(10)})
         assert len(partition.labels) <= n_labels
         assert partition.labels.size <= n_labels
         assert partition.summary["n_pairs"] <= 64
