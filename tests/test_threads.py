@@ -60,6 +60,19 @@ def together(*tasks):
         raise error
 
 
+def all_of(stream, learn, done):
+    """Return a task that learns events in turn; then, or after an error, it is done."""
+
+    def task():
+        try:
+            for event in stream:
+                learn(*event)
+        finally:
+            done.set()
+
+    return task
+
+
 def until(done, *calls):
     """Return a task that makes calls, over and over, until something is done, and once at least."""
 
@@ -81,13 +94,6 @@ def test_what_is_asked_meanwhile_changes_nothing_that_is_learned(make, restless)
         expected.learn_one(x, y)
     done = threading.Event()
 
-    def learn():
-        try:
-            for x, y in stream:
-                model.learn_one(x, y)
-        finally:
-            done.set()
-
     def ask():
         x = random.choice(others)
         assert model.predict_one(x).keys() <= set(expected.labels) | {f"l{i}" for i in range(65)}
@@ -105,7 +111,7 @@ def test_what_is_asked_meanwhile_changes_nothing_that_is_learned(make, restless)
             assert len(names) == len(set(names))
             assert model.partition.summary["n_events"] <= len(stream)
 
-    together(learn, until(done, ask), until(done, look))
+    together(all_of(stream, model.learn_one, done), until(done, ask), until(done, look))
     assert pack(model, KINDS) == pack(expected, KINDS)
 
 
@@ -136,19 +142,12 @@ def test_copies_and_files_that_are_made_meanwhile_are_whole(make, restless, tmp_
         states[expected.n_learned] = pack(expected, KINDS)
     done, found = threading.Event(), []
 
-    def learn():
-        try:
-            for x, y in stream:
-                model.learn_one(x, y)
-        finally:
-            done.set()
-
     def keep():
         found.extend([copy.deepcopy(model), copy.copy(model)])
         model.save(tmp_path / "model")
         found.append(type(model).load(tmp_path / "model"))
 
-    together(learn, until(done, keep))
+    together(all_of(stream, model.learn_one, done), until(done, keep))
     assert len(found) >= 3
     for each in found:
         assert pack(each, KINDS) == states[each.n_learned]
@@ -176,16 +175,9 @@ def test_pickles_of_each_protocol_go_on(make, protocol):
 
 def test_a_partition_is_read_while_it_changes(restless):
     partition, expected = (LabelPartition(n_min=10, max_labels=40) for _ in range(2))
-    stream = [y for _, y in events(600, 9)]
-    expected.learn_many(stream)
+    stream = [(y,) for _, y in events(600, 9)]
+    expected.learn_many([y for (y,) in stream])
     done = threading.Event()
-
-    def learn():
-        try:
-            for y in stream:
-                partition.learn_one(y)
-        finally:
-            done.set()
 
     def look():
         names = [name for cluster in partition.clusters.values() for name in cluster]
@@ -194,7 +186,7 @@ def test_a_partition_is_read_while_it_changes(restless):
         assert isinstance(partition.draw("text"), str)
         assert all(change.event <= 600 for change in partition.changes)
 
-    together(learn, until(done, look), until(done, look))
+    together(all_of(stream, partition.learn_one, done), until(done, look), until(done, look))
     assert pack(partition, KINDS) == pack(expected, KINDS)
 
 
