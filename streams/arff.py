@@ -312,9 +312,9 @@ class ArffSource(LineSource):
             raise SourceError(f"two attributes are named {twice!r}")
         if unknown := sorted(self._ignored - set(names)):
             raise SourceError(f"no attribute is named {unknown[0]!r}, asked for to be ignored")
-        left = [place for place, name in enumerate(names) if name not in self._ignored]
+        left = {place for place, name in enumerate(names) if name not in self._ignored}
         label_places = self._label_places(names, left, relation, outputs)
-        feature_places = sorted(set(left) - set(label_places))
+        feature_places = sorted(left - set(label_places))
         self.labels = tuple(names[place] for place in label_places)
         self.features = tuple(names[place] for place in feature_places)
         is_label = set(label_places)
@@ -334,13 +334,13 @@ class ArffSource(LineSource):
         self._default_y = frozenset(column.name for column in columns if column.is_label and column.default)
 
     def _label_places(
-        self, names: Sequence[str], left: Sequence[int], relation: str, outputs: Sequence[str] | None
+        self, names: Sequence[str], left: Collection[int], relation: str, outputs: Sequence[str] | None
     ) -> tuple[int, ...]:
         """Return where the labels stand, which are among the attributes `left`."""
         if self._wanted is not None:
             return label_positions(names, self._wanted, left)
         of_file = self._label_places_of_file(names, relation, outputs)
-        return tuple(place for place in of_file if place in set(left))
+        return tuple(place for place in of_file if place in left)
 
     def _label_places_of_file(
         self, names: Sequence[str], relation: str, outputs: Sequence[str] | None

@@ -331,7 +331,9 @@ def test_the_model_of_a_run_is_taken_out_of_its_checkpoint(stream, tmp_path):
     assert model.predict_proba_one(events[0]["x"]) == expected.predict_proba_one(events[0]["x"])
     newest = folder / "checkpoint-000000000001500.ihomer"
     before = newest.read_bytes()
-    for file, where in ((newest, folder), (newest, newest), (folder / "model", folder)):
+    older = min(folder.glob("checkpoint-*.ihomer"))
+    assert older != newest
+    for file, where in ((newest, folder), (newest, newest), (older, newest), (folder / "model", folder)):
         answer = CliRunner().invoke(main, ["inspect", str(where), "--model-to", str(file)])
         assert answer.exit_code == 2
         assert "name a file elsewhere" in answer.stderr

@@ -48,9 +48,9 @@ def command(checkpoint: Path, as_json: bool, model_to: Path | None) -> None:
 
 
 def _refuse_folder_of_run(file: Path, checkpoint: Path) -> None:
-    """Refuse to write where checkpoints are: one of them could be replaced."""
+    """Refuse to write among the files of a run, and over a file that stands beside the checkpoint: it could be another one."""
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
-    if file.resolve().parent == folder.resolve() and (checkpoint.is_dir() or file.resolve() == checkpoint.resolve()):
+    if file.resolve().parent == folder.resolve() and (checkpoint.is_dir() or file.exists()):
         raise click.UsageError(f"--model-to {file} is among the files of the run: name a file elsewhere")
 
 
