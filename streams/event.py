@@ -261,9 +261,10 @@ def _refuse_constant(text: str) -> None:
 
 def _explained(raw: bytes, error: Exception) -> MalformedEvent:
     """Turn the decoder's complaint into ours."""
-    if isinstance(error, UnicodeDecodeError):
-        return MalformedEvent("encoding", "not UTF-8")
     text = str(error)
+    # The decoder's own error is what msgspec raises for it from 0.23 on.
+    if isinstance(error, UnicodeDecodeError) or (type(error) is msgspec.DecodeError and text.startswith("Invalid UTF-8")):
+        return MalformedEvent("encoding", "not UTF-8")
     if isinstance(error, msgspec.ValidationError):
         if "out of range" in text:
             return MalformedEvent("number", text)
