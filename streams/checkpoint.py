@@ -223,6 +223,11 @@ class CheckpointFolder:
         found = (pattern.fullmatch(name) for name in os.listdir(self.path))
         return sorted(int(match[1]) for match in found if match)
 
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is any, sound or not: the run has begun."""
+        return bool(self._numbers(_CHECKPOINT))
+
     def checkpoint_path(self, number: int) -> Path:
         """Return the file of the checkpoint after `number` messages."""
         return self.path / f"checkpoint-{number:015d}.ihomer"

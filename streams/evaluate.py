@@ -15,7 +15,7 @@ from streams.event import Event, Sink, Source
 from streams.files import FORMATS, format_of, limited, open_source, shuffled
 from streams.lines import plain_name
 from streams.memory import MemorySource
-from streams.models import build_model
+from streams.models import Model, build_model
 from streams.progress import Progress
 from streams.recorder import Recorder
 from streams.results import Result, result_of
@@ -287,8 +287,9 @@ def evaluate(
     sink: Sink | None = None,
     interrupts: Interrupts | None = None,
     recorder: Recorder | None = None,
+    model: Model | None = None,
 ) -> Result:
-    """Predict, learn and score the events of one file with a new model, beside the previous-labelset baseline.
+    """Predict, learn and score the events of one file, beside the previous-labelset baseline.
 
     Parameters
     ----------
@@ -304,6 +305,8 @@ def evaluate(
         Where it is noted that the run is to end early.
     recorder
         Watches the run, for a report.
+    model
+        What predicts and learns; None for a new model as `settings` describe it.
 
     Raises
     ------
@@ -326,7 +329,7 @@ def evaluate(
     """
     interrupts = interrupts or Interrupts()
     skipped = _Skipped()
-    model = build_model(settings.model, settings.seed, settings.model_options)
+    model = model or build_model(settings.model, settings.seed, settings.model_options)
     with progress, _open(file, settings, skipped) as source:
         total = len(source) if isinstance(source, MemorySource) else None
         if settings.limit is not None:

@@ -108,7 +108,7 @@ class LiveRun:
     open_sink
         Opens the sink for the run of a name; an older process with that name is kept from writing.
     new
-        Makes what takes the messages, which has learned nothing.
+        Makes what takes the messages, which has taken none.
     pace
         When to commit, to checkpoint, and to give up.
     log

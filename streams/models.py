@@ -4,9 +4,13 @@ import importlib
 import inspect
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from functools import partial
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
-__all__ = ["MODELS", "Model", "SettingError", "build_model"]
+if TYPE_CHECKING:
+    from ihomer.interface import StreamClassifier
+
+__all__ = ["MODELS", "Model", "SettingError", "build_model", "load_model"]
 
 
 class Model(Protocol):
@@ -95,6 +99,41 @@ def build_model(name: str, seed: int, options: Mapping[str, Any]) -> Model:
         whole["seed"] = seed
     model: Model = _built(owner, lambda: constructor(**whole, **_parts(options, constructor, known, owner)))
     return model
+
+
+def load_model(path: Path) -> "StreamClassifier":
+    """Return the model that a file holds, as `save` of any of ihomer's classifiers has written it.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, or holds something else; the message names it.
+    OSError
+        If it cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from streams.models import build_model, load_model
+    >>> model = build_model("mlhat", seed=7, options={})
+    >>> model.learn_one({"rain": 1}, {"wet"})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(Path(folder) / "weather")
+    ...     load_model(Path(folder) / "weather").predict_set_one({"rain": 1})
+    {'wet'}
+    """
+    from ihomer.interface import StreamClassifier
+    from ihomer.persistence import KINDS, ModelFileError, read_file, unpack
+
+    content = read_file(path)
+    try:
+        found = unpack(content, KINDS)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from None
+    if not isinstance(found, StreamClassifier):
+        raise ModelFileError(f"{path}: it holds a {type(found).__name__}, which is no classifier")
+    return found
 
 
 def _built(owner: str, build: Callable[[], Any]) -> Any:

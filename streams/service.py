@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ihomer.interface import StreamClassifier
+from ihomer.persistence import ModelFileError
 from streams.answering import Answering
 from streams.checkpoint import CheckpointFolder
 from streams.config import ClientSettings
@@ -21,7 +22,7 @@ from streams.live import LiveRun, Log, Pace, Saved
 from streams.live_files import FileLiveSource, StandardInputSource
 from streams.live_sinks import FileLiveSink, StandardOutputSink, refuse_unfit_files
 from streams.message import LiveSink, LiveSource
-from streams.models import build_model
+from streams.models import build_model, load_model
 from streams.run import BASELINE, MODEL
 from streams.status import CheckpointStatus, Status, resident_memory
 
@@ -61,6 +62,8 @@ class ServiceSettings:
         A source file grows: wait at its end for more.
     model, seed, model_options
         As in `build_model`.
+    model_from
+        File of the model that a new run begins with, as `load_model` reads it, in place of one that these three describe.
     top, window, labels_per_event
         As in `Answering`.
     late_most, late_longest
@@ -84,6 +87,7 @@ class ServiceSettings:
     model: str = "ihomer"
     seed: int = 0
     model_options: dict[str, Any] = field(default_factory=dict)
+    model_from: Path | None = None
     top: int = 5
     window: int = 1000
     labels_per_event: int = 1000
@@ -122,6 +126,8 @@ def live_run(settings: ServiceSettings, log: Log, on_turn: Callable[[LiveRun], o
         As `CheckpointFolder`.
     OSError, SinkError
         If a file cannot be written to: that ends no older process, which opening it does.
+    OSError, ModelFileError
+        As `load_model`, if the run is a new one.
     """
     _check(settings)
     sink, dead = settings.sink, settings.dead_letters
@@ -129,11 +135,12 @@ def live_run(settings: ServiceSettings, log: Log, on_turn: Callable[[LiveRun], o
         refuse_unfit_files(sink.path, dead.path if isinstance(dead, FileEndpoint) else None)
     _new_answering(settings)  # a wrong setting shows before anything is opened
     folder = None if settings.folder is None else CheckpointFolder(settings.folder, settings.keep)
+    first_model = _first_model(settings, folder)
     run = LiveRun(
         folder,
         lambda: _open_source(settings, "none" if folder is None else folder.run, run, log),
         lambda name: _open_sink(settings, name, run),
-        lambda: _new_answering(settings),
+        lambda: _new_answering(settings, first_model),
         settings.pace,
         log,
         on_turn,
@@ -212,18 +219,33 @@ def _shares_servers(settings: ServiceSettings) -> bool:
 def _made_with(settings: ServiceSettings) -> dict[str, Any]:
     """Return, as JSON has it, what a checkpoint keeps of the settings whatever they are later."""
     options = {f"model-option {name}": value for name, value in settings.model_options.items()}
-    kept = {"model": settings.model, "seed": settings.seed, "window": settings.window}
+    model = {"model": settings.model, "seed": settings.seed}
+    if settings.model_from is not None:
+        model = {"model-from": str(settings.model_from)}
+    kept = {**model, "window": settings.window}
     late = {"late-most": settings.late_most, "late-age": settings.late_longest}
     made_with = {**kept, "labels-per-event": settings.labels_per_event, **late, **options}
     as_json: dict[str, Any] = json.loads(json.dumps(made_with, default=str))
     return as_json
 
 
-def _new_answering(settings: ServiceSettings) -> Answering:
-    model = build_model(settings.model, settings.seed, settings.model_options)
+def _new_answering(settings: ServiceSettings, first_model: StreamClassifier | None = None) -> Answering:
+    model = first_model or build_model(settings.model, settings.seed, settings.model_options)
     assert isinstance(model, StreamClassifier)
     late = LateStore(settings.late_most, settings.late_longest)
     return Answering(model, settings.top, settings.window, late, settings.labels_per_event)
+
+
+def _first_model(settings: ServiceSettings, folder: CheckpointFolder | None) -> StreamClassifier | None:
+    """Return the model from a file that a new run begins with, if it is to; one that is continued does without the file."""
+    path = settings.model_from
+    if path is None or (folder is not None and folder.has_checkpoint):
+        return None
+    model = load_model(path)
+    for label in model.labels:
+        if type(label) is not str:
+            raise ModelFileError(f"{path}: its label {label!r} is no text, and messages name labels by texts alone")
+    return model
 
 
 def _open_source(settings: ServiceSettings, name: str, run: LiveRun, log: Log) -> LiveSource:

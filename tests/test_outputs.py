@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from ihomer import MLHATClassifier
-from streams.cli.common import JsonFile
+from streams.cli.common import OutputFile
 from streams.jsonlines import JsonLinesSink
 
 IHOMER = [sys.executable, "-c", "from streams.cli import main; main()"]
@@ -234,7 +234,7 @@ def test_writing_flushing_and_closing_name_the_file(tmp_path, name):
 def test_a_full_disk_leaves_the_result_before(tmp_path):
     path = tmp_path / "out.json"
     path.write_text("of an earlier run")
-    with pytest.raises(OSError, match=str(path)) as caught, JsonFile(str(path)) as file, full_disk():
+    with pytest.raises(OSError, match=str(path)) as caught, OutputFile(str(path)) as file, full_disk():
         file.write({"a": "b" * 100})
     assert caught.value.errno == errno.EFBIG
     assert path.read_text() == "of an earlier run"
@@ -242,7 +242,7 @@ def test_a_full_disk_leaves_the_result_before(tmp_path):
 
 
 def test_a_full_disk_leaves_no_new_file(tmp_path):
-    with pytest.raises(OSError, match="File too large"), JsonFile(str(tmp_path / "out.json")) as file, full_disk():
+    with pytest.raises(OSError, match="File too large"), OutputFile(str(tmp_path / "out.json")) as file, full_disk():
         file.write({"a": "b" * 100})
     assert os.listdir(tmp_path) == []
 
@@ -254,7 +254,7 @@ def test_a_result_keeps_the_rights_and_the_link_of_the_one_before(tmp_path, mode
     path.write_text("before " * 100)
     path.chmod(mode)
     link.symlink_to(path)
-    with JsonFile(str(link)) as file:
+    with OutputFile(str(link)) as file:
         file.write({"a": 1})
     assert json.loads(path.read_text()) == {"a": 1}
     assert stat.S_IMODE(path.stat().st_mode) == mode
@@ -263,7 +263,7 @@ def test_a_result_keeps_the_rights_and_the_link_of_the_one_before(tmp_path, mode
 
 
 def test_a_new_result_has_the_usual_rights(tmp_path):
-    with JsonFile(str(tmp_path / "out.json")) as file:
+    with OutputFile(str(tmp_path / "out.json")) as file:
         file.write_text("new")
     (tmp_path / "other").touch()
     assert (tmp_path / "out.json").read_text() == "new"
@@ -277,7 +277,7 @@ def test_a_file_in_a_folder_that_takes_no_other_is_written_in_place(tmp_path, mo
     monkeypatch.setattr("ihomer.persistence.write_file", refused)
     path = tmp_path / "out.json"
     path.write_text("before " * 100)
-    with JsonFile(str(path)) as file:
+    with OutputFile(str(path)) as file:
         file.write_text("new")
     assert path.read_text() == "new"
 

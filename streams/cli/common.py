@@ -25,8 +25,8 @@ __all__ = [
     "INTERRUPTED",
     "MODELS",
     "STANDARD_OUTPUT",
-    "JsonFile",
     "OneLineErrors",
+    "OutputFile",
     "Seconds",
     "StandardWriter",
     "model_options",
@@ -128,8 +128,8 @@ def drop_what_nobody_reads() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-class JsonFile:
-    """A file for one JSON object or one text, opened before the run so that it does not run in vain; "-" is standard output.
+class OutputFile:
+    """A file for one JSON object, text or model, opened before the run so that it does not run in vain; "-" is standard output.
 
     What the file held stays until all of the new is written, also after an error. A file that was made and not written to is
     removed again.
@@ -162,7 +162,10 @@ class JsonFile:
 
     def write_text(self, text: str) -> None:
         """Write a text instead, and close the file."""
-        raw = text.encode("utf-8", errors="backslashreplace")
+        self.write_raw(text.encode("utf-8", errors="backslashreplace"))
+
+    def write_raw(self, raw: bytes) -> None:
+        """Write bytes instead, and close the file."""
         if self._descriptor is None:
             with naming(STANDARD_OUTPUT):
                 click.echo(raw, nl=False)

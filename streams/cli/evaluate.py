@@ -16,7 +16,7 @@ from streams.cli.common import (
     INTERRUPTED,
     MODELS,
     STANDARD_OUTPUT,
-    JsonFile,
+    OutputFile,
     StandardWriter,
     model_options,
     of_system,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from streams.evaluate import Settings
     from streams.event import Sink
+    from streams.models import Model
     from streams.results import Result
 
 __all__ = ["command"]
@@ -113,6 +114,12 @@ _OF_FILES = {
     help="Write a page to look at: scores, clusters, experts, speed and memory over time, labels, calibration, errors. "
     "Watching slows the first few thousand events down.",
 )
+@click.option(
+    "--model-to",
+    "model_path",
+    metavar="OUT",
+    help="Write the model as it is after FILE, for `ihomer run --model-from` and for Python.",
+)
 @click.option("--quiet", is_flag=True, help="Show nothing but errors.")
 @click.pass_context
 def command(
@@ -123,6 +130,7 @@ def command(
     json_path: str | None,
     predictions_path: str | None,
     report_path: str | None,
+    model_path: str | None,
     quiet: bool,
     **given: Any,
 ) -> None:
@@ -138,13 +146,17 @@ def command(
 
     Ctrl-C ends the run and prints what there is so far (exit code 130).
     """
+    from ihomer.persistence import KINDS, pack
     from streams.errors import MalformedEvent, SourceError
     from streams.evaluate import Settings
+    from streams.models import build_model
 
     settings = Settings(**given, format=file_format)
     if not files and (ignored := [option for option, name in _OF_FILES.items() if getattr(settings, name) is not None]):
         raise click.UsageError(f"{' and '.join(ignored)} without FILE: what is evaluated then is the Yeast stream")
-    outputs = {"--json": json_path, "--predictions": predictions_path, "--report": report_path}
+    if model_path is not None and len(files) > 1:
+        raise click.UsageError("--model-to goes with one FILE: each has a new model")
+    outputs = {"--json": json_path, "--predictions": predictions_path, "--report": report_path, "--model-to": model_path}
     to_standard_output = [option for option, path in outputs.items() if path == "-"]
     if len(to_standard_output) > 1:
         raise click.UsageError(f"{' and '.join(to_standard_output)} cannot both go to standard output")
@@ -152,15 +164,19 @@ def command(
         _check(files, settings)
         _require_different_files(files, outputs, settings)
         with ExitStack() as stack:
-            json_file = None if json_path is None else stack.enter_context(JsonFile(json_path))
+            json_file = None if json_path is None else stack.enter_context(OutputFile(json_path))
             sink = None if predictions_path is None else stack.enter_context(_open_sink(predictions_path))
-            report_file = None if report_path is None else stack.enter_context(JsonFile(report_path))
+            report_file = None if report_path is None else stack.enter_context(OutputFile(report_path))
+            model_file = None if model_path is None else stack.enter_context(OutputFile(model_path))
+            model = None if model_file is None else build_model(settings.model, settings.seed, settings.model_options)
             pages: list[dict[str, Any]] | None = None if report_file is None else []
-            results, interrupted = _evaluate_all(files, settings, sink, quiet, bool(to_standard_output), pages)
+            results, interrupted = _evaluate_all(files, settings, sink, quiet, bool(to_standard_output), pages, model)
             if json_file is not None:
                 json_file.write(_summary(files, settings, results, interrupted))
             if report_file is not None and pages:
                 report_file.write_text(_page(pages))
+            if model_file is not None and results:
+                model_file.write_raw(pack(model, KINDS))
             if interrupted:  # in here: predictions of which there is none yet do not replace those of an earlier run
                 context.exit(INTERRUPTED)
     except OSError as error:
@@ -232,10 +248,11 @@ def _evaluate_all(
     quiet: bool,
     standard_output_is_taken: bool,
     pages: list[dict[str, Any]] | None,
+    model: "Model | None",
 ) -> "tuple[list[Result], bool]":
     """Evaluate one file after another; return the results so far, and whether Ctrl-C has ended it.
 
-    What a report shows of each is added to `pages`, if that is not None.
+    What a report shows of each is added to `pages`, and `model` learns the one that there is, if they are not None.
     """
     from streams.evaluate import Interrupts, evaluate, stream_names
     from streams.html_report import page_of
@@ -251,7 +268,10 @@ def _evaluate_all(
             for file, name in streams or [(None, "yeast")]:
                 progress = progress_on(to_watch, name, settings.window)
                 recorder = None if pages is None else Recorder()
-                results.append(evaluate(file, settings, progress, sink=sink, interrupts=interrupts, recorder=recorder))
+                result = evaluate(
+                    file, settings, progress, sink=sink, interrupts=interrupts, recorder=recorder, model=model
+                )
+                results.append(result)
                 if pages is not None and recorder is not None:
                     pages.append(page_of(recorder, results[-1], settings, file))
                 if to_read is not None:

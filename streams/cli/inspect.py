@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.cli.common import JsonFile, of_system
+from streams.cli.common import OutputFile, of_system
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +35,7 @@ def command(checkpoint: Path, as_json: bool, model_to: Path | None) -> None:
             model_of(checkpoint).save(model_to)
         found = inspect(checkpoint)
         if as_json:
-            with JsonFile("-") as out:
+            with OutputFile("-") as out:
                 out.write(found)
             return
     except OSError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from streams.cli.common import AT_LEAST_0, AT_LEAST_1, Seconds, model_options, of_system
 from streams.cli.config_option import read_config
@@ -140,6 +141,12 @@ def _start(context: click.Context, parameter: click.Parameter, text: str) -> str
     help="A setting of the model; the value is JSON. Can be given several times.",
 )
 @click.option("--seed", type=AT_LEAST_0, metavar="N", default=0, show_default=True, help="Seed of the model.")
+@click.option(
+    "--model-from",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A new run begins with the model in FILE, which has learned already; one that is continued does without it.",
+)
 @click.option("--top", type=AT_LEAST_0, metavar="K", default=5, show_default=True, help="Probabilities in each prediction.")
 @click.option("--window", type=AT_LEAST_1, metavar="N", default=1000, show_default=True, help="Events of running scores.")
 @click.option(
@@ -181,6 +188,7 @@ def command(context: click.Context, /, **given: Any) -> None:
 
     SIGTERM and Ctrl-C commit, write a checkpoint and end with 0. Exit codes: 2 an error, 3 another process has taken over.
     """
+    from ihomer.persistence import ModelFileError
     from streams.config import ConfigError
     from streams.endpoints import EndpointError
     from streams.errors import SinkError, SourceError
@@ -188,16 +196,29 @@ def command(context: click.Context, /, **given: Any) -> None:
     from streams.models import SettingError
 
     try:
-        _run(given, given.pop("config"))
+        config = given.pop("config")
+        _refuse_two_models(context, given, config)
+        _run(given, config)
     except (EndpointError, SettingError) as error:
         raise click.UsageError(str(error)) from None
     except Fenced as error:
         click.echo(f"ihomer: {error}; this one ends, nothing was answered twice", err=True)
         context.exit(FENCED)
-    except (ConfigError, LookupError, SinkError, SourceError, Unreachable) as error:
+    except (ConfigError, LookupError, ModelFileError, SinkError, SourceError, Unreachable) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise of_system(error) from None
+
+
+def _refuse_two_models(context: click.Context, given: dict[str, Any], config: "Config") -> None:
+    """Refuse what describes a model beside one from a file, which has its own settings."""
+    if given["model_from"] is None:
+        return
+    others = [name for name in ("model", "seed") if context.get_parameter_source(name) is not ParameterSource.DEFAULT]
+    if given["model_options"] or config.model_options:
+        others.append("model-option")
+    if others:
+        raise click.UsageError(f"--model-from brings a model with all its settings: leave out --{' and --'.join(others)}")
 
 
 def _settings(given: dict[str, Any], config: "Config") -> "ServiceSettings":
@@ -219,6 +240,7 @@ def _settings(given: dict[str, Any], config: "Config") -> "ServiceSettings":
         model=given["model"],
         seed=given["seed"],
         model_options={**config.options_of(given["model"]), **given["model_options"]},
+        model_from=given["model_from"],
         top=given["top"],
         window=given["window"],
         labels_per_event=given["labels_per_event"],

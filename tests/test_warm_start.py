@@ -1,0 +1,148 @@
+"""A model that has learned a file goes live: `ihomer evaluate --model-to`, `ihomer run --model-from`."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.live import events
+from ihomer import LabelPartition, MLHATClassifier
+from ihomer.persistence import save
+from streams.cli import main
+from streams.models import load_model
+
+
+def lines(records):
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """Files of the first 900 events of a stream and of the other 300, and the events."""
+    records = list(events(1200, 20, 6))
+    past, live = tmp_path / "past.jsonl", tmp_path / "live.jsonl"
+    past.write_text(lines(records[:900]))
+    live.write_text(lines(records[900:]))
+    return past, live, records
+
+
+def ihomer(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def live_from(model, live, folder, *more):
+    ends = ["--source", f"file:{live}", "--sink", f"file:{folder}.out", "--checkpoint", folder]
+    return ihomer("run", *ends, "--model-from", model, *more)
+
+
+def learned(records, **settings):
+    model = MLHATClassifier(**settings)
+    for record in records:
+        model.learn_one(record["x"], set(record["y"]))
+    return model
+
+
+def test_a_live_run_goes_on_with_what_was_learned_from_a_file(parts, tmp_path):
+    past, live, records = parts
+    model, folder, taken = tmp_path / "model", tmp_path / "run", tmp_path / "taken"
+    answer = ihomer("evaluate", past, "--model", "mlhat", "--model-option", "grace_period=100", "--quiet", "--model-to", model)
+    assert answer.exit_code == 0
+    assert load_model(model).grace_period == 100
+    assert live_from(model, live, folder, "--max-events", "100").exit_code == 0
+    model.unlink()
+    again = live_from(model, live, folder)
+    assert again.exit_code == 0
+    assert "options_ignored" not in again.stderr
+    answers = [json.loads(line) for line in (tmp_path / "run.out").read_text().splitlines()]
+    expected = learned(records[:900], grace_period=100)
+    for answer, record in zip(answers, records[900:], strict=True):
+        assert answer["labels"] == sorted(expected.predict_set_one(record["x"]))
+        expected.learn_one(record["x"], set(record["y"]))
+    assert ihomer("inspect", folder, "--model-to", taken).exit_code == 0
+    assert load_model(taken).n_learned == 1200
+    assert load_model(taken).predict_proba_one(records[0]["x"]) == expected.predict_proba_one(records[0]["x"])
+
+
+def test_a_run_without_checkpoints_begins_with_the_model_each_time(parts, tmp_path):
+    _, live, records = parts
+    model = tmp_path / "model"
+    learned(records[:900]).save(model)
+    first, second = (
+        ihomer("run", "--source", f"file:{live}", "--sink", f"file:{tmp_path / name}", "--model-from", model) for name in "ab"
+    )
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert json.loads((tmp_path / "a").read_text().splitlines()[0])["learned"] == 900
+
+
+def test_what_no_live_run_can_begin_with_is_refused_before_anything_is_opened(parts, tmp_path):
+    _, live, records = parts
+    model, folder = tmp_path / "model", tmp_path / "run"
+    learned(records[:50]).save(model)
+    save(LabelPartition(), tmp_path / "partition")
+    numbered = MLHATClassifier()
+    numbered.learn_one({"rain": 1}, [7])
+    numbered.save(tmp_path / "numbered")
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(model.read_bytes()[:-1])
+    refused = {
+        "missing": "missing: No such file",
+        "partition": "partition: it holds a LabelPartition, which is no classifier",
+        "numbered": "numbered: its label 7 is no text",
+        "damaged": "damaged: the checksum does not fit",
+        "": "not a regular file",
+    }
+    for name, reason in refused.items():
+        answer = live_from(tmp_path / name, live, folder)
+        assert answer.exit_code == 2
+        assert reason in answer.stderr
+        assert len(answer.stderr.splitlines()) == 1
+    assert not (tmp_path / "run.out").exists()
+    assert live_from(model, live, folder).exit_code == 0
+
+
+def test_a_model_from_a_file_has_its_own_settings(parts, tmp_path):
+    _, live, records = parts
+    model, config, chosen = tmp_path / "model", tmp_path / "options.toml", tmp_path / "model.toml"
+    learned(records[:50]).save(model)
+    config.write_text("[model]\nname = 'mlhat'\n")
+    chosen.write_text(f"[run]\nmodel-from = '{model}'\n")
+    for more, named in (
+        (["--model", "ihomer"], "--model"),
+        (["--seed", "0"], "--seed"),
+        (["--model-option", "grace_period=100"], "--model-option"),
+        (["--config", config], "--model"),
+    ):
+        answer = live_from(model, live, tmp_path / "run", *more)
+        assert answer.exit_code == 2
+        assert f"leave out {named}\n" in answer.stderr
+    ends = ["--source", f"file:{live}", "--sink", f"file:{tmp_path / 'out'}"]
+    assert ihomer("run", *ends, "--config", chosen).exit_code == 0
+    assert ihomer("run", *ends, "--config", chosen, "--seed", "1").exit_code == 2
+
+
+def test_a_run_that_goes_on_says_that_it_does_so_without_another_model(parts, tmp_path):
+    _, live, records = parts
+    model, folder = tmp_path / "model", tmp_path / "run"
+    learned(records[:50]).save(model)
+    assert ihomer("run", *["--source", f"file:{live}", "--sink", f"file:{folder}.out", "--checkpoint", folder]).exit_code == 0
+    again = live_from(model, live, folder)
+    assert again.exit_code == 0
+    assert "options_ignored" in again.stderr
+    assert "model-from" in again.stderr
+
+
+def test_an_evaluation_writes_its_model_once_and_whole(parts, tmp_path):
+    past, live, _ = parts
+    model = tmp_path / "model"
+    several = ihomer("evaluate", past, live, "--model", "mlhat", "--model-to", model)
+    assert (several.exit_code, "--model-to goes with one FILE" in several.stderr) == (2, True)
+    same = ihomer("evaluate", past, "--model", "mlhat", "--model-to", past)
+    assert (same.exit_code, "--model-to" in same.stderr) == (2, True)
+    assert ihomer("evaluate", past, "--model", "mlhat", "--model-to", tmp_path / "no" / "model").exit_code == 2
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text(past.read_text() + "nonsense\n")
+    assert ihomer("evaluate", broken, "--model", "mlhat", "--model-to", model).exit_code == 2
+    assert not model.exists()
+    assert ihomer("evaluate", "--model", "mlhat", "--limit", "100", "--quiet", "--model-to", model).exit_code == 0
+    assert load_model(model).n_learned == 100
