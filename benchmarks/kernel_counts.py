@@ -7,10 +7,13 @@ indices and random numbers, and what joins constants only.
 Bytes: each cell of an input, of the state and of an output that the event needs, once if it is read (`read`) and once if it
 is written (`written`), however often the loops come by. Work space that lives for one event in a few kilobytes is left out.
 
-Each function takes the arguments of one call with one row, copied before the call (`a`), and the same after it (`b`).
+Each function takes the arguments of one call with one row, copied before the call (`a`), and the same after it (`b`), by the
+names of the kernel's parameters.
 """
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,15 +21,15 @@ from numpy.typing import NDArray
 
 from ihomer.kernels import answers, decoding, local, rehearsal, ridge, tallies, window
 from ihomer.kernels.expected import MOST_ACTIVE
-from ihomer.kernels.hidden import N_UNITS
-from ihomer.kernels.labelsets import LOOK_BACK, N_EVENTS, N_LATEST, N_SETS, N_WORDS, Weighed
+from ihomer.kernels.hidden import N_UNITS, Layer
+from ihomer.kernels.labelsets import LOOK_BACK, N_EVENTS, N_LATEST, N_SETS, N_WORDS, Labelsets, Weighed
 from ihomer.kernels.odds import POSITIVE, UNOBSERVED
 from ihomer.kernels.random import uniform
 from ihomer.kernels.window import N_LABELS, N_POSITIVE
 
-__all__ = ["COUNTERS", "Count", "solve", "solve_large"]
+__all__ = ["COUNTERS", "Count", "count_call", "solve", "solve_large"]
 
-Arguments = tuple[Any, ...]
+Arguments = SimpleNamespace
 _PROBABILITY = 2  # operations of 1 / (1 + exp(-s)) beside exp
 _LOG_ODDS = 2  # of ln(p / (1 - p)) beside ln
 _BAYES_AT_ONCE = 12  # ratios that naive Bayes multiplies before it takes a logarithm
@@ -74,11 +77,11 @@ def solve_large(n: int) -> Count:
 
 def linear(a: Arguments, b: Arguments) -> Count:
     """Count the models of relevant values and of values as given; see `_models`."""
-    indptr, _, _, _, target, _, _, learn, known, rates, raw_rates, base, weights, raw_weights, out, _ = a
-    n, labels, observed = _pairs(indptr), out.shape[1], _observed(target, out.shape[1])
-    count = Count(read=4 * n + labels * (1 + 4 * (base >= 0)))
-    for w, models in ((weights, len(rates)), (raw_weights, len(raw_rates))):
-        count = count.plus(_models(n, labels, _padded(labels, w.shape[2]), models, observed, learn, known))
+    labels = a.out.shape[1]
+    n, observed = _pairs(a.indptr), _observed(a.target, labels)
+    count = Count(read=4 * n + labels * (1 + 4 * (a.base >= 0)))
+    for w, models in ((a.weights, len(a.rates)), (a.raw_weights, len(a.raw_rates))):
+        count = count.plus(_models(n, labels, _padded(labels, w.shape[2]), models, observed, a.learn, a.known))
     return count
 
 
@@ -98,31 +101,32 @@ def rehearsed(a: Arguments, b: Arguments) -> Count:
 
     Of P pairs, C are of centred features: their curves have two rows of weights each in what is read and moved.
     """
-    indptr, index, _, is_centred, is_new, target, _, learn, number, size, _, _, entry = a[:13]
-    entry_centred, w, lower, lower_square, strength, out = b[14], a[18], a[20], a[21], a[26], a[29]
-    n, labels, units = _pairs(indptr), out.shape[1], 4 * N_UNITS
+    indptr, index, _, is_centred, is_new = a.features
+    target, number, size, w = a.target, a.number, a.size, a.w
+    layer, kept = Layer(*a.of_layer), rehearsal.Past(*b.kept)
+    n, labels, units = _pairs(indptr), a.out.shape[1], 4 * N_UNITS
     own = slice(indptr[0], indptr[1])
     c, n_new = int(is_centred[own].sum()), int(is_new[own].sum())
     width = _padded(labels, w.shape[1])
     rows = width * w.itemsize
     read = 9 * n + 4 * labels + (n + c + 1) * rows + (n + 2 * c + 1) * units + (N_UNITS + 1) * rows
     count = Count(2 * labels + 3 * n + 2 * c, 2, read, 8 * labels).plus(_additive_score(n, c, width))
-    count = count.plus(_hidden_score(n, c, width)).plus(_relevance(n, n_new, bool(strength.any())))
-    if not learn:
+    count = count.plus(_hidden_score(n, c, width)).plus(_relevance(n, n_new, bool(a.strength.any())))
+    if not a.learn:
         return count
     if (number + 1) % rehearsal._MEASURED == 0:
         count = count.plus(Count(2 * N_UNITS * width, 0, N_UNITS * rows, 4 * N_UNITS))
-    stored, observed = min(n, entry.shape[1]), _observed(target, labels)
+    stored, observed = min(n, kept.entry.shape[1]), _observed(target, labels)
     written = 9 * stored + (n + c + 1) * rows + (n + 2 * c + 1) * (units + 8) + (N_UNITS + 1) * (rows + 8)
     count = count.plus(Count(5, 0, labels, written)).plus(_additive_step(n, c, labels, width, observed))
     count = count.plus(_hidden_step(n, c, labels, width, observed))
-    places = np.append(index[own] % (len(lower) - 1), len(lower) - 1)
-    if (lower_square[places] == 0.0).any():
+    places = np.append(index[own] % (len(layer.lower) - 1), len(layer.lower) - 1)
+    if (layer.lower_square[places] == 0.0).any():
         count = count.plus(_hidden_score(n, c, width))
     for time in range(rehearsal._TIMES):
         slot = int(uniform(0, int(number), time) * min(number + 1, size))
-        past, positive, marked = b[10][slot].tolist()
-        curved = int(entry_centred[slot, :past].sum())
+        past, positive, marked = kept.sizes[slot].tolist()
+        curved = int(kept.is_centred[slot, :past].sum())
         observed = labels - (marked - positive)
         moved = (past + curved + 1) * rows
         count = count.plus(Count(1, 0, 9 * past + 4 * marked + moved, moved)).plus(_additive_score(past, curved, width))
@@ -174,27 +178,28 @@ def ridged(a: Arguments, b: Arguments) -> Count:
     label: 2 n W for the scores and 2 (n + W) s for what waits, 2 n U and 2 (n + U) s for the gain; where the steps are taken
     in, 8 for each weight and four steps, and for each covariance and four steps that change it.
     """
-    indptr, index, _, target, _, _, learn = a[:7]
-    place_of, hand, covariance, scales, errors, out = b[8], b[10], a[11], a[14], a[15], b[17]
-    n, labels, waiting = _pairs(indptr), out.shape[1], int(a[10][ridge.WAITING])
-    width = errors.shape[1] // 2 + labels
-    met = 1 + int((place_of[index[indptr[0] : indptr[1]]] >= 0).sum())
+    indptr, index, _ = a.features
+    before, after = ridge.Regressions(*a.of_models), ridge.Regressions(*b.of_models)
+    hand, scales = after.hand, before.scales
+    n, labels, waiting = _pairs(indptr), a.out.shape[1], int(before.hand[ridge.WAITING])
+    width = before.errors.shape[1] // 2 + labels
+    met = 1 + int((after.place_of[index[indptr[0] : indptr[1]]] >= 0).sum())
     count = Count(2 * met * width + 2 * waiting * (met + width) + labels * (_LOG_ODDS + 1), labels)
     count = count.plus(Count(read=12 * n + 4 * labels + 4 * (met + waiting) * width + 4 * waiting * met, written=8 * labels))
-    if not learn:
+    if not a.learn:
         return count
-    used, observed = int(hand[ridge.USED]), _observed(target, labels)
+    used, observed = int(hand[ridge.USED]), _observed(a.target, labels)
     changing = int((scales[:waiting] != 0.0).sum())
     flops = n + 2 * (n + 1 - met) + (met - 1) + 2 * met * used + waiting * (2 * met + 1) + 2 * changing * used + 2 * met
     # The eighth step that waits is mostly the event's whose number eight divides, and such a one always changes P.
-    learned = int(hand[ridge.NOISES] != a[10][ridge.NOISES] or not hand[ridge.WAITING])
+    learned = int(hand[ridge.NOISES] != before.hand[ridge.NOISES] or not hand[ridge.WAITING])
     count = count.plus(Count(flops + 3 + 7 * observed + 4 * learned, observed))
     count = count.plus(Count(read=8 * n + labels + 4 * used * (met + changing), written=8 * n + 4 * used + 8 * labels))
     if hand[ridge.WAITING]:
         return count
     changing += learned
     passes = -(-changing // 4)
-    noisy = int((np.diag(covariance)[:used] < np.float32(1.0 / ridge.RIDGE)).sum()) * int(changing > 0)
+    noisy = int((np.diag(before.covariance)[:used] < np.float32(1.0 / ridge.RIDGE)).sum()) * int(changing > 0)
     flops = 2 * 8 * used * width + changing * used + 8 * passes * used * used + noisy
     moved = 4 * used * (2 * width + passes * used)
     return count.plus(Count(flops, 0, moved, moved))
@@ -202,21 +207,20 @@ def ridged(a: Arguments, b: Arguments) -> Count:
 
 def naive_bayes(a: Arguments, b: Arguments) -> Count:
     """Count 5 operations for each label and feature that is known, 9 for each label, a logarithm for each twelve ratios."""
-    indptr, index, is_present, target, _, learn, is_known, counts, totals, _, out, _ = a
-    pairs = slice(indptr[0], indptr[1])
-    features = index[pairs][is_present[pairs]] % len(counts)
-    n, labels = len(features), out.shape[1]
-    known = int((totals[features] > 0.0).sum())
+    pairs = slice(a.indptr[0], a.indptr[1])
+    features = a.index[pairs][a.is_present[pairs]] % len(a.counts)
+    n, labels = len(features), a.out.shape[1]
+    known = int((a.totals[features] > 0.0).sum())
     groups = -(-known // _BAYES_AT_ONCE)
     count = Count(
         labels * (9 + 5 * known + groups), labels * (1 + groups), 12 * n + labels * (16 + 4 * known), 4 * labels
     )  # fmt: skip
-    if is_known:
+    if a.known:
         count = Count()
-    if not learn:
+    if not a.learn:
         return count
-    positive = int((target[0, :labels] == POSITIVE).sum())
-    unobserved = labels - _observed(target, labels)
+    positive = int((a.target[0, :labels] == POSITIVE).sum())
+    unobserved = labels - _observed(a.target, labels)
     flops = n + 3 * labels + 2 * n * (positive + unobserved) + 3 * unobserved
     return count.plus(Count(flops, 0, labels, 8 * n + 16 * labels + 4 * n * (positive + unobserved)))
 
@@ -238,15 +242,14 @@ def mixed(a: Arguments, b: Arguments) -> Count:
     """Count 3 E for each label's log-odds of E inputs, 7 E to learn it, (E + 1) (E + 3) for the information; and a system of
     E + 1 unknowns for all labels and for each group of them.
     """
-    inputs, _, target, weight, learn, weights = a[:6]
-    labels, n_inputs = inputs.shape[1:]
-    groups = len(weights) - 1
-    if not learn:
+    labels, n_inputs = a.inputs.shape[1:]
+    groups = len(a.weights) - 1
+    if not a.learn:
         flops = groups * (n_inputs + 1) + labels * (1 + 3 * n_inputs)
         return Count(flops, 0, labels * (4 + 4 * n_inputs + 16 * (n_inputs + 1)), 8 * labels)
-    p = 1.0 / (1.0 + np.exp(-b[8][0]))
-    seen = target[0, :labels] != UNOBSERVED
-    curved = int((min(weight[0], 8.0) * p * (1.0 - p) > _LEAST_CURVATURE)[seen].sum())
+    p = 1.0 / (1.0 + np.exp(-b.out[0]))
+    seen = a.target[0, :labels] != UNOBSERVED
+    curved = int((min(a.weight[0], 8.0) * p * (1.0 - p) > _LEAST_CURVATURE)[seen].sum())
     cells = 16 * labels * (n_inputs + 1) + 8 * (groups + 1) * (n_inputs + 1) * (n_inputs + 2)
     count = _mix(labels, n_inputs, groups, int(seen.sum()), curved)
     return count.plus(Count(read=labels * (4 * n_inputs + 5) + cells, written=8 * labels + cells))
@@ -256,14 +259,15 @@ def near(a: Arguments, b: Arguments) -> Count:
     """Count dot products with the N rows of the window, 2 N for a feature with a column, 2 for each row met over links for
     another; a system of up to 32 unknowns; 13 operations for each label; and 8 for the kernel with each row, once learned.
     """
-    indptr, index, _, _, _, _, learn, known, number, size, ring = a[:11]
-    present, column_of, products, out = a[16], a[17], b[22], a[25]
-    n, labels, kept = _pairs(indptr), out.shape[1], min(number, size)
+    indptr, index, _ = a.features
+    kept_rows, products, size = window.Window(a.size, *a.of_window), b.products, a.size
+    ring, column_of = kept_rows.ring, kept_rows.column_of
+    n, labels, kept = _pairs(indptr), a.out.shape[1], min(a.number, size)
     own = index[indptr[0] : indptr[1]]
     has_column = column_of[own] >= 0
-    columns, walked = int(has_column.sum()), int(present[own[~has_column]].sum())
+    columns, walked = int(has_column.sum()), int(kept_rows.present[own[~has_column]].sum())
     flops, special, read = 2 * labels + n + 2 * (columns * kept + walked), labels, 16 * n + 2 * columns * kept + 14 * walked
-    order = (int(number) - 1 - np.arange(kept)) % size
+    order = (int(a.number) - 1 - np.arange(kept)) % size
     order = order[products[order] > 0.0]
     nearest = order[np.argsort(-products[order], kind="stable")]
     voters = nearest[: local.N_VOTERS]
@@ -275,10 +279,10 @@ def near(a: Arguments, b: Arguments) -> Count:
     flops += 3 * m + pairs + 5 * m + solve_large(m).flops + _votes(ring, rows) + (3 + _LOG_ODDS) * labels
     special += labels
     read += 4 * labels + 4 * kept + pairs + 8 * m + 4 * int(ring[rows, N_LABELS].sum())
-    count = Count(flops, special, read, 4 * local.N_OUTPUTS * labels + 4 * kept + 16 * m) if not known else Count()
-    if not learn:
+    count = Count(flops, special, read, 4 * local.N_OUTPUTS * labels + 4 * kept + 16 * m) if not a.known else Count()
+    if not a.learn:
         return count
-    stored = min(n, a[12].shape[1])
+    stored = min(n, kept_rows.entry.shape[1])
     with_column = int((column_of[own[:stored]] >= 0).sum())
     return count.plus(Count(3 * stored + 8 * kept, 0, labels + 12 * n, 18 * stored + 2 * with_column + kept + 32))
 
@@ -314,35 +318,36 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     How many sizes of answers are looked at for the best expected F1, and how often a label is exchanged, is not to be seen from
     outside: the size of the answer and one more are counted, and one look at all exchanges.
     """
-    if len(b[0]) <= a[13] or (a[11] and a[17][N_EVENTS] == b[17][N_EVENTS]):  # nothing was done but to ask for room
+    sets, header = Labelsets(*a.of_sets), a.of_sets[0]
+    if len(b.odds) <= a.start or (a.learn and header[N_EVENTS] == b.of_sets[0][N_EVENTS]):  # it only asked for room
         return Count()
-    odds, target, judged = a[0][0], a[8][0], a[9][0]
-    header, ends, pool, weights, tally = a[17], a[21], a[22], a[31], a[36]
-    weighed, found, proba, answer = Weighed(*b[40], b[41]), b[43], b[44][0], b[45][0]
+    odds, target, judged = a.odds[0], a.target[0], a.judged[0]
+    _, _, by_set, live, _, found = b.made_from
+    weighed, proba, answer = Weighed(*by_set, live), b.proba[0], b.answer[0]
     posterior = weighed.posterior
     labels, n_sets = len(odds), int(header[N_SETS])
-    met = tally[:, 0, tallies.SIZE] > 0.0
+    met = tallies.Tallies(*a.of_tallies).own[:, 0, tallies.SIZE] > 0.0
     p = np.where(met, 1.0 / (1.0 + np.exp(-odds)), 0.0)
     active = active_of(p)
     near_sets, new = weighed.live[: int(found[decoding.N_LIVE])], float(found[decoding.NEW])
     count = Count(2 * met.sum() + 2 * labels, met.sum() + labels, 9 * labels, 9 * labels)
-    n, width = _pairs(a[2]), _padded(labels, a[29].shape[1])
+    n, width = _pairs(a.features[0]), _padded(labels, a.w.shape[1])
     rows = 4 * (n + 1) * width
-    count = count.plus(Count(0 if a[12] else width * (1 + 2 * n), 0, 8 * n + rows))
-    is_recent = header[N_EVENTS] - a[25][:n_sets] <= LOOK_BACK
-    count = count.plus(_weighing(ends, pool, active, is_recent, len(near_sets), labels))
-    count = count.plus(_lifting(a[6][0], n_sets, a[26], int(header[N_EVENTS]), weighed.lift))
-    sizes = np.diff(ends)[near_sets]
+    count = count.plus(Count(0 if a.known else width * (1 + 2 * n), 0, 8 * n + rows))
+    is_recent = header[N_EVENTS] - sets.last_seen[:n_sets] <= LOOK_BACK
+    count = count.plus(_weighing(sets.ends, sets.pool, active, is_recent, len(near_sets), labels))
+    count = count.plus(_lifting(a.alike[0][0], n_sets, sets.latest, int(header[N_EVENTS]), weighed.lift))
+    sizes = np.diff(sets.ends)[near_sets]
     weighty = (1.0 - new) * posterior[near_sets] > 1e-6
     largest_seen = int(min(sizes[weighty].max(initial=1), len(active)))
     joined, largest_new = _joining(p[active], int(weighty.sum()), int(sizes[weighty].sum()))
     largest = max(largest_seen, largest_new)
     tried = min(answers.MOST_CANDIDATES, 3 + int(((1.0 - new) * posterior[near_sets] > answers.LEAST_CANDIDATE).sum()))
     count = count.plus(joined).plus(_answering(len(active), largest, tried, int(answer.sum())))
-    n_inputs = weights.shape[1] - 1
+    n_inputs = decoding.Mixture(*a.of_mixture).weights.shape[1] - 1
     final = Count((2 + _LOG_ODDS) * met.sum() + _PROBABILITY * labels, met.sum() + labels, 32 * labels + 16 * labels)
     count = count.plus(final)
-    if not a[11]:
+    if not a.learn:
         return count.plus(Count((1 + 3 * n_inputs) * labels))
     known = target[:labels] != UNOBSERVED
     mixed = judged[:labels] != UNOBSERVED
@@ -463,3 +468,22 @@ COUNTERS: dict[str, Callable[[Arguments, Arguments], Count]] = {
     "decode_rows": decoded,
 }
 """Name of a kernel -> what counts its work for one event."""
+
+
+def count_call(kernel: Any, before: Sequence[Any], after: Sequence[Any]) -> Count:
+    """Return the work of a call of one of `COUNTERS` for one event, from the arguments copied before and as they are after.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from benchmarks.kernel_counts import count_call
+    >>> from ihomer.kernels.mixing import mix_rows, own_start, weights_start
+    >>> inputs, weights = np.zeros((1, 3, 2), np.float32), weights_start(0, (1.0, 1.0))
+    >>> rate, target, weight = np.zeros((1, 3), np.float32), np.zeros((1, 3), np.uint8), np.ones(1)
+    >>> call = (inputs, rate, target, weight, False, *weights, own_start(3, 2), np.zeros((1, 3)))
+    >>> count_call(mix_rows, call, call).flops
+    21
+    """
+    names = inspect.signature(kernel.py_func).parameters
+    a, b = (SimpleNamespace(**dict(zip(names, arguments, strict=True))) for arguments in (before, after))
+    return COUNTERS[kernel.py_func.__name__](a, b)

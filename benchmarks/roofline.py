@@ -28,7 +28,7 @@ import numpy as np
 
 from benchmarks.common import RESULTS, events_of, matrices, require_sets, run_command, write
 from benchmarks.drawing import GREY, plotter, save
-from benchmarks.kernel_counts import COUNTERS, Count
+from benchmarks.kernel_counts import COUNTERS, Count, count_call
 from benchmarks.readme_parts import load, table
 from benchmarks.report.pictures import COLOURS, MARKERS, label_points
 from ihomer import IHOMERClassifier
@@ -168,7 +168,7 @@ def counted(model: Any, X: Any, Y: Any) -> dict[str, Count]:
         def call(*arguments: Any) -> Any:
             before = copy.deepcopy(arguments)
             result = kernel(*arguments)
-            counts[name] = counts.get(name, Count()).plus(COUNTERS[name](before, arguments))
+            counts[name] = counts.get(name, Count()).plus(count_call(kernel, before, arguments))
             return result
 
         return call

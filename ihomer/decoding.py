@@ -155,17 +155,21 @@ class Decoder:
         asked, self._asked = self._asked, None
         known = known and learn and self._objective != _MICRO_F1 and asked is not None and _same(asked.odds, odds)
         now = asked if known and asked is not None else Answers(odds, np.empty(odds.shape), np.empty(odds.shape, np.bool_))
-        near = Alike.to(len(odds), 0) if alike is None else alike
-        x = Features.none(len(odds)) if features is None else features
+        near = tuple(Alike.to(len(odds), 0) if alike is None else alike)
+        x = tuple(Features.none(len(odds)) if features is None else features)
+        mixture = (self._weights, self._weights_information, self._own)
+        tallies = (self._total, self._bands, self._tally[:n_labels], self._events)
         row, status = 0, None
         while status != DONE:
-            workings = self._fitted_workings(n_labels)
+            made_from = tuple(self._fitted_workings(n_labels))
+            sets = (
+                self._header, self._table, self._hashes, self._signatures, self._ends, self._pool, self._stats,
+                self._total_count, self._last_seen, self._latest, self._factor, self._information,
+            )  # fmt: skip
             row, status = decode_rows(
-                odds, rate, *x, *near, target, target if judged is None else judged, weight, learn, known, row, self._objective,
-                self._score_rate, self.n_exchanges, self._header, self._table, self._hashes, self._signatures, self._ends,
-                self._pool, self._stats, self._total_count, self._last_seen, self._latest, self._factor, self._information,
-                self._score_weights[0], self._novelty, self._weights, self._weights_information, self._own, self._total,
-                self._bands, self._tally[:n_labels], self._events, *workings, now.proba, now.answer,
+                odds, rate, x, near, target, target if judged is None else judged, weight, learn, known, row, self._objective,
+                self._score_rate, self.n_exchanges, sets, self._score_weights[0], self._novelty, mixture, tallies, made_from,
+                now.proba, now.answer,
             )  # fmt: skip
             if status != DONE:
                 self._make_room(n_labels)

@@ -1,5 +1,7 @@
 """PairCounts: owns the arrays that count labels and pairs of labels, and lets them grow within bounds."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -138,9 +140,8 @@ class PairCounts:
         row = 0
         while True:
             row = kernels.count_rows(
-                indptr, index, weight, row, cluster, self.label_count, self.last_seen, self.size_count, self.keys,
-                self.values, self.ring_label, self.ring_row, self.ring_weight, self.detector, self.meta, self.scale,
-                self._taken, self.max_pairs, self.fading, self.drift_delta, self.seed,
+                indptr, index, weight, row, cluster, self._counts(), self._ring(), self.detector, self._taken, self.max_pairs,
+                self.fading, self.drift_delta, self.seed,
             )  # fmt: skip
             if row == len(weight):
                 return
@@ -148,6 +149,14 @@ class PairCounts:
                 self._rehash(np.flatnonzero(self.keys != kernels.EMPTY), 2 * len(self.keys))
             else:
                 self._drop_weakest()
+
+    def _counts(self) -> tuple[NDArray[Any], ...]:
+        """Return `Counts` as the kernels take them."""
+        return self.meta, self.scale, self.label_count, self.last_seen, self.size_count, self.keys, self.values
+
+    def _ring(self) -> tuple[NDArray[Any], ...]:
+        """Return `Ring` as the kernels take it."""
+        return self.ring_label, self.ring_row, self.ring_weight
 
     def _rehash(self, kept: NDArray[np.int64], n_slots: int) -> None:
         """Move the pairs in the slots `kept` to a new table."""
@@ -183,10 +192,8 @@ class PairCounts:
         """Let the window that ADWIN kept outweigh what lies before it; return the number of events in it."""
         width = adwin_width(self.detector, 0)
         rows = kernels.rows_of_window(self.ring_label, self.ring_row, self.meta, width)
-        kernels.forget_before(
-            rows, OLD_SHARE, OLD_COUNT * n_labels / self.scale[0], self.label_count, self.size_count, self.keys,
-            self.values, self.ring_label, self.ring_row, self.ring_weight, self.meta, self.scale, self._taken, self.fading,
-        )  # fmt: skip
+        least = OLD_COUNT * n_labels / self.scale[0]
+        kernels.forget_before(rows, OLD_SHARE, least, self._counts(), self._ring(), self._taken, self.fading)
         return int(rows)
 
     def similarity(self, i: int, j: int) -> float:

@@ -40,12 +40,10 @@ class FeatureScale:
         """
         n_rows = stop - start
         shrink, indptr = np.empty((2, n_rows), np.float32), np.empty(n_rows + 1, np.int64)
-        row, widest, n_centred = start, 0, 0
+        x, row, widest, n_centred = (batch.x_indptr, batch.x_index, batch.x_value), start, 0, 0
         while True:
-            row, most, centred = scale_rows(
-                batch.x_indptr, batch.x_index, batch.x_value, start, stop, learn, self._sums, self._n_seen, self._usual,
-                self._n_usual, row, indptr, *self._pairs, shrink, self._ranks,
-            )  # fmt: skip
+            scale = (self._sums, self._n_seen, self._usual, self._n_usual, self._ranks)
+            row, most, centred = scale_rows(x, start, stop, learn, scale, row, indptr, self._pairs, shrink)
             widest, n_centred = max(widest, most), max(n_centred, centred)
             self._ranks = larger(self._ranks, 0, n_centred)
             if row == stop:

@@ -120,6 +120,8 @@ class CountingArrays:
 
 def counting(value: Any) -> Any:
     """Return floats as counting numbers, arrays and all, and the values and kernels that are kept as whole numbers."""
+    if isinstance(value, tuple):
+        return tuple(map(counting, value))
     is_kernel = isinstance(value, np.ndarray) and value.dtype == np.uint8 and 1 < len(value) == value.shape[-1]
     if is_kernel or (isinstance(value, np.ndarray) and (value.dtype.kind == "f" or value.dtype == np.int16)):
         found = np.empty(value.shape, object)

@@ -16,8 +16,9 @@ import pytest
 from benchmarks import growth, many_labels, roofline, speed_change, speed_paths
 from benchmarks.common import matrices
 from benchmarks.compare.sets import Stream
-from benchmarks.kernel_counts import COUNTERS, Count, solve
+from benchmarks.kernel_counts import COUNTERS, Count, count_call, solve
 from ihomer import IHOMERClassifier
+from ihomer.kernels.linear import linear_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -41,7 +42,7 @@ def _calls() -> list[tuple[str, str, Any, Count]]:
             before = copy.deepcopy(arguments)
             result = kernel(*arguments)
             if name in COUNTERS:
-                calls.append((kernel.py_func.__module__, name, before, COUNTERS[name](before, arguments)))
+                calls.append((kernel.py_func.__module__, name, before, count_call(kernel, before, arguments)))
             return result
 
         return call
@@ -86,7 +87,7 @@ def test_bytes_by_hand() -> None:
     rates = np.ones(1)
     rest = (rates, rates, -1, weights, weights, out, 0)
     arguments = (indptr, index, value, value, target, weight, shrink, True, False, *rest)
-    count = COUNTERS["linear_rows"](arguments, arguments)
+    count = count_call(linear_rows, arguments, arguments)
     pairs, rows = 2 * (4 + 4 + 4), 2 * 3 * 4 * 4  # rows of weights: two features and the constant, four places
     assert count.read == pairs + 3 + rows
     assert count.written == 2 * 3 * 4 + rows
@@ -94,7 +95,7 @@ def test_bytes_by_hand() -> None:
     assert count.flops == 2 * (predicted + stepped)
     assert count.special == 2 * 3
     known = (*arguments[:8], True, *rest)
-    assert COUNTERS["linear_rows"](known, known).flops == 2 * stepped
+    assert count_call(linear_rows, known, known).flops == 2 * stepped
 
 
 def test_the_count_of_a_system_is_that_of_its_loops() -> None:

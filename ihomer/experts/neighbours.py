@@ -95,10 +95,13 @@ class Neighbours(Expert):
             indptr, target, weight = rows.indptr[start : stop + 1], rows.target[part], rows.weight[part]
             rows, out = rows._replace(indptr=indptr, target=target, weight=weight, shrink=rows.shrink[:, part]), out[part]
             alike = alike.part(start, stop)
+        window = (
+            self._ring, self._entry, self._entry_value, self._link, self._head, self._present, self._column_of, self._columns,
+            self._labels,
+        )  # fmt: skip
         local_rows(
-            rows.indptr, rows.feature, rows.relevant, rows.target, rows.weight, rows.shrink[1], learn, known, self._number,
-            _WINDOW, self._ring, self._importance, self._entry, self._entry_value, self._link, self._head, self._present,
-            self._column_of, self._columns, self._labels, self._gram, 0, self._products, *alike, out, at,
+            (rows.indptr, rows.feature, rows.relevant), rows.target, rows.weight, rows.shrink[1], learn, known, self._number,
+            _WINDOW, window, self._importance, self._gram, 0, self._products, tuple(alike), out, at,
         )  # fmt: skip
 
     def _revise_columns(self) -> None:

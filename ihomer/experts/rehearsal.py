@@ -83,12 +83,16 @@ class Rehearsal(Expert):
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int, known: bool = False) -> None:
         if learn:
             self._fit(rows)
+        features = (rows.indptr, rows.feature, rows.position, rows.is_centred, rows.is_new)
+        past = (
+            self._sizes, self._importance, self._entry, self._entry_position, self._entry_centred, self._length, self._labels,
+        )  # fmt: skip
+        layer = (
+            self._lower, self._lower_square, self._lower_curves, self._lower_curves_square, self._upper, self._upper_square,
+        )  # fmt: skip
         rehearsal_rows(
-            rows.indptr, rows.feature, rows.position, rows.is_centred, rows.is_new, rows.target, rows.weight, learn,
-            self._number, _WINDOW, self._sizes, self._importance, self._entry, self._entry_position, self._entry_centred,
-            self._length, self._labels, 0, self._weights[0], self._curves, self._lower, self._lower_square, self._lower_curves,
-            self._lower_curves_square, self._upper, self._upper_square, self._strength, rows.relevant, rows.shrink[1],
-            out, at,
+            features, rows.target, rows.weight, learn, self._number, _WINDOW, past, 0, self._weights[0], self._curves, layer,
+            self._strength, rows.relevant, rows.shrink[1], out, at,
         )  # fmt: skip
         if learn:
             self._number += len(rows.weight)

@@ -1,5 +1,7 @@
 """Second-order linear models as experts."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,16 +50,16 @@ class Ridge(Expert):
             self._gains = gains
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int, known: bool = False) -> None:
-        ridge_rows(
-            rows.indptr, rows.feature, rows.relevant, rows.target, rows.weight, rows.shrink[1], learn, self._counts,
-            self._place_of, self._holder, self._hand, *self._models(), 0, out, at,
-        )  # fmt: skip
+        features = (rows.indptr, rows.feature, rows.relevant)
+        ridge_rows(features, rows.target, rows.weight, rows.shrink[1], learn, self._models(), 0, out, at)
 
-    def _models(self) -> tuple[NDArray[np.float32], ...]:
-        """Return P, W and the steps that wait, as the kernels take them: the two models' weights side by side."""
-        weights, errors = self._weights, self._errors
-        flat_weights, flat_errors = weights.reshape(len(weights), -1), errors.reshape(len(errors), -1)
-        return self._covariance, flat_weights, self._gains, self._scales, flat_errors
+    def _models(self) -> tuple[NDArray[Any], ...]:
+        """Return `Regressions` as the kernels take them: the two models' weights side by side."""
+        weights = self._weights.reshape(len(self._weights), -1)
+        errors = self._errors.reshape(len(self._errors), -1)
+        return (
+            self._counts, self._place_of, self._holder, self._hand, self._covariance, weights, self._gains, self._scales, errors
+        )  # fmt: skip
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         self._weights[:, :, labels] = 0.0
@@ -68,7 +70,7 @@ class Ridge(Expert):
         places = self._place_of[gone]
         places = places[places >= 0]
         if len(places):
-            settle(self._hand, self._weights.shape[2], *self._models())
+            settle(self._weights.shape[2], self._models())
         self._place_of[gone] = -1
         self._counts[gone] = 0.0
         self._holder[places] = -1

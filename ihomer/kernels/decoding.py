@@ -1,6 +1,7 @@
 """From the log-odds of labels to probabilities and a labelset, joint over all labels; and what is learned for that."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,9 +32,36 @@ from ihomer.kernels.tallies import SIZE, Tallies, note_answer, note_thresholds
 
 DONE, FULL = 0, 1
 _NOVELTY_RATE = 0.3  # of the steps of `learn_novelty`
-N_LIVE, NEW, FIRST, SECOND, KNOWN = 0, 1, 2, 3, 4  # what was found out about the seen labelsets: see `answer_row`
+N_LIVE, NEW, FIRST, SECOND, KNOWN = 0, 1, 2, 3, 4  # of what was found out about the seen labelsets: see `answer_row`
 N_FOUND = 5
 N_WEIGHTS = 5  # of a labelset, for one event
+
+
+class Mixture(NamedTuple):
+    """What mixes the log-odds of labels by themselves with those that labelsets have, as in `mix_row` and `mix_learn`."""
+
+    weights: np.ndarray  # float64[1, 3]
+    information: np.ndarray  # float64[1, 3, 3]
+    own: np.ndarray  # float64[labels, 3, 2]
+
+
+class Made(NamedTuple):
+    """What the answer to a row was made from, and what is learned with."""
+
+    inputs: np.ndarray  # float32[labels, 2], of the mixture
+    final: np.ndarray  # float64[labels], what comes out of it
+    weighed: Weighed
+    score: np.ndarray  # float32[labels or more], u of `score_labels`
+    found: np.ndarray  # float64[5], what was found out about the seen labelsets
+
+
+class Space(NamedTuple):
+    """Work space of one row."""
+
+    p: np.ndarray  # float64[labels], probabilities of labels by themselves
+    place: np.ndarray  # int64[labels], of a label among the active ones
+    members: np.ndarray  # int32[labels + 1], of a labelset
+    sizes: np.ndarray  # float64[64, 65], of `Joint`
 
 
 @inner
@@ -60,13 +88,12 @@ def learn_novelty(error, first, second, novelty):
 
 
 @inner
-def learn_labelset(target, odds, score, weight, rate, index, value, first, last, w, found, novelty, sets, weighed, members):
+def learn_labelset(target, odds, weight, rate, index, value, first, last, w, made, novelty, sets, members):
     """Take the labelset of an event in; one with unobserved labels is not known and not taken.
 
-    score : float32[labels or more], u of `score_labels`, overwritten; rate : of its step
-    found : float64[5], what `answer_row` found out about the seen labelsets
+    rate : of the step of the scores of labels, `made.score`, which are overwritten
     """
-    header = sets.header
+    header, found, score, weighed = sets.header, made.found, made.score, made.weighed
     size = np.int64(0)
     for label in range(target.size):
         if target[label] == UNOBSERVED:
@@ -99,14 +126,12 @@ def learn_labelset(target, odds, score, weight, rate, index, value, first, last,
 
 @allocating
 def answer_row(
-    q, score, rate, alike, alike_share, target, learn, objective, n_exchanges, sets, novelty, weights, own, tallies, inputs,
-    final, weighed, found, p, place, members, sizes, proba, answer,
+    q, rate, alike, alike_share, target, learn, objective, n_exchanges, sets, novelty, mixture, tallies, made, space, proba,
+    answer,
 ):  # fmt: skip
-    """Write the probabilities and the answer of a row, and what they were made from; see `decode_rows`.
-
-    p, place, members, sizes : float64[labels], int64[labels], int32[labels + 1], float64[64, 65], work space
-    """
-    n_labels = q.size
+    """Write the probabilities and the answer of a row, and what they were made from; see `decode_rows`."""
+    n_labels, p, place, sizes = q.size, space.p, space.place, space.sizes
+    inputs, final, weighed, found = made.inputs, made.final, made.weighed, made.found
     marginal, active = np.empty(n_labels), np.empty(MOST_ACTIVE, np.int64)
     counts, without = np.empty(MOST_ACTIVE + 1), np.empty(MOST_ACTIVE + 1)
     log_none = 0.0
@@ -116,7 +141,7 @@ def answer_row(
         log_none += math.log(1.0 - p[label])
     n_active = active_labels(p, active, place)
     known = lift_of_near(alike, alike_share, sets, weighed.lift)
-    n_live, best, covered = weigh_sets(q, score, log_none, known, place, sets, weighed)
+    n_live, best, covered = weigh_sets(q, made.score, log_none, known, place, sets, weighed)
     new, first, second = novelty_of(n_live, covered, weighed.posterior[best] if best >= 0 else 1.0, novelty)
     found[N_LIVE], found[NEW], found[FIRST], found[SECOND], found[KNOWN] = n_live, new, first, second, known
     sizes[:n_active, : n_active + 1] = 0.0
@@ -129,20 +154,18 @@ def answer_row(
         inputs[label, 0] = q[label]
         met = tallies.own[label, 0, SIZE] > 0.0
         inputs[label, 1] = log_odds(marginal[label] + new * p[label], 1e-5) if met else q[label]
-    mix_row(inputs, np.zeros(n_labels, np.uint8), weights, own, final)
+    mix_row(inputs, np.zeros(n_labels, np.uint8), mixture.weights, mixture.own, final)
     for label in range(n_labels):
         proba[label] = probability(final[label])
     case = Case(n_active, active, place, q, rate, log_none, new, covered, best, n_live)
     joint = Joint(none + none_new, max(largest, largest_new), sizes)
-    choose_answer(objective, n_exchanges, case, proba, joint, sets, weighed, tallies, target, learn, members, answer)
+    choose_answer(objective, n_exchanges, case, proba, joint, sets, weighed, tallies, target, learn, space.members, answer)
 
 
 @jit
 def decode_rows(
-    odds, rate, indptr, index, value, shrink, alike, alike_share, target, judged, weight, learn, known, start, objective,
-    score_rate, n_exchanges, header, table, hashes, signatures, ends, pool, stats, total_count, last_seen, latest, factor,
-    information, w, novelty, weights, weights_information, own, total, bands, tally, events, inputs, final, weights_of_sets,
-    live, score, found, proba, answer,
+    odds, rate, features, alike, target, judged, weight, learn, known, start, objective, score_rate, n_exchanges, of_sets, w,
+    novelty, of_mixture, of_tallies, made_from, proba, answer,
 ):  # fmt: skip
     """Turn mixed log-odds, float64[rows, labels], into probabilities and answers, row by row from `start`; learn if `learn`.
 
@@ -150,30 +173,29 @@ def decode_rows(
     are mixed with the log-odds themselves, which gives `proba`, float64[rows, labels]; answer : bool[rows, labels], out.
     rate : float32[rows, labels], log-odds of how often each label has applied
     judged : uint8[rows, labels], as `target`, but UNOBSERVED where the mixture is not to learn
-    indptr, index, value, shrink : the features of the rows, and what they are multiplied by before they are learned from
+    features : indptr, index and value of the rows, and what they are multiplied by before they are learned from
     score_rate, w : rate of `learn_scores`, 0 where there are no scores, and its weights; n_exchanges : see `balanced`
-    alike, alike_share : int64[rows, m], float64[rows, m], past events like each row, and what their labelsets count there
-    header ... information : of `Labelsets`; novelty : of `novelty_of`; weights, weights_information, own : of the mixture
-    total ... events : of `Tallies`
-    What an answer is made from, and what is learned with: inputs : float32[labels, 2]; final : float64[labels];
-    weights_of_sets, live : float64[5, sets], int32[sets], of `Weighed`; score : float32[labels or more]; found : float64[5]
+    alike : int64[rows, m], float64[rows, m], past events like each row, and what their labelsets count there
+    of_sets : `Labelsets`; novelty : of `novelty_of`; of_mixture : `Mixture`; of_tallies : `Tallies`
+    made_from : the arrays of `Made`; of `Weighed` float64[5, sets] and int32[sets]
     known : these, `proba` and `answer` already hold what a call without `learn` wrote for the one row, and nothing was learned
     since. Not for micro-F1, which counts its ways to answer while it answers.
     Return (row, DONE), or (row, FULL) where there is no room for the labelset of that row.
     """
-    sets = Labelsets(
-        header, table, hashes, signatures, ends, pool, stats, total_count, last_seen, latest, factor, information
+    indptr, index, value, shrink = features
+    sets, mixture, tallies = Labelsets(*of_sets), Mixture(*of_mixture), Tallies(*of_tallies)
+    inputs, final, by_set, live, score, found = made_from
+    n_labels, header, room = odds.shape[1], sets.header, sets.hashes.size
+    space = Space(
+        np.empty(n_labels), np.empty(n_labels, np.int64), np.empty(n_labels + 1, np.int32),
+        np.empty((MOST_ACTIVE, MOST_ACTIVE + 1)),
     )  # fmt: skip
-    of_sets = weights_of_sets
-    weighed = Weighed(of_sets[0], of_sets[1], of_sets[2], of_sets[3], of_sets[4], live)
-    tallies = Tallies(total, bands, tally, events)
-    n_labels, room = odds.shape[1], hashes.size
-    p, place, members = np.empty(n_labels), np.empty(n_labels, np.int64), np.empty(n_labels + 1, np.int32)
-    sizes = np.empty((MOST_ACTIVE, MOST_ACTIVE + 1))
     u = score[: padded(n_labels, w.shape[1])]
+    weighed = Weighed(by_set[0], by_set[1], by_set[2], by_set[3], by_set[4], live)
+    made = Made(inputs, final, weighed, u, found)
     gradient, work, ungrouped = np.empty((1, 3)), np.empty((3, 3, 4)), np.zeros(n_labels, np.uint8)
     for row in range(start, odds.shape[0]):
-        if learn and (header[N_SETS] == room or header[N_MEMBERS] + n_labels > pool.size):
+        if learn and (header[N_SETS] == room or header[N_MEMBERS] + n_labels > sets.pool.size):
             return row, FULL
         t = target[row, :n_labels]
         first, last = indptr[row], indptr[row + 1]
@@ -183,18 +205,19 @@ def decode_rows(
             else:
                 u[:] = 0.0
             answer_row(
-                odds[row], u, rate[row], alike[row], alike_share[row], t, learn, objective, n_exchanges, sets, novelty,
-                weights, own, tallies, inputs, final, weighed, found, p, place, members, sizes, proba[row], answer[row],
+                odds[row], rate[row], alike[0][row], alike[1][row], t, learn, objective, n_exchanges, sets, novelty, mixture,
+                tallies, made, space, proba[row], answer[row],
             )  # fmt: skip
         if learn:
             mix_learn(
-                inputs, final, judged[row, :n_labels], ungrouped, weight[row], weights, weights_information, own, gradient, work
-            )
+                inputs, final, judged[row, :n_labels], ungrouped, weight[row], mixture.weights, mixture.information,
+                mixture.own, gradient, work,
+            )  # fmt: skip
             note_thresholds(t, proba[row], rate[row], tallies)
-            note_answer(t, answer[row], events)
+            note_answer(t, answer[row], tallies.events)
             learn_labelset(
-                t, odds[row], u, weight[row], score_rate * shrink[row], index, value, first, last, w, found, novelty, sets,
-                weighed, members,
+                t, odds[row], weight[row], score_rate * shrink[row], index, value, first, last, w, made, novelty, sets,
+                space.members,
             )  # fmt: skip
             if header[N_SETS] == room:  # what is forgotten now is so for the next row, whether it is learned or not
                 return row + 1, FULL

@@ -140,22 +140,22 @@ def local_predict(index, value, first, last, n, window, importance, gram, base, 
 
 @jit
 def local_rows(
-    indptr, index, value, target, weight, shrink, learn, known, number, size, ring, importance, entry, entry_value, link, head,
-    present, column_of, columns, labels, gram, base, products, alike, alike_share, out, at,
-):  # fmt: skip
+    features, target, weight, shrink, learn, known, number, size, of_window, importance, gram, base, products, alike, out, at
+):
     """Predict each row into out[row, :, at:at + 2], and put it in the window if `learn`.
 
     Outputs: 5 neighbours of the window, local regression among 32
-    number : of the first row; importance : float64[slots], weights of the events; base : place of the rate in `out`
+    features : indptr, feature and relevant of `Rows`; number : of the first row
+    importance : float64[slots], weights of the events; base : place of the rate in `out`
     products : float32[size or more], of the last row with those of the window, out
-    alike, alike_share : int64[rows, 32], float64[rows, 32], numbers of the rows of the regression, -1 where there are fewer,
-    and the weights of their labels there, out
+    alike : int64[rows, 32], float64[rows, 32], numbers of the rows of the regression, -1 where there are fewer, and the weights
+    of their labels there, out
     known : these, `products` and `out` already hold what a call without `learn` wrote for the one row, and nothing was learned
     since
-    size, ring ... labels : of `Window`; gram : of `local_ridge`
+    size, of_window : of `Window`; gram : of `local_ridge`
     """
-    window = Window(size, ring, entry, entry_value, link, head, present, column_of, columns, labels)
-    n_labels = out.shape[1]
+    indptr, index, value = features
+    window, n_labels = Window(size, *of_window), out.shape[1]
     space = Space(
         np.empty(N_NEAR, np.int64), np.empty(N_NEAR), np.empty(N_NEAR), np.empty(N_VOTERS, np.int64),
         np.empty(size + 1, np.int64), np.empty(size + 1, np.float32), np.empty((N_NEAR, N_NEAR)), np.empty(n_labels),
@@ -166,7 +166,7 @@ def local_rows(
         n = number + row if learn else np.int64(number)
         if not known:
             local_predict(
-                index, value, first, last, n, window, importance, gram, base, products, space, alike[row], alike_share[row],
+                index, value, first, last, n, window, importance, gram, base, products, space, alike[0][row], alike[1][row],
                 out[row], np.int64(at),
             )  # fmt: skip
         if learn:

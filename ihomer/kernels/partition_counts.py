@@ -1,13 +1,13 @@
 """How often labels occur, alone and in pairs: counts, a hash table of pairs, and a ring of the newest label sets.
 
-Pairs live in an open-addressing table (linear probing): `keys` int64[slots], i << 32 | j with i < j, or `EMPTY`; `values`
-float64[slots]; the number of slots is a power of two. Counts fade by a factor per event: what is stored, times
-`scale[0]`, is the count. `meta` int64[6] holds the whole numbers named below.
+Pairs live in an open-addressing table (linear probing). Counts fade by a factor per event: what is stored, times `scale[0]`, is
+the count.
 
-The ring: row r of the stream is row r % R of `ring_row` int64[R, 2] (position of its first label, number of labels) and of
-`ring_weight` float64[R]; position q of the label stream is `ring_label` int32[Q] at q % Q. A row is whole while none of its
-labels has been overwritten. A label that was forgotten reads `FORGOTTEN`.
+The ring: row r of the stream is row r % R of `row` and `weight`, position q of the label stream is `label` at q % Q. A row is
+whole while none of its labels has been overwritten. A label that was forgotten reads `FORGOTTEN`.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,26 @@ EVENTS, PAIRS, WORK, DRIFT, RING_ROWS, RING_LABELS = range(6)
 EVENT_WORK = 32  # cost of an event beside its pairs, in pairs
 TINY_SCALE = 1e-100
 HASH = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Counts(NamedTuple):
+    """The counts, as kernels hand them to each other."""
+
+    meta: np.ndarray  # int64[6], the whole numbers named above
+    scale: np.ndarray  # float64[1]
+    label_count: np.ndarray  # float64[labels]
+    last_seen: np.ndarray  # int64[labels], number of the last event with each
+    size_count: np.ndarray  # float64[...], by number of labels
+    keys: np.ndarray  # int64[slots], a power of two of them: i << 32 | j with i < j, or `EMPTY`
+    values: np.ndarray  # float64[slots]
+
+
+class Ring(NamedTuple):
+    """The newest rows, as kernels hand them to each other."""
+
+    label: np.ndarray  # int32[Q]
+    row: np.ndarray  # int64[R, 2], position of its first label, number of labels
+    weight: np.ndarray  # float64[R]
 
 
 @inner
@@ -90,9 +110,9 @@ def _missing_pairs(taken, n, keys):
 
 
 @inner
-def _count_pairs(taken, n, amount, cluster, keys, values, meta):
+def _count_pairs(taken, n, amount, cluster, counts):
     """Add `amount` to each pair of taken[:n]; return how many pairs lie in two clusters."""
-    cut = 0
+    keys, values, cut = counts.keys, counts.values, 0
     for a in range(n):
         for b in range(a + 1, n):
             key = pair_key(taken[a], taken[b])
@@ -100,47 +120,47 @@ def _count_pairs(taken, n, amount, cluster, keys, values, meta):
             if keys[slot] == EMPTY:
                 keys[slot] = key
                 values[slot] = 0.0
-                meta[PAIRS] += 1
+                counts.meta[PAIRS] += 1
             values[slot] += amount
             cut += cluster[taken[a]] != cluster[taken[b]]
     return cut
 
 
 @inner
-def _remember(taken, n, weight, ring_label, ring_row, ring_weight, meta):
+def _remember(taken, n, weight, ring, meta):
     """Append a row to the ring."""
-    row = meta[RING_ROWS] % ring_weight.size
-    ring_row[row, 0] = meta[RING_LABELS]
-    ring_row[row, 1] = n
-    ring_weight[row] = weight
+    row = meta[RING_ROWS] % ring.weight.size
+    ring.row[row, 0] = meta[RING_LABELS]
+    ring.row[row, 1] = n
+    ring.weight[row] = weight
     for k in range(n):
-        ring_label[(meta[RING_LABELS] + k) % ring_label.size] = taken[k]
+        ring.label[(meta[RING_LABELS] + k) % ring.label.size] = taken[k]
     meta[RING_ROWS] += 1
     meta[RING_LABELS] += n
 
 
 @inner
-def _renormalise(label_count, size_count, values, scale):
-    label_count *= scale[0]
-    size_count *= scale[0]
-    values *= scale[0]
-    scale[0] = 1.0
+def _multiply(counts, factor):
+    """Multiply all that is counted."""
+    for stored in (counts.label_count, counts.size_count, counts.values):
+        stored *= factor
 
 
 @jit
 def count_rows(
-    indptr, index, weight, first, cluster, label_count, last_seen, size_count, keys, values,
-    ring_label, ring_row, ring_weight, detector, meta, scale, taken, max_pairs, fading, drift_delta, seed,
+    indptr, index, weight, first, cluster, of_counts, of_ring, detector, taken, max_pairs, fading, drift_delta, seed
 ):  # fmt: skip
     """Count the labels and pairs of rows first, first + 1, ...; return the row before which the table was full.
 
     n_i += w, n_ij += w; then the share of the row's pairs that lie in two clusters goes to ADWIN, which sets meta[DRIFT]
     if it has risen. Nothing of the row that does not fit is counted.
 
-    Shapes: indptr int64[rows + 1], index int32[:] ascending within a row, weight float64[rows]; cluster int32[labels],
-    label_count float64[labels], last_seen int64[labels]; size_count float64[taken.size + 1] by number of labels; taken
-    int32[:], work space, whose length bounds how many labels of a row are counted. `drift_delta` 0: no ADWIN.
+    indptr int64[rows + 1], index int32[:] ascending within a row, weight float64[rows]; cluster int32[labels]
+    of_counts : `Counts`; of_ring : `Ring`; taken : int32[:], work space, whose length bounds how many labels of a row are
+    counted; drift_delta 0 : no ADWIN
     """
+    counts, ring = Counts(*of_counts), Ring(*of_ring)
+    meta, scale, keys = counts.meta, counts.scale, counts.keys
     limit = min(max_pairs, room_in(keys))
     for row in range(first, weight.size):
         n = _sample(index, indptr[row], indptr[row + 1], taken.size, meta[EVENTS] + seed, taken)
@@ -150,17 +170,18 @@ def count_rows(
         meta[EVENTS] += 1
         meta[WORK] += pairs + EVENT_WORK
         for k in range(indptr[row], indptr[row + 1]):
-            last_seen[index[k]] = meta[EVENTS]
+            counts.last_seen[index[k]] = meta[EVENTS]
         scale[0] *= fading
         if scale[0] < TINY_SCALE:
-            _renormalise(label_count, size_count, values, scale)
+            _multiply(counts, scale[0])
+            scale[0] = 1.0
         amount = weight[row] / scale[0]
         for k in range(n):
-            label_count[taken[k]] += amount
-        size_count[n] += amount
-        cut = _count_pairs(taken, n, amount, cluster, keys, values, meta)
+            counts.label_count[taken[k]] += amount
+        counts.size_count[n] += amount
+        cut = _count_pairs(taken, n, amount, cluster, counts)
         if drift_delta > 0.0:
-            _remember(taken, n, weight[row], ring_label, ring_row, ring_weight, meta)
+            _remember(taken, n, weight[row], ring, meta)
             if n > 1 and adwin_update(detector, np.int64(0), cut / pairs, drift_delta) > 0:
                 meta[DRIFT] = 1
     return weight.size
@@ -180,58 +201,46 @@ def rows_of_window(ring_label, ring_row, meta, width):
 
 
 @inner
-def _recount_row(label, n, amount, label_count, size_count, keys, values):
+def _recount_row(label, n, amount, counts):
     """Count one row again; a pair that the table no longer holds stays out."""
+    keys = counts.keys
     for a in range(n):
-        label_count[label[a]] += amount
+        counts.label_count[label[a]] += amount
         for b in range(a + 1, n):
             slot = find_slot(keys, pair_key(label[a], label[b]))
             if keys[slot] != EMPTY:
-                values[slot] += amount
-    size_count[n] += amount
+                counts.values[slot] += amount
+    counts.size_count[n] += amount
 
 
 @inner
-def _recount_rows(
-    rows, times, label_count, size_count, keys, values, ring_label, ring_row, ring_weight, meta, scale, taken, fading
-):
+def _recount_rows(rows, times, counts, ring, taken, fading):
     """Add `times` what the newest `rows` rows count now, oldest first."""
     for age in range(rows - 1, -1, -1):
-        row = (meta[RING_ROWS] - 1 - age) % ring_weight.size
+        row = (counts.meta[RING_ROWS] - 1 - age) % ring.weight.size
         n = 0
-        for k in range(ring_row[row, 1]):
-            label = ring_label[(ring_row[row, 0] + k) % ring_label.size]
+        for k in range(ring.row[row, 1]):
+            label = ring.label[(ring.row[row, 0] + k) % ring.label.size]
             if label != FORGOTTEN:
                 taken[n] = label
                 n += 1
-        amount = times * ring_weight[row] * fading**age / scale[0]
-        _recount_row(taken, n, amount, label_count, size_count, keys, values)
+        _recount_row(taken, n, times * ring.weight[row] * fading**age / counts.scale[0], counts)
 
 
 @jit
-def forget_before(
-    rows, old_share, old_least, label_count, size_count, keys, values,
-    ring_label, ring_row, ring_weight, meta, scale, taken, fading,
-):  # fmt: skip
+def forget_before(rows, old_share, old_least, of_counts, of_ring, taken, fading):
     """Let the newest `rows` rows outweigh all that was counted before: n = rho (n - n_recent) + n_recent.
 
     rho <= 1 is such that the counts of labels before sum to `old_share` of what those of the recent rows do, or to `old_least`
-    if that is more. Shapes: see `count_rows`.
+    if that is more. Parameters: see `count_rows`.
     """
-    recent = 0.0
+    counts, ring, recent = Counts(*of_counts), Ring(*of_ring), 0.0
     for age in range(rows):
-        row = (meta[RING_ROWS] - 1 - age) % ring_weight.size
-        recent += ring_row[row, 1] * ring_weight[row] * fading**age / scale[0]
-    _recount_rows(
-        rows, -1.0, label_count, size_count, keys, values, ring_label, ring_row, ring_weight, meta, scale, taken, fading
-    )
-    label_count[:], size_count[:] = np.maximum(label_count, 0.0), np.maximum(size_count, 0.0)
-    values[:] = np.maximum(values, 0.0)  # of a pair that was dropped and came back fewer rows are counted
-    old = label_count.sum()
-    rho = min(1.0, max(old_share * recent, old_least) / old) if old > 0.0 else 1.0
-    label_count *= rho
-    size_count *= rho
-    values *= rho
-    _recount_rows(
-        rows, 1.0, label_count, size_count, keys, values, ring_label, ring_row, ring_weight, meta, scale, taken, fading
-    )
+        row = (counts.meta[RING_ROWS] - 1 - age) % ring.weight.size
+        recent += ring.row[row, 1] * ring.weight[row] * fading**age / counts.scale[0]
+    _recount_rows(rows, -1.0, counts, ring, taken, fading)
+    for stored in (counts.label_count, counts.size_count, counts.values):
+        stored[:] = np.maximum(stored, 0.0)  # of a pair that was dropped and came back fewer rows are counted
+    old = counts.label_count.sum()
+    _multiply(counts, min(1.0, max(old_share * recent, old_least) / old) if old > 0.0 else 1.0)
+    _recount_rows(rows, 1.0, counts, ring, taken, fading)

@@ -81,22 +81,21 @@ def additive_step(points, mark, base, rate, w, curves, score):
 
 @jit
 def rehearsal_rows(
-    indptr, index, position, is_centred, is_new, target, weight, learn, number, size, sizes, importance, entry, entry_position,
-    entry_centred, length, labels, base, w, curves, lower, lower_square, lower_curves, lower_curves_square, upper,
-    upper_square, strength, relevant, relevant_shrink, out, at,
+    features, target, weight, learn, number, size, kept, base, w, curves, of_layer, strength, relevant, shrink, out, at
 ):  # fmt: skip
     """Predict each row into out[row, :, at:at + 2]; if `learn`, step on it, then on some of the last `size` events, drawn at
     random: four by the additive model, of which two by the hidden layer.
 
-    index ... is_new, relevant, relevant_shrink : of `Rows`, the last two out, see `weigh_by_relevance`
-    number : of the first row; sizes ... labels : of `Past`; base : place of the log-odds in `out` that the models start from
+    features : indptr, feature, position, is_centred, is_new of `Rows`; relevant, shrink : float32[pairs], float32[rows], out,
+    see `weigh_by_relevance`
+    number : of the first row; kept : `Past`; base : place of the log-odds in `out` that the models start from
     w, curves : float32[rows of weights + 1, labels or more], float32[5, rows of curves + 1, labels or more]
-    lower ... upper_square : of `Layer`; strength : float32[units], see `measure_strength`
+    of_layer : `Layer`; strength : float32[units], see `measure_strength`
     """
-    past = Past(sizes, importance, entry, entry_position, entry_centred, length, labels)
-    layer = Layer(lower, lower_square, lower_curves, lower_curves_square, upper, upper_square)
-    n_labels = out.shape[1]
-    width = padded(n_labels, min(w.shape[1], upper.shape[1]))
+    indptr, index, position, is_centred, is_new = features
+    past, layer = Past(*kept), Layer(*of_layer)
+    sizes, labels, n_labels = past.sizes, past.labels, out.shape[1]
+    width = padded(n_labels, min(w.shape[1], layer.upper.shape[1]))
     score, hidden = np.empty(width, np.float32), np.empty(width, np.float32)
     unit, back = np.empty(N_UNITS + 1, np.float32), np.empty(N_UNITS, np.float32)
     start, mark = np.empty(n_labels), np.empty(n_labels, np.uint8)
@@ -106,7 +105,7 @@ def rehearsal_rows(
         points = Points(index, position, is_centred, indptr[row], indptr[row + 1], known)
         additive_score(points, w, curves, score)
         hidden_score(points, layer, unit, hidden)
-        relevant_shrink[row] = weigh_by_relevance(points, is_new, lower, strength, lanes, relevant, relevant_shrink[row])
+        shrink[row] = weigh_by_relevance(points, is_new, layer.lower, strength, lanes, relevant, shrink[row])
         for label in range(n_labels):
             start[label] = out[row, label, base]
             out[row, label, at] = bounded(float(score[label]) + start[label], MOST_ODDS)
@@ -115,23 +114,23 @@ def rehearsal_rows(
             continue
         n, t, own = number + row, target[row, :n_labels], min(weight[row], 8.0)
         additive_step(points, t, start, _RATE * own * (known / whole), w, curves, score)
-        if wake_rows(points, lower, lower_square):
+        if wake_rows(points, layer.lower, layer.lower_square):
             hidden_score(points, layer, unit, hidden)
         hidden_step(points, t, start, own * (known / whole), layer, unit, hidden, back)
         slot = n % size
         store_event(points, t, slot, past)
-        importance[slot], length[slot] = own, whole
+        past.importance[slot], past.length[slot] = own, whole
         for time in range(_TIMES):
             slot = np.int64(uniform(np.int64(0), n, np.int64(time)) * min(n + 1, size))
             mark[:] = NEGATIVE
             for k in range(sizes[slot, N_LABELS]):
                 mark[labels[slot, k]] = POSITIVE if k < sizes[slot, N_POSITIVE] else UNOBSERVED
-            stop = sizes[slot, N_PAIRS]
-            points = Points(entry[slot], entry_position[slot], entry_centred[slot], np.int64(0), stop, length[slot])
+            entry, place, centred = past.entry[slot], past.position[slot], past.is_centred[slot]
+            points = Points(entry, place, centred, np.int64(0), sizes[slot, N_PAIRS], past.length[slot])
             additive_score(points, w, curves, score)
-            additive_step(points, mark, start, _RATE * importance[slot], w, curves, score)
+            additive_step(points, mark, start, _RATE * past.importance[slot], w, curves, score)
             if time < _HIDDEN_TIMES:
                 hidden_score(points, layer, unit, hidden)
-                hidden_step(points, mark, start, importance[slot], layer, unit, hidden, back)
+                hidden_step(points, mark, start, past.importance[slot], layer, unit, hidden, back)
         if (n + 1) % _MEASURED == 0:
-            measure_strength(upper, np.int64(width), strength)
+            measure_strength(layer.upper, np.int64(width), strength)

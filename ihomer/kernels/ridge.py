@@ -1,8 +1,10 @@
 """Linear models that know how the features vary together: recursive least squares, and logistic regression with its gain."""
 
+from typing import NamedTuple
+
 import numpy as np
 
-from ihomer.kernels.common import inner, jit
+from ihomer.kernels.common import allocating, inner, jit
 from ihomer.kernels.odds import LEAST_P, MOST_ODDS, POSITIVE, UNOBSERVED, bounded, probability, single_log_odds
 
 RIDGE = 0.3  # penalty on the squared weights
@@ -15,6 +17,20 @@ _EVERY = 4
 AT_ONCE = 8  # events whose steps wait until they are taken in together: what they cost is moving P and W through memory
 USED, TRIED, N_LEARNED, WAITING, NOISES = 0, 1, 2, 3, 4
 N_OUTPUTS = 2
+
+
+class Regressions(NamedTuple):
+    """Both models, as kernels hand them to each other: each common feature has a place."""
+
+    counts: np.ndarray  # float64[features], how many events had each
+    place_of: np.ndarray  # int32[features], -1 for none
+    holder: np.ndarray  # int32[places], the feature there, or -1
+    hand: np.ndarray  # int64[5]: places in use, the place tried last, and how many events, steps that wait and noises with them
+    covariance: np.ndarray  # float32[places, places], P
+    weights: np.ndarray  # float32[places, 2 * (labels or more)], W
+    gains: np.ndarray  # float32[8, places], g of the steps that wait
+    scales: np.ndarray  # float32[8], h
+    errors: np.ndarray  # float32[8, 2 * (labels or more)], e
 
 
 @inner
@@ -43,13 +59,13 @@ def add_products(matrix, n_rows, width, left, right, at):
             row[j] += (a * first[j] + b * second[j]) + (c * third[j] + d * fourth[j])
 
 
-@jit
-def settle(hand, n_labels, covariance, weights, gains, scales, errors):
+@allocating
+def take_steps(n_labels, models):
     """Take the steps that wait into P and W: P -= sum of h_i g_i g_i', W += sum of g_i e_i'; then noise on P's diagonal, up to
     where it started. Four steps at once: P and W are long, and are gone through once for them.
-
-    gains : float32[8, places], g; scales : float32[8], h; errors : float32[8, 2 * (labels or more)], e
     """
+    hand, covariance, weights = models.hand, models.covariance, models.weights
+    gains, scales, errors = models.gains, models.scales, models.errors
     used, noise, most = hand[USED], np.float32(hand[NOISES]) * _NOISE, np.float32(1.0 / RIDGE)
     for step in range(0, hand[WAITING], 4):
         add_products(weights, used, weights.shape[1] // 2 + n_labels, gains, errors, step)
@@ -74,19 +90,22 @@ def settle(hand, n_labels, covariance, weights, gains, scales, errors):
     errors[:] = 0.0
 
 
-@inner
-def place_features(index, first, last, counts, place_of, holder, hand, n_labels, covariance, weights, gains, scales, errors):
-    """Count the features of an event, and give places to those that have none: a free one, or that of a much rarer feature.
+@jit
+def settle(n_labels, of_models):
+    """Take the steps that wait into the models, `Regressions`; see `take_steps`."""
+    take_steps(n_labels, Regressions(*of_models))
 
-    hand : int64[5], number of places in use, the place that was tried last, and the numbers of events learned, of steps that
-    wait, and of noises that wait with them
-    """
+
+@inner
+def place_features(index, first, last, n_labels, models):
+    """Count the features of an event, and give places to those that have none: a free one, or that of a much rarer feature."""
+    counts, place_of, holder, hand = models.counts, models.place_of, models.holder, models.hand
     for k in range(first, last):
         f = index[k]
         counts[f] += 1.0
         if place_of[f] >= 0:
             continue
-        if hand[USED] < covariance.shape[0]:
+        if hand[USED] < models.covariance.shape[0]:
             place = hand[USED]
             hand[USED] += 1
         else:
@@ -96,8 +115,8 @@ def place_features(index, first, last, counts, place_of, holder, hand, n_labels,
                 continue
             if holder[place] >= 0:
                 place_of[holder[place]] = -1
-            settle(hand, n_labels, covariance, weights, gains, scales, errors)
-        clear_place(place, covariance, weights)
+            take_steps(n_labels, models)
+        clear_place(place, models.covariance, models.weights)
         place_of[f] = place
         holder[place] = f
 
@@ -124,15 +143,16 @@ def along(places, values, size, gains, step):
 
 
 @inner
-def gain_of(places, values, size, used, covariance, waiting, gains, scales, gain):
+def gain_of(places, values, size, models, gain):
     """Write P x - sum of h_i (g_i' x) g_i over the steps that wait to `gain`, float32[places]; return its product with x."""
+    covariance, gains, scales, used = models.covariance, models.gains, models.scales, models.hand[USED]
     for i in range(used):
         gain[i] = 0.0
     for k in range(size):
         x, place = values[k], places[k]
         for i in range(used):
             gain[i] += x * covariance[place, i]
-    for step in range(waiting):
+    for step in range(models.hand[WAITING]):
         part = scales[step] * along(places, values, size, gains, step)
         if part != 0.0:
             for i in range(used):
@@ -144,64 +164,60 @@ def gain_of(places, values, size, used, covariance, waiting, gains, scales, gain
 
 
 @inner
-def ridge_scores(places, values, size, n_labels, weights, waiting, gains, errors, score):
+def ridge_scores(places, values, size, n_labels, models, score):
     """Write W x + sum of (g_i' x) e_i over the steps that wait, of both models, to `score`, float32[2 * (labels or more)], each
     in its half.
     """
     width = score.size // 2 + n_labels
     score[:width] = 0.0
     for k in range(size):
-        x, row = values[k], weights[places[k]]
+        x, row = values[k], models.weights[places[k]]
         for i in range(width):
             score[i] += x * row[i]
-    for step in range(waiting):
-        x, row = along(places, values, size, gains, step), errors[step]
+    for step in range(models.hand[WAITING]):
+        x, row = along(places, values, size, models.gains, step), models.errors[step]
         for i in range(width):
             score[i] += x * row[i]
 
 
 @jit
-def ridge_rows(
-    indptr, index, value, target, weight, shrink, learn, counts, place_of, holder, hand, covariance, weights, gains, scales,
-    errors, base, out, at,
-):  # fmt: skip
+def ridge_rows(features, target, weight, shrink, learn, of_models, base, out, at):
     """Predict each row into out[row, :, at:at + 2], and learn it if `learn`.
 
     Recursive least squares on y (Plackett 1950), its score read as a probability; and logistic regression from the log-odds
     in place `base` of `out`, stepping along the same gain.
-    counts : float64[features], how many events had each feature; place_of : int32[features], -1 for none
-    holder : int32[places]; covariance : float32[places, places], P; weights : float32[places, 2 * (labels or more)], W
-    hand, gains, scales, errors : see `settle` and `place_features`
+    features : indptr, feature and relevant of `Rows`; of_models : `Regressions`
     """
-    n_labels = out.shape[1]
-    longest = 1
+    indptr, index, value = features
+    models, n_labels, longest = Regressions(*of_models), out.shape[1], 1
+    hand, place_of, errors = models.hand, models.place_of, models.errors
     for row in range(out.shape[0]):
         longest = max(longest, indptr[row + 1] - indptr[row] + 1)
     places, values = np.empty(longest, np.int64), np.empty(longest, np.float32)
-    score = np.zeros(weights.shape[1], np.float32)
+    score = np.zeros(models.weights.shape[1], np.float32)
     second = score.size // 2
     for row in range(out.shape[0]):
         first, last = indptr[row], indptr[row + 1]
         size = pairs_with_places(index, value, first, last, place_of, places, values)
-        ridge_scores(places, values, size, n_labels, weights, hand[WAITING], gains, errors, score)
+        ridge_scores(places, values, size, n_labels, models, score)
         for label in range(n_labels):
             out[row, label, at] = single_log_odds(float(score[label]), LEAST_P)
             out[row, label, at + 1] = bounded(float(score[second + label]) + out[row, label, base], MOST_ODDS)
         if not learn:
             continue
-        place_features(index, first, last, counts, place_of, holder, hand, n_labels, covariance, weights, gains, scales, errors)
-        size, used = pairs_with_places(index, value, first, last, place_of, places, values), hand[USED]
+        place_features(index, first, last, n_labels, models)
+        size = pairs_with_places(index, value, first, last, place_of, places, values)
         for k in range(1, size):
             values[k] *= shrink[row]
-        gain = gains[hand[WAITING]]
-        quadratic = gain_of(places, values, size, used, covariance, hand[WAITING], gains, scales, gain)
+        gain = models.gains[hand[WAITING]]
+        quadratic = gain_of(places, values, size, models, gain)
         if not (0.0 <= quadratic < 1e6):  # rounding has spoiled P
             gain[:] = 0.0
-            settle(hand, n_labels, covariance, weights, gains, scales, errors)
-            for place in range(used):
-                clear_place(place, covariance, weights[:0])
-            gain = gains[0]
-            quadratic = gain_of(places, values, size, used, covariance, np.int64(0), gains, scales, gain)
+            take_steps(n_labels, models)
+            for place in range(hand[USED]):
+                clear_place(place, models.covariance, models.weights[:0])
+            gain = models.gains[0]
+            quadratic = gain_of(places, values, size, models, gain)
         step, error = np.float32(1.0 / (1.0 / weight[row] + quadratic)), errors[hand[WAITING]]
         for label in range(n_labels):
             if target[row, label] != UNOBSERVED:
@@ -213,8 +229,8 @@ def ridge_rows(
         if quadratic < _SMALL:
             times = _EVERY if hand[N_LEARNED] % _EVERY == 0 else 0
         if times > 0:
-            scales[hand[WAITING]] = np.float32(1.0 / (1.0 / (times * weight[row]) + quadratic))
+            models.scales[hand[WAITING]] = np.float32(1.0 / (1.0 / (times * weight[row]) + quadratic))
             hand[NOISES] += times
         hand[WAITING] += 1
         if hand[WAITING] == AT_ONCE:
-            settle(hand, n_labels, covariance, weights, gains, scales, errors)
+            take_steps(n_labels, models)

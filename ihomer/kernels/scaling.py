@@ -292,10 +292,7 @@ def halve(sums, n_seen):
 
 
 @jit
-def scale_rows(
-    x_indptr, x_index, x_value, start, stop, learn, sums, n_seen, usual, n_usual, row, indptr, feature, is_present, is_new,
-    is_centred, position, raw, relevant, shrink, ranks,
-):  # fmt: skip
+def scale_rows(x, start, stop, learn, of_scale, row, indptr, of_pairs, shrink):
     """Write rows with each feature on its scale, as given at unit length, and by relevance at unit length, from `row` on; rows
     start..row-1 are done.
 
@@ -306,20 +303,23 @@ def scale_rows(
     A relevant value is a position times 1 + 0.3 ln((events + 100) / (events with the feature + 100)) where the feature is not
     usual: that two events share a rare feature says more than that they share a common one.
 
-    sums ... n_usual, ranks : of `Scale`
-    indptr : int64[rows + 1], feature : int32[room], is_present, is_new, is_centred : bool[room]
-    position, raw, relevant : float32[room], out
+    x : indptr, index and value of a batch; of_scale : `Scale`
+    indptr : int64[rows + 1], of_pairs : feature, int32[room], is_present, is_new, is_centred, bool[room], position, raw and
+    relevant, float32[room], out
     shrink : float32[2, rows], raw and relevant, out
     Return the row before which it stopped, for want of room if it is not `stop`, for pairs or for ranks; how many pairs the
     longest row has; and a number that all centred features are below, also those of the next row.
     """
-    scale, most, n_centred = Scale(sums, n_seen, usual, n_usual, ranks), np.int64(0), np.int64(0)
+    x_indptr, x_index, x_value = x
+    feature, is_present, is_new, is_centred, position, raw, relevant = of_pairs
+    scale, most, n_centred = Scale(*of_scale), np.int64(0), np.int64(0)
+    n_seen, usual, n_usual = scale.n_seen, scale.usual, scale.n_usual
     pairs, renewed = room_for_pairs(np.int64(0)), np.empty(0, np.int32)
     indptr[0] = 0
     while row < stop:
         first, last, used = x_indptr[row], x_indptr[row + 1], indptr[row - start]
         width = last - first + n_usual[0]
-        if used + width > feature.size or n_centred > ranks.shape[0]:
+        if used + width > feature.size or n_centred > scale.ranks.shape[0]:
             break
         if width > renewed.size:
             pairs, renewed = room_for_pairs(2 * width), np.empty(2 * width, np.int32)
@@ -337,5 +337,5 @@ def scale_rows(
             copy_first(renewed, usual, n_renewed)
             n_usual[0], n_seen[0] = n_renewed, n_seen[0] + 1.0
             if n_seen[0] > _LONG:
-                halve(sums, n_seen)
+                halve(scale.sums, n_seen)
     return row, most, n_centred
