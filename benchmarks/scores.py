@@ -14,7 +14,6 @@ where that is not enough, its row says how many events it had (`n_events`) and w
 
 import argparse
 import json
-import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +27,7 @@ from benchmarks.simple import logistic_regression, majority_labelset, nearest_ne
 from ihomer import IHOMERClassifier, MLHATClassifier
 from ihomer.experts import EXPERTS
 from ihomer.metrics import Scoreboard
+from streams.memory import order_of
 
 SETS = (
     "flags", "emotions", "yeast", "scene", "birds", "medical", "enron", "slashdot", "ohsumed", "tmc2007_500", "bibtex",
@@ -76,7 +76,7 @@ def measure(name: str, shuffle: int | None, only: list[str], predictions: Path |
     """Run some models over one set."""
     events = events_of(name)
     if shuffle is not None:
-        random.Random(shuffle).shuffle(events)
+        events = [events[place] for place in order_of(len(events), shuffle).tolist()]
     X, Y, _, labels = matrices(events, labels_of(name))
     rows: dict[str, Any] = {"n_events": len(events)}
     answers: dict[str, np.ndarray] = {}

@@ -23,18 +23,17 @@ from ihomer.encoder import (
     one_row,
     unlabelled,
 )
+from ihomer.frames import column_names, is_frame
 from ihomer.interrupts import Changeable, Uninterrupted, in_turn
 from ihomer.predictions import Answer, Collect, Learned, Prediction, Proba
 from ihomer.rows import (
     Columns,
     FoundLabels,
     LabelRows,
-    column_names,
     feature_rows,
     frame_like,
     has_columns,
     index_arrays,
-    is_frame,
     label_rows,
     named_in_row,
     row_weights,

@@ -9,6 +9,7 @@ from river.utils import dataframe
 from scipy import sparse
 
 from ihomer.encoder import MAX_MAGNITUDE, Indices, Offsets, Values, as_dict, checked_weight, labels_of
+from ihomer.frames import column_names, is_frame, rows_of_frame
 from ihomer.vocabulary import Vocabulary, in_name_order
 
 __all__ = [
@@ -16,12 +17,10 @@ __all__ = [
     "FoundLabels",
     "LabelRows",
     "Marked",
-    "column_names",
     "feature_rows",
     "frame_like",
     "has_columns",
     "index_arrays",
-    "is_frame",
     "label_rows",
     "named_in_row",
     "row_weights",
@@ -76,24 +75,9 @@ class LabelRows(NamedTuple):
     all_named: bool  # each row names every column: all are known from the first row on
 
 
-def is_frame(X: Any) -> bool:
-    """Tell whether `X` is a data frame of a kind that river takes."""
-    try:
-        dataframe.into_frame(X)
-    except TypeError:
-        return False
-    return True
-
-
 def has_columns(X: Any) -> bool:
     """Tell whether `X` is a matrix or a data frame, and not rows one by one."""
     return bool(sparse.issparse(X)) or isinstance(X, np.ndarray) or is_frame(X)
-
-
-def column_names(frame: Any) -> list[Hashable]:
-    """Return the names of the columns of a data frame of any kind; those of pandas need not be strings."""
-    found = dataframe.into_frame(frame)
-    return list(frame.columns) if found.implementation.is_pandas_like() else list(found.columns)
 
 
 def _from_sparse(matrix: Any) -> Columns:
@@ -130,15 +114,6 @@ def _numeric_columns(X: Any, what: str) -> Columns | None:
     return _from_dense(dataframe.to_numpy(frame), column_names(X))
 
 
-def _mixed_rows(X: Any) -> list[Mapping[Hashable, Any]]:
-    """Return the rows of a frame as dictionaries; what pandas calls missing, in whatever way, is None."""
-    frame = dataframe.into_frame(X)
-    if frame.implementation.is_pandas_like():
-        frame = dataframe.into_frame(X.astype(object).where(X.notna(), None))
-    names = column_names(X)
-    return [dict(zip(names, row, strict=True)) for row in frame.iter_rows()]
-
-
 def feature_rows(X: Any) -> Columns | list[Mapping[Hashable, Any]]:
     """Return X as columns of numbers, or as a list of dictionaries where it has other values too.
 
@@ -150,7 +125,7 @@ def feature_rows(X: Any) -> Columns | list[Mapping[Hashable, Any]]:
     if has_columns(X):
         columns = _numeric_columns(X, "X")
         if columns is None:
-            return _mixed_rows(X)
+            return rows_of_frame(X)
         if (np.abs(columns.value) > MAX_MAGNITUDE).any():
             raise ValueError(f"every value in X must be finite and at most {MAX_MAGNITUDE:g} in magnitude")
         return columns
@@ -163,7 +138,7 @@ def _truth_columns(Y: Any) -> Columns:
     """Return a frame of truth values, which stand among None or in columns of any other type, as columns of 1 and nan."""
     names = column_names(Y)
     column = {name: i for i, name in enumerate(names)}
-    rows = [labels_of(row) for row in _mixed_rows(Y)]
+    rows = [labels_of(row) for row in rows_of_frame(Y)]
     values = np.zeros((len(rows), len(names)))
     for row, (positive, unobserved, _) in zip(values, rows, strict=True):
         row[[column[name] for name in positive]] = 1.0

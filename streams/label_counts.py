@@ -149,8 +149,10 @@ class Calibration:
 
     Attributes
     ----------
-    count, happened, said
-        Of each bin, float64[20]: weight of its pairs of event and label, of those where the label applies, and the sum of p.
+    pairs
+        Of each bin, float64[20]: how many pairs of event and label it has.
+    count, squares, happened, said
+        Of each bin: weight of its pairs, sum of the squared weights, weight of those where the label applies, and the sum of p.
     weight
         Sum of the weights of the events.
 
@@ -164,7 +166,7 @@ class Calibration:
     """
 
     def __init__(self) -> None:
-        self.count, self.happened, self.said = np.zeros(N_BINS), np.zeros(N_BINS), np.zeros(N_BINS)
+        self.pairs, self.count, self.squares, self.happened, self.said = np.zeros((5, N_BINS))
         self.weight = 0.0
         self._sums = np.zeros((2, 16))  # of each label: loss, weight of events in which it was not observed
         self._rows: list[_Row] = []
@@ -198,7 +200,9 @@ class Calibration:
 
     def _fill_bins(self, p: Counts, target: NDArray[np.bool_], weight: Counts) -> None:
         bins = np.clip((p * N_BINS).astype(np.int64), 0, N_BINS - 1)
+        self.pairs += np.bincount(bins, weight > 0.0, N_BINS)
         self.count += np.bincount(bins, weight, N_BINS)
+        self.squares += np.bincount(bins, weight * weight, N_BINS)
         self.happened += np.bincount(bins, weight * target, N_BINS)
         self.said += np.bincount(bins, weight * p, N_BINS)
 

@@ -8,11 +8,12 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streams.errors import SourceError
 from streams.event import Event, Position, Source
 
-__all__ = ["MemorySource", "limited", "shuffled"]
+__all__ = ["MemorySource", "limited", "order_of", "shuffled"]
 
 
 class MemorySource:
@@ -102,8 +103,19 @@ def shuffled(source: Iterable[Event], seed: int, *, start: int = 0) -> MemorySou
     labels = source.labels if isinstance(source, Source) else ()
     if isinstance(source, Source):
         source.close()
-    order = np.random.default_rng(seed).permutation(len(events))
-    return MemorySource([events[place] for place in order], labels, start)
+    return MemorySource([events[place] for place in order_of(len(events), seed)], labels, start)
+
+
+def order_of(n_events: int, seed: int) -> NDArray[np.int64]:
+    """Return the places of so many events in the random order that a seed fixes.
+
+    Examples
+    --------
+    >>> from streams.memory import order_of
+    >>> order_of(5, seed=7).tolist()
+    [2, 0, 4, 1, 3]
+    """
+    return np.random.default_rng(seed).permutation(n_events)
 
 
 class _Limited:

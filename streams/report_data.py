@@ -204,21 +204,25 @@ def _tree(partition: Any) -> list[dict[str, Any]]:
 
 
 def _calibration(recorder: Recorder) -> dict[str, Any] | None:
-    """Return the bins, each with a 95 % interval of Wilson's for the share that happened, and the expected error."""
+    """Return the bins, each with a 95 % interval of Wilson's for the share that happened, and the expected error.
+
+    Of pairs of different weights w there count (sum of w)^2 / (sum of w^2) for the interval (Kish 1965).
+    """
     counts = recorder.calibration
     counts.flush()
     total = float(counts.count.sum())
     if total <= 0:
         return None
     bins: list[list[Any]] = []
-    for count, happened, said in zip(counts.count.tolist(), counts.happened.tolist(), counts.said.tolist(), strict=True):
+    of_bins = np.stack([counts.pairs, counts.count, counts.squares, counts.happened, counts.said], axis=1).tolist()
+    for pairs, count, squares, happened, said in of_bins:
         if count <= 0:
             bins.append([0, None, None, None, None])
             continue
         share = happened / count
-        bins.append([_whole(count), *_numbers([said / count, share, *_wilson(share, count)])])
+        bins.append([_whole(pairs), *_numbers([said / count, share, *_wilson(share, count / squares * count)])])
     error = float(np.abs(counts.happened - counts.said).sum()) / total
-    return {"bins": bins, "pairs": _whole(total), "error": _number(error)}
+    return {"bins": bins, "pairs": _whole(float(counts.pairs.sum())), "error": _number(error)}
 
 
 def _wilson(share: float, n: float) -> tuple[float, float]:

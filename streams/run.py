@@ -50,7 +50,8 @@ class Run:
     model
         What predicts and learns.
     labels
-        Labels known from the start: for the scores, and, up to 1,000, named to the model with the first event that it learns.
+        Labels known from the start: for the scores, and, if they are not more than 1,000, named to the model with the first
+        event that it learns.
     delay
         Number of later events that are predicted before the labels of an event arrive. With 0 the model has learned all
         events before the one it predicts.
@@ -61,7 +62,8 @@ class Run:
     sink
         Takes a record of each prediction, in the order of the events.
     source
-        What stands as ``source`` in these records, beside the number of the event.
+        What stands as ``source`` in these records, beside the number of the event in the order of the run, and its line or row
+        in the file if it has one.
     top
         Number of most probable labels in these records, if there are probabilities.
     recorder
@@ -316,6 +318,7 @@ class Run:
         if self._probabilities and asked.probabilities is not None:
             offers = ((name, p[True]) for name, p in asked.probabilities[MODEL].items())
             proba = dict(nsmallest(self._top, offers, key=lambda offer: (-offer[1], offer[0])))
+        place = {"line": asked.event.line, "row": asked.event.row}
         sink.write(
             prediction_record(
                 labels,
@@ -323,7 +326,7 @@ class Run:
                 learned=self.n_learned,
                 partition_version=version,
                 id=asked.event.id,
-                source={**self._source, "event": asked.number},
+                source={**self._source, "event": asked.number, **{name: n for name, n in place.items() if n is not None}},
             )
         )
 

@@ -14,6 +14,7 @@ import termios
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -178,7 +179,12 @@ def test_predictions_are_written_in_order(tiny, tmp_path):
     assert run(tiny, "--model", "no-change", "--quiet", "--predictions", out).exit_code == 0
     assert labels_in(out) == [[], ["p"], ["p", "q"], ["p", "q"]]
     records = [json.loads(line) for line in out.read_text().splitlines()]
-    assert [record["source"] for record in records] == [{"file": str(tiny), "event": i} for i in (1, 2, 3, 4)]
+    assert [record["source"] for record in records] == [{"file": str(tiny), "event": i, "line": i} for i in (1, 2, 3, 4)]
+    shuffled = tmp_path / "shuffled.jsonl"
+    assert run(tiny, "--model", "no-change", "--quiet", "--shuffle", "1", "--predictions", shuffled).exit_code == 0
+    places = [json.loads(line)["source"] for line in shuffled.read_text().splitlines()]
+    assert [place["event"] for place in places] == [1, 2, 3, 4]
+    assert [place["line"] for place in places] == [1 + i for i in np.random.default_rng(1).permutation(4).tolist()]
     assert [record["learned"] for record in records] == [0, 1, 2, 3]
     assert all(record["proba"] == {} for record in records)
 

@@ -162,6 +162,34 @@ def test_many_probabilities_wait_in_bounded_number():
     assert calibration.count.sum() == 300 * 5000
 
 
+def test_an_interval_is_as_wide_as_the_number_of_events_says_whatever_they_weigh():
+    """Wilson's interval of 12 of 16 pairs; of weights 1 and 3 in equal numbers, that of 16 * 4^2 / (2 * 10) pairs."""
+    middle, half = (0.75 + 1.96**2 / 32) / (1 + 1.96**2 / 16), 1.96 * math.sqrt(0.75 * 0.25 / 16 + (1.96 / 32) ** 2)
+    for weight in (1.0, 100.0, 1e-100):
+        page = _calibration_of([(0.72, i < 12, weight) for i in range(16)])
+        assert page["pairs"] == 16
+        assert page["bins"][14][0] == 16
+        assert page["bins"][14][1:] == pytest.approx(
+            [0.72, 0.75, middle - half / (1 + 1.96**2 / 16), middle + half / (1 + 1.96**2 / 16)], abs=1e-4
+        )
+    mixed = _calibration_of([(0.72, i < 12, 1.0 + 2.0 * (i % 2)) for i in range(16)])
+    n = 32.0**2 / (8 * 1.0 + 8 * 9.0)
+    middle, half = (0.75 + 1.96**2 / (2 * n)) / (1 + 1.96**2 / n), 1.96 * math.sqrt(0.75 * 0.25 / n + (1.96 / (2 * n)) ** 2)
+    low, high = mixed["bins"][14][3:]
+    assert (low, high) == pytest.approx(
+        (middle - half / (1 + 1.96**2 / n), middle + half / (1 + 1.96**2 / n)), abs=1e-4
+    )
+    assert mixed["bins"][14][0] == 16
+
+
+def _calibration_of(pairs):
+    recorder = Recorder()
+    for p, happens, weight in pairs:
+        recorder.add({"a": happens}, set(), {"a": p}, weight)
+    recorder.sample(len(pairs), None, {})
+    return stream_data(recorder, "pairs")["calibration"]
+
+
 # Samples -----------------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ihomer.metrics.outcomes import LOSS_OF_UNNAMED, cell_losses
+from ihomer.metrics.outcomes import LOSS_OF_UNNAMED, cell_losses, outside
 from ihomer.metrics.tally import FloatArray, IndexArray, Outcome, label_cells
 
 __all__ = ["Matrix", "outcome_of_rows"]
@@ -30,8 +30,8 @@ def outcome_of_rows(
     Raises
     ------
     ValueError
-        If shapes differ, or an entry is not 0 or 1 (`true` may hold NaN for "not observed"; `probabilities`
-        may hold any number but NaN).
+        If shapes differ, or an entry is not 0 or 1 (`true` may hold NaN for "not observed"), or one of `probabilities` not
+        from 0 to 1.
     """
     shape, keys, values = _entries(true, "true")
     unknown = np.isnan(values)
@@ -42,8 +42,8 @@ def outcome_of_rows(
     hits, loss = None, np.zeros(shape[0])
     if probabilities is not None:
         offered, values = _observed_entries(probabilities, "probabilities", shape, unobserved)
-        if np.isnan(values).any():
-            raise ValueError("probabilities holds NaN")
+        if (wrong := outside(values)).any():
+            raise ValueError(f"probabilities holds {values[wrong][0]}, which is none")
         hits = _hits(shape, positive, offered, values, ranks)
         loss = _losses(shape, positive, offered, values)
     n_unobserved = _per_row(unobserved, shape)

@@ -22,6 +22,7 @@ __all__ = [
     "labels_above_half",
     "listed",
     "outcome_of_event",
+    "outside",
     "read_labels",
     "read_probabilities",
     "read_truth",
@@ -32,6 +33,7 @@ __all__ = [
 SMALLEST_WEIGHT = 1e-100
 LARGEST_WEIGHT = 1e100
 SMALLEST_PROBABILITY = 1e-15
+_ROUNDING = 1e-6  # by which a probability may be below 0 or above 1: sums of float32 are
 LOSS_OF_UNNAMED = -float(np.log(SMALLEST_PROBABILITY))
 """Log loss of a true label that was given no probability."""
 
@@ -130,7 +132,7 @@ def labels_above_half(labels: Mapping[Hashable, Any]) -> list[Hashable]:
     Raises
     ------
     ValueError
-        If a value is neither a truth value nor a number nor None.
+        If a value is neither a truth value nor a probability nor None.
     """
     chosen = []
     for label, value in labels.items():
@@ -150,8 +152,8 @@ def read_probabilities(probabilities: object) -> tuple[list[Hashable], FloatArra
     Raises
     ------
     ValueError
-        If it is no dictionary, or a value is a truth value (a hard label says nothing about probability), NaN
-        or not a number.
+        If it is no dictionary, or a value is a truth value (a hard label says nothing about probability), or not a number
+        from 0 to 1.
     """
     if not isinstance(probabilities, Mapping):
         raise ValueError(f"probabilities must be a dictionary label -> p, not {told(probabilities)}")
@@ -186,12 +188,15 @@ def listed(labels: object, what: str) -> list[Hashable]:
 def _number(label: Hashable, value: Any) -> float:
     if isinstance(value, dict):
         value = value.get(True, 0.0)
-    if type(value) is float and value == value:
-        return value
-    number = as_float(value)
-    if number != number:
-        raise ValueError(f"probability of label {told(label)}: {told(value)} is not a number")
+    number = value if type(value) is float else as_float(value)
+    if not -_ROUNDING <= number <= 1.0 + _ROUNDING:
+        raise ValueError(f"probability of label {told(label)}: {told(value)} is not a number from 0 to 1")
     return number
+
+
+def outside(probabilities: FloatArray) -> npt.NDArray[np.bool_]:
+    """Tell which are no numbers from 0 to 1, but for rounding."""
+    return ~((probabilities >= -_ROUNDING) & (probabilities <= 1.0 + _ROUNDING))
 
 
 def top(labels: Sequence[Hashable], probabilities: FloatArray, k: int) -> list[int]:

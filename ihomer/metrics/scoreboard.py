@@ -7,12 +7,14 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ihomer.frames import is_frame, rows_of_frame
 from ihomer.metrics.batches import Matrix, outcome_of_rows
 from ihomer.metrics.outcomes import (
     Offers,
     as_float,
     listed,
     outcome_of_event,
+    outside,
     read_labels,
     read_probabilities,
     read_truth,
@@ -272,9 +274,10 @@ class Scoreboard:
         Parameters
         ----------
         true, predicted
-            Labels, shape (n, labels): NumPy arrays or SciPy sparse matrices. NaN in `true` is "not observed".
+            Labels, shape (n, labels): NumPy arrays or SciPy sparse matrices, whose columns go by their places; or data frames,
+            whose columns go by their names, each row as in `update`. NaN in `true` is "not observed".
         probabilities
-            Probability of each label, of the same shape, if there are any.
+            Probability of each label, in the same form, if there are any.
         w
             Weights, shape (n,).
 
@@ -282,7 +285,19 @@ class Scoreboard:
         ------
         ValueError
             If shapes do not fit, or an entry is not 0 or 1; nothing has been counted then.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from ihomer.metrics import Scoreboard
+        >>> board = Scoreboard(labels=["rain", "wind"])
+        >>> board.update_many(np.array([[1, 0], [1, 1]]), np.array([[1, 0], [0, 1]]))
+        >>> board.score("subset_accuracy"), board.score("hamming_loss")
+        (0.5, 0.25)
         """
+        if frames := [matrix for matrix in (true, predicted, probabilities) if is_frame(matrix)]:
+            self._update_by_name(frames, 2 if probabilities is None else 3, w)
+            return
         shape, outcome, scored = outcome_of_rows(true, predicted, probabilities, self._ranks)
         weights = np.ones(shape[0]) if w is None else _read_weights(w, shape[0])
         self._count_by_index(shape[1] - 1)
@@ -290,6 +305,20 @@ class Scoreboard:
         self._times_named = {i: n for i, n in self._times_named.items() if i >= self._n_declared}
         for reading in self._readings.values():
             reading.add(outcome, weights[scored])
+
+    def _update_by_name(self, frames: Sequence[Matrix], n_given: int, w: npt.ArrayLike | None) -> None:
+        """Count the rows of data frames: truth, prediction and, if there are three, probabilities."""
+        if len(frames) < n_given:
+            raise ValueError("of data frames and matrices all must be one or the other: the columns of matrices have no names")
+        rows = [rows_of_frame(frame) for frame in frames]
+        if len({len(part) for part in rows}) > 1:
+            raise ValueError(f"data frames have different numbers of rows: {', '.join(str(len(part)) for part in rows)}")
+        weights = np.ones(len(rows[0])) if w is None else _read_weights(w, len(rows[0]))
+        events = []
+        for true, predicted, *offered, weight in zip(*rows, weights.tolist(), strict=True):
+            events.append(self.checked(true, predicted, offered[0] if offered else None, weight))
+        for event in events:
+            self.count(event)
 
     def score(self, name: str, reading: Reading = "total") -> float:
         """Return one score; 0.0 if it has not been counted yet.
@@ -410,6 +439,6 @@ def _aligned(probabilities: FloatArray | tuple[Indices, FloatArray]) -> tuple[li
         raise ValueError(message) from None
     if is_wrong:
         raise ValueError(message)
-    if np.isnan(values).any():
-        raise ValueError("probabilities holds NaN")
+    if (wrong := outside(values)).any():
+        raise ValueError(f"probabilities holds {values[wrong][0]}, which is none")
     return where, values
