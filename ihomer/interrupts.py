@@ -10,7 +10,9 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar, cast
 
-__all__ = ["Changeable", "Uninterrupted", "in_turn"]
+import numpy as np
+
+__all__ = ["Changeable", "Uninterrupted", "in_turn", "writable"]
 
 # Signals are handled by `_signal`: the enumerations that `signal` puts around it take ten times as long as the rest.
 _SIGINT = int(signal.SIGINT)
@@ -38,7 +40,7 @@ class Changeable:
         return {name: value for name, value in self.__dict__.items() if name not in ("_turn", "_process")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        self.__dict__.update(writable(state))
         self._begin_turns()  # not every way to make a copy goes through `__new__`
 
     def _begin_turns(self) -> None:
@@ -65,11 +67,52 @@ class Changeable:
     def __copy__(self) -> Self:
         return copy.deepcopy(self)  # two that share arrays would write beside them
 
+    def clone(self, new_params: dict[str, Any] | None = None, include_attributes: bool = False) -> Self:
+        """Return one with the same settings that has learned nothing, or a copy of this one.
+
+        Parameters
+        ----------
+        new_params
+            Settings in place of those of this one.
+        include_attributes
+            Whether it has learned what this one has.
+
+        Raises
+        ------
+        ValueError
+            If there are new settings for what has learned with others.
+        """
+        if not include_attributes:
+            made: Self = super().clone(new_params)  # type: ignore[misc]
+            return made
+        if new_params:
+            raise ValueError(f"{type(self).__name__} has learned with its own settings: clone has new ones or its attributes")
+        return copy.deepcopy(self)
+
     def _refuse_if_broken(self) -> None:
         """Raise RuntimeError if a change has ended half-way."""
         if self._broken_by is not None:
             name = type(self).__name__
             raise RuntimeError(f"{self._broken_by} has ended a change of this {name} half-way: load it as it was last saved")
+
+
+def writable(value: Any) -> Any:
+    """Return a value of plain objects and arrays with copies of the arrays that cannot be written to, as those of a file that
+    joblib has mapped into memory.
+    """
+    if isinstance(value, np.ndarray):
+        return value if value.flags.writeable else np.array(value)
+    if isinstance(value, dict):
+        value.update((name, writable(part)) for name, part in value.items() if not isinstance(part, int | float | str))
+    elif isinstance(value, list):
+        value[:] = map(writable, value)
+    elif isinstance(value, tuple):
+        parts = [writable(part) for part in value]
+        if any(part is not before for part, before in zip(parts, value, strict=True)):
+            return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    elif type(value).__module__.startswith("ihomer.") and not isinstance(value, Changeable) and hasattr(value, "__dict__"):
+        writable(value.__dict__)
+    return value
 
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])

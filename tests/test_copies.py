@@ -1,0 +1,89 @@
+"""Copies of models: clones that have learned, and what comes out of a file that is mapped into memory."""
+
+import pickle
+
+import numpy as np
+import pytest
+from river import compose, preprocessing
+
+from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
+from ihomer.interrupts import writable
+from tests.test_threads import MAKERS, events
+
+
+def learned(make, n=150):
+    model = make()
+    for x, y in events(n, seed=1):
+        model.learn_one(x, y)
+    return model
+
+
+def from_read_only_memory(value):
+    """Return a copy whose arrays lie in memory that cannot be written to, as joblib maps it."""
+    parts = []
+    content = pickle.dumps(value, protocol=5, buffer_callback=parts.append)
+    return pickle.loads(content, buffers=[bytes(part.raw()) for part in parts])
+
+
+def go_on_alike(one, other):
+    for x, y in events(80, seed=2):
+        assert one.predict_proba_one(x) == other.predict_proba_one(x)
+        one.learn_one(x, y)
+        other.learn_one(x, y)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_model_out_of_read_only_memory_goes_on_as_the_other(make):
+    model = learned(make)
+    go_on_alike(from_read_only_memory(model), model)
+
+
+def test_a_partition_out_of_read_only_memory_goes_on_as_the_other():
+    one = LabelPartition(n_min=20)
+    for _, y in events(150, seed=1):
+        one.learn_one(y)
+    other = from_read_only_memory(one)
+    for _, y in events(80, seed=2):
+        one.learn_one(y)
+        other.learn_one(y)
+    assert one.clusters == other.clusters
+
+
+def test_arrays_that_can_be_written_to_stay_what_they_are():
+    kept, locked = np.zeros(3), np.ones(2)
+    locked.flags.writeable = False
+    given = {"kept": kept, "some": [kept, locked, 7], "pair": (kept, locked), "name": "a"}
+    found = writable(given)
+    assert found is given
+    assert found["kept"] is found["some"][0] is found["pair"][0] is kept
+    for array in (found["some"][1], found["pair"][1]):
+        assert array.flags.writeable
+        assert array.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_clone_has_learned_nothing_or_all(make):
+    model = learned(make)
+    assert make().clone(include_attributes=True).n_learned == 0
+    new, copied = model.clone(), model.clone(include_attributes=True)
+    assert (new.n_learned, copied.n_learned) == (0, 150)
+    assert new._get_params().keys() == model._get_params().keys()
+    go_on_alike(copied, model)
+    with pytest.raises(ValueError, match="clone has new ones or its attributes"):
+        model.clone({"seed": 7}, include_attributes=True)
+
+
+def test_a_pipeline_is_cloned_with_what_its_steps_have_learned():
+    pipeline = compose.Pipeline(preprocessing.StandardScaler(), IHOMERClassifier())
+    numbers = [({name: value for name, value in x.items() if name != "colour"}, y) for x, y in events(60, seed=1)]
+    for x, y in numbers:
+        pipeline.learn_one(x, y)
+    copied = pipeline.clone(include_attributes=True)
+    assert copied.predict_proba_one(numbers[0][0]) == pipeline.predict_proba_one(numbers[0][0])
+    assert pipeline.clone()["IHOMERClassifier"].n_learned == 0
+
+
+def test_a_tree_as_a_setting_is_cloned_as_one():
+    model = IHOMERClassifier(experts=("tree",), tree=MLHATClassifier(grace_period=77))
+    assert model.clone().tree.grace_period == 77
+    assert model.clone({"tree": MLHATClassifier(grace_period=55)}).tree.grace_period == 55
