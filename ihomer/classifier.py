@@ -80,6 +80,19 @@ class IHOMERClassifier(StreamClassifier):
     seed
         Seed of the random numbers of the trees; nothing else depends on it.
 
+    Attributes
+    ----------
+    partition
+        The `LabelPartition` of the labels: `clusters`, `tree`, `version`, `similarity`.
+    labels, features, nominal_features
+        What the model knows by name.
+    n_learned
+        How many events it has learned.
+    drifts, summary
+        What was detected and when; sizes and counts.
+    expert_weights
+        What each expert weighs in the mixture.
+
     Raises
     ------
     ValueError

@@ -381,6 +381,10 @@ class Encoder:
         """Whether any nominal value has an index."""
         return bool(self._nominal)
 
+    def feature_names(self) -> set[Hashable]:
+        """Return the names of features, each once however many nominal values it has brought."""
+        return {key[1] if is_nominal(key) else key for key in self.features}  # type: ignore[index]
+
     def n_nominal_values(self) -> dict[Hashable, int]:
         """Return how many values of each nominal feature have an index."""
         return {name: len(values) for name, values in self._nominal.items()}

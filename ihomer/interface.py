@@ -101,6 +101,21 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
 
     @property
     @in_turn
+    def features(self) -> list[Hashable]:
+        """The features known so far, in name order.
+
+        Examples
+        --------
+        >>> from ihomer import IHOMERClassifier
+        >>> model = IHOMERClassifier()
+        >>> model.learn_one({"sky": "grey", "rain": 0.5}, {"wet"})
+        >>> model.features
+        ['rain', 'sky']
+        """
+        return in_name_order(self._encoder.feature_names())
+
+    @property
+    @in_turn
     def nominal_features(self) -> dict[Hashable, int]:
         """The features that have brought strings, with the number of different ones that are known; in name order.
 
@@ -271,6 +286,8 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
             Data frame, NumPy array, SciPy sparse matrix (columns are then named 0, 1, ...), or list of dictionaries.
         y
             The same forms with 0/1 entries (nan: not observed), or a list of label sets; named as river's pipelines name it.
+            Each row of an array or data frame names all labels; a row of a sparse matrix those that apply, so that a label is
+            known from then on.
         w
             Weights of the events, one number from 1e-100 to 1e9 each; None for 1.
 

@@ -129,7 +129,7 @@ def feature_rows(X: Any) -> Columns | list[Mapping[Hashable, Any]]:
         if (np.abs(columns.value) > MAX_MAGNITUDE).any():
             raise ValueError(f"every value in X must be finite and at most {MAX_MAGNITUDE:g} in magnitude")
         return columns
-    if isinstance(X, Sequence) and not isinstance(X, str | bytes):
+    if isinstance(X, Sequence) and not isinstance(X, str | bytes | bytearray | memoryview):
         return [as_dict(x) for x in X]
     raise TypeError(f"X must be a data frame, a matrix or a list of dictionaries, not {type(X).__name__}")
 
@@ -163,7 +163,7 @@ def label_rows(Y: Any, n_rows: int) -> LabelRows | list[Marked]:
             raise ValueError("every value in Y must be 0 or 1, True or False, or nan (not observed)")
         rows: LabelRows | list[Marked] = LabelRows(table, not sparse.issparse(Y))
         n_found = table.n_rows
-    elif isinstance(Y, Sequence) and not isinstance(Y, str | bytes):
+    elif isinstance(Y, Sequence) and not isinstance(Y, str | bytes | bytearray | memoryview):
         rows = [labels_of(y) for y in Y]
         in_name_order({name for named in rows for names in named for name in names})  # raises if that cannot be
         n_found = len(rows)
@@ -260,7 +260,8 @@ class FoundLabels:
         rows, columns = (np.concatenate([nothing, *parts]) for parts in (self._rows, self._columns))
         is_sparse: bool = sparse.issparse(Y)
         if is_sparse:
-            return sparse.csr_array((np.ones(len(rows), np.bool_), (rows, columns)), shape=Y.shape)
+            found = sparse.csr_array((np.ones(len(rows), np.bool_), (rows, columns)), shape=Y.shape)
+            return sparse.csr_matrix(found) if isinstance(Y, sparse.spmatrix) else found
         answer = np.zeros((self._n_rows, len(self._names)), np.bool_)
         answer[rows, columns] = True
         return frame_like(answer, self._names, Y) if is_frame(Y) else answer

@@ -16,6 +16,7 @@ from kafka.errors import (
     AuthorizationError,
     CorruptRecordError,
     KafkaConfigurationError,
+    KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
     LeaderNotAvailableError,
@@ -117,6 +118,22 @@ class Call(Generic[_T]):
             self._error = None
 
 
+class _Connections(KafkaNetClient):  # type: ignore[misc]
+    """The client's connections to brokers.
+
+    Of one that cannot be made its producer expects to be told by False. An error in that place loses the request that was to go
+    out, as where a broker closes a connection while a partition is added to a transaction: what waits for the transaction would
+    wait for ever.
+    """
+
+    def await_ready(self, node_id: Any, timeout_ms: float = 30_000) -> bool:
+        """Tell whether there is a connection to a broker, within some time."""
+        try:
+            return bool(super().await_ready(node_id, timeout_ms=timeout_ms))
+        except KafkaConnectionError:
+            return False
+
+
 class Clients:
     """Makes the client's objects from one set of settings; each connects within `patience` seconds, 0 = what the client does.
 
@@ -173,7 +190,7 @@ class Clients:
         networks: list[Any] = []
 
         def network(**everything: Any) -> Any:
-            networks.append(KafkaNetClient(**everything))
+            networks.append(_Connections(**everything))
             return networks[-1]
 
         fixed = {"bootstrap_servers": self._servers, "reconnect_backoff_max_ms": 2000, "kafka_client": network}

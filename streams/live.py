@@ -13,6 +13,7 @@ from streams.answering import Answering
 from streams.checkpoint import CheckpointFolder, Reading, Span
 from streams.dead_letters import DeadLetterLog
 from streams.errors import SinkError, SourceError
+from streams.made_with import tell_differences
 from streams.message import Fenced, LiveSink, LiveSource, Message, Positions, Unreachable
 from streams.replay import Replay
 from streams.state import pack_state, unpack_state
@@ -116,8 +117,8 @@ class LiveRun:
     on_turn
         Called after each turn of the loop, at least a few times a second.
     made_with
-        What `new` was told, as JSON has it, of what stays as it is in a run that is continued: where the folder was made
-        with something else, that is logged. None: nothing is noted and compared.
+        What `new` was told, as JSON has it, and "source" and "sink": where the folder was made with something else, that is
+        logged. None: nothing is noted and compared.
     sink_first
         Open the sink before an older process is ended, so that a sink that cannot be opened ends none: for sinks that keep
         the older one from writing not when they are opened, but when they are asked what is committed.
@@ -323,8 +324,8 @@ class LiveRun:
             folder.begin(0)
             if not self._checkpoint():
                 raise OSError(f"the first checkpoint could not be written: {self.last_failure}")
-        elif first:
-            self._tell_ignored_options(folder)
+        elif first and self._made_with is not None:
+            tell_differences(folder, self._made_with, self._log.warning)
         self._n_saved = number  # what is learned again is worth a checkpoint too
         # The sink may have forgotten some, and the journal may not know of the last one.
         until = max(number, folder.last_committed(), committed or 0)
@@ -337,14 +338,6 @@ class LiveRun:
             self._learn_again(list(folder.readings(number, until)), source)
             source.seek(self._positions)
         self._log.info("started", messages=self.answering.n_read, run=folder.run)
-
-    def _tell_ignored_options(self, folder: CheckpointFolder) -> None:
-        """Warn of what the model was made with and would be made otherwise now."""
-        before, now = folder.made_with(), self._made_with
-        if before is None or now is None:
-            return
-        if differing := sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)):
-            self._log.warning("options_ignored", options=differing, reason="the run is continued with those of its start")
 
     def _restore(self, folder: CheckpointFolder) -> int | None:
         """Take the newest sound checkpoint; return its number, None where there is none at all."""

@@ -87,7 +87,9 @@ class _File:
         if self.length < n_bytes:
             raise SinkError(
                 f"{self.path}: is {self.length} bytes long, and was {n_bytes} after the last transaction; "
-                f"to begin anew remove {record_path} and the folder of checkpoints, else the answers so far stay lost"
+                "put the file back (no other may take its place while the run goes on), or name another one, which loses no "
+                f"answer but those that are gone; to begin anew, with a model that knows nothing, remove {record_path} and the "
+                "folder of checkpoints"
             )
 
     def write(self) -> int:

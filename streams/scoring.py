@@ -126,13 +126,16 @@ class Scoring:
     def scores(self, name: str, reading: str = "total") -> dict[str, float]:
         """Return all scores of one predictor: "total", of the last events ("window"), or "faded"."""
         self._count()
-        return self.counted_scores(name, reading)
+        return self._boards[name].scores(reading)  # type: ignore[arg-type]
 
     def counted_scores(self, name: str, reading: str = "total") -> dict[str, float]:
         """Return the same without the events that still wait to be counted together, which go on waiting.
 
-        Reading these changes nothing, so that when they are read has no effect on the last bits of later scores.
+        Reading these changes nothing, so that when they are read has no effect on the last bits of later scores. There are none
+        before the first event has been counted: 0 would be taken for a score.
         """
+        if self.n_scored == len(self._weights):
+            return {}
         return self._boards[name].scores(reading)  # type: ignore[arg-type]
 
     def all_scores(self) -> dict[str, dict[str, dict[str, float]]]:

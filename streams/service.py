@@ -1,6 +1,7 @@
 """A live run as the command line describes it: source, sink and model put together, and what it says of itself."""
 
 import gc
+import hashlib
 import json
 import os
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ihomer.interface import StreamClassifier
-from ihomer.persistence import ModelFileError
+from ihomer.persistence import ModelFileError, read_file
 from streams.answering import Answering
 from streams.checkpoint import CheckpointFolder
 from streams.config import ClientSettings
@@ -21,6 +22,7 @@ from streams.late import LateStore
 from streams.live import LiveRun, Log, Pace, Saved
 from streams.live_files import FileLiveSource, StandardInputSource
 from streams.live_sinks import FileLiveSink, StandardOutputSink, refuse_unfit_files
+from streams.made_with import ENDS, MODEL_FROM
 from streams.message import LiveSink, LiveSource
 from streams.models import build_model, load_model
 from streams.run import BASELINE, MODEL
@@ -221,12 +223,28 @@ def _made_with(settings: ServiceSettings) -> dict[str, Any]:
     options = {f"model-option {name}": value for name, value in settings.model_options.items()}
     model = {"model": settings.model, "seed": settings.seed}
     if settings.model_from is not None:
-        model = {"model-from": str(settings.model_from)}
-    kept = {**model, "window": settings.window}
+        model = _digest_of(settings.model_from)
+    ends = {name: _place_of(end) for name, end in zip(ENDS, (settings.source, settings.sink), strict=True)}
+    kept = {**model, **ends, "window": settings.window}
     late = {"late-most": settings.late_most, "late-age": settings.late_longest}
     made_with = {**kept, "labels-per-event": settings.labels_per_event, **late, **options}
     as_json: dict[str, Any] = json.loads(json.dumps(made_with, default=str))
     return as_json
+
+
+def _digest_of(model: Path) -> dict[str, Any]:
+    """Return what tells the file of a model from another one; nothing where there is none any more."""
+    try:
+        return {MODEL_FROM: hashlib.sha256(read_file(model)).hexdigest()[:16]}
+    except (OSError, ModelFileError):
+        return {}
+
+
+def _place_of(end: Endpoint) -> str:
+    """Return what an end is called wherever its servers or folders are."""
+    if isinstance(end, KafkaEndpoint):
+        return f"kafka {end.pattern or ','.join(sorted(end.topics))}"
+    return f"file {end.path.name}" if isinstance(end, FileEndpoint) else "-"
 
 
 def _new_answering(settings: ServiceSettings, first_model: StreamClassifier | None = None) -> Answering:
@@ -242,9 +260,10 @@ def _first_model(settings: ServiceSettings, folder: CheckpointFolder | None) -> 
     if path is None or (folder is not None and folder.has_checkpoint):
         return None
     model = load_model(path)
-    for label in model.labels:
-        if type(label) is not str:
-            raise ModelFileError(f"{path}: its label {label!r} is no text, and messages name labels by texts alone")
+    for what, names in (("label", model.labels), ("feature", model.features)):
+        for name in names:
+            if type(name) is not str:
+                raise ModelFileError(f"{path}: its {what} {name!r} is no text, and messages name {what}s by texts alone")
     return model
 
 

@@ -232,6 +232,22 @@ def test_a_matrix_of_the_old_class_is_an_array():
     assert pack(old, KINDS) == pack(new, KINDS)
 
 
+def test_a_sparse_matrix_is_answered_by_one_of_its_kind():
+    X, Y = np.eye(3), np.eye(3, dtype=int)
+    for kind in (sparse.csr_array, sparse.csr_matrix, sparse.coo_matrix):
+        answer = trees(8, 8).test_then_train_many(X, kind(Y))
+        assert isinstance(answer, sparse.spmatrix) == isinstance(kind(Y), sparse.spmatrix)
+        assert answer.shape == (3, 3)
+
+
+@pytest.mark.parametrize("rows", [memoryview(np.eye(3)), bytearray(3), "abc"])
+def test_what_only_looks_like_a_list_is_refused(rows):
+    with pytest.raises(TypeError, match="must be a data frame"):
+        trees(8, 8).learn_many(rows, np.eye(3))
+    with pytest.raises(TypeError, match="must be a data frame"):
+        trees(8, 8).learn_many(np.eye(3), rows)
+
+
 def damaged(place, index):
     matrix = sparse.csr_array(np.eye(3))
     matrix.indices[place] = index

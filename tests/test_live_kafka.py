@@ -152,3 +152,19 @@ def test_a_broker_that_is_not_there_is_told_in_one_line(tmp_path):
     assert code == 2
     assert told.rstrip().rsplit("\n", 1)[-1].startswith("ihomer: Kafka: ")
     assert time.monotonic() - before < 25
+
+
+def test_a_new_folder_goes_on_with_the_model_and_the_offsets_of_another(kafka, cluster, tmp_path):
+    generate(cluster, 1500)
+    _, name = cluster
+    group, model, lost, new = ["--group", f"{name}-group"], tmp_path / "model", tmp_path / "lost", tmp_path / "new"
+    code, _, told = finish(start(run_arguments(cluster, lost, *group, "--max-events", "900")))
+    assert code == 0, told
+    assert finish(start(["inspect", str(lost), "--model-to", str(model)]))[0] == 0
+    more = ["--model-from", str(model), *group, "--group-offsets", "--idle-exit", "3"]
+    code, _, told = finish(start(run_arguments(cluster, new, *more)))
+    assert code == 0, told
+    answers = [json.loads(message.value) for message in read_all(kafka, f"{name}-answers")]
+    places = {(answer["source"]["partition"], answer["source"]["offset"]) for answer in answers}
+    assert (len(answers), len(places)) == (1500, 1500)
+    assert {answer["learned"] for answer in answers} == set(range(1500))

@@ -178,6 +178,11 @@ def test_standard_output_that_nobody_reads_is_one_line(tmp_path, rest):
     found = subprocess.run([*IHOMER, *rest.split()], cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE, text=True)
     os.close(writer)
     assert (found.returncode, found.stderr) == (2, "ihomer: standard output: Broken pipe\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    both = subprocess.run([*IHOMER, *rest.split()], cwd=tmp_path, stdout=writer, stderr=writer)
+    os.close(writer)
+    assert both.returncode == 2
 
 
 @pytest.mark.parametrize("rest", [

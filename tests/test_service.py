@@ -9,7 +9,7 @@ import pytest
 
 from ihomer import MLHATClassifier
 from streams.answering import Answering
-from streams.endpoints import StandardEndpoint, parse_endpoint
+from streams.endpoints import FileEndpoint, KafkaEndpoint, StandardEndpoint, parse_endpoint
 from streams.live import Pace
 from streams.logs import make_logger
 from streams.message import Message
@@ -67,6 +67,17 @@ def test_a_status_tells_model_and_baseline_and_all_and_the_last_events_apart():
     assert status.scores["total"]["subset_accuracy"] > 400 / 512
 
 
+def test_a_status_tells_no_score_before_one_has_been_counted():
+    answering = Answering(MLHATClassifier())
+    empty = {"total": {}, "window": {}}
+    for n_events in (0, 255):
+        answering.take(messages(*({"x": {}, "y": ["a"]} for _ in range(n_events))))
+        status = Reporter([]).status(fake_run(answering), 0.0)
+        assert (status.scores, status.baseline_scores) == (empty, empty)
+    answering.take(messages({"x": {}, "y": ["a"]}))
+    assert Reporter([]).status(fake_run(answering), 0.0).scores["total"]["micro_f1"] > 0.9
+
+
 def test_only_what_is_refused_for_a_value_counts_as_refused():
     answering = Answering(MLHATClassifier())
     answering.take([Message("t", 0, 0, b"{"), *messages({"x": 1}, {"x": {}, "y": ["a"]})])
@@ -80,7 +91,7 @@ def test_only_what_is_refused_for_a_value_counts_as_refused():
     "change",
     [
         {"model": "ihomer"}, {"seed": 1}, {"window": 7}, {"labels_per_event": 7}, {"late_most": 7}, {"late_longest": 7.0},
-        {"model_options": {"a": (1, 2)}},
+        {"model_options": {"a": (1, 2)}}, {"source": FileEndpoint(Path("a"))}, {"sink": KafkaEndpoint(("h:1",), ("b",))},
     ],
 )  # fmt: skip
 def test_what_a_continued_run_keeps_is_noted(change):

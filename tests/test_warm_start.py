@@ -83,12 +83,18 @@ def test_what_no_live_run_can_begin_with_is_refused_before_anything_is_opened(pa
     numbered = MLHATClassifier()
     numbered.learn_one({"rain": 1}, [7])
     numbered.save(tmp_path / "numbered")
+    for name, x in (("columns", {1: 0.5}), ("coloured", {("sky",): "blue"})):
+        unlike = MLHATClassifier()
+        unlike.learn_one(x, ["a"])
+        unlike.save(tmp_path / name)
     damaged = tmp_path / "damaged"
     damaged.write_bytes(model.read_bytes()[:-1])
     refused = {
         "missing": "missing: No such file",
         "partition": "partition: it holds a LabelPartition, which is no classifier",
         "numbered": "numbered: its label 7 is no text",
+        "columns": "columns: its feature 1 is no text",
+        "coloured": "coloured: its feature ('sky',) is no text",
         "damaged": "damaged: the checksum does not fit",
         "": "not a regular file",
     }
@@ -123,13 +129,44 @@ def test_a_model_from_a_file_has_its_own_settings(parts, tmp_path):
 
 def test_a_run_that_goes_on_says_that_it_does_so_without_another_model(parts, tmp_path):
     _, live, records = parts
-    model, folder = tmp_path / "model", tmp_path / "run"
+    model, copy, folder = tmp_path / "model", tmp_path / "copy", tmp_path / "run"
     learned(records[:50]).save(model)
-    assert ihomer("run", *["--source", f"file:{live}", "--sink", f"file:{folder}.out", "--checkpoint", folder]).exit_code == 0
-    again = live_from(model, live, folder)
-    assert again.exit_code == 0
-    assert "options_ignored" in again.stderr
-    assert "model-from" in again.stderr
+    copy.write_bytes(model.read_bytes())
+    ends = ["--source", f"file:{live}", "--sink", f"file:{folder}.out", "--checkpoint", folder]
+    started, alike, without = live_from(model, live, folder), live_from(copy, live, folder), ihomer("run", *ends)
+    learned(records[:60]).save(model)
+    other = live_from(model, live, folder)
+    model.unlink()
+    gone = live_from(model, live, folder)
+    answers = (started, alike, without, other, gone)
+    assert [answer.exit_code for answer in answers] == [0] * 5
+    assert ["options_ignored" in answer.stderr for answer in answers] == [False, False, False, True, False]
+    assert "model-from" in other.stderr
+    fresh = tmp_path / "fresh"
+    assert ihomer("run", *[str(part).replace(str(folder), str(fresh)) for part in ends]).exit_code == 0
+    told = live_from(copy, live, fresh).stderr
+    assert "options_ignored" in told
+    assert "model-from" in told
+
+
+def test_other_ends_of_a_run_are_told_once(parts, tmp_path):
+    past, live, _ = parts
+    folder = tmp_path / "run"
+
+    def run_on(source, sink):
+        ends = ["--source", f"file:{source}", "--sink", f"file:{tmp_path / sink}"]
+        answer = ihomer("run", *ends, "--checkpoint", folder, "--model", "mlhat", "--max-events", "10")
+        assert answer.exit_code == 0
+        return [line for line in answer.stderr.splitlines() if "ends_changed" in line]
+
+    assert run_on(live, "a") == []
+    assert run_on(live, "a") == []
+    (told,) = run_on(past, "a")
+    assert 'source="file past.jsonl"' in told
+    assert "sink" not in told.replace("sink_", "")
+    (told,) = run_on(past, "b")
+    assert 'sink="file b"' in told
+    assert run_on(past, "b") == []
 
 
 def test_an_evaluation_writes_its_model_once_and_whole(parts, tmp_path):
@@ -143,6 +180,9 @@ def test_an_evaluation_writes_its_model_once_and_whole(parts, tmp_path):
     broken = tmp_path / "broken.jsonl"
     broken.write_text(past.read_text() + "nonsense\n")
     assert ihomer("evaluate", broken, "--model", "mlhat", "--model-to", model).exit_code == 2
+    assert not model.exists()
+    baseline = ihomer("evaluate", past, "--model", "majority", "--model-to", model)
+    assert (baseline.exit_code, "majority is a baseline" in baseline.stderr) == (2, True)
     assert not model.exists()
     assert ihomer("evaluate", "--model", "mlhat", "--limit", "100", "--quiet", "--model-to", model).exit_code == 0
     assert load_model(model).n_learned == 100

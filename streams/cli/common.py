@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 __all__ = [
     "AT_LEAST_0",
     "AT_LEAST_1",
+    "BASELINES",
     "FAILED",
     "FORMATS",
     "INTERRUPTED",
     "MODELS",
+    "SEED_OF",
     "STANDARD_OUTPUT",
     "OneLineErrors",
     "OutputFile",
@@ -38,8 +40,11 @@ FAILED, INTERRUPTED = 2, 130
 STANDARD_OUTPUT = "standard output"
 
 # Named here too, so that --help need not wait for what they stand for.
-MODELS = ("ihomer", "paper", "mlhat", "majority", "no-change")
+BASELINES = ("majority", "no-change")
+MODELS = ("ihomer", "paper", "mlhat", *BASELINES)
 FORMATS = ("arff", "csv", "jsonl", "libsvm", "parquet", "xmc")
+
+SEED_OF = "Seed of the random numbers of trees; the default model has none."
 
 AT_LEAST_0, AT_LEAST_1 = click.IntRange(0), click.IntRange(1)
 
@@ -83,7 +88,8 @@ class OneLineErrors(click.Group):
                 from ihomer.printable import printable  # brings NumPy and Numba, for which a usual message does not wait
 
                 text = printable(text)
-            click.echo(f"ihomer: {text}", err=True)
+            with suppress(BrokenPipeError):  # nobody may read that either
+                click.echo(f"ihomer: {text}", err=True)
             drop_what_nobody_reads()
             sys.exit(FAILED)
         except click.Abort:
@@ -121,11 +127,12 @@ def _telling_of_closed_pipes() -> Iterator[None]:
 
 def drop_what_nobody_reads() -> None:
     """Let Python not try once more, and complain, at its end."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class OutputFile:

@@ -12,9 +12,11 @@ import click
 from streams.cli.common import (
     AT_LEAST_0,
     AT_LEAST_1,
+    BASELINES,
     FORMATS,
     INTERRUPTED,
     MODELS,
+    SEED_OF,
     STANDARD_OUTPUT,
     OutputFile,
     StandardWriter,
@@ -56,7 +58,7 @@ _OF_FILES = {
     callback=model_options,
     help="A setting of the model; the value is JSON. Can be given several times.",
 )
-@click.option("--seed", type=AT_LEAST_0, metavar="N", default=0, show_default=True, help="Seed of the model.")
+@click.option("--seed", type=AT_LEAST_0, metavar="N", default=0, show_default=True, help=SEED_OF)
 @click.option(
     "--labels",
     metavar="NAMES",
@@ -97,7 +99,8 @@ _OF_FILES = {
     "--proba",
     "probabilities",
     is_flag=True,
-    help="Ask for probabilities too, for precision@1/3/5, log-loss and --predictions. Without it events go through the "
+    help="Ask for probabilities too, for precision@1/3/5, log-loss (a label that applies before it has a probability costs "
+    "34.5, so that it rules short streams) and --predictions. Without it events go through the "
     "model many at a time; with it each is predicted twice, one by one, which takes longer.",
 )
 @click.option(
@@ -140,9 +143,9 @@ def command(
     clusters it found. Several files come one after another, each with a new model. Without FILE: the Yeast stream (2,417
     genes, 14 labels) that comes with river.
 
-    An event in a file of JSON lines is {"id": "...", "x": {"name": value}, "y": ["label"]}; --labels then names labels that are
-    known from the start. ARFF files find their labels in an .xml file beside them (MULAN), in their relation (MEKA) or in a
-    line @outputs (KEEL).
+    An event in a file of JSON lines is {"id": "...", "x": {"name": value}, "y": ["label"], "w": 1}; only x must be. It counts
+    in all scores as often as its weight w says. --labels then names labels that are known from the start. ARFF files find their
+    labels in an .xml file beside them (MULAN), in their relation (MEKA) or in a line @outputs (KEEL).
 
     Ctrl-C ends the run and prints what there is so far (exit code 130).
     """
@@ -156,6 +159,8 @@ def command(
         raise click.UsageError(f"{' and '.join(ignored)} without FILE: what is evaluated then is the Yeast stream")
     if model_path is not None and len(files) > 1:
         raise click.UsageError("--model-to goes with one FILE: each has a new model")
+    if model_path is not None and settings.model in BASELINES:
+        raise click.UsageError(f"--model-to keeps what a live run can begin with, and {settings.model} is a baseline")
     outputs = {"--json": json_path, "--predictions": predictions_path, "--report": report_path, "--model-to": model_path}
     to_standard_output = [option for option, path in outputs.items() if path == "-"]
     if len(to_standard_output) > 1:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from streams.cli.common import AT_LEAST_0, AT_LEAST_1, Seconds, model_options, of_system
+from streams.cli.common import AT_LEAST_0, AT_LEAST_1, SEED_OF, Seconds, model_options, of_system
 from streams.cli.config_option import read_config
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _start(context: click.Context, parameter: click.Parameter, text: str) -> str
     callback=model_options,
     help="A setting of the model; the value is JSON. Can be given several times.",
 )
-@click.option("--seed", type=AT_LEAST_0, metavar="N", default=0, show_default=True, help="Seed of the model.")
+@click.option("--seed", type=AT_LEAST_0, metavar="N", default=0, show_default=True, help=SEED_OF)
 @click.option(
     "--model-from",
     type=click.Path(path_type=Path),
