@@ -12,6 +12,7 @@ from streams.secret import Secret, is_secret_name
 
 __all__ = ["ClientSettings", "Config", "ConfigError", "load_config"]
 
+_TABLES = ("run", "model", "kafka", "source", "sink")
 _LARGEST_FILE = 1 << 20
 _LARGEST_SECRET = 1 << 16
 _HOW = '{ env = "NAME" } or { file = "PATH" }'
@@ -139,7 +140,10 @@ def load_config(
     place = Path(path)
     tables = _read(place)
     try:
-        _check_names(tables, ("run", "model", "kafka", "source", "sink"), "")
+        for name in tables:
+            if name.replace("_", "-") in {option.replace("_", "-") for option in options or ()} - set(_TABLES):
+                raise ConfigError(f"{name} is an option of the command: it stands in the table [run]")
+        _check_names(tables, _TABLES, "")
         resolver = _Resolver(place.parent, os.environ if environment is None else environment)
         own = {}
         for side in ("source", "sink"):

@@ -77,6 +77,8 @@ def test_empty_file(config):
 
 @pytest.mark.parametrize(("text", "says"), [
     ("[rum]", "unknown name rum; did you mean run?"),
+    ("max-events = 3", "max-events is an option of the command: it stands in the table .run."),
+    ("group_offsets = true", "group_offsets is an option of the command: it stands in the table .run."),
     ("[run]\ncheckpiont = 1", "unknown name run.checkpiont; did you mean run.checkpoint?"),
     ("[run]\nzzzz = 1", "there are checkpoint, every, group-offsets, max-events"),
     ("[run]\nmax-events = 1\nmax_events = 2", "twice"),
