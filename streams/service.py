@@ -18,6 +18,7 @@ from streams.answering import Answering
 from streams.checkpoint import CheckpointFolder
 from streams.config import ClientSettings
 from streams.endpoints import Endpoint, EndpointError, FileEndpoint, KafkaEndpoint, StandardEndpoint
+from streams.errors import SourceError
 from streams.late import LateStore
 from streams.live import LiveRun, Log, Pace, Saved
 from streams.live_files import FileLiveSource, StandardInputSource
@@ -125,7 +126,7 @@ def live_run(settings: ServiceSettings, log: Log, on_turn: Callable[[LiveRun], o
     SettingError
         As `build_model`.
     OSError, SourceError
-        As `CheckpointFolder`.
+        As `CheckpointFolder`; or a run that ended before its first checkpoint was to begin with the model of a file.
     OSError, SinkError
         If a file cannot be written to: that ends no older process, which opening it does.
     OSError, ModelFileError
@@ -257,7 +258,14 @@ def _new_answering(settings: ServiceSettings, first_model: StreamClassifier | No
 def _first_model(settings: ServiceSettings, folder: CheckpointFolder | None) -> StreamClassifier | None:
     """Return the model from a file that a new run begins with, if it is to; one that is continued does without the file."""
     path = settings.model_from
-    if path is None or (folder is not None and folder.has_checkpoint):
+    if folder is not None and folder.has_checkpoint:
+        return None
+    if path is None:
+        if folder is not None and MODEL_FROM in (folder.made_with() or {}):
+            raise SourceError(
+                f"{folder.path}: a run that ended before its first checkpoint was to begin with the model of a file: name it "
+                "again by --model-from, or take another folder"
+            )
         return None
     model = load_model(path)
     for what, names in (("label", model.labels), ("feature", model.features)):

@@ -149,6 +149,23 @@ def test_a_run_that_goes_on_says_that_it_does_so_without_another_model(parts, tm
     assert "model-from" in told
 
 
+def test_a_run_that_was_to_begin_with_a_model_begins_with_no_other(parts, tmp_path):
+    """It ended before its first checkpoint."""
+    _, live, records = parts
+    model, folder = tmp_path / "model", tmp_path / "run"
+    learned(records[:50]).save(model)
+    assert live_from(model, live, folder, "--max-events", "10").exit_code == 0
+    for written in (*folder.glob("checkpoint-*"), *folder.glob("journal-*"), *tmp_path.glob("run.out*")):
+        written.unlink()
+    ends = ["--source", f"file:{live}", "--sink", f"file:{folder}.out", "--checkpoint", folder]
+    answer = ihomer("run", *ends)
+    assert answer.exit_code == 2
+    assert "was to begin with the model of a file: name it again by --model-from" in answer.stderr
+    assert not (tmp_path / "run.out").exists()
+    assert live_from(model, live, folder, "--max-events", "10").exit_code == 0
+    assert json.loads((tmp_path / "run.out").read_text().splitlines()[0])["learned"] == 50
+
+
 def test_other_ends_of_a_run_are_told_once(parts, tmp_path):
     past, live, _ = parts
     folder = tmp_path / "run"

@@ -37,6 +37,7 @@ SOURCES = _digest_of_sources()
 def jit(function: Callable[..., Any]) -> Any:
     """Compile a function that Python calls, on its first call.
 
+    Arrays that belong together come in as a plain tuple, and get names within: Numba takes twice as long over a named one.
     The machine code is kept on disk, until a kernel's source changes, unless IHOMER_CACHE=0 or no place is writable.
     """
     if os.environ.get("IHOMER_CACHE", "1") != "0":
