@@ -265,12 +265,15 @@ def translated(error: BaseException) -> BaseException:
     return error
 
 
-def prepared(admin: Any, topics: Sequence[str], partitions: int) -> dict[str, int]:
-    """Make topics that do not exist; return how many bytes of key and value a record of each may have."""
+def prepared(
+    admin: Any, topics: Sequence[str], partitions: int, on_made: Callable[[list[str]], object] = lambda topics: None
+) -> dict[str, int]:
+    """Make topics that do not exist, and tell which; return how many bytes of key and value a record of each may have."""
     there = {topic["name"] for topic in admin.describe_topics(list(topics)) if topic["error_code"] == 0}
     if missing := [topic for topic in topics if topic not in there]:
         with suppress(TopicAlreadyExistsError):
             admin.create_topics({topic: {"num_partitions": partitions} for topic in missing})
+            on_made(missing)
         admin.wait_for_topics(missing)
     limits = dict.fromkeys(topics, _BROKER_RECORD_BYTES)
     try:

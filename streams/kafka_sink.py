@@ -54,6 +54,8 @@ class KafkaSink:
         Seconds within which a commit has to go through; 0 = wait for ever.
     is_stopping
         Whether the process is to end: then Kafka is waited for ten seconds at most.
+    on_made
+        Called with the topics that were not there and have been made.
 
     Raises
     ------
@@ -88,6 +90,7 @@ class KafkaSink:
         settings: Mapping[str, Any] | None = None,
         patience: float = 600.0,
         is_stopping: Callable[[], bool] = lambda: False,
+        on_made: Callable[[list[str]], object] = lambda topics: None,
     ) -> None:
         self._topic, self._dead_letter_topic = topic, dead_letter_topic
         self._own_group = transactional_id
@@ -103,7 +106,7 @@ class KafkaSink:
         topics = [topic] if dead_letter_topic is None else [topic, dead_letter_topic]
         self._admin = self._clients.admin()
         try:
-            self._limits = Call(lambda: prepared(self._admin, topics, -1)).result(patience, is_stopping)
+            self._limits = Call(lambda: prepared(self._admin, topics, -1, on_made)).result(patience, is_stopping)
             self._check_room_for_dead_letters()
             found = Call(lambda: found_topics(self._admin, topics, lambda topic: True)).result(patience, is_stopping)
             self.topic_ids = frozenset(found.ids.values())

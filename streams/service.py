@@ -142,7 +142,7 @@ def live_run(settings: ServiceSettings, log: Log, on_turn: Callable[[LiveRun], o
     run = LiveRun(
         folder,
         lambda: _open_source(settings, "none" if folder is None else folder.run, run, log),
-        lambda name: _open_sink(settings, name, run),
+        lambda name: _open_sink(settings, name, run, log),
         lambda: _new_answering(settings, first_model),
         settings.pace,
         log,
@@ -302,7 +302,7 @@ def _open_source(settings: ServiceSettings, name: str, run: LiveRun, log: Log) -
     )
 
 
-def _open_sink(settings: ServiceSettings, name: str, run: LiveRun) -> LiveSink:
+def _open_sink(settings: ServiceSettings, name: str, run: LiveRun, log: Log) -> LiveSink:
     sink, dead = settings.sink, settings.dead_letters
     dead_path = dead.path if isinstance(dead, FileEndpoint) else None
     if isinstance(sink, StandardEndpoint):
@@ -324,6 +324,7 @@ def _open_sink(settings: ServiceSettings, name: str, run: LiveRun) -> LiveSink:
         settings=settings.sink_client.revealed(),
         patience=settings.pace.patience,
         is_stopping=lambda: run.is_stopping,
+        on_made=lambda topics: log.warning("topics_made", topics=topics, reason="there were none; the broker's defaults hold"),
     )
     if isinstance(run.source, KafkaSource):
         try:

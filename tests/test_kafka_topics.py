@@ -467,3 +467,14 @@ def test_a_shortened_dead_letter_holds_a_part_of_what_came_and_fits(character: s
     assert record == {**letter, "raw": character * len(record["raw"]), "raw_length": 200_000}
     again = json.loads(_shortened_dead_letter({**record, "raw_length": 90_000_000}, 8192))
     assert again["raw_length"] == 90_000_000
+
+
+def test_topics_that_a_sink_has_to_make_are_told(kafka: str, topic: str, admin: Any) -> None:
+    made: list[list[str]] = []
+    for _ in range(2):
+        KafkaSink(kafka, topic, f"{topic}-dead", transactional_id=topic, on_made=made.append).close()
+    assert made == [[topic, f"{topic}-dead"]]
+    admin.delete_topics([topic])
+    until(lambda: topic not in admin.list_topics())
+    KafkaSink(kafka, topic, f"{topic}-dead", transactional_id=topic, on_made=made.append).close()
+    assert made[1:] == [[topic]]
