@@ -329,7 +329,8 @@ def evaluate(
     """
     interrupts = interrupts or Interrupts()
     skipped = _Skipped()
-    model = model or build_model(settings.model, settings.seed, settings.model_options)
+    if model is None:
+        model = build_model(settings.model, settings.seed, settings.model_options)
     with progress, _open(file, settings, skipped) as source:
         total = len(source) if isinstance(source, MemorySource) else None
         if settings.limit is not None:

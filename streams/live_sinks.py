@@ -88,8 +88,8 @@ class _File:
             raise SinkError(
                 f"{self.path}: is {self.length} bytes long, and was {n_bytes} after the last transaction; "
                 "put the file back (no other may take its place while the run goes on), or name another one, which loses no "
-                f"answer but those that are gone; to begin anew, with a model that knows nothing, remove {record_path} and the "
-                "folder of checkpoints"
+                "answer but those that are gone; to begin anew, with a model that knows nothing, "
+                f"remove {self.path}, {record_path} and the folder of checkpoints"
             )
 
     def write(self) -> int:

@@ -10,6 +10,7 @@ __all__ = ["ENDS", "MODEL_FROM", "Differences", "differences", "tell_differences
 ENDS = ("source", "sink")
 MODEL_FROM = "model-from"
 _OF_MODEL = ("model", "seed", "model-option ")
+_USUAL = {"model": "ihomer", "seed": 0}  # said of a model where nothing is
 
 
 class Differences(NamedTuple):
@@ -30,7 +31,8 @@ class Differences(NamedTuple):
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Differences:
     """Return what differs between what a run was made with, by the names of options, and what it is continued with.
 
-    A run that began with the model of a file is continued without it: what is said of no model is no difference.
+    A run that began with the model of a file is continued without it: that nothing is said of a model is no difference, nor is
+    that the file is gone, of which "model-from" is None then.
 
     Examples
     --------
@@ -41,10 +43,15 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Difference
     Differences(ignored=[], ends=[])
     """
     ends = [name for name in ENDS if name in before and before[name] != now.get(name)]
-    names = (before.keys() | now.keys()) - set(ENDS)
-    if MODEL_FROM in before and MODEL_FROM not in now:
-        names = {name for name in names if name != MODEL_FROM and not name.startswith(_OF_MODEL)}
-    return Differences(sorted(name for name in names if before.get(name) != now.get(name)), ends)
+    names = (before.keys() | now.keys()) - {*ENDS, MODEL_FROM}
+    ignored = [name for name in names if before.get(name) != now.get(name)]
+    if MODEL_FROM in now:  # and so nothing else of a model
+        ignored = [name for name in ignored if not name.startswith(_OF_MODEL)]
+        if MODEL_FROM not in before or now[MODEL_FROM] not in (None, before[MODEL_FROM]):
+            ignored.append(MODEL_FROM)
+    elif MODEL_FROM in before:
+        ignored = [name for name in ignored if now.get(name) != _USUAL.get(name)]
+    return Differences(sorted(ignored), ends)
 
 
 def tell_differences(folder: CheckpointFolder, now: Mapping[str, Any], warn: Callable[..., object]) -> None:
@@ -73,4 +80,6 @@ def tell_differences(folder: CheckpointFolder, now: Mapping[str, Any], warn: Cal
     if found.ends:
         ends = {name: now.get(name) for name in found.ends}
         warn("ends_changed", **ends, reason="the run goes on there with what it has learned")
+    ends = {name: now[name] for name in ENDS if name in now and before.get(name) != now[name]}
+    if ends:
         folder.note_made_with({**before, **ends})

@@ -138,12 +138,18 @@ def live_run(settings: ServiceSettings, log: Log, on_turn: Callable[[LiveRun], o
         refuse_unfit_files(sink.path, dead.path if isinstance(dead, FileEndpoint) else None)
     _new_answering(settings)  # a wrong setting shows before anything is opened
     folder = None if settings.folder is None else CheckpointFolder(settings.folder, settings.keep)
-    first_model = _first_model(settings, folder)
+    first_models = [_first_model(settings, folder)]
+
+    def new() -> Answering:
+        if folder is not None and folder.has_checkpoint:
+            first_models.clear()  # it stands there now
+        return _new_answering(settings, *first_models)
+
     run = LiveRun(
         folder,
         lambda: _open_source(settings, "none" if folder is None else folder.run, run, log),
         lambda name: _open_sink(settings, name, run, log),
-        lambda: _new_answering(settings, first_model),
+        new,
         settings.pace,
         log,
         on_turn,
@@ -234,11 +240,11 @@ def _made_with(settings: ServiceSettings) -> dict[str, Any]:
 
 
 def _digest_of(model: Path) -> dict[str, Any]:
-    """Return what tells the file of a model from another one; nothing where there is none any more."""
+    """Return what tells the file of a model from another one; None where there is none any more."""
     try:
         return {MODEL_FROM: hashlib.sha256(read_file(model)).hexdigest()[:16]}
     except (OSError, ModelFileError):
-        return {}
+        return {MODEL_FROM: None}
 
 
 def _place_of(end: Endpoint) -> str:
@@ -249,7 +255,9 @@ def _place_of(end: Endpoint) -> str:
 
 
 def _new_answering(settings: ServiceSettings, first_model: StreamClassifier | None = None) -> Answering:
-    model = first_model or build_model(settings.model, settings.seed, settings.model_options)
+    model: Any = first_model
+    if model is None:
+        model = build_model(settings.model, settings.seed, settings.model_options)
     assert isinstance(model, StreamClassifier)
     late = LateStore(settings.late_most, settings.late_longest)
     return Answering(model, settings.top, settings.window, late, settings.labels_per_event)

@@ -8,6 +8,7 @@ from river import compose, preprocessing
 
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
 from ihomer.interrupts import writable
+from ihomer.metrics import Scoreboard
 from tests.test_threads import MAKERS, events
 
 
@@ -47,6 +48,18 @@ def test_a_partition_out_of_read_only_memory_goes_on_as_the_other():
         one.learn_one(y)
         other.learn_one(y)
     assert one.clusters == other.clusters
+
+
+def test_a_scoreboard_out_of_read_only_memory_counts_on():
+    boards = [Scoreboard(window=20)]
+    rng = np.random.default_rng(1)
+    boards[0].update_many(*(rng.random((2, 50, 4)) < 0.5))
+    boards.append(from_read_only_memory(boards[0]))
+    true, predicted = rng.random((2, 50, 4)) < 0.5
+    for board in boards:
+        board.update_many(true, predicted)
+    assert boards[0].scores() == boards[1].scores()
+    assert boards[0].scores("window") == boards[1].scores("window")
 
 
 def test_arrays_that_can_be_written_to_stay_what_they_are():

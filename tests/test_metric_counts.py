@@ -100,8 +100,8 @@ def test_frames_that_do_not_fit_change_nothing():
     frame, array = pd.DataFrame({"a": [0, 1], "b": [1, 1]}), np.eye(2)
     board = Scoreboard()
     for arguments, message in (
-        ((frame, array), "all must be one or the other"),
-        ((frame, frame, array), "all must be one or the other"),
+        ((frame, array), "all are data frames or none is"),
+        ((frame, frame, array), "all are data frames or none is"),
         ((frame, frame[:1]), "different numbers of rows: 2, 1"),
         ((2 * frame, frame), "truth of label"),
         ((frame, frame, 2.0 * frame), "not a number from 0 to 1"),

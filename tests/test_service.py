@@ -9,9 +9,11 @@ import pytest
 
 from ihomer import MLHATClassifier
 from streams.answering import Answering
+from streams.checkpoint import CheckpointFolder
 from streams.endpoints import FileEndpoint, KafkaEndpoint, StandardEndpoint, parse_endpoint
 from streams.live import Pace
 from streams.logs import make_logger
+from streams.made_with import differences, tell_differences
 from streams.message import Message
 from streams.run import BASELINE, MODEL
 from streams.service import Reporter, ServiceSettings, _made_with, live_run
@@ -98,6 +100,39 @@ def test_what_a_continued_run_keeps_is_noted(change):
     before, after = _made_with(SETTINGS), _made_with(replace(SETTINGS, **change))
     assert sum(before.get(name) != after.get(name) for name in before.keys() | after.keys()) == 1
     assert json.loads(json.dumps(after)) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "ignored", "ends"),
+    [
+        ({"model": "ihomer", "seed": 0}, {"model": "ihomer", "seed": 0}, [], []),
+        ({"model": "ihomer", "seed": 0}, {"model": "mlhat", "seed": 1}, ["model", "seed"], []),
+        ({"model": "ihomer", "seed": 0}, {"model": "ihomer", "seed": 0, "model-option a": 2}, ["model-option a"], []),
+        ({"model": "ihomer", "seed": 0, "model-option a": 2}, {"model": "ihomer", "seed": 0}, ["model-option a"], []),
+        ({"model": "mlhat", "seed": 1}, {"model-from": "1e7a"}, ["model-from"], []),
+        ({"model": "mlhat", "seed": 1}, {"model-from": None}, ["model-from"], []),
+        ({"model-from": "1e7a"}, {"model-from": "1e7a"}, [], []),
+        ({"model-from": "1e7a"}, {"model-from": None}, [], []),
+        ({"model-from": "1e7a"}, {"model-from": "beef"}, ["model-from"], []),
+        ({"model-from": "1e7a"}, {"model": "ihomer", "seed": 0}, [], []),
+        ({"model-from": "1e7a"}, {"model": "mlhat", "seed": 0, "model-option a": 2}, ["model", "model-option a"], []),
+        ({"model-from": "1e7a", "window": 7}, {"model": "ihomer", "seed": 3, "window": 9}, ["seed", "window"], []),
+        ({"source": "kafka a", "sink": "-"}, {"source": "kafka b", "sink": "-"}, [], ["source"]),
+        ({"seed": 0}, {"seed": 0, "source": "kafka b", "sink": "-"}, [], []),
+    ],
+)  # fmt: skip
+def test_what_differs_from_what_a_run_was_made_with(before, now, ignored, ends):
+    assert differences(before, now) == (ignored, ends)
+
+
+def test_ends_that_were_not_written_down_are_from_then_on(tmp_path):
+    folder, told = CheckpointFolder(tmp_path), []
+    folder.take_over()
+    folder.note_made_with({"seed": 0})
+    for sink in ("a", "a", "b", "b"):
+        tell_differences(folder, {"seed": 0, "sink": sink}, lambda event, **fields: told.append((event, fields["sink"])))
+    assert told == [("ends_changed", "b")]
+    folder.close()
 
 
 @pytest.mark.parametrize("change", [{"top": 7}, {"keep": 7}, {"pace": Pace(idle_exit=7.0)}, {"folder": Path("seven")}])

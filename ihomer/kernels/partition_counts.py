@@ -29,7 +29,7 @@ class Counts(NamedTuple):
     scale: np.ndarray  # float64[1]
     label_count: np.ndarray  # float64[labels]
     last_seen: np.ndarray  # int64[labels], number of the last event with each
-    size_count: np.ndarray  # float64[...], by number of labels
+    size_count: np.ndarray  # float64[most labels counted of a row + 1], by number of labels
     keys: np.ndarray  # int64[slots], a power of two of them: i << 32 | j with i < j, or `EMPTY`
     values: np.ndarray  # float64[slots]
 

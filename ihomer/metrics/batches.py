@@ -43,7 +43,7 @@ def outcome_of_rows(
     if probabilities is not None:
         offered, values = _observed_entries(probabilities, "probabilities", shape, unobserved)
         if (wrong := outside(values)).any():
-            raise ValueError(f"probabilities holds {values[wrong][0]}, which is none")
+            raise ValueError(f"probabilities holds {values[wrong][0]}, which is not from 0 to 1")
         hits = _hits(shape, positive, offered, values, ranks)
         loss = _losses(shape, positive, offered, values)
     n_unobserved = _per_row(unobserved, shape)

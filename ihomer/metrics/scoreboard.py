@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from itertools import chain
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ihomer.frames import is_frame, rows_of_frame
+from ihomer.interrupts import writable
 from ihomer.metrics.batches import Matrix, outcome_of_rows
 from ihomer.metrics.outcomes import (
     Offers,
@@ -134,6 +135,9 @@ class Scoreboard:
             self._readings["window"] = Window(int(window), len(ranks))
         if fading is not None:
             self._readings["faded"] = Faded(float(fading), len(ranks))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(writable(state))
 
     def _declare(self, labels: int | Collection[Hashable] | None) -> int:
         if labels is None:
@@ -275,7 +279,8 @@ class Scoreboard:
         ----------
         true, predicted
             Labels, shape (n, labels): NumPy arrays or SciPy sparse matrices, whose columns go by their places; or data frames,
-            whose columns go by their names, each row as in `update`. NaN in `true` is "not observed".
+            whose columns go by their names and rows by their places: each counts, and takes as long, as in `update`. NaN in
+            `true` is "not observed".
         probabilities
             Probability of each label, in the same form, if there are any.
         w
@@ -309,7 +314,7 @@ class Scoreboard:
     def _update_by_name(self, frames: Sequence[Matrix], n_given: int, w: npt.ArrayLike | None) -> None:
         """Count the rows of data frames: truth, prediction and, if there are three, probabilities."""
         if len(frames) < n_given:
-            raise ValueError("of data frames and matrices all must be one or the other: the columns of matrices have no names")
+            raise ValueError("either all are data frames or none is: the columns of matrices have no names")
         rows = [rows_of_frame(frame) for frame in frames]
         if len({len(part) for part in rows}) > 1:
             raise ValueError(f"data frames have different numbers of rows: {', '.join(str(len(part)) for part in rows)}")
@@ -440,5 +445,5 @@ def _aligned(probabilities: FloatArray | tuple[Indices, FloatArray]) -> tuple[li
     if is_wrong:
         raise ValueError(message)
     if (wrong := outside(values)).any():
-        raise ValueError(f"probabilities holds {values[wrong][0]}, which is none")
+        raise ValueError(f"probabilities holds {values[wrong][0]}, which is not from 0 to 1")
     return where, values

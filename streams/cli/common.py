@@ -44,7 +44,7 @@ BASELINES = ("majority", "no-change")
 MODELS = ("ihomer", "paper", "mlhat", *BASELINES)
 FORMATS = ("arff", "csv", "jsonl", "libsvm", "parquet", "xmc")
 
-SEED_OF = "Seed of the random numbers of trees; the default model has none."
+SEED_OF = "Seed of the random numbers of trees; the default model has no trees, and nothing in it depends on the seed."
 
 AT_LEAST_0, AT_LEAST_1 = click.IntRange(0), click.IntRange(1)
 
@@ -88,7 +88,7 @@ class OneLineErrors(click.Group):
                 from ihomer.printable import printable  # brings NumPy and Numba, for which a usual message does not wait
 
                 text = printable(text)
-            with suppress(BrokenPipeError):  # nobody may read that either
+            with suppress(OSError):  # nobody may read that either
                 click.echo(f"ihomer: {text}", err=True)
             drop_what_nobody_reads()
             sys.exit(FAILED)
@@ -131,7 +131,7 @@ def drop_what_nobody_reads() -> None:
         try:
             if stream is not None:
                 stream.flush()
-        except BrokenPipeError:
+        except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

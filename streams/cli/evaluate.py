@@ -100,7 +100,7 @@ _OF_FILES = {
     "probabilities",
     is_flag=True,
     help="Ask for probabilities too, for precision@1/3/5, log-loss (a label that applies before it has a probability costs "
-    "34.5, so that it rules short streams) and --predictions. Without it events go through the "
+    "34.5, which outweighs all else in a short stream) and --predictions. Without it events go through the "
     "model many at a time; with it each is predicted twice, one by one, which takes longer.",
 )
 @click.option(

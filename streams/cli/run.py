@@ -145,7 +145,7 @@ def _start(context: click.Context, parameter: click.Parameter, text: str) -> str
     "--model-from",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A new run begins with the model in FILE, which has learned already; one that is continued does without it.",
+    help="A new run begins with the model in FILE, which has learned already; a run that is continued has its own.",
 )
 @click.option("--top", type=AT_LEAST_0, metavar="K", default=5, show_default=True, help="Probabilities in each prediction.")
 @click.option("--window", type=AT_LEAST_1, metavar="N", default=1000, show_default=True, help="Events of running scores.")
