@@ -126,11 +126,9 @@ def live_run(settings: ServiceSettings, log: Log, on_turn: Callable[[LiveRun], o
     SettingError
         As `build_model`.
     OSError, SourceError
-        As `CheckpointFolder`; or a run that ended before its first checkpoint was to begin with the model of a file.
+        As `CheckpointFolder`; or a new run cannot begin with the model of `model_from`, or was to begin with one before.
     OSError, SinkError
         If a file cannot be written to: that ends no older process, which opening it does.
-    OSError, ModelFileError
-        As `load_model`, if the run is a new one.
     """
     _check(settings)
     sink, dead = settings.sink, settings.dead_letters
@@ -275,11 +273,14 @@ def _first_model(settings: ServiceSettings, folder: CheckpointFolder | None) -> 
                 "again by --model-from, or take another folder"
             )
         return None
-    model = load_model(path)
+    try:
+        model = load_model(path)
+    except ModelFileError as error:
+        raise SourceError(str(error)) from None
     for what, names in (("label", model.labels), ("feature", model.features)):
         for name in names:
             if type(name) is not str:
-                raise ModelFileError(f"{path}: its {what} {name!r} is no text, and messages name {what}s by texts alone")
+                raise SourceError(f"{path}: its {what} {name!r} is no text, and messages name {what}s by texts alone")
     return model
 
 

@@ -342,3 +342,12 @@ def test_the_model_of_a_run_is_taken_out_of_its_checkpoint(stream, tmp_path):
         MLHATClassifier.load(newest)
     answer = CliRunner().invoke(main, ["inspect", str(taken)])
     assert "it is no checkpoint: it holds a MLHATClassifier" in answer.stderr
+
+
+def test_signals_are_waited_for_before_what_takes_long_is_loaded():
+    code = (
+        "import sys, streams.signals as signals; from streams.cli import main\n"
+        "signals.StopSignals.__enter__ = lambda self: sys.exit(7 + ('numpy' in sys.modules))\n"
+        "main(['run', '--source', '-', '--sink', '-'])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.DEVNULL).returncode == 7

@@ -149,7 +149,6 @@ def command(
 
     Ctrl-C ends the run and prints what there is so far (exit code 130).
     """
-    from ihomer.persistence import KINDS, pack
     from streams.errors import MalformedEvent, SourceError
     from streams.evaluate import Settings
     from streams.models import build_model
@@ -181,7 +180,7 @@ def command(
             if report_file is not None and pages:
                 report_file.write_text(_page(pages))
             if model_file is not None and results:
-                model_file.write_raw(pack(model, KINDS))
+                model_file.write_raw(_packed(model))
             if interrupted:  # in here: predictions of which there is none yet do not replace those of an earlier run
                 context.exit(INTERRUPTED)
     except OSError as error:
@@ -290,6 +289,12 @@ def _evaluate_all(
         with naming(STANDARD_OUTPUT):
             print_means(to_read, results, settings.model)
     return results, False
+
+
+def _packed(model: "Model | None") -> bytes:
+    from ihomer.persistence import KINDS, pack
+
+    return pack(model, KINDS)
 
 
 def _page(pages: Sequence[dict[str, Any]]) -> str:

@@ -188,7 +188,6 @@ def command(context: click.Context, /, **given: Any) -> None:
 
     SIGTERM and Ctrl-C commit, write a checkpoint and end with 0. Exit codes: 2 an error, 3 another process has taken over.
     """
-    from ihomer.persistence import ModelFileError
     from streams.config import ConfigError
     from streams.endpoints import EndpointError
     from streams.errors import SinkError, SourceError
@@ -204,7 +203,7 @@ def command(context: click.Context, /, **given: Any) -> None:
     except Fenced as error:
         click.echo(f"ihomer: {error}; this one ends, nothing was answered twice", err=True)
         context.exit(FENCED)
-    except (ConfigError, LookupError, ModelFileError, SinkError, SourceError, Unreachable) as error:
+    except (ConfigError, LookupError, SinkError, SourceError, Unreachable) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise of_system(error) from None
