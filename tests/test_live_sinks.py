@@ -14,6 +14,7 @@ import traceback
 from pathlib import Path
 
 import pytest
+from open_files import open_below
 
 from streams.errors import SinkError
 from streams.live_sinks import FileLiveSink, StandardOutputSink, refuse_unfit_files
@@ -324,9 +325,9 @@ def test_a_commit_forces_all_of_it_to_the_disk_and_leaves_nothing_open(paths, mo
     sink, sizes = FileLiveSink(*paths), {}
     put(sink, 1, 1, dead=[1])
     monkeypatch.setattr(os, "fsync", note)
-    n_open = len(os.listdir("/proc/self/fd"))
+    before = open_below(paths[0].parent)
     put(sink, 2, 2, dead=[2, 3])
-    assert len(os.listdir("/proc/self/fd")) == n_open
+    assert before == open_below(paths[0].parent)
     record = paths[0].with_name("answers.jsonl.commit")
     assert forced == [str(path) for path in (*paths, f"{record}.new", record.parent)]
     for path, name in ((paths[0], paths[0]), (paths[1], paths[1]), (record, f"{record}.new")):
