@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ihomer.frames import is_missing
 from ihomer.kernels.encoding import MAX_MAGNITUDE, pack
 from ihomer.settings import is_number, told
 from ihomer.vocabulary import Vocabulary, in_name_order
@@ -136,8 +137,8 @@ def labels_of(y: Any) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
     Parameters
     ----------
     y
-        A set, list or tuple of the labels that apply; or a dictionary label -> bool or 0 or 1, where None and nan mean not
-        observed.
+        A set, list or tuple of the labels that apply; or a dictionary label -> bool or 0 or 1, where None, nan and
+        pandas.NA mean not observed.
 
     Raises
     ------
@@ -157,6 +158,8 @@ def labels_of(y: Any) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
                 unobserved.append(name)
             elif isinstance(applies, bool | np.bool_ | numbers.Real) and applies in (0, 1):
                 (positive if applies else negative).append(name)
+            elif is_missing(applies):
+                unobserved.append(name)
             else:
                 raise TypeError(f"y[{told(name)}] must be True, False, 1, 0, None or nan, not {told(applies)}")
         return positive, unobserved, negative
@@ -191,7 +194,7 @@ def _plain(name: Hashable, value: Any) -> float | str:
 
 def _number(name: Hashable, value: Any) -> float:
     """Return a feature's value as a float, nan if it is missing; refuse what is not a number or too large."""
-    if value is None:
+    if is_missing(value):
         return math.nan
     if not isinstance(value, _REAL) or isinstance(value, _NOT_REAL):
         raise TypeError(f"x[{told(name)}] must be a number, a string, a bool or None, not {type(value).__name__}")

@@ -1,11 +1,20 @@
 """Data frames of any kind that river takes: what they are, their columns, and their rows."""
 
+import sys
 from collections.abc import Hashable, Mapping
 from typing import Any
 
 from river.utils import dataframe
 
-__all__ = ["column_names", "is_frame", "rows_of_frame"]
+__all__ = ["column_names", "is_frame", "is_missing", "rows_of_frame"]
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether a value is None, or what stands for it among pandas' values; NaN is a number and not told."""
+    if value is None:
+        return True
+    pandas = sys.modules.get("pandas")  # no value is of pandas before something has imported it
+    return pandas is not None and (value is pandas.NA or value is pandas.NaT)
 
 
 def is_frame(X: Any) -> bool:

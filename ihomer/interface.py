@@ -458,7 +458,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
 
     def _run_many(self, X: Any, Y: Any, w: Any, collect: Collect) -> None:
         """Check all rows, then learn them in turn; hand out what was predicted for each before it was learned."""
-        features = feature_rows(X)
+        features = feature_rows(X, self._encoder.features)
         n_rows = features.n_rows if isinstance(features, Columns) else len(features)
         labels = label_rows(Y, n_rows)
         weights = row_weights(w, n_rows)
@@ -564,7 +564,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
 
     def _predict_rows(self, X: Any) -> tuple[Proba, Answer]:
         self._refuse_if_broken()
-        features = feature_rows(X)
+        features = feature_rows(X, self._encoder.features)
         n_rows = features.n_rows if isinstance(features, Columns) else len(features)
         p = np.empty((n_rows, self._labels.size))
         answer = np.empty(p.shape, np.bool_)

@@ -1,5 +1,6 @@
 """Many events at once: data frames, NumPy and SciPy matrices and lists of dictionaries, as sparse rows with named columns."""
 
+import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -31,6 +32,13 @@ __all__ = [
 
 Marked: TypeAlias = tuple[list[Hashable], list[Hashable], list[Hashable]]
 """Names of labels that apply, that were not observed, and that are named but negative: of one event."""
+
+
+_UNNAMED = (
+    "X is a matrix, whose columns are the features 0, 1, ..., and the model has learned features with names, so that X is all "
+    "new to it: give a data frame with these names"
+)
+_OF_CALLER = 5  # frames up from here it is who has called the model: see `ihomer.interface`
 
 
 class Columns(NamedTuple):
@@ -114,8 +122,10 @@ def _numeric_columns(X: Any, what: str) -> Columns | None:
     return _from_dense(dataframe.to_numpy(frame), column_names(X))
 
 
-def feature_rows(X: Any) -> Columns | list[Mapping[Hashable, Any]]:
+def feature_rows(X: Any, known: Vocabulary) -> Columns | list[Mapping[Hashable, Any]]:
     """Return X as columns of numbers, or as a list of dictionaries where it has other values too.
+
+    Warns where `known`, the features that a model has learned, have names and the columns of `X` have none.
 
     Raises
     ------
@@ -123,6 +133,8 @@ def feature_rows(X: Any) -> Columns | list[Mapping[Hashable, Any]]:
         If `X` is no frame, matrix or sequence of dictionaries, or a value is infinite.
     """
     if has_columns(X):
+        if not is_frame(X) and len(known) and not any(isinstance(name, int | np.integer) for name in known):
+            warnings.warn(_UNNAMED, stacklevel=_OF_CALLER)
         columns = _numeric_columns(X, "X")
         if columns is None:
             return rows_of_frame(X)

@@ -5,23 +5,24 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Literal, Self
 
+from ihomer.persistence import ModelFileError
 from streams.errors import MalformedEvent, SourceError
 from streams.event import Event, Sink, Source
 from streams.files import FORMATS, format_of, limited, open_source, shuffled
 from streams.lines import plain_name
 from streams.memory import MemorySource
-from streams.models import Model, build_model
+from streams.models import Model, build_model, load_model
 from streams.progress import Progress
 from streams.recorder import Recorder
 from streams.results import Result, result_of
 from streams.run import Run
 
-__all__ = ["Interrupts", "Settings", "bundled_yeast", "evaluate", "stream_names"]
+__all__ = ["Interrupts", "Settings", "bundled_yeast", "evaluate", "first_model", "stream_names"]
 
 _MOST_MESSAGES = 3
 _HAS_NOT = {
@@ -41,6 +42,8 @@ class Settings:
     ----------
     model, seed, model_options
         As in `build_model`.
+    model_from
+        File of the model that each stream begins with, as in `load_model`, in place of one that these three describe.
     shuffle
         Seed of the order in which the events come; None for the order of the file.
     limit
@@ -76,6 +79,7 @@ class Settings:
     model: str = "ihomer"
     seed: int = 0
     model_options: dict[str, Any] = field(default_factory=dict)
+    model_from: str | None = None
     shuffle: int | None = None
     limit: int | None = None
     delay: int = 0
@@ -90,6 +94,16 @@ class Settings:
     decimal: Literal[".", ","] | None = None
     format: str | None = None
     on_error: Literal["raise", "skip"] = "raise"
+
+    @property
+    def model_name(self) -> str:
+        """What the model is called in tables: its own name, or that of its file."""
+        return self.model if self.model_from is None else Path(self.model_from).name
+
+    def record(self) -> dict[str, Any]:
+        """Return what was set, for a record of results; the settings of a model from a file stand in the file."""
+        own = () if self.model_from is None else ("model", "seed", "model_options")
+        return {name: value for name, value in asdict(self).items() if name not in own}
 
 
 class Interrupts:
@@ -202,6 +216,30 @@ def bundled_yeast() -> MemorySource:
     return MemorySource(events, labels=events[0].y or ())
 
 
+def first_model(settings: Settings) -> Model:
+    """Return what predicts and learns from the first event on.
+
+    Raises
+    ------
+    SettingError
+        As `build_model`.
+    SourceError, OSError
+        If the model is to come from a file, which holds none or cannot be read.
+
+    Examples
+    --------
+    >>> from streams.evaluate import Settings, first_model
+    >>> first_model(Settings(model="majority"))
+    MajorityLabelset()
+    """
+    if settings.model_from is None:
+        return build_model(settings.model, settings.seed, settings.model_options)
+    try:
+        return load_model(Path(settings.model_from))
+    except ModelFileError as error:
+        raise SourceError(str(error)) from None
+
+
 def stream_names(files: Sequence[Path]) -> list[str]:
     """Return a short name for each file; the whole path where a short one would stand twice.
 
@@ -306,12 +344,12 @@ def evaluate(
     recorder
         Watches the run, for a report.
     model
-        What predicts and learns; None for a new model as `settings` describe it.
+        What predicts and learns; None for what `first_model` makes of `settings`.
 
     Raises
     ------
     SourceError, OSError
-        If the file cannot be read, has no event, all of its events were to be skipped, or none has labels.
+        If the file cannot be read, has no event, all of its events were to be skipped, or none has labels; or as `first_model`.
     MalformedEvent
         If an event is malformed and not to be skipped.
     SettingError
@@ -330,7 +368,7 @@ def evaluate(
     interrupts = interrupts or Interrupts()
     skipped = _Skipped()
     if model is None:
-        model = build_model(settings.model, settings.seed, settings.model_options)
+        model = first_model(settings)
     with progress, _open(file, settings, skipped) as source:
         total = len(source) if isinstance(source, MemorySource) else None
         if settings.limit is not None:

@@ -78,9 +78,7 @@ def page_of(recorder: Recorder, result: Result, settings: Settings, file: Path |
     facts = {
         "file": "Yeast, as bundled with river" if file is None else file,
         "order": "as in the file" if settings.shuffle is None else f"shuffled, seed {settings.shuffle}",
-        "model": settings.model,
-        "settings": ", ".join(f"{name}={json.dumps(value)}" for name, value in settings.model_options.items()) or "default",
-        "seed": settings.seed,
+        **_facts_of_model(settings),
         "labels arrive": f"{settings.delay:,} events late" if settings.delay else "at once",
         "window": f"{settings.window:,} events",
         "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
@@ -92,6 +90,13 @@ def page_of(recorder: Recorder, result: Result, settings: Settings, file: Path |
     return stream_data(
         recorder, result.stream, facts=facts, counts=result.counts, times=times, interrupted=result.interrupted
     )
+
+
+def _facts_of_model(settings: Settings) -> dict[str, Any]:
+    if settings.model_from is not None:
+        return {"model": f"from {settings.model_from}, which has learned before"}
+    options = ", ".join(f"{name}={json.dumps(value)}" for name, value in settings.model_options.items())
+    return {"model": settings.model, "settings": options or "default", "seed": settings.seed}
 
 
 def _asset(name: str) -> str:

@@ -69,7 +69,7 @@ class KafkaSource:
     group
         A consumer group; only `from_group` looks at it.
     from_group
-        Begin at the offsets that `group` has committed, where it has; else at `start`.
+        Begin at the offsets that `group` has committed, where it has, which has to be in some partition; else at `start`.
     settings
         Settings of the client, such as `security_protocol`, `ssl_cafile`, `sasl_mechanism`.
     max_messages
@@ -98,7 +98,7 @@ class KafkaSource:
     Raises
     ------
     LookupError
-        If one of `topics` does not exist.
+        If one of `topics` does not exist, or `group` has committed no offset in any, if it is to begin there.
     Unreachable
         If no broker answers within `bootstrap_timeout_ms` of the settings, 30 s by default.
     ValueError
@@ -404,7 +404,10 @@ class KafkaSource:
             group = self._group
             committed = self._wait(lambda: self._admin.list_group_offsets([group])[group])
             at = {(partition.topic, partition.partition): mark.offset for partition, mark in committed.items()}
-            fresh |= {place: at[place] for place in fresh if at.get(place, -1) >= 0}
+            marks = {place: at[place] for place in fresh if at.get(place, -1) >= 0}
+            if fresh and not marks and not self._ids:
+                raise LookupError(f"group {group!r} has no committed offset in {', '.join(sorted(found.ids))}")
+            fresh |= marks
         return _Survey(fresh, {}, found.ids)
 
     def _settled(self, deadline: float) -> Found:

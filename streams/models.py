@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from ihomer.interface import StreamClassifier
 
-__all__ = ["MODELS", "Model", "SettingError", "build_model", "load_model"]
+__all__ = ["MODELS", "Model", "SettingError", "build_model", "drifts_since", "load_model"]
 
 
 class Model(Protocol):
@@ -134,6 +134,20 @@ def load_model(path: Path) -> "StreamClassifier":
     if not isinstance(found, StreamClassifier):
         raise ModelFileError(f"{path}: it holds a {type(found).__name__}, which is no classifier")
     return found
+
+
+def drifts_since(model: Any, n_before: int) -> list[dict[str, Any]]:
+    """Return what happened in a model since it had learned some events, oldest first, with "event" counted from there.
+
+    Examples
+    --------
+    >>> from ihomer.baselines import MajorityLabelset
+    >>> from streams.models import drifts_since
+    >>> drifts_since(MajorityLabelset(), 0)
+    []
+    """
+    drifts: list[dict[str, Any]] = getattr(model, "drifts", [])
+    return [{**drift, "event": drift["event"] - n_before} for drift in drifts if drift["event"] > n_before]
 
 
 def _built(owner: str, build: Callable[[], Any]) -> Any:

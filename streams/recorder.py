@@ -71,6 +71,8 @@ class Recorder:
         The samples that are kept, oldest first.
     model
         What the last sample was taken of.
+    n_before
+        Number of events that it had learned before the run.
 
     Raises
     ------
@@ -99,6 +101,7 @@ class Recorder:
         self.calibration = Calibration()
         self.samples: list[Sample] = []
         self.model: Any = None
+        self.n_before = 0
         self._most_samples = most_samples
         self._interval = FIRST_INTERVAL
         self._next = FIRST_INTERVAL
@@ -145,9 +148,10 @@ class Recorder:
                 offers = [p[True] for p in offers]
             self.calibration.add(places(probabilities), offers, places(positive), places(unobserved), weight)
 
-    def declare(self, labels: Collection[Hashable]) -> None:
-        """Make labels known that no event may ever name."""
+    def begin(self, labels: Collection[Hashable], n_before: int) -> None:
+        """Make labels known that no event may ever name; note how many events the model had learned before the run."""
         self.labels.places(labels)
+        self.n_before = n_before
 
     def events_to_sample(self, n_learned: int) -> int:
         """Return the number of events until the next sample is due, 0 if it is."""

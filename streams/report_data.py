@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.label_counts import LabelCounts
+from streams.models import drifts_since
 from streams.partition_bands import bands
 from streams.recorder import Recorder, Sample
 from streams.report import SCORES
@@ -80,7 +81,7 @@ def stream_data(
         "events": [sample.event for sample in samples],
         "series": _series(samples),
         "experts": _experts(samples),
-        "drifts": _drifts(getattr(recorder.model, "drifts", [])),
+        "drifts": _drifts(drifts_since(recorder.model, recorder.n_before)),
         "labels": _label_rows(recorder, names, shown),
         "n_labels": len(names),
         "partition": bands(samples, names, order[:MOST_BANDS], labels.true, _leaf_order(partition)),

@@ -11,7 +11,7 @@ from typing import Any
 from ihomer.baselines import PreviousLabelset
 from streams.errors import MalformedEvent
 from streams.event import Event, Sink, Truth, prediction_record
-from streams.models import Model
+from streams.models import Model, drifts_since
 from streams.recorder import Recorder
 from streams.scoring import Scoring, check_weight
 
@@ -117,11 +117,12 @@ class Run:
         self.model = model
         self.baseline = PreviousLabelset()
         self.n_read = self.n_predicted = self.n_learned = self.n_refused = 0
+        self._n_before: int = getattr(model, "n_learned", 0)
         fading = None if recorder is None or window < 2 else 1.0 - 1.0 / window
         self.scoring = Scoring((MODEL, BASELINE), labels, window, probabilities, fading)
         self._recorder = recorder
         if recorder is not None:
-            recorder.declare(labels)
+            recorder.begin(labels, self._n_before)
         self._untold = labels if len(labels) <= _MOST_TOLD else ()  # labels of which the model has not been told
         self._delay = delay
         self._probabilities = probabilities
@@ -133,6 +134,11 @@ class Run:
         self._answer: Any = getattr(model, "answer_many", None)
         self._waiting: deque[_Asked] = deque()
         self._clock: tuple[int, float, float] | None = None
+
+    @property
+    def drifts(self) -> list[dict[str, Any]]:
+        """What has happened in the model in this run, oldest first; "event" is the number of events of the run."""
+        return drifts_since(self.model, self._n_before)
 
     @property
     def is_warm(self) -> bool:

@@ -17,7 +17,7 @@ from scipy import sparse
 
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
 from ihomer.encoder import Encoder
-from ihomer.metrics import MicroF1
+from ihomer.metrics import MicroF1, Scoreboard
 from ihomer.persistence import KINDS, pack
 
 MIXED_NAMES = [10, "b", 9, 2.5, 1, 100, "a", 0.5, ("t", 1), b"x", "c", 20, 3, -4]
@@ -202,6 +202,18 @@ class Twice(Mapping):
 
     def __len__(self):
         return len(dict(self.pairs))
+
+
+@pytest.mark.parametrize("missing", [float("nan"), pd.NA, pd.NaT])
+def test_what_stands_for_missing_in_a_dictionary_is_as_none(missing):
+    def learned(gap):
+        model, board = trees(8, 8), Scoreboard()
+        for p in (True, gap, False, True):
+            x, y = {"u": gap, "v": gap if p is gap else "b", "w": 1.0}, {"p": p, "q": True}
+            board.update(y, model.test_then_train_one(x, y))
+        return model.predict_proba_one({"u": gap}), board.scores()
+
+    assert learned(missing) == learned(None)
 
 
 def test_a_mapping_is_read_once_and_its_last_value_counts():
@@ -497,7 +509,7 @@ def test_indicators_in_place_of_labels_are_refused(make):
     for learn in (
         lambda: model.learn_one({"a": 1.0}, [1, 0, 1]),
         lambda: model.learn_one({"a": 1.0}, ("p", "q", "p")),
-        lambda: model.learn_many(rows, rows.tolist()),
+        lambda: model.learn_many(pd.DataFrame(rows, columns=["a", "b", "c"]), rows.tolist()),
         lambda: model.partition.learn_one([0, 0]) if make is experts else model.learn_one({}, [0, 0]),
     ):
         with pytest.raises(ValueError, match="y names a label twice: it holds the labels that apply, no 0 or 1 for each"):

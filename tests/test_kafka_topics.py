@@ -412,6 +412,27 @@ def test_a_group_that_stands_at_the_first_message_begins_there(kafka: str, topic
         assert source.positions[topic, 1] > 0
 
 
+def test_a_group_that_has_no_offset_in_the_topics_is_no_place_to_begin(kafka: str, topic: str, admin: Any) -> None:
+    fill(kafka, topic, 4)
+    fill(kafka, f"{topic}-of-others", 5)
+    consumer = kafka_client.KafkaConsumer(bootstrap_servers=kafka, group_id=f"{topic}-group")
+    mark = kafka_client.structs.OffsetAndMetadata(3, "", -1)
+    consumer.commit({kafka_client.TopicPartition(f"{topic}-of-others", 0): mark})
+    consumer.close()
+    for group in (f"{topic}-group", "misspelt"):
+        with pytest.raises(LookupError, match=f"group '{group}' has no committed offset in {topic}$"):
+            KafkaSource(kafka, [topic], group=group, from_group=True)
+
+
+def test_a_run_that_goes_on_does_without_the_offsets_of_its_group(kafka: str, topic: str, tmp_path: Path) -> None:
+    fill(kafka, topic, 4)
+    ids = tmp_path / "topics.json"
+    with closing(KafkaSource(kafka, [topic], ids_path=ids)) as source:
+        until(lambda: bool(source.poll(0.1)))
+    with closing(KafkaSource(kafka, [topic], group="expired", from_group=True, ids_path=ids)) as source:
+        assert set(source.positions) == {(topic, 0)}
+
+
 def test_a_run_that_reads_no_topic_of_the_cluster_leaves_nothing_in_the_group(kafka: str, topic: str, admin: Any) -> None:
     with closing(KafkaSink(kafka, topic, transactional_id=topic, group=f"{topic}-group", mark="sink")) as sink:
         sink.begin()

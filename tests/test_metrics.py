@@ -451,7 +451,7 @@ BAD_EVENTS = [
     (([["a"]], {"a"}), "hashable"),
     (({"a"}, [{}]), "hashable"),
     (({"a": True}, {"a": True, float("nan"): False}), "nan cannot be a name"),
-    (({"a": pandas.NA}, {"a"}), "truth of label 'a'"),
+    (({"a": pandas.Timedelta(0)}, {"a"}), "truth of label 'a'"),
     (({"a": decimal.Decimal("snan")}, {"a"}), "truth of label 'a'"),
     (({"a"}, {"b": pandas.NA}), "label 'b'"),
 ]

@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from ihomer import IHOMERClassifier, MLHATClassifier
 from ihomer.encoder import MAX_MAGNITUDE
 from ihomer.rows import FoundLabels, feature_rows, label_rows
+from ihomer.vocabulary import Vocabulary
 
 
 @pytest.mark.parametrize("value", [-np.inf, np.inf, -2 * MAX_MAGNITUDE, 2 * MAX_MAGNITUDE])
 def test_values_without_bounds_are_refused_on_either_side(value):
     with pytest.raises(ValueError, match="every value in X must be finite"):
-        feature_rows(np.array([[1.0, value]]))
+        feature_rows(np.array([[1.0, value]]), Vocabulary())
 
 
 @pytest.mark.parametrize("n_rows", [1, 3])
@@ -25,7 +27,7 @@ def test_labels_of_more_or_fewer_events_are_refused(n_rows):
 
 def test_entries_of_a_sparse_matrix_that_stand_twice_are_added():
     matrix = sparse.csr_array((np.array([1.0, 2.5, 1.0, -1.0]), np.array([3, 3, 5, 5]), np.array([0, 4])), shape=(1, 9))
-    assert feature_rows(matrix).as_dicts(0, 1) == [{3: 3.5}]
+    assert feature_rows(matrix, Vocabulary()).as_dicts(0, 1) == [{3: 3.5}]
 
 
 def test_answers_in_parts_stand_below_one_another_and_only_by_names_that_are_equal():
@@ -35,3 +37,22 @@ def test_answers_in_parts_stand_below_one_another_and_only_by_names_that_are_equ
     found.add(np.array([[True, False, False, False], [False, True, False, True]]), labels)
     found.add(np.array([[False, True, True, False]]), labels)
     assert np.argwhere(found.like(np.zeros((3, 5)))).tolist() == [[0, 3], [2, 1]]
+
+
+@pytest.mark.parametrize("matrix", [np.ones((2, 3)), sparse.csr_array(np.ones((2, 3)))])
+@pytest.mark.parametrize("method", ["predict_many", "predict_proba_many", "learn_many", "test_then_train_many"])
+def test_columns_without_names_are_told_where_features_have_them(matrix, method):
+    model = MLHATClassifier()
+    model.learn_one({"rain": 1.0}, {"wet"})
+    labels = [{"wet"}, set()] if "predict" not in method else None
+    with pytest.warns(UserWarning, match="the model has learned features with names") as told:
+        getattr(model, method)(matrix, *([labels] if labels else []))
+    assert [warning.filename for warning in told] == [__file__]
+
+
+def test_columns_without_names_are_not_told_of_where_features_are_numbers_or_none_is_known(recwarn):
+    model = IHOMERClassifier(experts=("frequency",))
+    model.predict_many(np.ones((1, 2)))
+    model.learn_one({"rain": 1.0, 1: 2.0}, {"wet"})
+    model.predict_many(np.ones((1, 2)))
+    assert not recwarn.list

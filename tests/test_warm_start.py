@@ -203,3 +203,84 @@ def test_an_evaluation_writes_its_model_once_and_whole(parts, tmp_path):
     assert not model.exists()
     assert ihomer("evaluate", "--model", "mlhat", "--limit", "100", "--quiet", "--model-to", model).exit_code == 0
     assert load_model(model).n_learned == 100
+
+
+def test_a_file_is_evaluated_with_what_was_learned_from_another(parts, tmp_path):
+    past, live, records = parts
+    model, kept, told = tmp_path / "model", tmp_path / "kept", tmp_path / "told.json"
+    small = ["--model", "mlhat", "--model-option", "grace_period=20"]
+    assert ihomer("evaluate", past, "--quiet", *small, "--model-to", model).exit_code == 0
+    before = model.read_bytes()
+    outputs = ["--predictions", tmp_path / "predictions", "--json", told, "--model-to", kept]
+    answer = ihomer("evaluate", live, "--model-from", model, *outputs)
+    assert answer.exit_code == 0
+    assert "model" in answer.output
+    assert model.read_bytes() == before
+    expected = learned(records[:900], grace_period=20)
+    past_drifts = expected.drifts
+    answers = [json.loads(line) for line in (tmp_path / "predictions").read_text().splitlines()]
+    for answer, record in zip(answers, records[900:], strict=True):
+        assert answer["labels"] == sorted(expected.predict_set_one(record["x"]))
+        expected.learn_one(record["x"], set(record["y"]))
+    result = json.loads(told.read_text())
+    new = [{**drift, "event": drift["event"] - 900} for drift in expected.drifts if drift["event"] > 900]
+    assert result["streams"][0]["drifts"] == new
+    assert new
+    assert past_drifts
+    assert result["settings"]["model_from"] == str(model)
+    assert "model" not in result["settings"]
+    assert load_model(kept).predict_proba_one(records[0]["x"]) == expected.predict_proba_one(records[0]["x"])
+
+
+def test_each_file_begins_with_the_model_of_the_file(parts, tmp_path):
+    past, live, _ = parts
+    model, told = tmp_path / "model", tmp_path / "told.json"
+    assert ihomer("evaluate", past, "--quiet", "--model", "mlhat", "--model-to", model).exit_code == 0
+    assert ihomer("evaluate", live, live, "--quiet", "--model-from", model, "--json", told).exit_code == 0
+    first, second = json.loads(told.read_text())["streams"]
+    assert first["scores"] == second["scores"]
+    assert first["counts"] == second["counts"]
+
+
+def test_a_model_goes_on_in_its_own_file(parts, tmp_path):
+    past, live, records = parts
+    model = tmp_path / "model"
+    assert ihomer("evaluate", past, "--quiet", "--model", "mlhat", "--model-to", model).exit_code == 0
+    assert ihomer("evaluate", live, "--quiet", "--model-from", model, "--model-to", model).exit_code == 0
+    assert load_model(model).n_learned == len(records)
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (["--model", "mlhat"], "leave out --model"),
+        (["--seed", "0", "--model-option", "grace_period=3"], "leave out --seed and --model-option"),
+        (["--json", "model"], "--json model is also the file of the model"),
+    ],
+)
+def test_what_does_not_go_with_a_model_from_a_file_is_refused(parts, tmp_path, monkeypatch, more, reason):
+    _, live, records = parts
+    monkeypatch.chdir(tmp_path)
+    learned(records[:5]).save("model")
+    before = (tmp_path / "model").read_bytes()
+    answer = ihomer("evaluate", live, "--model-from", "model", *more)
+    assert answer.exit_code == 2
+    assert reason in answer.stderr
+    assert (tmp_path / "model").read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["none", "cut", "other"])
+def test_a_file_that_holds_no_model_ends_an_evaluation_before_anything_is_written(parts, tmp_path, damage):
+    _, live, records = parts
+    model, told = tmp_path / "model", tmp_path / "told.json"
+    told.write_text("as it was")
+    if damage == "cut":
+        learned(records[:5]).save(model)
+        model.write_bytes(model.read_bytes()[:-9])
+    elif damage == "other":
+        save(LabelPartition(), model)
+    answer = ihomer("evaluate", live, "--model-from", model, "--json", told)
+    assert answer.exit_code == 2
+    assert str(model) in answer.stderr
+    assert len(answer.stderr.splitlines()) == 1
+    assert told.read_text() == "as it was"

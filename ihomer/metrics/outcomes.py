@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ihomer.frames import is_missing
 from ihomer.metrics.tally import FloatArray, Outcome, label_cells
 from ihomer.settings import told
 from ihomer.vocabulary import in_name_order
@@ -72,7 +73,7 @@ def as_truth(label: Hashable, value: Any) -> bool | None:
     ValueError
         If the value is none of True, False, 1, 0, None and nan.
     """
-    if value is None or (isinstance(value, numbers.Real) and value != value):
+    if is_missing(value) or (isinstance(value, numbers.Real) and value != value):
         return None
     if not isinstance(value, np.bool_ | numbers.Real) or value not in (0, 1):
         raise ValueError(f"truth of label {told(label)}: {told(value)} is not True, False or None")

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import click
+from click.core import ParameterSource
 
 from streams.errors import naming
 
@@ -33,6 +34,7 @@ __all__ = [
     "StandardWriter",
     "model_options",
     "of_system",
+    "refuse_other_models",
     "require_standard_output",
 ]
 
@@ -236,6 +238,15 @@ class StandardWriter:
     def close(self) -> None:
         """Bring out what was written; standard output stays open."""
         self.flush()
+
+
+def refuse_other_models(context: click.Context, has_options: bool) -> None:
+    """Refuse what describes a model beside --model-from: the model of a file has its own settings."""
+    others = [name for name in ("model", "seed") if context.get_parameter_source(name) is not ParameterSource.DEFAULT]
+    if has_options:
+        others.append("model-option")
+    if others:
+        raise click.UsageError(f"--model-from brings a model with all its settings: leave out --{' and --'.join(others)}")
 
 
 def require_standard_output() -> None:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from streams.cli.common import (
     StandardWriter,
     model_options,
     of_system,
+    refuse_other_models,
 )
 from streams.errors import naming
 
@@ -123,6 +123,12 @@ _OF_FILES = {
     metavar="OUT",
     help="Write the model as it is after FILE, for `ihomer run --model-from` and for Python.",
 )
+@click.option(
+    "--model-from",
+    metavar="FILE",
+    help="Begin each FILE with a model that has learned already: a file of --model-to, of `ihomer inspect --model-to`, or of "
+    "`save`.",
+)
 @click.option("--quiet", is_flag=True, help="Show nothing but errors.")
 @click.pass_context
 def command(
@@ -140,8 +146,8 @@ def command(
     """Test, then train: predict each event of FILE, then learn it.
 
     Prints the scores beside those of predicting the labels of the event before, what happened in the model, and the label
-    clusters it found. Several files come one after another, each with a new model. Without FILE: the Yeast stream (2,417
-    genes, 14 labels) that comes with river.
+    clusters it found. Several files come one after another, each with a new model, or as --model-from brings it. Without FILE:
+    the Yeast stream (2,417 genes, 14 labels) that comes with river.
 
     An event in a file of JSON lines is {"id": "...", "x": {"name": value}, "y": ["label"], "w": 1}; only x must be. It counts
     in all scores as often as its weight w says. --labels then names labels that are known from the start. ARFF files find their
@@ -150,14 +156,15 @@ def command(
     Ctrl-C ends the run and prints what there is so far (exit code 130).
     """
     from streams.errors import MalformedEvent, SourceError
-    from streams.evaluate import Settings
-    from streams.models import build_model
+    from streams.evaluate import Settings, first_model
 
+    if given["model_from"] is not None:
+        refuse_other_models(context, bool(given["model_options"]))
     settings = Settings(**given, format=file_format)
     if not files and (ignored := [option for option, name in _OF_FILES.items() if getattr(settings, name) is not None]):
         raise click.UsageError(f"{' and '.join(ignored)} without FILE: what is evaluated then is the Yeast stream")
     if model_path is not None and len(files) > 1:
-        raise click.UsageError("--model-to goes with one FILE: each has a new model")
+        raise click.UsageError("--model-to goes with one FILE: each has a model of its own")
     if model_path is not None and settings.model in BASELINES:
         raise click.UsageError(f"--model-to keeps what a live run can begin with, and {settings.model} is a baseline")
     outputs = {"--json": json_path, "--predictions": predictions_path, "--report": report_path, "--model-to": model_path}
@@ -172,7 +179,7 @@ def command(
             sink = None if predictions_path is None else stack.enter_context(_open_sink(predictions_path))
             report_file = None if report_path is None else stack.enter_context(OutputFile(report_path))
             model_file = None if model_path is None else stack.enter_context(OutputFile(model_path))
-            model = None if model_file is None else build_model(settings.model, settings.seed, settings.model_options)
+            model = None if model_file is None else first_model(settings)
             pages: list[dict[str, Any]] | None = None if report_file is None else []
             results, interrupted = _evaluate_all(files, settings, sink, quiet, bool(to_standard_output), pages, model)
             if json_file is not None:
@@ -201,9 +208,12 @@ def _require_different_files(files: Sequence[Path], outputs: dict[str, str | Non
 
     read = (part for file in files for part in files_read(file, settings.format))
     taken = {_identity(file): "a file that is read" for file in read}
+    model = None if settings.model_from is None else _identity(Path(settings.model_from))
     for option, given in outputs.items():
         if given is None or given == "-" or Path(given).is_char_device():
             continue
+        if option != "--model-to" and _identity(Path(given)) == model:
+            raise click.UsageError(f"{option} {given} is also the file of the model")
         file = _identity(Path(given))
         if file in taken:
             raise click.UsageError(f"{option} {given} is also {taken[file]}")
@@ -221,11 +231,11 @@ def _identity(path: Path) -> str | tuple[int, int]:
 
 def _check(files: Sequence[Path], settings: "Settings") -> None:
     """Raise what can be raised before anything is opened for writing."""
-    from streams.evaluate import reader_options
-    from streams.models import SettingError, build_model
+    from streams.evaluate import first_model, reader_options
+    from streams.models import SettingError
 
     try:
-        build_model(settings.model, settings.seed, settings.model_options)
+        first_model(settings)
     except SettingError as error:
         raise click.UsageError(str(error)) from None
     for file in files:
@@ -280,14 +290,14 @@ def _evaluate_all(
                     pages.append(page_of(recorder, results[-1], settings, file))
                 if to_read is not None:
                     with naming(STANDARD_OUTPUT):
-                        print_result(to_read, results[-1], settings.model)
+                        print_result(to_read, results[-1], settings.model_name)
                 if results[-1].interrupted:
                     return results, True
         except KeyboardInterrupt:
             return results, True
     if to_read is not None and len(results) > 1:
         with naming(STANDARD_OUTPUT):
-            print_means(to_read, results, settings.model)
+            print_means(to_read, results, settings.model_name)
     return results, False
 
 
@@ -308,5 +318,5 @@ def _summary(
 ) -> dict[str, Any]:
     from streams.results import summary_record
 
-    record = summary_record(results, {"files": [str(file) for file in files], **asdict(settings)})
+    record = summary_record(results, {"files": [str(file) for file in files], **settings.record()})
     return {**record, "interrupted": interrupted}

@@ -2,15 +2,14 @@
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
-from streams.cli.common import AT_LEAST_0, AT_LEAST_1, SEED_OF, Seconds, model_options, of_system
+from streams.cli.common import AT_LEAST_0, AT_LEAST_1, SEED_OF, Seconds, model_options, of_system, refuse_other_models
 from streams.cli.config_option import read_config
 
 if TYPE_CHECKING:
@@ -196,7 +195,8 @@ def command(context: click.Context, /, **given: Any) -> None:
 
     try:
         config = given.pop("config")
-        _refuse_two_models(context, given, config)
+        if given["model_from"] is not None:
+            refuse_other_models(context, bool(given["model_options"] or config.model_options))
         _run(given, config)
     except (EndpointError, SettingError) as error:
         raise click.UsageError(str(error)) from None
@@ -207,17 +207,6 @@ def command(context: click.Context, /, **given: Any) -> None:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise of_system(error) from None
-
-
-def _refuse_two_models(context: click.Context, given: dict[str, Any], config: "Config") -> None:
-    """Refuse what describes a model beside one from a file, which has its own settings."""
-    if given["model_from"] is None:
-        return
-    others = [name for name in ("model", "seed") if context.get_parameter_source(name) is not ParameterSource.DEFAULT]
-    if given["model_options"] or config.model_options:
-        others.append("model-option")
-    if others:
-        raise click.UsageError(f"--model-from brings a model with all its settings: leave out --{' and --'.join(others)}")
 
 
 def _settings(given: dict[str, Any], config: "Config") -> "ServiceSettings":
@@ -285,6 +274,7 @@ def _run(given: dict[str, Any], config: "Config") -> None:
 def _run_until(given: dict[str, Any], config: "Config", stop: Callable[[], bool]) -> None:
     from ihomer.kernels.compiling import watched_compilation
     from streams.logs import Foreign, Paced, make_logger
+    from streams.run import MODEL
     from streams.service import Reporter, live_run, start_left_alone
     from streams.status import Status
 
@@ -292,8 +282,6 @@ def _run_until(given: dict[str, Any], config: "Config", stop: Callable[[], bool]
     paced = Paced(make_logger(given["log_format"], given["log_level"]), _PROGRESS_PERIOD)
 
     def tell(status: Status) -> None:
-        scores = {name: round(value, 4) for name, value in status.scores["window"].items() if value == value}
-        shown = {name: scores[name] for name in ("subset_accuracy", "micro_f1") if name in scores}
         paced.info(
             "progress",
             messages=status.n_read,
@@ -302,7 +290,7 @@ def _run_until(given: dict[str, Any], config: "Config", stop: Callable[[], bool]
             lag=sum(status.lag.values()),
             dead=sum(status.dead_letters.values()),
             clusters=status.n_clusters,
-            **shown,
+            **_scores_to_log(status.scores["window"]),
         )
 
     with ExitStack() as stack:
@@ -328,4 +316,9 @@ def _run_until(given: dict[str, Any], config: "Config", stop: Callable[[], bool]
         run.run(stop)
         answering = run.answering
         dead = answering.n_dead.total()
-        log.info("stopped", messages=answering.n_read, learned=answering.n_learned, dead=dead)
+        scores = _scores_to_log(answering.scoring.counted_scores(MODEL, "window"))
+        log.info("stopped", messages=answering.n_read, learned=answering.n_learned, dead=dead, **scores)
+
+
+def _scores_to_log(scores: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(scores[name], 4) for name in ("subset_accuracy", "micro_f1") if name in scores}
