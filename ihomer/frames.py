@@ -4,9 +4,11 @@ import sys
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from river.utils import dataframe
 
-__all__ = ["column_names", "is_frame", "is_missing", "rows_of_frame"]
+__all__ = ["column_names", "holds_truth_values", "is_frame", "is_missing", "numbers_of_frame", "rows_of_frame"]
 
 
 def is_missing(value: Any) -> bool:
@@ -39,3 +41,16 @@ def rows_of_frame(X: Any) -> list[Mapping[Hashable, Any]]:
         frame = dataframe.into_frame(X.astype(object).where(X.notna(), None))
     names = column_names(X)
     return [dict(zip(names, row, strict=True)) for row in frame.iter_rows()]
+
+
+def holds_truth_values(X: Any) -> bool:
+    """Tell whether a column of a frame is of truth values."""
+    return any(str(dtype) == "Boolean" for dtype in dataframe.into_frame(X).schema.values())
+
+
+def numbers_of_frame(X: Any) -> NDArray[np.float64] | None:
+    """Return the values of a frame, nan where one is missing; None if a column holds other than numbers and truth values."""
+    frame = dataframe.into_frame(X)
+    if not all(dtype.is_numeric() or str(dtype) == "Boolean" for dtype in frame.schema.values()):
+        return None
+    return dataframe.to_numpy(frame)

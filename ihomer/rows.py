@@ -10,7 +10,7 @@ from river.utils import dataframe
 from scipy import sparse
 
 from ihomer.encoder import MAX_MAGNITUDE, Indices, Offsets, Values, as_dict, checked_weight, labels_of
-from ihomer.frames import column_names, is_frame, rows_of_frame
+from ihomer.frames import column_names, is_frame, numbers_of_frame, rows_of_frame
 from ihomer.vocabulary import Vocabulary, in_name_order
 
 __all__ = [
@@ -115,11 +115,9 @@ def _numeric_columns(X: Any, what: str) -> Columns | None:
             return _from_sparse(X)
         values = np.ma.filled(X.astype(np.float64), np.nan)  # what is masked is missing, or not observed
         return _from_dense(np.asarray(values), list(range(X.shape[1])))
-    frame = dataframe.into_frame(X)
     in_name_order(column_names(X))  # raises if that cannot be
-    if not all(dtype.is_numeric() or str(dtype) == "Boolean" for dtype in frame.schema.values()):
-        return None
-    return _from_dense(dataframe.to_numpy(frame), column_names(X))
+    numbers = numbers_of_frame(X)
+    return None if numbers is None else _from_dense(numbers, column_names(X))
 
 
 def feature_rows(X: Any, known: Vocabulary) -> Columns | list[Mapping[Hashable, Any]]:

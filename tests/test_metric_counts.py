@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from scipy import sparse
 
@@ -67,21 +68,44 @@ def test_hits_that_are_taken_back_leave_no_residue():
     assert board.score("precision_at_1") == 1.0
 
 
-def test_data_frames_count_by_the_names_of_their_columns():
-    rng = np.random.default_rng(2)
+def one_by_one(frames, weights, **settings):
+    board = Scoreboard(**settings)
+    for i, w in enumerate(weights):
+        rows = [{name: None if value != value else value for name, value in frame.iloc[i].items()} for frame in frames]
+        board.update(*rows, w=w)
+    return board
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_data_frames_count_by_the_names_of_their_columns(seed):
+    rng = np.random.default_rng(seed)
     truth = pd.DataFrame(rng.random((40, 3)) < 0.4, columns=["sun", "rain", "hail"]).astype(float)
     truth.iloc[3, 1], truth.iloc[7] = np.nan, np.nan
     answers = pd.DataFrame(rng.random((40, 3)) < 0.4, columns=["hail", "rain", "snow"])
-    p = pd.DataFrame(rng.random((40, 2)), columns=["rain", "sun"])
-    weights = rng.random(40) + 0.5
-    frames, rows = Scoreboard(["rain", "sun"], window=10), Scoreboard(["rain", "sun"], window=10)
+    if seed % 2:  # a probability, or no answer
+        answers = pd.DataFrame(rng.integers(0, 5, (40, 3)) / 4, columns=answers.columns)
+        answers.iloc[5, 1] = np.nan
+    p = pd.DataFrame(rng.integers(0, 4, (40, 2)) / 3, columns=["wind", "sun"])  # many are alike, and many 0
+    weights = rng.integers(1, 4, 40) if seed < 3 else rng.random(40) + 0.5
+    settings = {"labels": ["rain", "sun"], "window": 10, "fading": 0.9}
+    frames, whole = Scoreboard(**settings), [truth, answers] + ([p] if seed != 2 else [])
     for part in (slice(0, 25), slice(25, 40)):
-        frames.update_many(truth[part], answers[part], p[part], w=weights[part])
-    for i in range(40):
-        rows.update(*(frame.iloc[i].to_dict() for frame in (truth, answers, p)), weights[i])
-    assert frames.n_labels == 4
-    for reading in ("total", "window"):
-        assert frames.scores(reading) == rows.scores(reading)
+        frames.update_many(*(frame[part] for frame in whole), w=weights[part])
+    rows = one_by_one(whole, weights.tolist(), **settings)
+    assert frames.vocabulary._index == rows.vocabulary._index
+    assert frames.n_labels == rows.n_labels
+    for reading in ("total", "window", "faded"):
+        assert frames.scores(reading) == pytest.approx(rows.scores(reading), rel=1e-12)
+
+
+def test_labels_of_a_frame_become_unknown_when_each_of_its_rows_is_taken_back():
+    frame = pd.DataFrame({"a": [1, 0], "b": [0, 1]})
+    board = Scoreboard()
+    board.update_many(frame, frame)
+    assert board.n_labels == 2
+    for row in frame.to_dict("records"):
+        board.revert(row, row)
+    assert board.n_labels == 0
 
 
 def test_what_a_model_answers_to_a_frame_is_scored_as_what_it_answers_to_dictionaries():
@@ -93,7 +117,20 @@ def test_what_a_model_answers_to_a_frame_is_scored_as_what_it_answers_to_diction
     frames.update_many(Y[50:], model.predict_many(X[50:]), model.predict_proba_many(X[50:]))
     for x, y in zip(X[50:].to_dict("records"), Y[50:].to_dict("records"), strict=True):
         rows.update(y, model.predict_one(x), model.predict_proba_one(x))
-    assert frames.scores() == rows.scores()
+    assert frames.scores() == pytest.approx(rows.scores(), rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["object", "Int64", "bool", "category", "arrow"])
+def test_frames_of_any_kind_count_alike(kind):
+    truth = pd.DataFrame({"a": [1, 0, 1], "b": [0, 0, 1]}).astype(bool)
+    answers = truth[["b", "a"]].iloc[::-1]
+    expected = one_by_one([truth, answers], [1.0] * 3)
+    board = Scoreboard()
+    if kind == "arrow":
+        board.update_many(pa.Table.from_pandas(truth), pa.Table.from_pandas(answers, preserve_index=False))
+    else:
+        board.update_many(truth.astype(kind), answers.astype(kind))
+    assert board.scores() == expected.scores()
 
 
 def test_frames_that_do_not_fit_change_nothing():

@@ -1,15 +1,18 @@
 """Many events: rows of 0/1 matrices to outcomes that can be counted."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from ihomer.frames import column_names, holds_truth_values, numbers_of_frame
 from ihomer.metrics.outcomes import LOSS_OF_UNNAMED, cell_losses, outside
 from ihomer.metrics.tally import FloatArray, IndexArray, Outcome, label_cells
+from ihomer.vocabulary import in_name_order
 
-__all__ = ["Matrix", "outcome_of_rows"]
+__all__ = ["Matrix", "outcome_of_frames", "outcome_of_rows"]
 
 Matrix: TypeAlias = Any
 """A NumPy array of two dimensions, or a SciPy sparse matrix or array."""
@@ -17,10 +20,44 @@ Matrix: TypeAlias = Any
 Shape: TypeAlias = tuple[int, int]
 
 
-def outcome_of_rows(
+def outcome_of_frames(
     true: Matrix, predicted: Matrix, probabilities: Matrix | None, ranks: Sequence[int]
+) -> tuple[list[Hashable], Outcome, npt.NDArray[np.bool_]] | None:
+    """Compare data frames with as many rows each, row by row, by the names of their columns.
+
+    Returns
+    -------
+    tuple or None
+        The names of all columns, in name order, the outcome of `outcome_of_rows` by their places there, and which rows it
+        holds; None where that cannot be had from numbers alone, or a value is refused when rows are read one by one.
+    """
+    frames = [true, predicted] + ([] if probabilities is None else [probabilities])
+    columns = [column_names(frame) for frame in frames]
+    names = in_name_order(set(chain.from_iterable(columns)))
+    place = {name: i for i, name in enumerate(names)}
+    matrices: list[Any] = []
+    for frame, own in zip(frames, columns, strict=True):
+        values = numbers_of_frame(frame)
+        if values is None:
+            return None
+        matrix = np.zeros((len(values), len(names)))
+        matrix[:, [place[name] for name in own]] = values
+        matrices.append(matrix)
+    truth, answers, *offers = matrices
+    known = [answers[~np.isnan(answers)], *offers]
+    if any(outside(values).any() for values in known) or not np.isin(truth[~np.isnan(truth)], (0.0, 1.0)).all():
+        return None
+    if probabilities is not None and holds_truth_values(probabilities):
+        return None
+    _, outcome, scored = outcome_of_rows(truth, answers > 0.5, offers[0] if offers else None, ranks, len(columns[0]))
+    return names, outcome, scored
+
+
+def outcome_of_rows(
+    true: Matrix, predicted: Matrix, probabilities: Matrix | None, ranks: Sequence[int], n_named: int | None = None
 ) -> tuple[Shape, Outcome, npt.NDArray[np.bool_]]:
-    """Compare matrices of shape (n, labels), row by row.
+    """Compare matrices of shape (n, labels), row by row; a row in which none of `n_named` labels, by default of all, is
+    observed is left out.
 
     Returns
     -------
@@ -47,7 +84,7 @@ def outcome_of_rows(
         hits = _hits(shape, positive, offered, values, ranks)
         loss = _losses(shape, positive, offered, values)
     n_unobserved = _per_row(unobserved, shape)
-    scored = n_unobserved < max(shape[1], 1)
+    scored = n_unobserved < max(shape[1] if n_named is None else n_named, 1)
     return shape, _joined(shape, scored, (both, positive, chosen), n_unobserved, hits, loss), scored
 
 

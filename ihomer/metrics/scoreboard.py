@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ihomer.frames import is_frame, rows_of_frame
 from ihomer.interrupts import writable
-from ihomer.metrics.batches import Matrix, outcome_of_rows
+from ihomer.metrics.batches import Matrix, outcome_of_frames, outcome_of_rows
 from ihomer.metrics.outcomes import (
     Offers,
     as_float,
@@ -22,7 +22,7 @@ from ihomer.metrics.outcomes import (
     read_weight,
 )
 from ihomer.metrics.readings import Faded, Total, Window
-from ihomer.metrics.tally import SCORES, FloatArray, Tally
+from ihomer.metrics.tally import SCORES, FloatArray, Tally, relabelled
 from ihomer.vocabulary import Vocabulary, in_name_order, refuse_nan
 
 __all__ = ["NamedEvent", "Reading", "Scoreboard"]
@@ -202,16 +202,20 @@ class Scoreboard:
         positive, unobserved, named_true = read_truth(true)
         chosen, named_predicted = read_labels(predicted)
         offered = None if probabilities is None else read_probabilities(probabilities)
-        if self._by_index and not len(self.vocabulary):
-            raise ValueError("this board counts by index: without labels= it cannot tell what a name means")
         named = set(chain(named_true, named_predicted, offered[0] if offered else ()))
-        refuse_nan(named)
+        self._refuse_names(named)
         is_scored = not unobserved or len(unobserved) < len(named_true)
         if undo and len(self._readings) > 1:
             raise ValueError("revert is defined for totals, not with a window or fading")
         if undo and is_scored and not self._tally("total").n_events:
             raise ValueError("revert: no event is left to take back")
         return NamedEvent(positive, chosen, unobserved, offered, named, is_scored, weight)
+
+    def _refuse_names(self, names: Collection[Hashable]) -> None:
+        """Raise for names that this board cannot count by."""
+        if self._by_index and not len(self.vocabulary):
+            raise ValueError("this board counts by index: without labels= it cannot tell what a name means")
+        refuse_nan(names)
 
     def count(self, event: NamedEvent, undo: bool = False) -> None:
         """Count an event that `checked` has returned, or take it back if `undo`."""
@@ -279,8 +283,8 @@ class Scoreboard:
         ----------
         true, predicted
             Labels, shape (n, labels): NumPy arrays or SciPy sparse matrices, whose columns go by their places; or data frames,
-            whose columns go by their names and rows by their places: each counts, and takes as long, as in `update`. NaN in
-            `true` is "not observed".
+            whose columns go by their names and rows by their places: each counts as in `update`. NaN in `true` is "not
+            observed".
         probabilities
             Probability of each label, in the same form, if there are any.
         w
@@ -300,8 +304,11 @@ class Scoreboard:
         >>> board.score("subset_accuracy"), board.score("hamming_loss")
         (0.5, 0.25)
         """
-        if frames := [matrix for matrix in (true, predicted, probabilities) if is_frame(matrix)]:
-            self._update_by_name(frames, 2 if probabilities is None else 3, w)
+        given = [true, predicted] + ([] if probabilities is None else [probabilities])
+        if n_frames := sum(map(is_frame, given)):
+            if n_frames < len(given):
+                raise ValueError("either all are data frames or none is: the columns of matrices have no names")
+            self._update_by_name(given, w)
             return
         shape, outcome, scored = outcome_of_rows(true, predicted, probabilities, self._ranks)
         weights = np.ones(shape[0]) if w is None else _read_weights(w, shape[0])
@@ -311,14 +318,24 @@ class Scoreboard:
         for reading in self._readings.values():
             reading.add(outcome, weights[scored])
 
-    def _update_by_name(self, frames: Sequence[Matrix], n_given: int, w: npt.ArrayLike | None) -> None:
+    def _update_by_name(self, frames: Sequence[Matrix], w: npt.ArrayLike | None) -> None:
         """Count the rows of data frames: truth, prediction and, if there are three, probabilities."""
-        if len(frames) < n_given:
-            raise ValueError("either all are data frames or none is: the columns of matrices have no names")
+        lengths = [len(frame) for frame in frames]
+        if len(set(lengths)) > 1:
+            raise ValueError(f"data frames have different numbers of rows: {', '.join(map(str, lengths))}")
+        weights = np.ones(lengths[0]) if w is None else _read_weights(w, lengths[0])
+        true, predicted, *offered = frames
+        found = outcome_of_frames(true, predicted, offered[0] if offered else None, self._ranks)
+        if found is not None:
+            names, outcome, scored = found
+            self._refuse_names(names)
+            index = self._indices_of(set(names))
+            cells = relabelled(outcome.cells, np.array([index[name] for name in names], np.int64))
+            for reading in self._readings.values():
+                reading.add(outcome._replace(cells=cells, n_labels=self.vocabulary.size), weights[scored])
+            self._name(index.values(), lengths[0])
+            return
         rows = [rows_of_frame(frame) for frame in frames]
-        if len({len(part) for part in rows}) > 1:
-            raise ValueError(f"data frames have different numbers of rows: {', '.join(str(len(part)) for part in rows)}")
-        weights = np.ones(len(rows[0])) if w is None else _read_weights(w, len(rows[0]))
         events = []
         for true, predicted, *offered, weight in zip(*rows, weights.tolist(), strict=True):
             events.append(self.checked(true, predicted, offered[0] if offered else None, weight))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SCORES", "Outcome", "Tally", "label_cells"]
+__all__ = ["SCORES", "Outcome", "Tally", "label_cells", "relabelled"]
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.int64]
@@ -66,6 +66,12 @@ def label_cells(labels: IndexArray, n_both: int, n_true: int) -> IndexArray:
     cells[n_both:] += 1
     cells[n_both + n_true :] += 1
     return cells
+
+
+def relabelled(cells: IndexArray, labels: IndexArray) -> IndexArray:
+    """Return the cells with `labels[i]` in place of each label i."""
+    renamed: IndexArray = CELLS * labels[cells // CELLS] + cells % CELLS
+    return renamed
 
 
 def _grown(array: npt.NDArray[Scalar], size: int) -> npt.NDArray[Scalar]:
