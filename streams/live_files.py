@@ -330,7 +330,7 @@ class FileLiveSource(_LineSource):
             self._again = None
 
     def lag(self) -> Positions:
-        """Return how many lines are not given out yet."""
+        """Return how many lines are not given out yet; where the file has lost its name, of those that were counted before."""
         if not (self._is_packed and self._count.n_bytes):
             self._count.go_on(self.path, self._is_packed)
         n_lines = self._count.n_lines + (self._count.is_within_line and not self._follow)
@@ -423,7 +423,10 @@ class _Count:
         self.is_within_line = False
 
     def go_on(self, path: Path, is_packed: bool) -> None:
-        file, _ = _opened(path)
+        try:
+            file, _ = _opened(path)
+        except (OSError, SourceError):  # one that is open is read to its end without its name
+            return
         with file:
             if not is_packed:
                 file.seek(self.n_bytes)

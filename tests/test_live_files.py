@@ -312,6 +312,21 @@ def test_a_damaged_file_gives_what_is_sound_and_says_the_rest(tmp_path, packing)
     source.close()
 
 
+@pytest.mark.parametrize("follower", [None, "file", "folder"])
+def test_a_file_that_has_lost_its_name_is_read_to_its_end(numbers, follower):
+    with contextlib.closing(FileLiveSource(numbers)) as source:
+        first = [(message.offset, message.value) for message in source.poll(0.0)]
+        before = source.lag()
+        numbers.unlink()
+        if follower == "folder":
+            numbers.mkdir()
+        elif follower == "file":
+            numbers.write_bytes(b"")
+        assert source.lag() == before
+        assert first + drained(source) == expected()
+        assert source.lag() == {("numbers.jsonl", 0): 0}
+
+
 @pytest.mark.parametrize(("place", "value"), [(10, 7), (-8, 0)], ids=["kind of block", "checksum"])
 def test_a_damaged_gzip_file_is_told_as_such(tmp_path, place, value):
     packed = bytearray(gzip.compress(b"1\n2\n"))
