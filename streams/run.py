@@ -272,8 +272,10 @@ class Run:
         """Return the labels of an event, and with the first one that is learned all that there are: a model that knows a label
         before it applies learns from each event to which it does not.
         """
-        if not self._untold or y is None or isinstance(y, Mapping):
+        if not self._untold or y is None:
             return y
+        if isinstance(y, Mapping):
+            return {**dict.fromkeys(self._untold, False), **y}
         return {label: label in y for label in dict.fromkeys((*self._untold, *y))}
 
     def _ask_for_probabilities(self, event: Event) -> dict[str, Probabilities] | None:

@@ -258,6 +258,13 @@ def test_the_first_event_that_is_learned_names_all_labels(delay):
     assert model.truths == [{"a": True, "b": False, "c": True}, frozenset("b")]
 
 
+def test_a_first_event_that_names_some_labels_names_all_of_them():
+    model = Told()
+    truths = [{"c": None, "b": True}, {"b": False}]
+    Run(model, labels=("a", "b")).finish(Event({"number": i}, y) for i, y in enumerate(truths))
+    assert model.truths == [{"a": False, "b": True, "c": None}, {"b": False}]
+
+
 def test_only_the_first_event_of_the_first_block_names_all_labels():
     class Told(Blocks):
         def test_then_train_many(self, X, Y, w=None):
