@@ -25,7 +25,7 @@ from streams.live_files import FileLiveSource, StandardInputSource
 from streams.live_sinks import FileLiveSink, StandardOutputSink, refuse_unfit_files
 from streams.made_with import ENDS, MODEL_FROM
 from streams.message import LiveSink, LiveSource
-from streams.models import build_model, load_model
+from streams.models import SettingError, build_model, load_model
 from streams.run import BASELINE, MODEL
 from streams.status import CheckpointStatus, Status, resident_memory
 
@@ -65,7 +65,7 @@ class ServiceSettings:
     follow
         A source file grows: wait at its end for more.
     model, seed, model_options
-        As in `build_model`.
+        As in `build_model`; one of ihomer's classifiers.
     model_from
         File of the model that a new run begins with, as `load_model` reads it, in place of one that these three describe.
     top, window, labels_per_event
@@ -125,7 +125,7 @@ def live_run(settings: ServiceSettings, log: Log, on_turn: Callable[[LiveRun], o
     EndpointError
         If source, sink and dead letters do not go together.
     SettingError
-        As `build_model`.
+        As `build_model`, and for a model that is only for comparison.
     OSError, SourceError
         As `CheckpointFolder`; or a new run cannot begin with the model of `model_from`, or was to begin with one before.
     OSError, SinkError
@@ -263,7 +263,8 @@ def _new_answering(settings: ServiceSettings, first_model: StreamClassifier | No
     model: Any = first_model
     if model is None:
         model = build_model(settings.model, settings.seed, settings.model_options)
-    assert isinstance(model, StreamClassifier)
+    if not isinstance(model, StreamClassifier):
+        raise SettingError(f"model {settings.model} is there to compare with, not for a live run")
     late = LateStore(settings.late_most, settings.late_longest)
     return Answering(model, settings.top, settings.window, late, settings.labels_per_event)
 

@@ -15,6 +15,7 @@ from streams.live import Pace
 from streams.logs import make_logger
 from streams.made_with import differences, tell_differences
 from streams.message import Message
+from streams.models import SettingError
 from streams.run import BASELINE, MODEL
 from streams.service import Reporter, ServiceSettings, _made_with, live_run
 
@@ -29,6 +30,12 @@ def fake_run(answering=None, **more):
 
 def messages(*records, every=1.0):
     return [Message("t", 0, i, json.dumps(record).encode(), i * every) for i, record in enumerate(records)]
+
+
+@pytest.mark.parametrize("model", ["majority", "no-change"])
+def test_a_model_to_compare_with_is_refused(model):
+    with pytest.raises(SettingError, match=f"model {model} is there to compare with"):
+        live_run(replace(SETTINGS, model=model), make_logger(), lambda run: None)
 
 
 def test_the_rate_is_that_of_the_last_ten_seconds_and_never_below_0():
