@@ -230,10 +230,7 @@ class FileLiveSink(_AtOnce):
         """Bring the files to where the last transaction left them; return its number."""
         record = _read_record(self._record_path)
         if record is not None and record.run not in (None, self._run):
-            raise SinkError(
-                f"{self.path}: holds the answers of another run; go on with its --checkpoint, or name a new sink "
-                f"(to write behind them, remove {self._record_path} and ask to append)"
-            )
+            raise SinkError(f"{self.path}: holds the answers of another run; go on with its --checkpoint, or name a new sink")
         dead = self._dead
         self._set_length(self._file, None if record is None else record.n_bytes, append)
         if dead is not None:
@@ -470,7 +467,7 @@ def _refuse_odd_file(path: Path) -> None:
 
 
 def _unknown(path: Path, record_path: Path) -> SinkError:
-    return SinkError(f"{path}: holds something, and {record_path} does not know of it; move it away, or ask to append")
+    return SinkError(f"{path}: holds something, and {record_path} does not know of it; move it away, or name another file")
 
 
 def _refuse_shared_file(dead_path: Path, taken: Iterable[Path]) -> None:

@@ -117,7 +117,7 @@ def test_transactions_are_asked_for_in_turn(paths):
 def test_files_of_others_are_not_touched(paths):
     path, dead = paths
     path.write_text('{"n": 0}\n')
-    with pytest.raises(SinkError, match="holds something"):
+    with pytest.raises(SinkError, match=r"holds something.*; move it away, or name another file$"):
         FileLiveSink(path, dead)
     assert path.read_text() == '{"n": 0}\n'
     sink = FileLiveSink(path, dead, append=True)
@@ -138,7 +138,7 @@ def test_answers_of_another_run_are_not_touched(paths):
         file.write(b"half")
     before = [file.read_bytes() for file in sorted(path.parent.iterdir())]
     for run in ("second", None):
-        with pytest.raises(SinkError, match="holds the answers of another run"):
+        with pytest.raises(SinkError, match=r"holds the answers of another run; .* or name a new sink$"):
             FileLiveSink(path, dead, run=run, append=True)
     assert [file.read_bytes() for file in sorted(path.parent.iterdir())] == before
     again = FileLiveSink(path, dead, run="first")
