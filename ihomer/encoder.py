@@ -227,9 +227,9 @@ class Checked(NamedTuple):
 class Encoder:
     """Feature names and nominal values <-> indices.
 
-    A name gets its index when its value is first learned and is not 0; each value of a nominal (string) feature has an index
-    of its own, with the value 1. New names of one event are numbered in name order. When `max_features` indices are in use,
-    the eighth that was learned longest ago makes room.
+    A name gets its index when a value of it is first learned that is neither 0 nor missing; each value of a nominal (string)
+    feature has an index of its own, with the value 1. New names of one event are numbered in name order. When `max_features`
+    indices are in use, the eighth that was learned longest ago makes room.
 
     Parameters
     ----------

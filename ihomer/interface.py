@@ -51,7 +51,8 @@ _MOST_COLUMNS = 2**20  # of an array whose column j is label j
 class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
     """Base of the multi-label stream classifiers: everything but the learning itself.
 
-    A subclass calls `_start` with its settings checked, and brings `_admit`, `_learn`, `_predict` and `_forget_features`.
+    A subclass calls `_start` with its settings checked, and brings `_labels`, `_admit`, `_learn`, `_predict` and
+    `_forget_features`; one that has clusters of labels, `_version` too.
     """
 
     def _start(self, max_features: int) -> None:
