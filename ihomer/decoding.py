@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ihomer.experts.base import Alike, larger
-from ihomer.experts.linear import fitted
+from ihomer.experts.linear import fitted, forget_rows
 from ihomer.kernels.decoding import DONE, N_FOUND, N_WEIGHTS, decode_rows
 from ihomer.kernels.labelsets import COUNT, KEEP_RECENT, N_EVENTS, N_FACTORS, N_LATEST, N_MEMBERS, N_SETS, N_WORDS, RECENT
 from ihomer.kernels.mixing import own_start, weights_start
 from ihomer.kernels.tallies import N_BANDS, N_MET, N_TALLIES, N_THRESHOLDS, N_WAYS
+from ihomer.mixing import start_own, with_own
 
 __all__ = ["OBJECTIVES", "Decoder", "Features"]
 
@@ -147,10 +148,7 @@ class Decoder:
         n_labels = odds.shape[1]
         if n_labels > self._score_weights.shape[2]:
             self.grow(n_labels, 0)
-        if n_labels > len(self._own):
-            own = own_start(1 << (n_labels - 1).bit_length(), 2)
-            own[: len(self._own)] = self._own
-            self._own = own
+        self._own = with_own(self._own, n_labels)
         self._tally = larger(self._tally, 0, n_labels)
         asked, self._asked = self._asked, None
         known = known and learn and self._objective != _MICRO_F1 and asked is not None and _same(asked.odds, odds)
@@ -224,8 +222,7 @@ class Decoder:
         """Start labels anew, and drop the labelsets with one of them."""
         self._asked = None
         self._score_weights[:, :, labels[labels < self._score_weights.shape[2]]] = 0.0
-        known = labels[labels < len(self._own)]
-        self._own[known] = own_start(len(known), 2)
+        start_own(self._own, labels)
         self._tally[labels[labels < len(self._tally)]] = 0.0
         self._events[N_MET] = (self._tally[:, 0, 1] > 0.0).sum()
         n_sets = self.n_labelsets
@@ -237,8 +234,7 @@ class Decoder:
 
     def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         """Start features anew, bool[features]."""
-        gone = np.flatnonzero(forgotten)
-        self._score_weights[:, gone[gone < self._score_weights.shape[1] - 1]] = 0.0
+        forget_rows(self._score_weights, np.flatnonzero(forgotten))
 
 
 def _same(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:

@@ -59,8 +59,7 @@ class Ensemble:
         self.outputs = [output for expert in self._experts for output in expert.outputs]
         start = [weight for expert in self._experts for weight in expert.start]
         self._first = 0 if "frequency" in names else len(self._experts[0].outputs)
-        self.takes_tree = "tree" in names
-        if self.takes_tree:
+        if "tree" in names:
             self.outputs.append("tree")
             start.append(_TREE_START)
         if mixing == "mean":

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ihomer.kernels.mixing import N_GROUPS, group_of_rate, mix_rows, own_start, weights_start
 
-__all__ = ["Mixture"]
+__all__ = ["Mixture", "start_own", "with_own"]
 
 _DOUBT = 0.3  # of the information is left after a drift
 
@@ -28,7 +28,6 @@ class Mixture:
 
     def __init__(self, start: Sequence[float], fixed: bool = False) -> None:
         self.fixed = fixed
-        self._n_inputs = len(start)
         self._weights, self._information = weights_start(N_GROUPS, start)
         self._own = own_start(0, len(start))
 
@@ -45,10 +44,7 @@ class Mixture:
         `rate` holds the log-odds of how often each label has applied, float32[rows, labels].
         """
         n_labels = inputs.shape[1]
-        if n_labels > len(self._own):
-            own = own_start(1 << (n_labels - 1).bit_length(), self._n_inputs)
-            own[: len(self._own)] = self._own
-            self._own = own
+        self._own = with_own(self._own, n_labels)
         odds = np.empty(inputs.shape[:2])
         mix_rows(inputs, rate, target, weight, learn and not self.fixed, self._weights, self._information, self._own, odds)
         return odds
@@ -73,5 +69,19 @@ class Mixture:
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         """Start labels anew."""
-        known = labels[labels < len(self._own)]
-        self._own[known] = own_start(len(known), self._n_inputs)
+        start_own(self._own, labels)
+
+
+def with_own(own: NDArray[np.float64], n_labels: int) -> NDArray[np.float64]:
+    """Return the own weights of at least so many labels: those given, or a copy with a power of two of places."""
+    if n_labels <= len(own):
+        return own
+    result: NDArray[np.float64] = own_start(1 << (n_labels - 1).bit_length(), own.shape[1] - 1)
+    result[: len(own)] = own
+    return result
+
+
+def start_own(own: NDArray[np.float64], labels: NDArray[np.int32]) -> None:
+    """Start the own weights of labels anew, of those that have some."""
+    known = labels[labels < len(own)]
+    own[known] = own_start(len(known), own.shape[1] - 1)

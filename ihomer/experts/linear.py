@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from ihomer.experts.base import Expert, Outputs, Rows, larger, weight_rows
 from ihomer.kernels.linear import linear_rows
 
-__all__ = ["Linear", "fitted"]
+__all__ = ["Linear", "fitted", "forget_rows"]
 
 _RATES = np.array([0.5, 2.0, 6.0])  # of the models of relevant features, which start from the label's rate
 _RAW_RATES = np.array([2.0])  # of those of features as given, which start from nothing and so follow the last events
@@ -38,8 +38,7 @@ class Linear(Expert):
 
     def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         for weights in (self._weights, self._raw_weights):
-            gone = np.flatnonzero(forgotten)
-            weights[:, gone[gone < weights.shape[1] - 1]] = 0.0
+            forget_rows(weights, np.flatnonzero(forgotten))
 
 
 def fitted(weights: NDArray[np.float32], n_labels: int, n_features: int) -> NDArray[np.float32]:
@@ -55,6 +54,11 @@ def fitted(weights: NDArray[np.float32], n_labels: int, n_features: int) -> NDAr
     result[:, : weights.shape[1] - 1] = weights[:, :-1]
     result[:, -1] = weights[:, -1]
     return result
+
+
+def forget_rows(weights: NDArray[np.float32], features: NDArray[np.int64]) -> None:
+    """Start the weights of features anew, of those that have a row; the last row is that of the constant."""
+    weights[:, features[features < weights.shape[1] - 1]] = 0.0
 
 
 def _folded(weights: NDArray[np.float32], most: int) -> NDArray[np.float32]:

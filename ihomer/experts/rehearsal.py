@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ihomer.experts.base import DOUBT, Expert, Outputs, Rows, close_gaps, drop_labels, larger, weight_rows
-from ihomer.experts.linear import fitted
+from ihomer.experts.linear import fitted, forget_rows
 from ihomer.kernels.curves import N_KNOTS
 from ihomer.kernels.hidden import N_UNITS, START
 from ihomer.kernels.rehearsal import N_LABELS, N_PAIRS, N_POSITIVE, rehearsal_rows
@@ -110,7 +110,7 @@ class Rehearsal(Expert):
     def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         gone = np.flatnonzero(forgotten)
         for weights in (self._weights, self._curves):
-            weights[:, gone[gone < weights.shape[1] - 1]] = 0.0
+            forget_rows(weights, gone)
         straight = gone[gone < self._lower_curves.shape[1] - 1]
         self._lower_curves[:, straight], self._lower_curves_square[:, straight] = 0.0, START
         stored = np.arange(self._entry.shape[1]) < self._sizes[:, N_PAIRS, None]
