@@ -51,8 +51,7 @@ _MOST_COLUMNS = 2**20  # of an array whose column j is label j
 class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
     """Base of the multi-label stream classifiers: everything but the learning itself.
 
-    A subclass calls `_start` with its settings checked, and brings `_labels`, `_admit`, `_learn`, `_predict` and
-    `_forget_features`; one that has clusters of labels, `_version` too.
+    A subclass checks its settings, calls `_start`, and brings `_labels`, `_admit`, `_learn`, `_predict`, `_forget_features`.
     """
 
     def _start(self, max_features: int) -> None:
@@ -199,7 +198,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         TypeError, ValueError
             If an argument is not of that form or not finite. The model is then as it was before.
         RuntimeError
-            If an error, as of memory that is out, has left the model half changed: it is not used any more, in any way.
+            If an error, as of memory that is out, has left the model half changed: it learns, answers and is saved no more.
         """
         self._learn_event(x, y, w)
 

@@ -255,6 +255,7 @@ class MLHATClassifier(StreamClassifier):
     @in_turn
     def debug_one(self, x: dict[Hashable, Any]) -> str:
         """Return, as text, the path of an event through the tree and the probabilities there."""
+        self._refuse_if_broken()
         index, value = self._encoder.encode(x)
         lines = path_as_text(self._learner.state, index, value, self._encoder.features)
         ranked = self.predict_topk_one(x, max(1, len(self._vocabulary))) if len(self._vocabulary) else []

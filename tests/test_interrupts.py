@@ -383,7 +383,7 @@ USES = {
         lambda model: pickle.loads(pickle.dumps(model)).learn_one({"p"}),
     ],
 }
-USES["tree"] = [use for use in USES["default"] if use is not USES["default"][5]]
+USES["tree"] = USES["default"]
 
 
 @pytest.mark.parametrize("name", sorted(MAKERS))
@@ -405,6 +405,19 @@ def test_what_an_error_leaves_half_changed_is_not_used(name, monkeypatch):
     for use in USES[name]:
         with pytest.raises(RuntimeError, match=r"MemoryError has ended a change of this \w+ half-way"):
             use(model)
+
+
+def test_a_tree_that_an_error_left_half_changed_is_not_walked(monkeypatch):
+    model = MLHATClassifier()
+
+    def out_of_memory(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(model._encoder, "touch", out_of_memory)
+    with pytest.raises(MemoryError):
+        model.learn_one({"a": 1.0}, set())
+    with pytest.raises(RuntimeError, match="half-way"):
+        model.debug_one({"a": 1.0})
 
 
 def test_an_argument_that_is_refused_breaks_nothing():
