@@ -1,6 +1,7 @@
 """How a source file begins: by that, another file of the same name is told from the one that was read."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import msgspec
@@ -25,6 +26,8 @@ class _Begun(msgspec.Struct, forbid_unknown_fields=True):
 class Beginning:
     """The first bytes of a file, up to 4,096 of those that were read, by their number and SHA-256.
 
+    They are read from the file that is open, whatever has its name by now.
+
     Parameters
     ----------
     path, name
@@ -39,15 +42,16 @@ class Beginning:
     >>> from streams.beginning import Beginning
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path, kept = Path(folder) / "sky.jsonl", Path(folder) / "source.json"
-    ...     _ = path.write_text("sunny")
-    ...     Beginning(path, "sky.jsonl", kept).note(3)
-    ...     _ = path.write_text("sundown")
-    ...     Beginning(path, "sky.jsonl", kept).check()
-    ...     _ = path.write_text("rainy")
-    ...     try:
-    ...         Beginning(path, "sky.jsonl", kept).check()
-    ...     except LookupError as error:
-    ...         print(str(error).removeprefix(str(path)))
+    ...     with path.open("w+") as file:
+    ...         _ = path.write_text("sunny")
+    ...         Beginning(path, "sky.jsonl", kept).note(3, file.fileno())
+    ...         _ = path.write_text("sundown")
+    ...         Beginning(path, "sky.jsonl", kept).check(file.fileno())
+    ...         _ = path.write_text("rainy")
+    ...         try:
+    ...             Beginning(path, "sky.jsonl", kept).check(file.fileno())
+    ...         except LookupError as error:
+    ...             print(str(error).removeprefix(str(path)))
     : not the file that was read under this name: its first 3 bytes are others
     """
 
@@ -57,32 +61,31 @@ class Beginning:
         if self._begun is not None and self._begun.name != name:
             self._begun = None
 
-    def check(self) -> None:
-        """Compare the file with what is kept.
+    def check(self, descriptor: int) -> None:
+        """Compare an open file with what is kept.
 
         Raises
         ------
         Gone
             If it is another one.
         """
-        if self._begun is not None and self._first(self._begun.n_bytes) != self._begun:
+        if self._begun is not None and self._first(self._begun.n_bytes, descriptor) != self._begun:
             raise Gone(
                 f"{self._path}: not the file that was read under this name: its first {self._begun.n_bytes} bytes are others"
             )
 
-    def note(self, n_bytes: int) -> None:
-        """Keep the beginning of a file of which so many bytes have been read, if more than before."""
+    def note(self, n_bytes: int, descriptor: int) -> None:
+        """Keep the beginning of an open file of which so many bytes have been read, if more than before."""
         kept = 0 if self._begun is None else self._begun.n_bytes
-        if self._kept_path is None or kept >= min(n_bytes, _MOST, self._path.stat().st_size):
+        if self._kept_path is None or kept >= min(n_bytes, _MOST, os.fstat(descriptor).st_size):
             return
         n_bytes = min(n_bytes, _MOST)
-        begun = self._first(n_bytes)
+        begun = self._first(n_bytes, descriptor)
         write_file(self._kept_path, msgspec.json.encode(begun))
         self._begun = begun
 
-    def _first(self, n_bytes: int) -> _Begun:
-        with self._path.open("rb") as file:
-            first = file.read(n_bytes)
+    def _first(self, n_bytes: int, descriptor: int) -> _Begun:
+        first = os.pread(descriptor, n_bytes, 0)
         return _Begun(self._name, len(first), hashlib.sha256(first).hexdigest())
 
 

@@ -199,22 +199,25 @@ class FileLiveSource(_LineSource):
         messages = super().poll(timeout)
         if messages:
             with contextlib.suppress(OSError):  # on a full disk it is kept with later messages
-                self._beginning.note(self._n_bytes)
+                self._beginning.note(self._n_bytes, self._descriptor)
         return messages
 
+    @property
+    def _descriptor(self) -> int:
+        assert self._file is not None
+        return self._file.fileno()
+
     def _open(self) -> None:
-        """Open the file anew, at its beginning."""
-        self._beginning.check()
-        file, is_packed = _opened(self.path)
-        if self._follow and is_packed:
+        """Open the file, at its beginning."""
+        file, self._is_packed = _opened(self.path)
+        try:
+            if self._follow and self._is_packed:
+                raise SourceError(f"{self.path}: a compressed file cannot be followed")
+            self._beginning.check(file.fileno())
+        except BaseException:
             file.close()
-            raise SourceError(f"{self.path}: a compressed file cannot be followed")
-        if self._file is not None:
-            self._file.close()
-        self._file, self._is_packed = file, is_packed
-        self._lines = _Lines(self._longest)
-        self._queue.clear()
-        self._next, self._ended, self._n_bytes = 0, False, 0
+            raise
+        self._file = file
 
     def _read(self, timeout: float) -> bytes | None:
         assert self._file is not None
@@ -228,8 +231,7 @@ class FileLiveSource(_LineSource):
 
     def _refuse_other_file(self) -> None:
         """Raise if the file that is followed has been cut or replaced: what was read of it is no longer its beginning."""
-        assert self._file is not None
-        ours = os.fstat(self._file.fileno())
+        ours = os.fstat(self._descriptor)
         try:
             named = self.path.stat()
         except FileNotFoundError:
@@ -245,7 +247,7 @@ class FileLiveSource(_LineSource):
         Raises
         ------
         Gone
-            If the file has fewer lines; the source is as it was.
+            If the file has fewer lines, or is another one by now; the source is as it was.
         """
         self._end_spans()
         number = positions.get(self._partition)
@@ -253,6 +255,7 @@ class FileLiveSource(_LineSource):
             return
         found = FileLiveSource(self.path, follow=self._follow, longest=self._longest)
         try:
+            self._beginning.check(found._descriptor)
             found._skip(number)
         except BaseException:
             found.close()
@@ -283,7 +286,7 @@ class FileLiveSource(_LineSource):
         Raises
         ------
         Gone
-            If the file has fewer lines, or another name.
+            If the file has fewer lines, or another name, or is another one by now.
         """
         if partition != self._partition:
             raise Gone(f"{self.path}: there is no partition {partition}")
@@ -306,6 +309,7 @@ class FileLiveSource(_LineSource):
             again.close()
         again = FileLiveSource(self.path, longest=self._longest)
         try:
+            self._beginning.check(again._descriptor)
             again._skip(first)
         except BaseException:
             again.close()

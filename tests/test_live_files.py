@@ -312,6 +312,38 @@ def test_a_damaged_file_gives_what_is_sound_and_says_the_rest(tmp_path, packing)
     source.close()
 
 
+def replace(path, content):
+    new = path.with_name("new")
+    new.write_bytes(content)
+    new.replace(path)
+
+
+def test_the_beginning_that_is_kept_is_that_of_the_file_that_was_read(tmp_path):
+    path, begun = tmp_path / "log.jsonl", tmp_path / "source.json"
+    path.write_bytes(b"1\n2\n")
+    with contextlib.closing(FileLiveSource(path, follow=True, begun_path=begun)) as source:
+        assert len(source.poll(0.0)) == 2
+        with path.open("ab") as file:
+            file.write(b"3\n4\n")
+        replace(path, b"a\nb\nc\nd\ne\n")
+        assert len(source.poll(0.0)) == 2
+        with pytest.raises(Gone, match="another file"):
+            source.poll(0.0)
+    with pytest.raises(Gone, match="its first 8 bytes are others"):
+        FileLiveSource(path, follow=True, begun_path=begun)
+
+
+def test_lines_are_read_again_in_the_file_that_was_read_alone(tmp_path):
+    path, begun = tmp_path / "log.jsonl", tmp_path / "source.json"
+    path.write_bytes(b"1\n2\n3\n")
+    with contextlib.closing(FileLiveSource(path, begun_path=begun)) as source:
+        assert len(source.poll(0.0)) == 3
+        replace(path, b"a\nb\nc\n")
+        for again in (lambda: source.seek({("log.jsonl", 0): 1}), lambda: list(source.span(("log.jsonl", 0), 0, 2))):
+            with pytest.raises(Gone, match="its first 6 bytes are others"):
+                again()
+
+
 @pytest.mark.parametrize("follower", [None, "file", "folder"])
 def test_a_file_that_has_lost_its_name_is_read_to_its_end(numbers, follower):
     with contextlib.closing(FileLiveSource(numbers)) as source:
