@@ -176,7 +176,7 @@ def _check(settings: ServiceSettings) -> None:
         sink.topic  # noqa: B018 - raises unless it is exactly one
     if isinstance(sink, KafkaEndpoint) and dead is not None and not isinstance(dead, KafkaEndpoint):
         raise EndpointError("dead letters go where the predictions go: into a topic of the same cluster")
-    if isinstance(sink, KafkaEndpoint) and isinstance(dead, KafkaEndpoint) and dead.servers != sink.servers:
+    if isinstance(sink, KafkaEndpoint) and isinstance(dead, KafkaEndpoint) and set(dead.servers) != set(sink.servers):
         raise EndpointError("dead letters share a transaction with the predictions: name the same servers")
     if isinstance(sink, KafkaEndpoint) and isinstance(dead, KafkaEndpoint) and dead.topics == sink.topics:
         raise EndpointError(f"topic {sink.topic!r} is to take the predictions and the dead letters: name another one for these")

@@ -1,6 +1,7 @@
 """A live run as its settings describe it, and what it says of its speed, its scores and its health."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ import pytest
 from ihomer import MLHATClassifier
 from streams.answering import Answering
 from streams.checkpoint import CheckpointFolder
-from streams.endpoints import FileEndpoint, KafkaEndpoint, StandardEndpoint, parse_endpoint
+from streams.endpoints import EndpointError, FileEndpoint, KafkaEndpoint, StandardEndpoint, parse_endpoint
 from streams.live import Pace
 from streams.logs import make_logger
 from streams.made_with import differences, tell_differences
@@ -36,6 +37,14 @@ def messages(*records, every=1.0):
 def test_a_model_to_compare_with_is_refused(model):
     with pytest.raises(SettingError, match=f"model {model} is there to compare with"):
         live_run(replace(SETTINGS, model=model), make_logger(), lambda run: None)
+
+
+@pytest.mark.parametrize(("servers", "is_same"), [("two:9092,one:9092", True), ("one:9092", False)])
+def test_the_servers_of_dead_letters_may_be_named_in_any_order(tmp_path, servers, is_same):
+    sink, dead = parse_endpoint("kafka://one:9092,two:9092/answers"), parse_endpoint(f"kafka://{servers}/dead")
+    settings = replace(SETTINGS, source=FileEndpoint(Path("sky.jsonl")), sink=sink, dead_letters=dead, folder=tmp_path)
+    with nullcontext() if is_same else pytest.raises(EndpointError, match="name the same servers"):
+        live_run(settings, make_logger(), lambda run: None)
 
 
 def test_the_rate_is_that_of_the_last_ten_seconds_and_never_below_0():
