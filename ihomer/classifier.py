@@ -410,7 +410,7 @@ class IHOMERClassifier(StreamClassifier):
             "n_learned": self.n_learned,
             "n_labels": len(self._labels),
             "n_features": len(self._encoder.features),
-            "n_clusters": len(self.partition.clusters),
+            "n_clusters": self.partition.n_clusters,
             "n_learners": len(self._members),
             "n_leaves": sum(tree["n_leaves"] for tree in inside),
             "n_splits": sum(tree["n_splits"] for tree in inside),

@@ -266,10 +266,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
             If `k` is no whole number of at least 1.
         """
         settings.whole("k", k, 1)
-        p = self._predict_row(x)[0].tolist()
-        rank = {name: i for i, name in enumerate(self.labels)}
-        ranked = sorted(self._labels.items(), key=lambda item: (-p[item[1]], rank[item[0]]))
-        return [(name, p[i]) for name, i in ranked[:k]]
+        return self._tops(self._predict_row(x)[0][np.newaxis], k, frozenset())[0]
 
     # Batches -------------------------------------------------------------------------------------------------------
 
@@ -449,6 +446,8 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
 
     def _tops(self, p: Proba, k: int, brought: frozenset[Hashable]) -> list[list[tuple[Hashable, float]]]:
         """Return the k most probable labels of each row; the first row has not heard of the labels that it `brought`."""
+        if k == 0:  # as where a run learns again what it has answered: names are many to put in order
+            return [[] for _ in range(len(p))]
         names = self.labels
         columns = p[:, [self._labels.get(name) for name in names]]
         order = np.argsort(-columns, axis=1, kind="stable")

@@ -279,6 +279,12 @@ class LabelPartition(Changeable, base.Base):
     # Learning by index ---------------------------------------------------------------------------------------------
 
     @property
+    def n_clusters(self) -> int:
+        """Number of clusters."""
+        used = self.cluster_index
+        return len(np.unique(used[used >= 0]))
+
+    @property
     def cluster_index(self) -> Indices:
         """Cluster of each label index, int32[labels.size]; -1 for an index not in use. A view: it follows the partition."""
         return self._upkeep.cluster[: self.labels.size]

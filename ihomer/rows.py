@@ -131,13 +131,13 @@ def feature_rows(X: Any, known: Vocabulary) -> Columns | list[Mapping[Hashable, 
         If `X` is no frame, matrix or sequence of dictionaries, or a value is infinite.
     """
     if has_columns(X):
-        if not is_frame(X) and len(known) and not any(isinstance(name, int | np.integer) for name in known):
-            warnings.warn(_UNNAMED, stacklevel=_OF_CALLER)
         columns = _numeric_columns(X, "X")
         if columns is None:
             return rows_of_frame(X)
         if (np.abs(columns.value) > MAX_MAGNITUDE).any():
             raise ValueError(f"every value in X must be finite and at most {MAX_MAGNITUDE:g} in magnitude")
+        if not is_frame(X) and len(known) and not any(isinstance(name, int | np.integer) for name in known):
+            warnings.warn(_UNNAMED, stacklevel=_OF_CALLER)
         return columns
     if isinstance(X, Sequence) and not isinstance(X, str | bytes | bytearray | memoryview):
         return [as_dict(x) for x in X]

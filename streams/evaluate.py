@@ -229,8 +229,8 @@ def first_model(settings: Settings) -> Model:
     Examples
     --------
     >>> from streams.evaluate import Settings, first_model
-    >>> first_model(Settings(model="majority"))
-    MajorityLabelset()
+    >>> first_model(Settings(model="mlhat", seed=7)).seed
+    7
     """
     if settings.model_from is None:
         return build_model(settings.model, settings.seed, settings.model_options)

@@ -437,7 +437,7 @@ class Reporter:
             drifts={
                 name.removeprefix("n_drifts_"): risen(name, n) for name, n in summary.items() if name.startswith("n_drifts_")
             },
-            n_labels=len(model.labels),
+            n_labels=summary.get("n_labels", 0),
             n_features=summary.get("n_features", 0),
             n_clusters=summary.get("n_clusters", 1),
             partition_version=summary.get("n_partition_changes", 0),
