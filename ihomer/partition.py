@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Collection, Hashable, Iterator, Sequence, Sized
+from collections.abc import Collection, Hashable, Iterator, Sequence, Set, Sized
 from typing import Any
 
 import numpy as np
@@ -533,6 +533,8 @@ def _renamed(rows: LabelRows | list[Marked], names: Sequence[Hashable], Y: Any) 
     """Give the columns of a matrix, which has been read as `rows`, other names."""
     if not isinstance(rows, LabelRows):
         raise ValueError("names are for the columns of a matrix, not for a list of label sets")
+    if isinstance(names, Set | str | bytes):  # a set has them in no order, a text is one name
+        raise TypeError(f"names must be a list of names, not a {type(names).__name__}")
     n_columns = Y.shape[1]
     if len(names) != n_columns or len(set(names)) != n_columns:
         raise ValueError(f"names must be {n_columns} different names, one for each column")

@@ -153,6 +153,8 @@ def test_rows_of_forgotten_labels_are_refused():
     "call",
     [
         lambda partition: partition.learn_many(np.eye(2), names=[math.nan, "c"]),
+        lambda partition: partition.learn_many(np.eye(2), names={"c", "d"}),
+        lambda partition: partition.learn_many(np.eye(2), names="cd"),
         lambda partition: partition.add_labels([math.nan], []),
         lambda partition: partition.add_labels([("c", math.nan)], []),
         lambda partition: partition.add_labels(["c"], [["a"]]),
