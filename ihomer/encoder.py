@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ihomer.frames import is_missing
 from ihomer.kernels.encoding import MAX_MAGNITUDE, pack
 from ihomer.settings import is_number, told
-from ihomer.vocabulary import Vocabulary, in_name_order
+from ihomer.vocabulary import Vocabulary, in_name_order, oldest
 
 __all__ = [
     "MAX_MAGNITUDE",
@@ -418,13 +418,10 @@ class Encoder:
 
     def forget_oldest(self, at_least: int) -> NDArray[np.bool_]:
         """Free the indices that were learned longest ago, an eighth of all or `at_least`; return which, bool[indices]."""
-        in_use = np.fromiter((index for _, index in self.features.items()), np.int64, len(self.features))
-        in_use.sort()
-        count = min(len(in_use), max(at_least, self.max_features // 8))
-        oldest = in_use[np.argsort(self._last_seen[in_use], kind="stable")[:count]]
+        gone = oldest(self.features.in_use(), self._last_seen, self.max_features, at_least)
         forgotten = np.zeros(len(self.kind), np.bool_)
-        forgotten[oldest] = True
-        for index in oldest[::-1].tolist():
+        forgotten[gone] = True
+        for index in gone[::-1].tolist():
             key = self.features.name(index)
             if self.kind[index]:
                 name, value = key[1:]  # type: ignore[index]
@@ -432,7 +429,7 @@ class Encoder:
                 if not self._nominal[name]:
                     del self._nominal[name]
             self.features.free(index)
-        self.n_forgotten += count
+        self.n_forgotten += len(gone)
         self.version += 1
         return forgotten
 

@@ -19,7 +19,7 @@ from ihomer.pair_counts import PairCounts
 from ihomer.partition_changes import Change, ChangeLog, PartitionDrift, changes_between
 from ihomer.partition_drawing import label_tree_as_dot, label_tree_as_text
 from ihomer.rows import LabelRows, Marked, label_rows, row_weights
-from ihomer.vocabulary import Vocabulary, in_name_order
+from ihomer.vocabulary import Vocabulary, in_name_order, oldest
 
 __all__ = ["Change", "LabelPartition", "PartitionDrift"]
 
@@ -360,15 +360,13 @@ class LabelPartition(Changeable, base.Base):
         surplus = len(self.labels) + n_new - self.max_labels
         if surplus <= 0:
             return []
-        used = np.flatnonzero(self._upkeep.cluster >= 0)
-        count = min(len(used), max(surplus, self.max_labels // 8))
-        oldest = used[np.argsort(self._counts.last_seen[used], kind="stable")[:count]].astype(np.int32)
+        gone = oldest(np.flatnonzero(self._upkeep.cluster >= 0), self._counts.last_seen, self.max_labels, surplus)
         before = self._upkeep.cluster.copy()
-        self._upkeep.remove(oldest)
+        self._upkeep.remove(gone.astype(np.int32))
         changes = self._changes_since(before)
-        for i in oldest[::-1].tolist():
+        for i in gone[::-1].tolist():
             self.labels.free(i)
-        self._n_forgotten += count
+        self._n_forgotten += len(gone)
         return changes
 
     @in_turn

@@ -14,7 +14,7 @@ from ihomer.interrupts import in_turn
 from ihomer.kernels import tree_state
 from ihomer.learner import TreeLearner
 from ihomer.predictions import Answer, Learned, Proba
-from ihomer.vocabulary import Vocabulary, shown
+from ihomer.vocabulary import Vocabulary, oldest, shown
 
 __all__ = ["MLHATClassifier"]
 
@@ -196,11 +196,9 @@ class MLHATClassifier(StreamClassifier):
         self._last_applied[applying] = self.n_learned + 1
         surplus = len(self._vocabulary) + len(new) - self.max_labels
         if surplus > 0:
-            in_use = np.sort(np.fromiter((i for _, i in self._vocabulary.items()), np.int32, len(self._vocabulary)))
-            count = min(len(in_use), max(surplus, self.max_labels // 8))
-            oldest = in_use[np.argsort(self._last_applied[in_use], kind="stable")[:count]]
-            self._learner.forget_labels(oldest)
-            for index in oldest[::-1].tolist():
+            gone = oldest(self._vocabulary.in_use(), self._last_applied, self.max_labels, surplus)
+            self._learner.forget_labels(gone.astype(np.int32))
+            for index in gone[::-1].tolist():
                 self._vocabulary.free(index)
         ids = np.array([self._vocabulary.add(name) for name in new], np.int32)
         if self._vocabulary.size > len(self._last_applied):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ihomer.printable import printable
 
-__all__ = ["Vocabulary", "in_name_order", "refuse_nan", "shown"]
+__all__ = ["Vocabulary", "in_name_order", "oldest", "refuse_nan", "shown"]
 
 
 def in_name_order(names: Iterable[Hashable]) -> list[Hashable]:
@@ -124,6 +124,10 @@ class Vocabulary:
         """Return the indices of names, int32[names], -1 for one without."""
         return np.fromiter(map(self._index.get, names, repeat(-1)), np.int32, len(names))
 
+    def in_use(self) -> NDArray[np.int64]:
+        """Return the indices that names have, int64[names]."""
+        return np.fromiter(self._index.values(), np.int64, len(self._index))
+
     def has_all(self, names: Iterable[Hashable]) -> bool:
         """Tell whether each name has an index."""
         return all(map(self._index.__contains__, names))
@@ -155,3 +159,19 @@ class Vocabulary:
         del self._index[self._names[index]]
         self._names[index] = None
         self._free.append(index)
+
+
+def oldest(in_use: NDArray[np.integer], last_used: NDArray[np.int64], most: int, surplus: int) -> NDArray[np.int64]:
+    """Return the indices that make room where there are `surplus` too many: the eighth of `most` that were used longest ago, or
+    more if that is not enough; of indices used at the same time the lowest first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ihomer.vocabulary import oldest
+    >>> oldest(np.array([3, 0, 1]), last_used=np.array([7, 5, 0, 5]), most=8, surplus=2).tolist()
+    [1, 3]
+    """
+    ordered = np.sort(in_use).astype(np.int64)
+    count = max(surplus, most // 8)
+    return ordered[np.argsort(last_used[ordered], kind="stable")[:count]]
