@@ -5,10 +5,12 @@ import random
 import numpy as np
 import pytest
 
-from ihomer.experts import rehearsal
+from ihomer.experts import base, rehearsal
+from ihomer.kernels.curves import bounded_length
 from ihomer.kernels.hidden import mean_square_of
 from ihomer.kernels.window import UNITS, in_units
 from tests.expert_parts import TWINS, WINDOW, Event, Fast, compare, random_stream
+from tests.reference.rehearsal import SlowRehearsal
 
 
 def heavy_stream(kind, weights):
@@ -78,3 +80,25 @@ def test_a_step_that_is_not_finite_or_too_large_is_taken_as_0(bad):
     assert mean_square_of.py_func(step, 2) == 12.5
     assert step.tolist() == [3.0, 4.0, 100.0]
     assert mean_square_of.py_func(step, 0) == 0.0
+
+
+@pytest.mark.parametrize("kind", ["dense", "mixed"])
+def test_centred_features_share_rows_of_weights_and_of_curves(kind, monkeypatch):
+    """256 weights: 32 rows for 6 labels, 4 for 64 hidden units; feature 16 f + f % 3 in place of f."""
+    monkeypatch.setattr(base, "MOST_WEIGHTS", 256)
+    events = [
+        e._replace(x={16 * f + f % 3: v for f, v in e.x.items() if f < 12}, n_labels=6) for e in random_stream(kind, 3, 120)
+    ]
+    fast = Fast("rehearsal")
+    assert compare("rehearsal", fast, SlowRehearsal(2048, 256), events, random.Random(2)) >= len(events)
+    expert = fast.expert
+    assert [len(w[0]) - 1 for w in (expert._weights, expert._curves, expert._lower_curves)] == [32, 32, 4]
+    assert len(expert._lower) - 1 == 4
+
+
+@pytest.mark.parametrize(
+    ("length", "bounded"),
+    [(0.0, 1e-3), (9e-4, 1e-3), (1.1e-3, 1.1e-3), (320.0, 320.0), (999.0, 999.0), (1001.0, 1e3), (float("inf"), 1e3)],
+)
+def test_the_length_of_a_row_is_a_thousandth_at_least_and_a_thousand_at_most(length, bounded):
+    assert bounded_length.py_func(length) == bounded

@@ -30,7 +30,7 @@ class SlowHidden:
     def pairs(self, row, length):
         """The line of each feature, and the curves of those that are centred, as inputs."""
         lines = [(f % self.n_rows, z / length) for f, z in row.position.items()]
-        curves = [((f % self.n_rows, j), v / length) for f in row.centred for j, v in knots(row.position[f]).items()]
+        curves = [((f % self.n_rows, j), v / length) for f in sorted(row.centred) for j, v in knots(row.position[f]).items()]
         return [(CONSTANT, BIAS), *lines, *curves]
 
     def forward(self, row, length, n_labels):
@@ -87,7 +87,7 @@ class SlowRehearsal:
     """
 
     def __init__(self, window=2048, most_weights=1 << 24):
-        self.window = window
+        self.window, self.most_weights, self.n_rows = window, most_weights, most_weights
         self.slots = []  # rows, and their lengths
         self.number = 0
         self.weights = {}  # (feature or (feature, knot), label) -> weight
@@ -95,12 +95,13 @@ class SlowRehearsal:
         self.told = []  # of each row so far, the relevant values and what is learned from is these times
 
     def grow(self, n_labels, n_features):
-        pass
+        """Features share rows of weights where there are more; labels must not come once they do."""
+        self.n_rows = self.most_weights // (1 << (n_labels - 1).bit_length())
 
     def pairs(self, row, length):
         """The curve of each centred feature, and the line of each other, as inputs."""
-        lines = [(f, z / length) for f, z in row.position.items() if f not in row.centred]
-        curves = [((f, j), v / length) for f in row.centred for j, v in knots(row.position[f]).items()]
+        lines = [(f % self.n_rows, z / length) for f, z in row.position.items() if f not in row.centred]
+        curves = [((f % self.n_rows, j), v / length) for f in sorted(row.centred) for j, v in knots(row.position[f]).items()]
         return [(CONSTANT, BIAS), *lines, *curves]
 
     def score(self, row, length, label):
