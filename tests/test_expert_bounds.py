@@ -7,7 +7,7 @@ import pytest
 
 from ihomer.experts import base, rehearsal
 from ihomer.kernels.curves import bounded_length
-from ihomer.kernels.hidden import mean_square_of
+from ihomer.kernels.hidden import MOST_RELEVANCE, mean_square_of, measure_strength
 from ihomer.kernels.window import UNITS, in_units
 from tests.expert_parts import TWINS, WINDOW, Event, Fast, compare, random_stream
 from tests.reference.rehearsal import SlowRehearsal
@@ -49,15 +49,19 @@ def test_the_variance_of_a_weight_grows_up_to_where_it_started():
     assert 1.0 / 0.3 - 1e-4 < variances.max() <= 1.0 / 0.3 + 16 * 2e-5
 
 
-def test_variances_that_rounding_has_spoiled_start_anew_with_the_weights_kept():
-    """x' P x below 0 cannot be: all of P that is in use is then that of the start, and the event is learned from there."""
-    events = [Event({0: 1.0, 1: 0.5}, frozenset({0}), n_labels=1) for _ in range(40)]
+@pytest.mark.parametrize("bad", [-1.0, np.nan])
+@pytest.mark.parametrize("n_events", [40, 43])
+def test_variances_that_rounding_has_spoiled_start_anew_with_the_weights_kept(n_events, bad):
+    """x' P x below 0 cannot be: all of P that is in use is then that of the start, and the event is learned from there.
+    So it is also where the steps of three events wait.
+    """
+    events = [Event({0: 1.0, 1: 0.5}, frozenset({0}), n_labels=1) for _ in range(n_events)]
     fast = Fast("ridge")
     fast.run(events)
     expert = fast.expert
     used = np.flatnonzero(expert._covariance.diagonal() > 0.0)
     weights = expert._weights.copy()
-    np.fill_diagonal(expert._covariance, -1.0)
+    np.fill_diagonal(expert._covariance, bad)
     fast.run(events[:1])
     diagonal = expert._covariance.diagonal()[used]
     assert (diagonal > 0.0).all()
@@ -102,3 +106,22 @@ def test_centred_features_share_rows_of_weights_and_of_curves(kind, monkeypatch)
 )
 def test_the_length_of_a_row_is_a_thousandth_at_least_and_a_thousand_at_most(length, bounded):
     assert bounded_length.py_func(length) == bounded
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan, 1e20])
+def test_a_hidden_unit_whose_weights_are_spoiled_has_a_strength_that_is_a_number(bad):
+    upper, strength = np.array([[3.0, 4.0, 9.0], [1.0, bad, 9.0]], np.float32), np.zeros(2, np.float32)
+    measure_strength.py_func(upper, 2, strength)
+    assert strength.tolist() == [25.0, np.float32(MOST_RELEVANCE)]
+
+
+@pytest.mark.parametrize("bad", [np.inf, np.nan, 1e30])
+def test_a_feature_whose_weights_are_spoiled_leaves_what_later_experts_are_told_sound(bad):
+    """Of three features its relevance alone is more than nothing, s: they count sqrt(0.1 s), sqrt(1.1 s) and sqrt(0.1 s)."""
+    fast = Fast("rehearsal")
+    event, other = (Event(x, frozenset(), n_labels=2) for x in ({0: 1.0, 1: 1.0, 2: 1.0}, {3: 1.0}))
+    fast.run([event, other, other, other])
+    fast.expert._strength[:], fast.expert._lower[1] = 1.0, bad
+    fast.run([event], learn=False)
+    assert fast.rows_after.relevant[:3] ** 2 == pytest.approx([0.1 / 1.3, 1.1 / 1.3, 0.1 / 1.3], rel=1e-5)
+    assert fast.rows_after.shrink[1, 0] == 1.0

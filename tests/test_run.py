@@ -3,6 +3,7 @@
 import math
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import pytest
@@ -490,8 +491,11 @@ def test_interrupt_before_anything_is_learned_is_raised():
         interrupts.finish(run, interrupted_source(numbered(10), at=0), Progress("days"))
 
 
+@pytest.mark.parametrize("delay", [0, 6])
 @pytest.mark.parametrize("times", [1, 2])
-def test_interrupt_while_learning_waits_for_the_event_to_be_learned_but_only_once(times):
+def test_interrupt_while_learning_waits_for_the_event_to_be_learned_but_only_once(times, delay):
+    """Also of an event that is learned when all have been read; what would be learned after it is not."""
+
     class Struck(Recorder):
         def learn_one(self, x, y, w=1.0):
             if x["number"] == 5:
@@ -499,10 +503,31 @@ def test_interrupt_while_learning_waits_for_the_event_to_be_learned_but_only_onc
                     os.kill(os.getpid(), signal.SIGINT)
             super().learn_one(x, y, w)
 
-    run = Run(Struck())
+    run = Run(Struck(), delay=delay)
     with Interrupts() as interrupts:
         assert interrupts.finish(run, numbered(10), Progress("days"))
     assert run.n_learned == (6 if times == 1 else 5)
+
+
+def test_interrupt_after_a_run_does_not_wait():
+    run = Run(Recorder())
+    with Interrupts() as interrupts:
+        assert not interrupts.finish(run, numbered(10), Progress("days"))
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert not interrupts.noted
+
+
+def test_a_thread_takes_no_interrupts_and_finishes_its_run():
+    def finish():
+        with Interrupts() as interrupts:
+            return interrupts.finish(run, numbered(10), Progress("days"))
+
+    run, before = Run(Recorder()), signal.getsignal(signal.SIGINT)
+    with ThreadPoolExecutor(1) as pool:
+        assert not pool.submit(finish).result()
+    assert run.n_learned == 10
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_evaluate_limits_and_shuffles():
@@ -515,6 +540,30 @@ def test_evaluate_limits_and_shuffles():
     assert first(shuffle=1) == first(shuffle=1)
     assert first(shuffle=1) != first(shuffle=2)
     assert first() == [[], *(sorted(k for k, v in e.y.items() if v) for e in list(bundled_yeast())[:39])]
+
+
+@pytest.mark.parametrize(("limit", "of_memory", "of_a_file"), [(None, 2417, None), (40, 40, 40), (5000, 2417, 5000)])
+def test_progress_is_told_how_many_events_there_are_at_most(limit, of_memory, of_a_file, tmp_path):
+    class Told(Progress):
+        def begin(self, total):
+            self.told = total
+            super().begin(total)
+
+    path = tmp_path / "short.jsonl"
+    path.write_text('{"x": {}, "y": ["p"]}\n')
+    for file, expected in ((None, of_memory), (path, of_a_file)):
+        progress = Told("days")
+        evaluate(file, Settings(model="no-change", limit=limit), progress)
+        assert progress.told == expected
+
+
+def test_an_interrupt_before_the_first_labels_is_no_error(tmp_path):
+    path, interrupts = tmp_path / "late.jsonl", Interrupts()
+    path.write_text(3 * '{"x": {"a": 1}}\n')
+    interrupts.noted = True
+    result = evaluate(path, Settings(model="no-change"), Progress("late"), interrupts=interrupts)
+    assert result.interrupted
+    assert result.counts["predicted"] == 1
 
 
 @pytest.mark.parametrize(
