@@ -97,6 +97,14 @@ def test_limit(tiny):
     assert record_of(tiny, "--model", "no-change", "--limit", "0")["scores"]["micro_f1"] == 0.0
 
 
+@pytest.mark.parametrize(("window", "f1"), [(2, 1.0), (4, 0.5), (1000, 0.5)])
+def test_scores_of_the_last_events_are_of_so_many(tmp_path, window, f1):
+    path = tmp_path / "late.jsonl"
+    path.write_text("".join(f'{{"x": {{}}, "y": ["{label}"]}}\n' for label in "pqqq"))
+    stream = record_of(path, "--model", "no-change", "--window", window)["streams"][0]
+    assert (stream["scores_of_window"]["example_f1"], stream["scores"]["example_f1"]) == (f1, 0.5)
+
+
 def test_shuffle_is_fixed_by_its_seed(tmp_path):
     path, out = tmp_path / "many.jsonl", tmp_path / "out.jsonl"
     path.write_text("".join(json.dumps({"x": {}, "y": [str(i)], "id": str(i)}) + "\n" for i in range(50)))
@@ -342,6 +350,14 @@ def test_a_malformed_row_is_named_by_line(tmp_path):
     assert stream["skipped"][0].startswith(f"{path}:2: ")
 
 
+def test_the_first_three_of_many_malformed_rows_are_named(tmp_path):
+    path = tmp_path / "bad.jsonl"
+    path.write_text("".join("{\n" if i in (1, 3, 4, 6, 7) else '{"x": {}, "y": ["p"]}\n' for i in range(9)))
+    stream = record_of(path, "--model", "no-change", "--on-error", "skip")["streams"][0]
+    assert stream["counts"]["skipped"] == 5
+    assert [text[: len(f"{path}:2: ")] for text in stream["skipped"]] == [f"{path}:{line}: " for line in (2, 4, 5)]
+
+
 def test_an_event_that_the_model_refuses_is_named(tmp_path):
     path = tmp_path / "huge.jsonl"
     path.write_text('{"x": {"a": 1}, "y": ["p"]}\n{"x": {"a": 1e300}, "y": ["p"]}\n{"x": {}, "y": ["p"]}\n')
@@ -436,6 +452,20 @@ def test_features_that_are_texts_are_told(tmp_path):
     assert "features that are texts: cloud (6 different), kind (2 different)" in answer.stdout
     assert "texts" not in run(path, "--labels", "rain", "--model", "mlhat", "--decimal", ",", "--ignore", "kind").stdout
     assert record_of(path, "--labels", "rain", "--model", "mlhat")["streams"][0]["nominal"] == {"cloud": 6, "kind": 2}
+
+
+@pytest.mark.parametrize("name", ["''", '""'])
+def test_quotes_stand_for_a_column_without_a_name(tmp_path, name):
+    path = tmp_path / "sky.csv"
+    path.write_text("cloud,,rain\n1,0,1\n2,1,0\n")
+    assert record_of(path, "--model", "no-change", "--labels", "rain", "--ignore", name)["streams"][0]["counts"]["labels"] == 1
+
+
+def test_a_star_at_the_end_of_a_list_belongs_to_a_name(tmp_path):
+    path = tmp_path / "sky.csv"
+    path.write_text("cloud,rain,hail*\n1,0,1\n2,1,0\n")
+    for labels, count in (("rain,hail*", 2), ("hail*", 1), ("ra*", 1)):
+        assert record_of(path, "--model", "no-change", "--labels", labels)["streams"][0]["counts"]["labels"] == count
 
 
 def test_predictions_name_the_ids_of_rows(tmp_path):

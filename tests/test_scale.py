@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ihomer.kernels.scaling import COUNT, TOTAL
 from ihomer.scaling import FeatureScale
 from tests.expert_parts import Event, batch_of, slow_rows
 
@@ -26,6 +27,24 @@ def test_a_feature_is_centred_that_more_than_45_percent_of_the_events_have(count
 def test_values_are_not_the_same_whose_variance_is_a_thousand_millionth_of_their_mean_square(step, is_centred):
     xs = [{0: 1000.0 + step * (i % 2)} for i in range(40)]
     assert (0 in last_row(xs).centred) == is_centred
+
+
+@pytest.mark.parametrize(("value", "counted"), [(29.5, 29.5), (30.5, 15.0), (-9.5, -9.5), (-10.5, 5.0)])
+def test_a_value_more_than_20_standard_deviations_out_counts_as_one_at_5(value, counted):
+    """The mean of the values before is 10, their standard deviation 1."""
+    scale, values = FeatureScale(), [9.0, 11.0] * 10 + [value]
+    scale.grow(1)
+    scale.rows(batch_of([Event({0: v}, frozenset()) for v in values]), 0, 21, 1, True)
+    assert scale._sums[0, TOTAL] == 200.0 + counted
+
+
+@pytest.mark.parametrize(("n_far", "count"), [(12, 50), (13, 25)])
+def test_the_scale_goes_on_from_25_values_of_which_13_are_far_out(n_far, count):
+    scale, values = FeatureScale(), [1.0 + i % 3 for i in range(50)]
+    values[-n_far:] = [1e9] * n_far
+    scale.grow(1)
+    scale.rows(batch_of([Event({0: v}, frozenset()) for v in values]), 0, 50, 1, True)
+    assert scale._sums[0, COUNT] == count
 
 
 def test_rows_that_end_the_room_for_pairs_half_way_tell_of_those_before():
