@@ -171,3 +171,24 @@ def test_a_probability_may_be_outside_by_rounding():
     board = Scoreboard()
     board.update({"a"}, {"a"}, {"a": 1.0 + 1e-7, "b": -1e-7})
     assert board.score("log_loss") == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("settings", [{}, {"window": 2}, {"fading": 0.5}])
+def test_a_row_of_a_frame_without_observed_labels_counts_nowhere_also_where_others_are_answered(settings):
+    truth = pd.DataFrame({"a": [1.0, np.nan, np.nan], "b": [0.0, np.nan, np.nan]})
+    answers = pd.DataFrame({"a": [0, 1, 0], "c": [1, 1, 0], "b": [0, 0, 1]})
+    p = answers * 0.5
+    for frames in ((truth, answers), (truth, answers, p), (truth[1:], answers[1:]), (truth[1:], answers[1:], p[1:])):
+        board = Scoreboard(**settings)
+        board.update_many(*frames)
+        rows = one_by_one(frames, [1.0] * len(frames[0]), **settings)
+        assert board.n_labels == rows.n_labels == 3
+        for reading in board._readings:
+            assert board.scores(reading) == pytest.approx(rows.scores(reading), rel=1e-12)
+
+
+def test_frames_without_rows_name_nothing():
+    frame, board = pd.DataFrame({"a": [1], "b": [0]}), Scoreboard()
+    board.update_many(frame[:0], frame[:0])
+    board.update_indices([5], [5])
+    assert board.scores()["subset_accuracy"] == 1.0

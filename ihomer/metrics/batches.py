@@ -167,13 +167,14 @@ def _losses(shape: Shape, positive: IndexArray, offered: IndexArray, values: Flo
 def _joined(
     shape: Shape,
     scored: npt.NDArray[np.bool_],
-    parts: tuple[IndexArray, IndexArray, IndexArray],
+    parts: Sequence[IndexArray],
     n_unobserved: IndexArray,
     hits: IndexArray | None,
     loss: FloatArray,
 ) -> Outcome:
-    """Build the outcome of the scored rows; the others have no cells."""
+    """Build the outcome of the scored rows; what was predicted in the others counts nowhere."""
     n_labels = max(shape[1], 1)
+    parts = tuple(part[scored[part // n_labels]] for part in parts)
     keys = np.concatenate(parts)
     new_row = np.cumsum(scored) - 1
     n_both, n_true, n_predicted = (_per_row(part, shape)[scored] for part in parts)

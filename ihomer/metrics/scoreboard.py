@@ -330,6 +330,8 @@ class Scoreboard:
         if len(set(lengths)) > 1:
             raise ValueError(f"data frames have different numbers of rows: {', '.join(map(str, lengths))}")
         weights = np.ones(lengths[0]) if w is None else _read_weights(w, lengths[0])
+        if not lengths[0]:
+            return
         true, predicted, *offered = frames
         found = outcome_of_frames(true, predicted, offered[0] if offered else None, self._ranks)
         if found is not None:
