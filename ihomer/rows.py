@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
+from numbers import Number
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -123,7 +124,7 @@ def _numeric_columns(X: Any, what: str) -> Columns | None:
 def feature_rows(X: Any, known: Vocabulary) -> Columns | list[Mapping[Hashable, Any]]:
     """Return X as columns of numbers, or as a list of dictionaries where it has other values too.
 
-    Warns where `known`, the features that a model has learned, have names and the columns of `X` have none.
+    Warns where `known`, the features that a model has learned, are no numbers, and `X` has values in columns without names.
 
     Raises
     ------
@@ -136,7 +137,7 @@ def feature_rows(X: Any, known: Vocabulary) -> Columns | list[Mapping[Hashable, 
             return rows_of_frame(X)
         if (np.abs(columns.value) > MAX_MAGNITUDE).any():
             raise ValueError(f"every value in X must be finite and at most {MAX_MAGNITUDE:g} in magnitude")
-        if not is_frame(X) and len(known) and not any(isinstance(name, int | np.integer) for name in known):
+        if not is_frame(X) and columns.value.size and len(known) and not any(isinstance(name, Number) for name in known):
             warnings.warn(_UNNAMED, stacklevel=_OF_CALLER)
         return columns
     if isinstance(X, Sequence) and not isinstance(X, str | bytes | bytearray | memoryview):

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 
@@ -55,4 +56,20 @@ def test_columns_without_names_are_not_told_of_where_features_are_numbers_or_non
     model.predict_many(np.ones((1, 2)))
     model.learn_one({"rain": 1.0, 1: 2.0}, {"wet"})
     model.predict_many(np.ones((1, 2)))
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("matrix", [np.ones((0, 3)), np.ones((2, 0)), sparse.csr_array((2, 3))])
+def test_columns_without_names_are_not_told_of_where_they_hold_nothing(matrix, recwarn):
+    model = MLHATClassifier()
+    model.learn_one({"rain": 1.0}, {"wet"})
+    assert model.predict_many(matrix).shape == (matrix.shape[0], 1)
+    assert not recwarn.list
+
+
+def test_columns_that_a_frame_names_by_fractions_are_those_of_a_matrix(recwarn):
+    model = MLHATClassifier()
+    model.learn_many(pd.DataFrame([[1.0, 2.0]], columns=[0.0, 1.0]), [{"wet"}])
+    model.predict_many(np.ones((1, 2)))
+    assert model.features == [0.0, 1.0]
     assert not recwarn.list
