@@ -354,3 +354,22 @@ def test_signals_are_waited_for_before_what_takes_long_is_loaded():
         "main(['run', '--source', '-', '--sink', '-'])"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.DEVNULL).returncode == 7
+
+
+def test_the_last_line_of_the_log_tells_the_scores_of_all_events(stream, tmp_path):
+    folder = tmp_path / "run"
+    ended = run(*arguments_of(stream, folder, "--max-events", "100", "--log-format", "json", "--model", "mlhat"))
+    last = json.loads(ended.stderr.splitlines()[-1])
+    assert (last["event"], last["messages"]) == ("stopped", 100)
+    held = json.loads(CliRunner().invoke(main, ["inspect", str(folder), "--json"]).stdout)["scores"]["model window"]
+    assert last["subset_accuracy"] == round(held["subset_accuracy"], 4)
+    assert last["micro_f1"] == round(held["micro_f1"], 4)
+
+
+def test_the_last_line_of_the_log_tells_no_scores_where_no_event_has_labels(tmp_path):
+    events = tmp_path / "events.jsonl"
+    events.write_text('{"x": {"a": 1}}\n')
+    ended = run(*arguments_of(events, tmp_path / "run", "--log-format", "json", "--model", "mlhat"))
+    last = json.loads(ended.stderr.splitlines()[-1])
+    assert (last["event"], last["messages"]) == ("stopped", 1)
+    assert "micro_f1" not in last

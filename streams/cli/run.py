@@ -316,7 +316,8 @@ def _run_until(given: dict[str, Any], config: "Config", stop: Callable[[], bool]
         run.run(stop)
         answering = run.answering
         dead = answering.n_dead.total()
-        scores = _scores_to_log(answering.scoring.counted_scores(MODEL, "window"))
+        scoring = answering.scoring
+        scores = _scores_to_log(scoring.scores(MODEL, "window")) if scoring.n_scored else {}
         log.info("stopped", messages=answering.n_read, learned=answering.n_learned, dead=dead, **scores)
 
 
