@@ -162,6 +162,13 @@ def test_data_file_whose_columns_are_texts_and_lists_of_labels(tmp_path, out):
     assert found == [({"cloud": 0.5}, ["rain", "snow"]), ({"cloud": 1.0}, [])]
 
 
+def test_data_file_whose_numbers_are_names_or_have_another_decimal_mark(tmp_path, out):
+    (tmp_path / "sky.csv").write_text("place;cloud;rain\n01234;1.5;1\n")
+    ways = ["--labels", "rain", "--nominal", "place", "--decimal", ".", "--quiet"]
+    assert run("--stream", tmp_path / "sky.csv", "--to", f"file:{out}", *ways).exit_code == 0
+    assert records(out) == [{"id": "0", "x": {"place": "01234", "cloud": 1.5}, "y": ["rain"]}]
+
+
 @pytest.mark.parametrize(("arguments", "says"), [
     (["--to", "out.jsonl"], "did you mean file:out.jsonl"),
     (["--to", "kafka://anna:swordfish@h:1/a"], "no user and no password"),
@@ -171,7 +178,9 @@ def test_data_file_whose_columns_are_texts_and_lists_of_labels(tmp_path, out):
     (["--to", "-", "--partitions", "3"], "--partitions is for kafka"),
     (["--to", "-", "--stream", "storm"], "no stream and no file 'storm'"),
     (["--to", "-", "--stream", "storm.jsonl"], "No such file"),
-    (["--to", "-", "--labels", "3"], "for data files"),
+    (["--to", "-", "--labels", "3"], "--labels is for data files, and drift is none"),
+    (["--to", "-", "--stream", "yeast", "--decimal", ","], "--decimal is for data files, and yeast is none"),
+    (["--to", "-", "--stream", "yeast", "--format", "csv"], "--format is for data files, and yeast is none"),
     (["--to", "-", "--rate", "0"], "--rate"),
     (["--to", "-", "--rate", "nan"], "rate"),
     (["--to", "-", "--late-share", "2"], "--late-share"),

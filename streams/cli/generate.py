@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_OF_DATA_FILES = ("labels", "label_separator", "ignore", "file_format")
+_OF_DATA_FILES = ("labels", "label_separator", "ignore", "nominal", "decimal", "file_format")
 _DEFAULT_EVENTS = 10_000
 _LONGEST_HELD = 0.1  # seconds: to flush for each event would cost more than the event
 
@@ -121,6 +121,8 @@ class _Stop:
 @click.option("--labels", metavar="NAMES", help="Labels of a data file, as in `ihomer evaluate`.")
 @click.option("--label-separator", metavar="TEXT", help="What stands between them in one column, as in `ihomer evaluate`.")
 @click.option("--ignore", metavar="NAMES", help="Columns of a data file to read past, as in `ihomer evaluate`.")
+@click.option("--nominal", metavar="NAMES", help="Columns whose numbers are names, as in `ihomer evaluate`.")
+@click.option("--decimal", type=click.Choice((".", ",")), help="Decimal mark of a data file, as in `ihomer evaluate`.")
 @click.option("--format", "file_format", type=click.Choice(FORMATS), help="Format of a data file, if its name does not tell.")
 @click.option("--append", is_flag=True, help="Continue a file that holds something.")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), metavar="FILE", help="TOML file with Kafka settings.")
@@ -184,9 +186,11 @@ def _source(given: dict[str, Any]) -> "Source":
     from streams.generate import STREAMS, named_stream
 
     name, n_events = given["stream"], given["n_events"]
+    ignored = [option for option in _OF_DATA_FILES if given[option] is not None]
+    if ignored and (name in STREAMS or name == "yeast"):
+        told = " and ".join(f"--{option.removeprefix('file_').replace('_', '-')}" for option in ignored)
+        raise click.UsageError(f"{told} {'is' if len(ignored) == 1 else 'are'} for data files, and {name} is none")
     if name in STREAMS:
-        if any(given[option] is not None for option in _OF_DATA_FILES):
-            raise click.UsageError(f"--labels, --label-separator, --ignore and --format are for data files; {name} is none")
         return named_stream(name, _DEFAULT_EVENTS if n_events is None else n_events, given["seed"]).source()
     from streams.evaluate import Settings, bundled_yeast, reader_options
     from streams.files import limited, open_source
