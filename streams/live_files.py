@@ -195,7 +195,13 @@ class FileLiveSource(_LineSource):
         self._open()
 
     def poll(self, timeout: float) -> list[Message]:
-        """Return the next lines that are not blank, up to a thousand."""
+        """Return the next lines that are not blank, up to a thousand.
+
+        Raises
+        ------
+        Gone
+            If the file is shorter than what was read of it; or, where it is followed, has lost its name or given it to another.
+        """
         messages = super().poll(timeout)
         if messages:
             with contextlib.suppress(OSError):  # on a full disk it is kept with later messages
@@ -223,14 +229,19 @@ class FileLiveSource(_LineSource):
         assert self._file is not None
         block = _block(self._file, self.path, self._lines.number)
         self._n_bytes += len(block)
-        if block or not self._follow:
+        if block:
             return block
-        self._refuse_other_file()
+        if self._follow:
+            self._refuse_other_name()
+        if not self._is_packed:
+            self._refuse_cut_file()
+        if not self._follow:
+            return block
         time.sleep(min(timeout, _BETWEEN_LOOKS))
         return None
 
-    def _refuse_other_file(self) -> None:
-        """Raise if the file that is followed has been cut or replaced: what was read of it is no longer its beginning."""
+    def _refuse_other_name(self) -> None:
+        """Raise if the file that is followed has been removed or replaced."""
         ours = os.fstat(self._descriptor)
         try:
             named = self.path.stat()
@@ -238,8 +249,12 @@ class FileLiveSource(_LineSource):
             raise Gone(f"{self.path}: the file is not there any more") from None
         if (named.st_dev, named.st_ino) != (ours.st_dev, ours.st_ino):
             raise Gone(f"{self.path}: another file has taken its name")
-        if ours.st_size < self._n_bytes:
-            raise Gone(f"{self.path}: the file has been cut to {ours.st_size} bytes, and {self._n_bytes} were read")
+
+    def _refuse_cut_file(self) -> None:
+        """Raise if the file has been cut: where it ends now is not where its lines end, and what was read is gone from it."""
+        size = os.fstat(self._descriptor).st_size
+        if size < self._n_bytes:
+            raise Gone(f"{self.path}: the file has been cut to {size} bytes, and {self._n_bytes} were read")
 
     def seek(self, positions: Mapping[Partition, int]) -> None:
         """Go on at this line; other partitions than the file's own never appear.

@@ -155,6 +155,18 @@ def test_file_that_is_cut_or_replaced_while_it_is_followed(tmp_path):
     source.close()
 
 
+def test_file_that_is_cut_while_it_is_read_does_not_end_there(tmp_path):
+    path = tmp_path / "long.jsonl"
+    path.write_bytes(b'{"x": {}}\n' * 100_000)
+    with contextlib.closing(FileLiveSource(path)) as source:
+        assert source.poll(1.0)
+        os.truncate(path, 15)
+        with pytest.raises(Gone, match="cut to 15 bytes"):
+            drained(source)
+        assert 1000 < source.positions["long.jsonl", 0] < 100_000
+        assert not source.at_end
+
+
 def test_line_too_long_is_cut_off_to_what_is_no_json(tmp_path):
     path = tmp_path / "long.jsonl"
     path.write_bytes(b"{}" + b" " * 5000 + b"\n" + b"[" * 600_000 + b'\n{"x": {}}\n')
