@@ -331,7 +331,7 @@ class Run:
             prediction_record(
                 labels,
                 proba,
-                learned=self.n_learned,
+                learned=self._n_before + self.n_learned,
                 partition_version=version,
                 id=asked.event.id,
                 source={**self._source, "event": asked.number, **{name: n for name, n in place.items() if n is not None}},

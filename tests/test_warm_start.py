@@ -221,6 +221,7 @@ def test_a_file_is_evaluated_with_what_was_learned_from_another(parts, tmp_path)
     answers = [json.loads(line) for line in (tmp_path / "predictions").read_text().splitlines()]
     for answer, record in zip(answers, records[900:], strict=True):
         assert answer["labels"] == sorted(expected.predict_set_one(record["x"]))
+        assert answer["learned"] == expected.n_learned
         expected.learn_one(record["x"], set(record["y"]))
     result = json.loads(told.read_text())
     new = [{**drift, "event": drift["event"] - 900} for drift in expected.drifts if drift["event"] > 900]
