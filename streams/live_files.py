@@ -223,7 +223,7 @@ class FileLiveSource(_LineSource):
         except BaseException:
             file.close()
             raise
-        self._file = file
+        self._file, self._opened_as = file, os.fstat(file.fileno())
 
     def _read(self, timeout: float) -> bytes | None:
         assert self._file is not None
@@ -279,6 +279,7 @@ class FileLiveSource(_LineSource):
             self._file.close()
         self._file, self._lines, self._queue = found._file, found._lines, found._queue
         self._next, self._ended, self._n_bytes = number, found._ended, found._n_bytes
+        self._opened_as = found._opened_as
 
     def _skip(self, number: int) -> None:
         """Leave out the lines before this one."""
@@ -349,9 +350,9 @@ class FileLiveSource(_LineSource):
             self._again = None
 
     def lag(self) -> Positions:
-        """Return how many lines are not given out yet; where the file has lost its name, of those that were counted before."""
+        """Return how many lines are not given out yet; of a file that has lost its name, those counted before."""
         if not (self._is_packed and self._count.n_bytes):
-            self._count.go_on(self.path, self._is_packed)
+            self._count.go_on(self.path, self._opened_as, self._is_packed)
         n_lines = self._count.n_lines + (self._count.is_within_line and not self._follow)
         return {self._partition: max(n_lines - self._next, 0)}
 
@@ -441,12 +442,14 @@ class _Count:
         self.n_lines = self.n_bytes = 0
         self.is_within_line = False
 
-    def go_on(self, path: Path, is_packed: bool) -> None:
+    def go_on(self, path: Path, ours: os.stat_result, is_packed: bool) -> None:
         try:
             file, _ = _opened(path)
         except (OSError, SourceError):  # one that is open is read to its end without its name
             return
         with file:
+            if not os.path.samestat(os.fstat(file.fileno()), ours):  # another one has taken its name
+                return
             if not is_packed:
                 file.seek(self.n_bytes)
             # What is damaged is told by the one who reads it for its lines.

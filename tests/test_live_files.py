@@ -486,3 +486,14 @@ def test_pipe_holds_back_its_writer(pipe):
             os.write(write, b"{}\n" * 1000)
     assert len(source.poll(5.0)) == 1000
     assert source.lag()[("-", 0)] < 1 << 18
+
+
+def test_the_lines_of_another_file_that_has_taken_the_name_are_not_counted(tmp_path):
+    path, other = tmp_path / "log.jsonl", tmp_path / "other.jsonl"
+    path.write_bytes(b"{}\n" * 3000)
+    other.write_bytes(b"{}\n" * 9000)
+    with contextlib.closing(FileLiveSource(path)) as source:
+        assert len(source.poll(1.0)) == 1000
+        assert source.lag() == {("log.jsonl", 0): 2000}
+        other.rename(path)
+        assert source.lag() == {("log.jsonl", 0): 2000}
