@@ -459,7 +459,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         """Check all rows, then learn them in turn; hand out what was predicted for each before it was learned."""
         features = feature_rows(X, self._encoder.features)
         n_rows = features.n_rows if isinstance(features, Columns) else len(features)
-        labels = label_rows(Y, n_rows)
+        labels = label_rows(Y, n_rows, self._labels)
         weights = row_weights(w, n_rows)
         if isinstance(features, Columns) and isinstance(labels, LabelRows):
             start = 0

@@ -36,10 +36,10 @@ Marked: TypeAlias = tuple[list[Hashable], list[Hashable], list[Hashable]]
 
 
 _UNNAMED = (
-    "X is a matrix, whose columns are the features 0, 1, ..., and the model has learned features with names, so that X is all "
-    "new to it: give a data frame with these names"
+    "{what} is a matrix, whose columns are the {kind} 0, 1, ..., and the model has learned {kind} with names, so that it is "
+    "all new: give a data frame with these names"
 )
-_OF_CALLER = 5  # frames up from here it is who has called the model: see `ihomer.interface`
+_OF_CALLER = 6  # frames up from here it is who has called the model: see `ihomer.interface`
 
 
 class Columns(NamedTuple):
@@ -121,6 +121,11 @@ def _numeric_columns(X: Any, what: str) -> Columns | None:
     return None if numbers is None else _from_dense(numbers, column_names(X))
 
 
+def _warn_of_unnamed(matrix: Any, columns: Columns, known: Vocabulary, what: str, kind: str) -> None:
+    if not is_frame(matrix) and columns.value.size and len(known) and not any(isinstance(name, Number) for name in known):
+        warnings.warn(_UNNAMED.format(what=what, kind=kind), stacklevel=_OF_CALLER)
+
+
 def feature_rows(X: Any, known: Vocabulary) -> Columns | list[Mapping[Hashable, Any]]:
     """Return X as columns of numbers, or as a list of dictionaries where it has other values too.
 
@@ -137,8 +142,7 @@ def feature_rows(X: Any, known: Vocabulary) -> Columns | list[Mapping[Hashable, 
             return rows_of_frame(X)
         if (np.abs(columns.value) > MAX_MAGNITUDE).any():
             raise ValueError(f"every value in X must be finite and at most {MAX_MAGNITUDE:g} in magnitude")
-        if not is_frame(X) and columns.value.size and len(known) and not any(isinstance(name, Number) for name in known):
-            warnings.warn(_UNNAMED, stacklevel=_OF_CALLER)
+        _warn_of_unnamed(X, columns, known, "X", "features")
         return columns
     if isinstance(X, Sequence) and not isinstance(X, str | bytes | bytearray | memoryview):
         return [as_dict(x) for x in X]
@@ -157,11 +161,11 @@ def _truth_columns(Y: Any) -> Columns:
     return _from_dense(values, names)
 
 
-def label_rows(Y: Any, n_rows: int) -> LabelRows | list[Marked]:
+def label_rows(Y: Any, n_rows: int, known: Vocabulary | None = None) -> LabelRows | list[Marked]:
     """Return Y as 0/1 columns, or as a list of what `labels_of` makes of each label set.
 
     In an array or data frame each row names every column, like a dictionary label -> bool (nan: not observed); a row of a
-    sparse matrix is the set of its columns.
+    sparse matrix is the set of its columns. Warns as `feature_rows` does of `known` labels.
 
     Raises
     ------
@@ -182,6 +186,8 @@ def label_rows(Y: Any, n_rows: int) -> LabelRows | list[Marked]:
         raise TypeError(f"Y must be a data frame, a matrix or a list of label sets, not {type(Y).__name__}")
     if n_found != n_rows:
         raise ValueError(f"Y has {n_found} rows, X has {n_rows}")
+    if known is not None and isinstance(rows, LabelRows):
+        _warn_of_unnamed(Y, rows.table, known, "Y", "labels")
     return rows
 
 

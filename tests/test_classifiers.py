@@ -330,7 +330,7 @@ def test_bad_input_leaves_the_model_as_it_was(make, x, y, w):
         ("ab", [{"p"}, {"p"}]),
     ],
 )
-@pytest.mark.filterwarnings("ignore:X is a matrix")
+@pytest.mark.filterwarnings("ignore:[XY] is a matrix")
 def test_a_bad_batch_leaves_the_model_as_it_was(make, X, Y):
     model = make()
     for good in mixed_events(30):

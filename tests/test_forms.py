@@ -211,6 +211,7 @@ def test_what_stands_for_missing_in_a_dictionary_is_as_none(missing):
         for p in (True, gap, False, True):
             x, y = {"u": gap, "v": gap if p is gap else "b", "w": 1.0}, {"p": p, "q": True}
             board.update(y, model.test_then_train_one(x, y))
+            board.update(y, {"p": None if isinstance(gap, float) else gap, "q": True})
         return model.predict_proba_one({"u": gap}), board.scores()
 
     assert learned(missing) == learned(None)

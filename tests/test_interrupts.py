@@ -386,7 +386,7 @@ USES = {
 USES["tree"] = USES["default"]
 
 
-@pytest.mark.filterwarnings("ignore:X is a matrix")
+@pytest.mark.filterwarnings("ignore:[XY] is a matrix")
 @pytest.mark.parametrize("name", sorted(MAKERS))
 def test_what_an_error_leaves_half_changed_is_not_used(name, monkeypatch):
     """Its arrays may not fit each other: what writes into them would write beside them."""

@@ -51,6 +51,16 @@ def test_columns_without_names_are_told_where_features_have_them(matrix, method)
     assert [warning.filename for warning in told] == [__file__]
 
 
+@pytest.mark.parametrize("matrix", [np.eye(2), sparse.csr_array(np.eye(2))])
+@pytest.mark.parametrize("method", ["learn_many", "test_then_train_many"])
+def test_labels_without_names_are_told_where_labels_have_them(matrix, method):
+    model = MLHATClassifier()
+    model.learn_one({"rain": 1.0}, {"wet"})
+    with pytest.warns(UserWarning, match="Y is a matrix, whose columns are the labels 0, 1, ...") as told:
+        getattr(model, method)([{"rain": 0.5}, {"rain": 1.0}], matrix)
+    assert [warning.filename for warning in told] == [__file__]
+
+
 def test_columns_without_names_are_not_told_of_where_features_are_numbers_or_none_is_known(recwarn):
     model = IHOMERClassifier(experts=("frequency",))
     model.predict_many(np.ones((1, 2)))

@@ -137,7 +137,9 @@ def labels_above_half(labels: Mapping[Hashable, Any]) -> list[Hashable]:
     """
     chosen = []
     for label, value in labels.items():
-        if value is True or not (value is False or value is None or _number(label, value) <= 0.5):
+        if value is True:
+            chosen.append(label)
+        elif value is not False and (type(value) is float or not is_missing(value)) and _number(label, value) > 0.5:
             chosen.append(label)
     return chosen
 
