@@ -137,9 +137,11 @@ def labels_above_half(labels: Mapping[Hashable, Any]) -> list[Hashable]:
     """
     chosen = []
     for label, value in labels.items():
-        if value is True:
-            chosen.append(label)
-        elif value is not False and (type(value) is float or not is_missing(value)) and _number(label, value) > 0.5:
+        if type(value) is bool:
+            applies = value
+        else:
+            applies = (type(value) is float or not is_missing(value)) and _number(label, value) > 0.5
+        if applies:
             chosen.append(label)
     return chosen
 
