@@ -33,7 +33,7 @@ class Beginning:
     path, name
         The file, and what messages from it call it.
     kept_path
-        Where that is kept; None: nowhere, and nothing is compared.
+        Where that is kept from one process to the next; None: in memory alone.
 
     Examples
     --------
@@ -77,11 +77,11 @@ class Beginning:
     def note(self, n_bytes: int, descriptor: int) -> None:
         """Keep the beginning of an open file of which so many bytes have been read, if more than before."""
         kept = 0 if self._begun is None else self._begun.n_bytes
-        if self._kept_path is None or kept >= min(n_bytes, _MOST, os.fstat(descriptor).st_size):
+        if kept >= min(n_bytes, _MOST, os.fstat(descriptor).st_size):
             return
-        n_bytes = min(n_bytes, _MOST)
-        begun = self._first(n_bytes, descriptor)
-        write_file(self._kept_path, msgspec.json.encode(begun))
+        begun = self._first(min(n_bytes, _MOST), descriptor)
+        if self._kept_path is not None:
+            write_file(self._kept_path, msgspec.json.encode(begun))
         self._begun = begun
 
     def _first(self, n_bytes: int, descriptor: int) -> _Begun:

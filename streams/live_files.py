@@ -190,6 +190,7 @@ class FileLiveSource(_LineSource):
         self._beginning = Beginning(self.path, name, begun_path)
         self._file: IO[bytes] | None = None
         self._n_bytes = 0
+        self._has_waited = False  # at the end of a file that is followed
         self._count = _Count()
         self._again: FileLiveSource | None = None  # stands where the last span ended
         self._open()
@@ -200,7 +201,8 @@ class FileLiveSource(_LineSource):
         Raises
         ------
         Gone
-            If the file is shorter than what was read of it; or, where it is followed, has lost its name or given it to another.
+            If the file is shorter than what was read of it; or, where it is followed, begins with other bytes than it did, or
+            has lost its name or given it to another.
         """
         messages = super().poll(timeout)
         if messages:
@@ -230,6 +232,9 @@ class FileLiveSource(_LineSource):
         block = _block(self._file, self.path, self._lines.number)
         self._n_bytes += len(block)
         if block:
+            if self._has_waited:  # what has grown may have been written anew, and be longer than it was
+                self._has_waited = False
+                self._beginning.check(self._descriptor)
             return block
         if self._follow:
             self._refuse_other_name()
@@ -237,6 +242,7 @@ class FileLiveSource(_LineSource):
             self._refuse_cut_file()
         if not self._follow:
             return block
+        self._has_waited = True
         time.sleep(min(timeout, _BETWEEN_LOOKS))
         return None
 

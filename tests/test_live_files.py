@@ -155,6 +155,21 @@ def test_file_that_is_cut_or_replaced_while_it_is_followed(tmp_path):
     source.close()
 
 
+def test_file_that_is_written_anew_while_it_is_followed_is_no_longer_the_one_that_was_read(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b'{"n": 1}\n')
+    with contextlib.closing(FileLiveSource(path, follow=True)) as source:
+        assert len(source.poll(0.0)) == 1
+        assert source.poll(0.0) == []
+        with path.open("ab") as file:
+            file.write(b'{"n": 2}\n')
+        assert len(source.poll(0.0)) == 1
+        assert source.poll(0.0) == []
+        path.write_bytes(b'{"n": 3}\n{"n": 4}\n{"n": 5}\n')
+        with pytest.raises(Gone, match="its first 18 bytes are others"):
+            source.poll(0.0)
+
+
 def test_file_that_is_cut_while_it_is_read_does_not_end_there(tmp_path):
     path = tmp_path / "long.jsonl"
     path.write_bytes(b'{"x": {}}\n' * 100_000)
