@@ -146,7 +146,7 @@ class FileLiveSource(_LineSource):
         Longest line in bytes. Of a longer one the beginning is given out, as what can be no event.
     begun_path
         A file where it is kept beside the positions how the file begins, so that another one of the same name is told from the
-        one that was read; None: that is not looked at.
+        one that was read; None: this object alone can tell.
 
     Raises
     ------
