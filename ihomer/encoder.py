@@ -24,6 +24,7 @@ __all__ = [
     "is_nominal",
     "joined",
     "labels_of",
+    "name_of",
     "one_row",
     "unlabelled",
 ]
@@ -99,6 +100,11 @@ class Nominal:
 def is_nominal(key: Hashable) -> bool:
     """Tell whether a vocabulary key stands for a nominal value."""
     return isinstance(key, tuple) and len(key) == 3 and key[0] is Nominal
+
+
+def name_of(key: Hashable) -> Hashable:
+    """Return the name of the feature that a vocabulary key stands for."""
+    return key[1] if is_nominal(key) else key  # type: ignore[index]
 
 
 def checked_weight(w: Any) -> float:
@@ -386,7 +392,7 @@ class Encoder:
 
     def feature_names(self) -> set[Hashable]:
         """Return the names of features, each once however many nominal values it has brought."""
-        return {key[1] if is_nominal(key) else key for key in self.features}  # type: ignore[index]
+        return set(map(name_of, self.features))
 
     def n_nominal_values(self) -> dict[Hashable, int]:
         """Return how many values of each nominal feature have an index."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from river.utils import dataframe
 from scipy import sparse
 
-from ihomer.encoder import MAX_MAGNITUDE, Indices, Offsets, Values, as_dict, checked_weight, labels_of
+from ihomer.encoder import MAX_MAGNITUDE, Indices, Offsets, Values, as_dict, checked_weight, labels_of, name_of
 from ihomer.frames import column_names, is_frame, numbers_of_frame, rows_of_frame
 from ihomer.vocabulary import Vocabulary, in_name_order
 
@@ -122,7 +122,9 @@ def _numeric_columns(X: Any, what: str) -> Columns | None:
 
 
 def _warn_of_unnamed(matrix: Any, columns: Columns, known: Vocabulary, what: str, kind: str) -> None:
-    if not is_frame(matrix) and columns.value.size and len(known) and not any(isinstance(name, Number) for name in known):
+    if is_frame(matrix) or not columns.value.size or not len(known):
+        return
+    if not any(isinstance(name_of(key), Number) for key in known):
         warnings.warn(_UNNAMED.format(what=what, kind=kind), stacklevel=_OF_CALLER)
 
 

@@ -69,6 +69,13 @@ def test_columns_without_names_are_not_told_of_where_features_are_numbers_or_non
     assert not recwarn.list
 
 
+def test_columns_without_names_are_not_told_of_where_features_that_are_texts_have_numbers_as_names(recwarn):
+    model = MLHATClassifier()
+    model.learn_one({0: "red", 1: "blue"}, {"wet"})
+    model.predict_many(np.ones((1, 2)))
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize("matrix", [np.ones((0, 3)), np.ones((2, 0)), sparse.csr_array((2, 3))])
 def test_columns_without_names_are_not_told_of_where_they_hold_nothing(matrix, recwarn):
     model = MLHATClassifier()
