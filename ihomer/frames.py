@@ -15,8 +15,8 @@ def is_missing(value: Any) -> bool:
     """Tell whether a value is None, or what stands for it among pandas' values; NaN is a number and not told."""
     if value is None:
         return True
-    pandas = sys.modules.get("pandas")  # no value is of pandas before something has imported it
-    return pandas is not None and (value is pandas.NA or value is pandas.NaT)
+    pandas = sys.modules.get("pandas")  # no value is of pandas before something has imported it, all of it
+    return value is getattr(pandas, "NA", None) or value is getattr(pandas, "NaT", None)
 
 
 def is_frame(X: Any) -> bool:

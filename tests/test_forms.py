@@ -3,10 +3,12 @@
 import enum
 import math
 import random
+import sys
 from collections import deque
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -215,6 +217,16 @@ def test_what_stands_for_missing_in_a_dictionary_is_as_none(missing):
         return model.predict_proba_one({"u": gap}), board.scores()
 
     assert learned(missing) == learned(None)
+
+
+def test_while_another_thread_imports_pandas_a_number_is_none_of_its_values(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", ModuleType("pandas"))
+    model, board = MLHATClassifier(), Scoreboard()
+    model.learn_one({"a": Fraction(1, 2)}, {"p": True})
+    board.update({"p": 1}, {"p": 1})
+    assert board.score("subset_accuracy") == 1.0
+    with pytest.raises(TypeError, match="must be a number"):
+        model.learn_one({"a": object()}, {"p"})
 
 
 def test_a_mapping_is_read_once_and_its_last_value_counts():
