@@ -285,7 +285,9 @@ class FileLiveSource(_LineSource):
             self._file.close()
         self._file, self._lines, self._queue = found._file, found._lines, found._queue
         self._next, self._ended, self._n_bytes = number, found._ended, found._n_bytes
-        self._opened_as = found._opened_as
+        if not os.path.samestat(self._opened_as, found._opened_as):
+            self._count = _Count()
+        self._opened_as, self._is_packed = found._opened_as, found._is_packed
 
     def _skip(self, number: int) -> None:
         """Leave out the lines before this one."""

@@ -360,6 +360,17 @@ def test_the_beginning_that_is_kept_is_that_of_the_file_that_was_read(tmp_path):
         FileLiveSource(path, follow=True, begun_path=begun)
 
 
+def test_after_a_seek_the_file_is_read_as_what_it_is_by_now(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b"1\n" * 500)
+    with contextlib.closing(FileLiveSource(path)) as source:
+        assert source.lag() == {("log.jsonl", 0): 500}
+        replace(path, gzip.compress(b"1\n" * 900))
+        source.seek({("log.jsonl", 0): 100})
+        assert source.lag() == {("log.jsonl", 0): 800}
+        assert len(drained(source)) == 800
+
+
 def test_lines_are_read_again_in_the_file_that_was_read_alone(tmp_path):
     path, begun = tmp_path / "log.jsonl", tmp_path / "source.json"
     path.write_bytes(b"1\n2\n3\n")
