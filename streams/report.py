@@ -79,7 +79,7 @@ def _table(*, header: bool = True) -> Table:
 def _print_scores(console: Console, model: str, scores: Mapping[str, float], baseline: Mapping[str, float]) -> None:
     table = _table()
     table.add_column("")
-    table.add_column(model, justify="right", min_width=10)
+    table.add_column(Text(printable(model)), justify="right", min_width=10)
     table.add_column("previous labelset", justify="right")
     for name, (title, more_is_better) in SCORES.items():
         if name not in scores:

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from benchmarks.live import events
 from ihomer import LabelPartition, MLHATClassifier
 from ihomer.persistence import save
+from ihomer.printable import printable
 from streams.cli import main
 from streams.models import load_model
 
@@ -231,6 +232,15 @@ def test_a_file_is_evaluated_with_what_was_learned_from_another(parts, tmp_path)
     assert result["settings"]["model_from"] == str(model)
     assert "model" not in result["settings"]
     assert load_model(kept).predict_proba_one(records[0]["x"]) == expected.predict_proba_one(records[0]["x"])
+
+
+@pytest.mark.parametrize("name", ["[z]", "[bold]m", "m\x1b[31m\n.bin"])
+def test_the_name_of_the_file_of_a_model_is_shown_as_it_is(parts, tmp_path, name):
+    _, live, records = parts
+    learned(records[:5]).save(tmp_path / name)
+    answer = ihomer("evaluate", live, "--limit", "5", "--model-from", tmp_path / name)
+    assert f" {printable(name)} " in answer.output
+    assert "\x1b" not in answer.output
 
 
 def test_each_file_begins_with_the_model_of_the_file(parts, tmp_path):
