@@ -406,7 +406,10 @@ class KafkaSource:
             at = {(partition.topic, partition.partition): mark.offset for partition, mark in committed.items()}
             marks = {place: at[place] for place in fresh if at.get(place, -1) >= 0}
             if fresh and not marks and not self._ids:
-                raise LookupError(f"group {group!r} has no committed offset in {', '.join(sorted(found.ids))}")
+                raise LookupError(
+                    f"group {group!r} has no committed offset in {', '.join(sorted(found.ids))}; to begin elsewhere, leave "
+                    "--group-offsets out"
+                )
             fresh |= marks
         return _Survey(fresh, {}, found.ids)
 

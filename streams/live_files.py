@@ -259,7 +259,8 @@ class FileLiveSource(_LineSource):
     def _refuse_cut_file(self) -> None:
         """Raise if the file has been cut: where it ends now is not where its lines end, and what was read is gone from it."""
         size = os.fstat(self._descriptor).st_size
-        if size < self._n_bytes:
+        has_size = self._opened_as.st_size > 0 or self._follow  # files of /proc have lines and never a size
+        if size < self._n_bytes and has_size:
             raise Gone(f"{self.path}: the file has been cut to {size} bytes, and {self._n_bytes} were read")
 
     def seek(self, positions: Mapping[Partition, int]) -> None:

@@ -182,6 +182,15 @@ def test_file_that_is_cut_while_it_is_read_does_not_end_there(tmp_path):
         assert not source.at_end
 
 
+def test_file_that_never_tells_its_size_is_read_to_its_end():
+    with contextlib.closing(FileLiveSource("/proc/self/status")) as source:
+        lines = source.poll(0.0)
+        assert lines[0].value.startswith(b"Name:")
+        while more := source.poll(0.0):
+            lines += more
+        assert source.at_end
+
+
 def test_line_too_long_is_cut_off_to_what_is_no_json(tmp_path):
     path = tmp_path / "long.jsonl"
     path.write_bytes(b"{}" + b" " * 5000 + b"\n" + b"[" * 600_000 + b'\n{"x": {}}\n')

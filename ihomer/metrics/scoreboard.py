@@ -110,7 +110,7 @@ class Scoreboard:
     >>> board.scores("window")["subset_accuracy"]
     1.0
     >>> Scoreboard(labels=3)
-    <Scoreboard: 0 events, 3 labels, subset_accuracy 0.000, example_f1 0.000, micro_f1 0.000, macro_f1 0.000>
+    <Scoreboard: events 0, labels 3, subset_accuracy 0.000, example_f1 0.000, micro_f1 0.000, macro_f1 0.000>
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class Scoreboard:
 
     def __repr__(self) -> str:
         scores = (f"{name} {self.score(name):.3f}" for name in ("subset_accuracy", "example_f1", "micro_f1", "macro_f1"))
-        return f"<Scoreboard: {self._tally('total').n_events:,} events, {self.n_labels:,} labels, {', '.join(scores)}>"
+        return f"<Scoreboard: events {self._tally('total').n_events:,}, labels {self.n_labels:,}, {', '.join(scores)}>"
 
     def _declare(self, labels: int | Collection[Hashable] | None) -> int:
         if labels is None:
