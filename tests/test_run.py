@@ -16,10 +16,9 @@ from ihomer.metrics import Scoreboard
 from streams.errors import MalformedEvent
 from streams.evaluate import Interrupts, Settings, bundled_yeast, evaluate
 from streams.event import Event
-from streams.models import SettingError, build_model
 from streams.progress import Progress
 from streams.recorder import Recorder as Watcher
-from streams.results import mean_scores, result_of
+from streams.results import result_of
 from streams.run import Run
 from streams.scoring import Scoring, check_weight
 
@@ -540,66 +539,3 @@ def test_evaluate_limits_and_shuffles():
     assert first(shuffle=1) == first(shuffle=1)
     assert first(shuffle=1) != first(shuffle=2)
     assert first() == [[], *(sorted(k for k, v in e.y.items() if v) for e in list(bundled_yeast())[:39])]
-
-
-@pytest.mark.parametrize(("limit", "of_memory", "of_a_file"), [(None, 2417, None), (40, 40, 40), (5000, 2417, 5000)])
-def test_progress_is_told_how_many_events_there_are_at_most(limit, of_memory, of_a_file, tmp_path):
-    class Told(Progress):
-        def begin(self, total):
-            self.told = total
-            super().begin(total)
-
-    path = tmp_path / "short.jsonl"
-    path.write_text('{"x": {}, "y": ["p"]}\n')
-    for file, expected in ((None, of_memory), (path, of_a_file)):
-        progress = Told("days")
-        evaluate(file, Settings(model="no-change", limit=limit), progress)
-        assert progress.told == expected
-
-
-def test_an_interrupt_before_the_first_labels_is_no_error(tmp_path):
-    path, interrupts = tmp_path / "late.jsonl", Interrupts()
-    path.write_text(3 * '{"x": {"a": 1}}\n')
-    interrupts.noted = True
-    result = evaluate(path, Settings(model="no-change"), Progress("late"), interrupts=interrupts)
-    assert result.interrupted
-    assert result.counts["predicted"] == 1
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "message"),
-    [
-        ("oracle", {}, "no model is named 'oracle'"),
-        ("no-change", {"depth": 3}, "no-change has no setting 'depth'; it has none"),
-        ("majority", {"max_labelsets": 0}, "max_labelsets"),
-        ("mlhat", {"tree.delta": 0.1}, "no part 'tree'"),
-        ("ihomer", {"tree.height": 3}, "tree has no setting 'height'"),
-        ("ihomer", {"clustering.n_min": 0}, "clustering: n_min"),
-        ("paper", {"tree": 3}, "tree is set by its own settings"),
-        ("mlhat", {"seed": 3}, "seed is given on its own"),
-    ],
-)
-def test_wrong_settings_are_named(name, options, message):
-    with pytest.raises(SettingError, match=message):
-        build_model(name, 0, options)
-
-
-def test_lists_of_json_stand_for_tuples():
-    made = build_model("ihomer", 0, {"experts": ["frequency", "linear"]})
-    assert made.experts == ("frequency", "linear")
-
-
-def test_settings_of_a_part_change_nothing_else():
-    usual, changed = build_model("paper", 5, {}), build_model("paper", 5, {"clustering.n_min": 50})
-    assert changed.clustering._get_params() == {**usual.clustering._get_params(), "n_min": 50}
-    assert changed.tree._get_params() == usual.tree._get_params()
-    assert changed.seed == 5
-    by_default, changed = build_model("ihomer", 0, {}), build_model("ihomer", 0, {"tree.max_depth": 3})
-    assert changed._tree._get_params() == {**by_default._tree._get_params(), "max_depth": 3}
-
-
-def test_means_are_of_the_scores_that_all_have():
-    assert mean_scores([]) == {}
-    means = mean_scores([{"a": 0.25, "b": 1.0}, {"a": 0.5}])
-    assert means == {"a": 0.375}
-    assert not math.isnan(means["a"])
