@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -391,6 +392,20 @@ def test_the_command_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert [line["model"] for line in cells.read(out)] == ["previous labelset", "label prior"]
     printed = command("--limit", "40", "--cell", "sudden", "label prior", "file", "0")
     assert without_measured(json.loads(printed.stdout)) == without_measured(cells.read(out)[1])
+
+
+def test_a_signal_that_does_not_wake_the_main_thread_ends_the_run_all_the_same(settings: Settings) -> None:
+    class Signalled(Runner):
+        def run(self, cell: Cell) -> dict[str, Any]:
+            time.sleep(0.3)  # until the main thread waits
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+            ended_early.append(self._stopped.wait(20))
+            return {}
+
+    ended_early: list[bool] = []
+    with pytest.raises(KeyboardInterrupt):
+        list(run_all(Signalled(settings), settings.cells(), 1, lambda cell: None))
+    assert ended_early == [True]
 
 
 def descendants(pid: int) -> list[int]:

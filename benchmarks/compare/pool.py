@@ -21,6 +21,7 @@ _START_SECONDS = 300.0  # to load a stream and to compile
 _GRACE_SECONDS = 60.0
 _PATIENCE = 10.0  # times the budget, in seconds of the wall, until a process that does not look at its budget is killed
 _LOOK_SECONDS = 0.05
+_AWAKE_SECONDS = 0.5  # a signal does not wake the main thread if it comes just before that falls asleep, or to another one
 _ROOM = 2.0  # of address space for what a process maps and does not use
 _WORDS_OF_AN_ERROR = 300
 
@@ -163,7 +164,7 @@ def run_all(runner: Runner, cells: Iterable[Cell], jobs: int, begun: Callable[[C
                     running.add(pool.submit(one, cell))
                 if not running:
                     return
-                done, running = wait(running, return_when=FIRST_COMPLETED)
+                done, running = wait(running, _AWAKE_SECONDS, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield future.result()
         finally:
