@@ -151,6 +151,13 @@ def test_nothing_behind_a_damaged_line_is_believed(folder):
             numbers(folder, 0, until)
 
 
+def test_a_journal_that_cannot_be_read_is_not_taken_for_an_empty_one(folder):
+    (folder.path / "journal-000000000000001").mkdir()
+    for read in (folder.last_committed, lambda: numbers(folder, 0, 0)):
+        with pytest.raises(IsADirectoryError):
+            read()
+
+
 def test_the_journals_tell_all_that_is_asked_for_or_are_refused(folder):
     for number in (2, 4, 6):
         folder.note(reading(number, 2))

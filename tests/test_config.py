@@ -93,6 +93,7 @@ def test_empty_file(config):
     ("[kafka]\na = { b = 1 }", "kafka.a must be a plain value, or"),
     ("[kafka]\na = { env = 1 }", "kafka.a must be a plain value, or"),
     ("[kafka]\na = {}", "kafka.a must be a plain value, or"),
+    ("[kafka]\na = 2020-01-01", "kafka.a must be a text, a number"),
     ("[kafka]\na = { env = 'A', file = 'b' }", "kafka.a must be a plain value, or"),
     ("[kafka]\na = { env = 'NOT_THERE' }", "the environment variable NOT_THERE is not set"),
     ("[kafka]\na = { file = 'none' }", "none: No such file"),

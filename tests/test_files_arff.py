@@ -282,6 +282,8 @@ def test_ignored_attributes_are_read_past_whoever_says_which_are_labels(tmp_path
     ):
         with pytest.raises(SourceError, match=told):
             read(tmp_path, text, ignore=named)
+    with pytest.raises(SourceError, match=r"attribute 'a' is of type 'relational', not numeric or nominal$"):
+        read(tmp_path, "@relation r\n@attribute a relational\n@end a\n@data\n", ignore=["a"])
 
 
 HEADERS = [
@@ -305,6 +307,7 @@ HEADERS = [
     ("@relation r\n@attribute a {x,y}\n@data\n", "attribute 'a' is no label: its values are x, y"),
     ("@relation r\n@attribute a {0,1,2}\n@data\n", "attribute 'a' is no label: its values are 0, 1, 2"),
     (b"\xff\xfe@\x00r\x00", "UTF-16"),
+    (b"\xfe\xff\x00@\x00r", "UTF-16"),
 ]
 
 

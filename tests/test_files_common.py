@@ -126,6 +126,11 @@ def test_lines_that_end_in_cr_alone_are_told(tmp_path, name):
         read(path, **options)
 
 
+def test_a_cr_behind_the_one_line_is_its_end(tmp_path):
+    (event,) = read(write(tmp_path, "t.svm", "1 2:3\r"))
+    assert (event.x, event.y) == ({"2": 3.0}, {"1"})
+
+
 def test_what_follows_a_gzip_file_is_damage(tmp_path):
     path = write(tmp_path, "t.jsonl.gz", gzip.compress(b'{"x":{}}\n') + b"more")
     with pytest.raises(SourceError, match="damaged after line 1"):

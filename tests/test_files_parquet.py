@@ -144,6 +144,7 @@ def test_weights(tmp_path, weight):
         ({"x": [1], "l": [1]}, {"label_column": "l"}, "column 'l' is of type int64, not of lists"),
         ({"x": [1], "l": [[1]]}, {"label_column": "l"}, "not of lists of text"),
         ({"x": [1], "l": [["a"]]}, {"label_column": "l", "labels": 1}, "excludes"),
+        ({"x": [1], "l": [["a"]]}, {"label_column": "l", "label_prefix": "x"}, "excludes"),
         ({"x": [[1.0]], "l": [1]}, {"labels": -1}, "column 'x' is of type list"),
         ({"x": [b"a"], "l": [1]}, {"labels": -1}, "column 'x' is of type binary"),
         ({"x": [{"a": 1}], "l": [1]}, {"labels": -1}, "column 'x' is of type struct"),

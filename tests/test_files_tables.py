@@ -132,11 +132,11 @@ def test_malformed_rows(tmp_path, row, code):
 
 
 def test_a_quote_that_is_never_closed_costs_one_row(tmp_path):
-    text = SKY + "1,a,1,0\n" + '2,"open,1,0\n' + "3,a,1,0\n" * 3000 + '4,"b\nc",1,0\n'
+    text = SKY + "1,a,1,0\n" + '2,"open,1,0\n' + "".join(f"{n},a,1,0\n" for n in range(3000)) + '4,"b\nc",1,0\n'
     errors = []
     events = read(tmp_path, text, labels=-2, on_error=errors.append)
     assert [(error.line, error.code) for error in errors] == [(3, "quote")]
-    assert len(events) == 3002
+    assert [event.x["cloud"] for event in events] == [1, *range(3000), 4]
     assert events[-1].x == {"cloud": 4.0, "wind": "b\nc"}
     assert [event.position for event in events[-2:]] == [3003, 3005]
 
@@ -324,6 +324,9 @@ def test_delimiters_that_cannot_be(tmp_path, delimiter):
 def test_a_byte_order_mark_and_latin1(tmp_path):
     assert read(tmp_path, "\ufeffa,l\né,1\n", labels=-1)[0].x == {"a": "é"}
     assert read(tmp_path, "à,l\né,1\n".encode("latin-1"), labels=-1)[0].x == {"à": "é"}
+    assert read(tmp_path, "l,a\r\n1,é\r\n".encode("latin-1"), labels=1)[0].x == {"a": "é"}
+    first, second = read(tmp_path, "a,l\n\ufeffb,1\n\ufeffc,1\n", labels=-1)  # it is one at the beginning alone
+    assert (first.x, second.x) == ({"a": "\ufeffb"}, {"a": "\ufeffc"})
 
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -376,6 +379,13 @@ def test_a_sink_replaces_or_continues(tmp_path, name):
         sink.close()
     with JsonLinesSource(path) as source:
         assert [event.x["a"] for event in source] == [1, 2]
+
+
+def test_a_packed_file_tells_neither_its_name_nor_when_it_was_written(tmp_path):
+    path = tmp_path / "t.jsonl.gz"
+    with JsonLinesSink(path) as sink:
+        sink.write({"x": {}})
+    assert path.read_bytes()[3:8] == bytes(5)  # flags and time
 
 
 @pytest.mark.parametrize("name", ["t.jsonl", "t.jsonl.gz"])

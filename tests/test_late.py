@@ -26,6 +26,13 @@ def test_an_event_finds_its_labels_once():
     assert store.event_of("e0") is None
 
 
+def test_an_event_keeps_its_weight_and_what_was_predicted_in_order():
+    store = LateStore()
+    store.wait("e0", Event({}, w=2.0), ["b", "a"], ["d", "c"])
+    found = store.event_of("e0")
+    assert (found.w, found.predicted, found.by_baseline) == (2.0, ["a", "b"], ["c", "d"])
+
+
 @pytest.mark.parametrize("y", [frozenset({"a", "b"}), frozenset(), {"a": True, "b": None, "c": False}])
 def test_labels_that_are_early_are_kept_for_their_event(y):
     store = LateStore()
@@ -75,6 +82,16 @@ def test_the_oldest_go_when_they_are_too_long_together():
         assert (each.n_waiting, each.n_early) == (0, 3)
 
 
+def test_what_is_just_as_long_as_is_allowed_stays():
+    store = LateStore()
+    store.wait("e0", Event({"f": "x" * 900}), set(), set())
+    n_bytes = len(store.state()["events"]["text"])
+    for most_bytes, n_waiting in ((n_bytes, 1), (n_bytes - 1, 0)):
+        store = LateStore(most_bytes=most_bytes)
+        store.wait("e0", Event({"f": "x" * 900}), set(), set())
+        assert store.n_waiting == n_waiting
+
+
 def test_names_count_among_the_bytes_that_wait():
     store = LateStore(most_bytes=1100)
     for name, n_waiting in (("a" * 1000, 1), ("b" * 1000, 1), ("c" * 1101, 0), ("d" * 1000, 1)):
@@ -114,6 +131,10 @@ def test_what_is_too_old_goes_by_the_time_of_the_messages():
     assert store.n_waiting == 1
     store.advance(4.25)
     assert (store.n_waiting, store.n_early, store.n_orphans) == (0, 0, 1)
+    store.advance(3.0)
+    store.wait("late", Event({}), set(), set())  # at 4.25, not at 3
+    store.advance(6.0)
+    assert store.n_waiting == 1
 
 
 def test_a_name_that_comes_again_replaces_the_one_that_waits():
@@ -154,16 +175,22 @@ def test_what_is_restored_goes_on_as_the_original(steps):
         assert again.labels_of(name) == store.labels_of(name)
 
 
-@pytest.mark.parametrize("harm", ["ends", "times", "text", "dtype", "json"])
+@pytest.mark.parametrize("harm", ["ends", "times", "nan", "text", "more", "dtype", "json", "json of labels"])
 def test_arrays_that_do_not_fit_are_refused(harm):
-    state = waiting_store(n=2).state()
-    arrays = state["events"]
+    store = waiting_store(n=2)
+    store.keep_labels("early", {"a"})
+    state = store.state()
+    arrays = state["labels" if harm == "json of labels" else "events"]
     if harm == "ends":
         arrays["ends"][0] = 10_000
     elif harm == "times":
         arrays["times"] = arrays["times"][:1]
+    elif harm == "nan":
+        arrays["times"][0] = np.nan
     elif harm == "text":
         arrays["text"] = arrays["text"][:-1]
+    elif harm == "more":
+        arrays["text"] = np.append(arrays["text"], arrays["text"][-1])
     elif harm == "dtype":
         arrays["text"] = arrays["text"].astype(np.int64)
     else:
