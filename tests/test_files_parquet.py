@@ -69,8 +69,9 @@ def test_what_is_written_comes_back(tmp_path, names, n_rows, group, data):
     assert read(path, labels=n_labels, start=start) == events[start:]
 
 
-def test_pieces_smaller_than_row_groups(tmp_path, monkeypatch):
-    monkeypatch.setattr("streams.parquet._MOST_ROWS", 7)
+@pytest.mark.parametrize(("bound", "number"), [("_MOST_ROWS", 7), ("_MOST_CELLS", 1)])
+def test_pieces_smaller_than_row_groups(tmp_path, monkeypatch, bound, number):
+    monkeypatch.setattr(f"streams.parquet.{bound}", number)
     path = write(tmp_path, {"a": range(50), "l": [1, 0] * 25}, row_group_size=20)
     events = read(path, labels=-1)
     assert [event.x["a"] for event in events] == list(range(50))

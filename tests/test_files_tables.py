@@ -90,6 +90,7 @@ SKY = "cloud,wind,rain,snow\n"
         ('0.5, "a" ,1,0', {"cloud": 0.5, "wind": "a"}, {"rain"}),
         ('0.5,"two\nlines",1,0', {"cloud": 0.5, "wind": "two\nlines"}, {"rain"}),
         ('"","  ",1,0', {"cloud": None, "wind": "  "}, {"rain"}),
+        ('0.5,calm," yes "," NO "', {"cloud": 0.5, "wind": "calm"}, {"rain"}),
         ("true,-0,1.0,0.00", {"cloud": "true", "wind": 0.0}, {"rain"}),
     ],
 )

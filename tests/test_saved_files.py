@@ -1,5 +1,6 @@
-"""A model's file by itself: its checksum, its format, and that nothing stands in it beside the state."""
+"""A model's file by itself: its checksum, its format, that nothing stands in it beside the state, and that all of this fits."""
 
+import functools
 import json
 import os
 import stat
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 from open_files import open_below
 
-from benchmarks import file_damage
+from benchmarks import file_damage, fuzz_files
+from ihomer import IHOMERClassifier
 from ihomer.persistence import KINDS, ModelFileError, pack, unpack, write_file
 from ihomer.saved.files import FORMAT
 
@@ -80,3 +82,64 @@ def test_what_stands_in_a_file_beside_the_state_is_refused() -> None:
         assert changed != header
         with pytest.raises(ModelFileError, match=reason):
             unpack(file_damage.resealed(len(changed).to_bytes(8, "little") + changed + rest), KINDS)
+
+
+@functools.cache
+def parts_of_a_model() -> tuple[str, Any, dict[str, Any]]:
+    model = IHOMERClassifier()
+    for x, y in fuzz_files.events(120, 2):
+        model.learn_one(x, y)
+    return file_damage.split(pack(model, KINDS))
+
+
+@pytest.mark.parametrize(("ending", "place", "number", "told"), [
+    ("encoder._last_seen", 0, 121, "seen after the last event"), ("encoder.kind", 0, 1, "kind of a feature is wrong"),
+    ("labels.order", 0, 3, "an index is not one name's"), ("counts.keys", 2, 7 << 32 | 7, "none of two known labels"),
+    ("counts.keys", 2, 6 << 32 | 16, "none of two known labels"), ("counts.keys", 1, 6 << 32 | 7, "number of pairs is wrong"),
+    ("counts.keys", 2, -1, "number of pairs is wrong"), ("counts.keys", 2, 1 << 32 | 9, "of pairs cannot be found"),
+    ("counts.ring_row", (0, 1), 1025, "too long"), ("counts.scale", 0, 0.0, "too small"),
+    ("counts.ring_label", 0, 10, "too large"), ("counts.detector", (0, 0), -1.0, "another width"),
+    ("counts.detector", (0, 4), 0.5, "impossible buckets"), ("counts.detector", (0, 4), 9.0, "impossible buckets"),
+    ("counts.detector", (0, 3), 0.5, "impossible number of updates"), ("counts.label_count", 0, np.inf, "not finite"),
+    ("classifier.detector", (0, 0), -1.0, "another width"), ("clusters.cluster", 15, 0, "an index that no label had"),
+    ("clusters.cluster", 9, -1, "a label has no cluster"), ("clusters.cluster", 0, 1, "not the leaves of the tree"),
+    ("rehearsal._sizes", (1, 0), 17, "impossible sizes"), ("rehearsal._sizes", (1, 1), 3, "impossible sizes"),
+    ("rehearsal._sizes", (1, 2), 5, "impossible sizes"), ("rehearsal._entry", (0, 0), -1, "unknown feature"),
+    ("rehearsal._entry", (0, 0), 64, "unknown feature"), ("rehearsal._labels", (0, 0), 10, "unknown label"),
+    ("rehearsal._entry_position", (0, 0), 1e9, "too large"), ("rehearsal._length", 0, 1e9, "too large"),
+    ("rehearsal._strength", 0, np.inf, "too large"), ("neighbours._ring", (0, 0), 5, "in the wrong slot"),
+    ("neighbours._ring", (127, 0), 0, "an empty slot"), ("neighbours._ring", (0, 1), -1, "impossible sizes"),
+    ("neighbours._entry", (0, 0), 1, "rows with a feature is wrong"), ("neighbours._present", 0, 31, "is wrong"),
+    ("neighbours._entry_value", (0, 0), -32768, "too small"), ("neighbours._link", (0, 0), 16, "leads nowhere"),
+    ("neighbours._link", (0, 0), 128 << 12, "leads nowhere"), ("neighbours._head", 0, -2, "leads nowhere"),
+    ("neighbours._column_of", 1, 9, "another one's"), ("neighbours._holder", 1, 0, "not its holder's"),
+    ("neighbours._holder", 1, 64, "an unknown feature"), ("ridge._place_of", 0, 2, "not its holder's"),
+    ("ridge._place_of", 40, 1, "another one's"), ("ridge._holder", 0, 1, "not in use"), ("ridge._holder", 40, 0, "not in use"),
+    ("ridge._hand", 0, 0, "impossible"), ("ridge._hand", 0, 66, "impossible"), ("ridge._hand", 1, 34, "impossible"),
+    ("decoder._header", 2, 300, "too many labelsets"), ("decoder._header", 2, 54, "do not follow each other"),
+    ("decoder._ends", 0, 1, "do not follow each other"), ("decoder._ends", 1, 9, "do not follow each other"),
+    ("decoder._pool", 0, 12, "unknown label"), ("decoder._pool", 1, 4, "does not rise"),
+    ("decoder._hashes", 0, 1, "wrong hash"),
+    ("decoder._table", 1, 17, "lists other"), ("decoder._last_seen", 0, 121, "after the last event"),
+    ("decoder._stats", (0, 0), 0.0, "less than never"), ("decoder._total_count", 0, 105.0, "another total"),
+    ("decoder._latest", 0, 26, "too large"), ("scale._sums", (0, 0), -1.0, "less than never"),
+    ("scale._sums", (0, 0), 121.0, "more often than there were events"),
+])  # fmt: skip
+def test_what_does_not_fit_is_told(ending: str, place: Any, number: Any, told: str) -> None:
+    head, body, arrays = parts_of_a_model()
+    name = next(name for name in arrays if name.lower().endswith(ending) and arrays[name].size)
+    changed = arrays[name].copy()
+    changed[place] = number
+    with pytest.raises(ModelFileError, match=told):
+        unpack(file_damage.joined(head, body, {**arrays, name: changed}), KINDS)
+
+
+def test_an_entry_that_a_search_does_not_find_is_told() -> None:
+    head, body, arrays = parts_of_a_model()
+    for ending in ("decoder._table", "counts.keys"):
+        name = next(name for name in arrays if name.endswith(ending))
+        filled, empty = np.flatnonzero(arrays[name] != -1)[0], np.flatnonzero(arrays[name] == -1)
+        changed = arrays[name].copy()
+        changed[empty[np.argmax(empty > filled + 1)]], changed[filled] = changed[filled], -1
+        with pytest.raises(ModelFileError, match="cannot be found"):
+            unpack(file_damage.joined(head, body, {**arrays, name: changed}), KINDS)
