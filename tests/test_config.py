@@ -171,6 +171,11 @@ def test_paths_are_taken_as_they_are(path):
     assert str(found.path) == path
 
 
+@pytest.mark.parametrize("text", ["kafka://h:1/" + "a" * 249, "kafka://h:65535/a.", "kafka://h:1/..."])
+def test_addresses_at_the_bounds(text):
+    assert parse_endpoint(text).topic == text.rpartition("/")[2]
+
+
 @pytest.mark.parametrize(("text", "says"), [
     ("", "no address"), ("a.jsonl", "did you mean file:a.jsonl"), ("http://h/a", "no address"), ("file:", "path"),
     ("file:a\0b", "path"), ("kafka://", "HOST:PORT"), ("kafka:///a", "HOST:PORT"), ("kafka://h/a", "HOST:PORT"),

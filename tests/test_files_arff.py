@@ -245,6 +245,14 @@ def test_malformed_rows(tmp_path, row, code, before):
         assert source.snapshot() == line + 1
 
 
+@pytest.mark.parametrize("cell", ["1_0", "inf", "1e999"])
+def test_what_is_no_number_is_none_where_all_features_are_numbers(tmp_path, cell):
+    text = "@relation '-C 1'\n@attribute l {0,1}\n@attribute a numeric\n@data\n1,2\n"
+    with pytest.raises(MalformedEvent) as caught:
+        read(tmp_path, f"{text}1,{cell}\n", labels=None)
+    assert (caught.value.code, caught.value.line) == ("number", 6)
+
+
 @any_example
 @given(st.text(st.sampled_from("{}'\"\\ ,\t%?01acx_\xa0é"), max_size=14), st.booleans())
 def test_no_row_raises_anything_else(tmp_path, row, sparse):

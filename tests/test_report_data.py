@@ -36,6 +36,29 @@ def test_numbers_of_events_are_told_as_what_they_are(tmp_path, rows, told):
     assert page_of(recorder, result, how, path)["told"] == told
 
 
+def test_labels_of_few_events_are_counted_as_by_hand():
+    recorder = Recorder()
+    for true, predicted in (("a", "b"), ("a", "a"), ("bc", "bc"), ("a", "")):
+        recorder.add(set(true), set(predicted))
+    recorder.sample(4, None, {})
+    data = stream_data(recorder, "few")
+    assert data["labels"] == [
+        ["a", 3, 1, 1.0, 0.3333, 0.5, None], ["b", 1, 2, 0.5, 1.0, 0.6667, None], ["c", 1, 1, 1.0, 1.0, 1.0, None],
+    ]  # fmt: skip
+    assert data["instead"] == [
+        {"label": "a", "true": 3, "missed": 2, "alarms": 0, "f1": 0.5, "nothing": 1.0, "others": [["b", 1.0]]},
+        {"label": "b", "true": 1, "missed": 0, "alarms": 1, "f1": 0.6667, "nothing": 0.0, "others": []},
+    ]
+
+
+def test_long_names_are_cut_where_they_are_too_long():
+    recorder = Recorder()
+    recorder.add({"x" * 120, "y" * 121}, set())
+    recorder.sample(1, None, {})
+    names = {row[0] for row in stream_data(recorder, "long")["labels"]}
+    assert names == {"x" * 120, "y" * 119 + "…"}
+
+
 def test_what_happens_in_a_tree_is_not_called_a_drift():
     model, recorder = MLHATClassifier(grace_period=50, tau=0.5), Recorder()
     run = Run(model, recorder=recorder)

@@ -9,6 +9,8 @@ from ihomer.baselines import MajorityLabelset
 from ihomer.persistence import Kinds, ModelFileError, Part, pack
 from streams import state
 from streams.answering import Answering
+from streams.event import Event
+from streams.inspection import inspect
 from streams.message import Message
 from streams.scoring import Scoring
 from streams.state import pack_state, unpack_state
@@ -45,6 +47,31 @@ def test_what_is_unpacked_is_what_was_packed():
     assert again.scoring.all_scores() == answering.scoring.all_scores()
     assert (again.scoring.n_scored, again.scoring.n_labels) == (3, 3)
     assert unpack_state(packed(lambda found: None), new_answering()) == {("t", 0): 3}
+
+
+def test_what_a_checkpoint_holds_is_told(tmp_path):
+    answering = new_answering()
+    answering.n_read, answering.n_predicted, answering.n_learned, answering.n_joined, answering.n_tombstones = range(11, 16)
+    answering.n_dead.update({"value": 7, "json": 6})
+    late = answering.late
+    late.n_expired, late.n_orphans, late.n_repeated = 3, 4, 5
+    late.wait("a", Event({}), (), ())
+    late.wait("b", Event({}), (), ())
+    late.keep_labels("c", {"p"})
+    drift = {"event": 9, "where": "global", "what": "loss rose", "clusters_changed": 1, "learners_replaced": [2]}
+    answering.model._drifts.append(drift)
+    answering.model._n_drifts = 1
+    path = tmp_path / "checkpoint"
+    path.write_bytes(pack_state(answering, {("t", 1): 4, ("s", 0): 1}))
+    told = inspect(path)
+    assert told["counts"] == {
+        "n_read": 11, "n_predicted": 12, "n_learned": 13, "n_joined": 14, "n_tombstones": 15, "dead_json": 6, "dead_value": 7,
+    }  # fmt: skip
+    assert told["late"] == {"waiting": 2, "early": 1, "expired": 3, "orphans": 4, "repeated": 5}
+    assert told["positions"] == [{"topic": "s", "partition": 0, "offset": 1}, {"topic": "t", "partition": 1, "offset": 4}]
+    assert (told["file"], told["bytes"], told["drifts"]) == ("checkpoint", path.stat().st_size, [drift])
+    assert list(told["scores"]) == ["model total", "baseline total", "model window", "baseline window"]
+    json.dumps(told, allow_nan=False)
 
 
 @pytest.mark.parametrize(
