@@ -201,6 +201,7 @@ MALFORMED = [
     ("1,calm,0,1,{inf}", "weight"),
     ("1,calm,0,1,{x}", "weight"),
     ("1,calm,0,1,{}", "weight"),
+    ("1,calm,0,1,'{2}'", "columns"),
     ("{0 1", "columns"),
     ("{0 1,", "columns"),
     ("{", "columns"),

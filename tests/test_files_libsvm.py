@@ -135,6 +135,11 @@ def test_xmc_knows_its_labels_and_bounds(tmp_path):
     assert [(error.line, error.code) for error in errors] == [(5, "index"), (6, "index")]
 
 
+def test_the_last_row_of_xmc_may_be_empty(tmp_path):
+    events = read(tmp_path, "2 4 3\n0 1:1\n\n\n")
+    assert [(event.y, event.x, event.position) for event in events] == [({"0"}, {"1": 1.0}, 2), (set(), {}, 3)]
+
+
 def test_labels_of_xmc_have_one_form(tmp_path):
     events = read(tmp_path, "2 4 2\n01 3:1\n0,1 3:1\n", header=True)
     assert [event.y for event in events] == [{"1"}, {"0", "1"}]
