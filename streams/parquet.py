@@ -202,7 +202,7 @@ class ParquetSource(FileSource):
                     self._report(error.at(self.path, row=self._position))
                 else:
                     yield event
-        self.close()
+        self._file.close()
 
     def _rows(self, batch: Any) -> Iterator[tuple[Any, ...]]:
         """Yield of each row the feature values, what it says of the labels, id and weight."""

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from open_files import open_below
 
 from streams.errors import MalformedEvent, SourceError
 from streams.files import open_source
@@ -79,6 +80,15 @@ def test_pieces_smaller_than_row_groups(tmp_path, monkeypatch, bound, number):
         assert read(path, labels=-1, start=start) == events[start:]
     with pytest.raises(SourceError, match="row 51 is asked for, and there are 50"):
         read(path, labels=-1, start=51)
+
+
+def test_a_source_that_has_come_to_its_end_gives_nothing_more_and_holds_no_file(tmp_path):
+    path = write(tmp_path, {"x": [1.0, 2.0], "l": [1, 0]})
+    with open_source(path, labels=-1) as source:
+        assert (len(list(source)), list(source), source.snapshot()) == (2, [], 2)
+        assert open_below(path) == []
+    with pytest.raises(ValueError, match="the source is closed"):
+        iter(source)
 
 
 def test_one_column_of_lists(tmp_path):
@@ -159,6 +169,7 @@ def test_tables_that_cannot_be_read(tmp_path, columns, options, message):
     assert message in str(caught.value)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert open_below(path) == []
 
 
 def test_the_index_of_a_frame_is_no_feature_unless_it_is_asked_for(tmp_path):
