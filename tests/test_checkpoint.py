@@ -238,6 +238,16 @@ def test_journals_go_with_the_checkpoints_that_need_them(folder):
     assert (names(folder, "checkpoint"), names(folder, "journal")) == ([3, 4, 5], [3, 4])
 
 
+def test_what_cannot_be_removed_any_more_stays(folder, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr("pathlib.Path.unlink", refuse)
+    for number in (1, 2, 3):
+        folder.save(number, b"%d" % number)
+    assert (names(folder, "checkpoint"), names(folder, "journal")) == ([1, 2, 3], [0, 1, 2, 3])
+
+
 def test_a_checkpoint_that_cannot_be_written_leaves_those_before(folder):
     for number in (1, 2):
         folder.save(number, b"%d" % number)

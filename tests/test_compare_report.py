@@ -87,12 +87,18 @@ def test_versus_is_scipys_wilcoxon_without_ties_and_counts() -> None:
     assert found.p == pytest.approx(stats.wilcoxon(difference[difference != 0]).pvalue)
     assert statistics.versus(DEMSAR[:, 0], DEMSAR[:, 0]).p == 1.0
     assert statistics.versus(np.arange(1.0, 9.0), np.zeros(8)).p == pytest.approx(2 / 2**8)
+    assert statistics.versus(np.zeros(8), np.arange(1.0, 9.0)).p == pytest.approx(2 / 2**8)
+    ours, theirs = np.array([0.4, 0.2, 0.3, 0.9, 0.7]), np.array([0.3, 0.1, 0.4, 0.1, 0.4])
+    assert len(set(np.abs(ours - theirs).tolist())) > 3  # in binary, where .4 - .3 is not .2 - .1
+    assert statistics.versus(ours, theirs).p == pytest.approx(stats.wilcoxon([1, 1, -1, 8, 3]).pvalue)
 
 
 def test_relative_improvement_over_a_baseline_of_nothing_is_none() -> None:
     assert np.isnan(statistics.relative_improvement(np.array([0.5]), np.array([0.0])))
     assert np.isnan(statistics.relative_improvement(np.array([np.nan]), np.array([0.3])))
     assert statistics.relative_improvement(np.array([0.1]), np.array([0.2]), less_is_better=True) == pytest.approx(0.5)
+    ours, theirs = np.array([np.nan, 0.5, 0.9]), np.array([0.4, 0.25, np.nan])
+    assert statistics.relative_improvement(ours, theirs) == pytest.approx(1.0)
     mean, low, high, n = statistics.group_improvement([0.1, float("nan"), 0.3])
     assert (mean, low, high, n) == pytest.approx((0.2, 0.1, 0.3, 2))
 

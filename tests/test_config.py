@@ -68,6 +68,15 @@ def test_all_tables(config, tmp_path):
 def test_parts_of_a_model(config):
     found = config('[model]\nname = "ihomer"\n[model.tree]\ngrace_period = 100\n')
     assert build_model(found.model, 0, found.model_options).tree.grace_period == 100
+    assert config('[model]\nname = "a"\n[model.b.c]\nd = 1\n').model_options == {"b.c.d": 1}
+
+
+def test_an_environment_without_variables_is_not_that_of_the_process(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text('[kafka]\na = { env = "PATH" }\n')
+    assert len(load_config(path).source_kafka) == 1
+    with pytest.raises(ConfigError, match="PATH is not set"):
+        load_config(path, environment={})
 
 
 def test_empty_file(config):
@@ -183,6 +192,7 @@ def test_addresses_at_the_bounds(text):
     ("kafka://h:1", "no topic"), ("kafka://h:1/", "no topic"), ("kafka://h:1/a,", "cannot be"), ("kafka://h:1/a,a", "twice"),
     ("kafka://h:1/..", "cannot be"), ("kafka://h:1/" + "a" * 250, "cannot be"), ("kafka://h:1/a/b", "cannot be"),
     ("kafka://h:1/a?b=c", "only pattern"), ("kafka://h:1/a?pattern=b", "not both"), ("kafka://h:1/?pattern=", "empty"),
+    ("kafka://h:1/?pattern=a{" + "9" * 20 + "}", "regular expression"),
     ("kafka://h:1/?pattern=(", "regular expression"), ("kafka://h:1/a\n", "cannot be"),
 ])
 def test_what_is_no_address(text, says):

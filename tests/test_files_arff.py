@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.arff import ArffSource, own_xml, xml_beside
+from streams.arff_header import match_labels
 from streams.errors import MalformedEvent, SourceError
 from streams.files import open_source
 
@@ -211,6 +212,8 @@ MALFORMED = [
     ("{-1 1}", "value"),
     ("{0 1 2}", "number"),
     ("{0 1;2 1}", "number"),
+    ("{0\xa01}", "value"),
+    ("{0\x1f1}", "value"),
     ("{4 1}", "index"),
     ("{99999999999999999999 1}", "index"),
     ("{" + "9" * 5000 + " 1}", "index"),
@@ -315,6 +318,7 @@ HEADERS = [
     ("@relation r\n@attribute b numeric\n@data\n", "no column is named 'a'"),
     ("@relation r\n@attribute a {x,y}\n@data\n", "attribute 'a' is no label: its values are x, y"),
     ("@relation r\n@attribute a {0,1,2}\n@data\n", "attribute 'a' is no label: its values are 0, 1, 2"),
+    ("@relation r\n@attribute a {1,yes}\n@data\n", "attribute 'a' is no label: its values are 1, yes"),
     (b"\xff\xfe@\x00r\x00", "UTF-16"),
     (b"\xfe\xff\x00@\x00r", "UTF-16"),
 ]
@@ -351,6 +355,13 @@ def test_numeric_labels_are_0_or_1(tmp_path):
     events = read(tmp_path, header + rows, labels=-1, on_error=errors.append)
     assert [event.y for event in events] == [set(), {"b"}, set(), {"b"}]
     assert [(error.line, error.code) for error in errors] == [(7, "label"), (10, "label"), (11, "label")]
+
+
+def test_a_label_is_the_attribute_of_just_its_name_if_there_is_one():
+    assert match_labels(["&amp;", "&", "a\\b"], ["&", "&amp;", "ab", "a\\b"]) == ["&amp;", "&", "a\\b"]
+    for wanted, number in (("ab", "more than one"), ("c", "no")):
+        with pytest.raises(SourceError, match=f"{number} attribute has the name of the label '{wanted}'"):
+            match_labels([wanted], ["a\\b", "\\ab"])
 
 
 MEKA = """@relation {}
@@ -414,6 +425,9 @@ def test_keel(tmp_path):
             ({"wind": None, "gusts": 2.0, "kind": None}, {"rain": False, "snow": None}),
         ]
     with open_source(path, labels=["snow"]) as source:
+        assert source.labels == ("snow",)
+    path.write_text(KEEL.format("rain, snow").replace("@relation sky", "@relation 'sky: -C -1'"))
+    with open_source(path) as source:  # what the relation says has the higher rank
         assert source.labels == ("snow",)
     path.write_text(KEEL.format("snow,'rain'").replace("@outputs ", "@Output\t"))
     with open_source(path) as source:

@@ -179,5 +179,8 @@ def test_a_header_that_claims_too_much_costs_nothing(tmp_path):
 
 def test_more_features_than_are_remembered(tmp_path, monkeypatch):
     monkeypatch.setattr("streams.libsvm._MOST_NAMES", 3)
-    events = read(tmp_path, "".join(f"1 {index}:1 {index + 1}:2\n" for index in range(9)))
-    assert [event.x for event in events] == [{str(i): 1.0, str(i + 1): 2.0} for i in range(9)]
+    path = tmp_path / "t.svm"
+    path.write_text("".join(f"1 {index}:1 {index + 1}:2\n" for index in range(9)))
+    with open_source(path) as source:
+        assert [event.x for event in source] == [{str(i): 1.0, str(i + 1): 2.0} for i in range(9)]
+        assert len(source._names) == 3

@@ -108,9 +108,9 @@ def test_all_metrics_are_shown_whichever_are_named(monitor):
 
 
 def test_names_are_bounded_in_number(monitor):
-    monitor.publish(Status(started_at=0.0, dead_letters={f"code{number:04}": 2 for number in range(1000)}))
+    monitor.publish(Status(started_at=0.0, dead_letters={f"code{number:04}": 2 for number in reversed(range(1000))}))
     dead = {key[1]: value for key, value in samples(monitor).items() if key[0] == "ihomer_dead_letters_total"}
-    assert len(dead) == 65
+    assert set(dead) == {*(f"code{number:04}" for number in range(64)), "(others)"}
     assert sum(dead.values()) == 2000
 
 
@@ -134,7 +134,27 @@ def test_silence_is_not_healthy():
     status, _, body = get(monitor, "/healthz")
     assert status == 503
     assert "no news" in json.loads(body)["reason"]
+    monitor.publish(Status(started_at=0.0, healthy=False, reason="no answer from the broker"))
+    assert json.loads(get(monitor, "/healthz")[2])["reason"] == "no answer from the broker"
     monitor.close()
+
+
+def test_each_status_is_news():
+    monitor = Monitor(0, silent_after=0.5)
+    monitor.publish(FULL)
+    time.sleep(0.7)
+    assert get(monitor, "/healthz")[0] == 503
+    monitor.publish(FULL)
+    assert get(monitor, "/healthz")[0] == 200
+    monitor.close()
+
+
+def test_an_answer_to_head_ends_with_its_header(monitor):
+    with socket.create_connection(("127.0.0.1", monitor.port)) as client:
+        client.sendall(b"HEAD /healthz HTTP/1.0\r\n\r\n")
+        answer = b"".join(iter(lambda: client.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.0 503")
+    assert answer.endswith(b"\r\n\r\n")
 
 
 def test_other_paths_and_methods(monitor):
