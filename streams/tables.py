@@ -250,7 +250,7 @@ class CsvSource(LineSource):
         self._cell = _cell_pattern(self._delimiter)
         names = self._cells(raw)
         self._has_decimal_commas = self._decimal == "," or (self._decimal is None and self._delimiter == ";")
-        if "" in (names[0], names[-1]) and names.count("") == 1 and self._asked["id_column"] != "":
+        if "" in (names[0], names[-1]) and names.count("") == 1:
             self._asked["ignore"] = {"", *self._asked["ignore"]}
         try:
             if self._label_separator is not None:

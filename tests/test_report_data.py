@@ -38,15 +38,19 @@ def test_numbers_of_events_are_told_as_what_they_are(tmp_path, rows, told):
 
 def test_labels_of_few_events_are_counted_as_by_hand():
     recorder = Recorder()
-    for true, predicted in (("a", "b"), ("a", "a"), ("bc", "bc"), ("a", "")):
+    events = [("a", "b"), ("a", "a"), ("bc", "bc"), ("a", ""), ("a", "c"), ("a", "c"), ("d", "d")]
+    for true, predicted in events:
         recorder.add(set(true), set(predicted))
-    recorder.sample(4, None, {})
+    recorder.sample(len(events), None, {})
     data = stream_data(recorder, "few")
     assert data["labels"] == [
-        ["a", 3, 1, 1.0, 0.3333, 0.5, None], ["b", 1, 2, 0.5, 1.0, 0.6667, None], ["c", 1, 1, 1.0, 1.0, 1.0, None],
+        ["a", 5, 1, 1.0, 0.2, 0.3333, None], ["b", 1, 2, 0.5, 1.0, 0.6667, None], ["c", 1, 3, 0.3333, 1.0, 0.5, None],
+        ["d", 1, 1, 1.0, 1.0, 1.0, None],
     ]  # fmt: skip
+    others = [["c", 2.0], ["b", 1.0]]
     assert data["instead"] == [
-        {"label": "a", "true": 3, "missed": 2, "alarms": 0, "f1": 0.5, "nothing": 1.0, "others": [["b", 1.0]]},
+        {"label": "a", "true": 5, "missed": 4, "alarms": 0, "f1": 0.3333, "nothing": 1.0, "others": others},
+        {"label": "c", "true": 1, "missed": 0, "alarms": 2, "f1": 0.5, "nothing": 0.0, "others": []},
         {"label": "b", "true": 1, "missed": 0, "alarms": 1, "f1": 0.6667, "nothing": 0.0, "others": []},
     ]
 
