@@ -177,11 +177,21 @@ def test_a_dead_letter_has_the_first_16384_bytes_of_its_message_and_says_how_man
     sink = KeepingSink()
     sink.write_dead = lambda record, key=None: written.append((record, key))
     lengths = (16_384, 16_385)
-    Answering(new_model()).take([Message("t", 2, n, b"x" * n, None, b"k") for n in lengths], sink)
+    answering, told = Answering(new_model()), []
+    answering.on_dead = lambda code, place: told.append((code, place["offset"]))
+    answering.take([Message("t", 2, n, b"x" * n, None, b"k") for n in lengths], sink)
+    assert told == [("json", n) for n in lengths]
     assert [key for _, key in written] == [b"k", b"k"]
     assert [record["raw"] for record, _ in written] == ["x" * 16_384] * 2
     assert [record.get("raw_length") for record, _ in written] == [None, 16_385]
     assert [record["source"] for record, _ in written] == [{"topic": "t", "partition": 2, "offset": n} for n in lengths]
+
+
+def test_a_weight_that_no_score_takes_is_malformed_and_nothing_is_learned():
+    answering = Answering(new_model())
+    values = values_of(*({"x": {"f": 1}, "y": ["p"], "w": w} for w in (1e300, 1e-300, 2.0)))
+    answering.take([Message("t", 0, number, value) for number, value in enumerate(values)])
+    assert (answering.n_learned, dict(answering.n_dead)) == (1, {"weight": 2})
 
 
 def test_a_message_without_a_value_is_counted_and_passed_over():

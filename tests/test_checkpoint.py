@@ -284,6 +284,14 @@ def test_an_older_process_writes_nothing_any_more(folder):
     assert {path.name: path.read_bytes() for path in folder.path.iterdir()} == before
 
 
+def test_what_a_killed_process_left_half_written_goes_when_another_takes_over(folder):
+    half, other = folder.path / ".ihomer.0123456789abcdef.part", folder.path / ".ihomer.mine.part"
+    half.touch()
+    other.touch()
+    CheckpointFolder(folder.path).take_over()
+    assert (half.exists(), other.exists()) == (False, True)
+
+
 def test_nobody_owns_a_folder_that_nobody_has_taken_over(tmp_path):
     with pytest.raises(Fenced):
         CheckpointFolder(tmp_path).begin(0)

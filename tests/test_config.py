@@ -71,6 +71,23 @@ def test_parts_of_a_model(config):
     assert config('[model]\nname = "a"\n[model.b.c]\nd = 1\n').model_options == {"b.c.d": 1}
 
 
+def test_a_check_is_told_the_option_and_how_it_stands_in_the_file(tmp_path):
+    path, told = tmp_path / "run.toml", []
+    path.write_text('[run]\nmax-events = 3\ngroup_offsets = true\n[model]\nname = "a"\n')
+    load_config(path, [*OPTIONS, "model"], {}, lambda *what: told.append(what))
+    assert told == [
+        ("max_events", 3, "run.max-events"), ("group_offsets", True, "run.group_offsets"), ("model", "a", "model.name"),
+    ]  # fmt: skip
+    load_config(path, OPTIONS, {}, lambda *what: told.append(what))
+    assert len(told) == 5
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_the_end_of_the_line_is_no_part_of_a_secret(config, tmp_path, end):
+    (tmp_path / "token").write_bytes(f"of a file {end}".encode())
+    assert config('[kafka]\na = { file = "token" }\n').source_kafka.revealed() == {"a": "of a file "}
+
+
 def test_an_environment_without_variables_is_not_that_of_the_process(tmp_path):
     path = tmp_path / "run.toml"
     path.write_text('[kafka]\na = { env = "PATH" }\n')
@@ -91,6 +108,7 @@ def test_empty_file(config):
     ("[run]\ncheckpiont = 1", "unknown name run.checkpiont; did you mean run.checkpoint?"),
     ("[run]\nzzzz = 1", "there are checkpoint, every, group-offsets, max-events"),
     ("[run]\nmax-events = 1\nmax_events = 2", "twice"),
+    ("[run]\nmax_events = 1\nmax-events = 2", "twice"),
     ("[run]\nmax-events = 2020-01-01", "run.max-events must be a text, a number"),
     ("[run]\ncheckpoint = { env = 'HOME' }", "run.checkpoint must be"),
     ("run = 3", "run must be a table"),
@@ -102,6 +120,7 @@ def test_empty_file(config):
     ("[kafka]\na = { b = 1 }", "kafka.a must be a plain value, or"),
     ("[kafka]\na = { env = 1 }", "kafka.a must be a plain value, or"),
     ("[kafka]\na = {}", "kafka.a must be a plain value, or"),
+    ("[kafka]\na = { env = '' }", "kafka.a must be a plain value, or"),
     ("[kafka]\na = 2020-01-01", "kafka.a must be a text, a number"),
     ("[kafka]\na = { env = 'A', file = 'b' }", "kafka.a must be a plain value, or"),
     ("[kafka]\na = { env = 'NOT_THERE' }", "the environment variable NOT_THERE is not set"),

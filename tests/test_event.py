@@ -180,8 +180,9 @@ def test_minimal_forms():
     assert decode_event(b'{"x":{},"y":[]}').y == frozenset()
     assert decode_event(b'{"x":{},"y":{}}').y == {}
     assert decode_event(b'{"x":{},"y":["b","a","b"]}').y == {"a", "b"}
-    event = decode_event(b' {"w": 2, "x": {"a": null}, "id": ""} ', position=17)
+    event = decode_event(b' {"w": 2, "x": {"a": null}, "id": ""} ', position=17, line=9)
     assert event == Event({"a": None}, None, "", 2.0, 17)
+    assert event.line == 9
 
 
 def test_numbers_keep_their_kind():

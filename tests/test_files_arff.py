@@ -357,6 +357,18 @@ def test_numeric_labels_are_0_or_1(tmp_path):
     assert [(error.line, error.code) for error in errors] == [(7, "label"), (10, "label"), (11, "label")]
 
 
+def test_an_omitted_attribute_may_be_an_empty_text(tmp_path):
+    (event,) = read(tmp_path, "@relation r\n@attribute a {'',x}\n@attribute l {0,1}\n@data\n{1 1}\n", labels=["l"])
+    assert (event.x, event.y) == ({"a": ""}, {"l"})
+
+
+def test_labels_that_are_not_all_observed_stand_in_the_order_of_the_labels(tmp_path):
+    for row in ("?,0", "{0 ?}"):
+        text = f"@relation r\n@attribute a {{0,1}}\n@attribute b {{0,1}}\n@data\n{row}\n"
+        (event,) = read(tmp_path, text, labels=["b", "a"])
+        assert list(event.y.items()) == [("b", False), ("a", None)]
+
+
 def test_a_label_is_the_attribute_of_just_its_name_if_there_is_one():
     assert match_labels(["&amp;", "&", "a\\b"], ["&", "&amp;", "ab", "a\\b"]) == ["&amp;", "&", "a\\b"]
     for wanted, number in (("ab", "more than one"), ("c", "no")):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from streams.errors import MalformedEvent, SourceError
 from streams.event import Event, encode_event, event_record
 from streams.jsonlines import JsonLinesSink, JsonLinesSource
-from streams.tables import CsvSource
+from streams.tables import CsvSource, assign_roles
 
 any_example = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
@@ -228,6 +228,7 @@ def test_a_first_column_without_a_name_is_no_feature(tmp_path):
         ("|", "rain|snow", {"rain", "snow"}),
         ("|", " rain | snow ||rain|", {"rain", "snow"}),
         ("|", "light rain", {"light rain"}),
+        ("|", "1,5", {"1,5"}),
         ("|", "", set()),
         ("|", " | ", set()),
         ("|", "1|0|NA|", {"1", "0", "NA"}),
@@ -298,6 +299,20 @@ def test_id_weight_and_names(tmp_path):
     assert one == Event({"kind": "007"}, frozenset("l"), "a", 2.0, 2)
     assert two == Event({"kind": "NA"}, frozenset(), None, 0.5, 3)
     assert [(error.line, error.code) for error in errors] == [(4, "weight"), (5, "weight"), (6, "weight")]
+
+
+def test_an_empty_cell_is_missing_also_among_names(tmp_path):
+    events = read(tmp_path, "a,l\n,1\nNA,1\n", labels=-1, nominal=["a"])
+    assert [event.x for event in events] == [{"a": None}, {"a": "NA"}]
+
+
+def test_a_prefix_is_where_a_name_begins():
+    assert assign_roles(["this_is_it", "is_rain"], label_prefix="is_").labels == (1,)
+
+
+def test_a_row_of_tabs_alone_is_one_of_missing_values(tmp_path):
+    (event,) = read(tmp_path, "a\tb\tl\n\t\t\n  \r\n", labels=-1)
+    assert (event.x, event.y) == ({"a": None, "b": None}, {"l": None})
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])

@@ -151,6 +151,11 @@ def test_confusion_is_bounded_and_keeps_what_is_frequent():
     assert instead.of(0)[1] >= 1000
     assert len(instead._cells) <= 100
     assert instead.n_dropped > 0
+    instead = Instead(most_cells=4)
+    for weight, label in enumerate(range(5), 1):
+        instead.add([label], [9], float(weight))
+    assert [instead.of(label) for label in range(5)] == [{}, {}, {}, {9: 4.0}, {9: 5.0}]
+    assert instead.n_dropped == 3
 
 
 def test_many_probabilities_wait_in_bounded_number():

@@ -39,11 +39,12 @@ def packed(change):
 
 
 def test_what_is_unpacked_is_what_was_packed():
-    answering, again = answering_of([*EVENTS, NOTHING_OBSERVED]), new_answering()
+    answering, again = answering_of([*EVENTS, NOTHING_OBSERVED, {"z": 1}]), new_answering()
     positions = {("t", 1): 4, ("t", 0): 3, ("s", 0): 1}
     content = pack_state(answering, positions)
     assert unpack_state(content, again) == positions
     assert pack_state(again, dict(sorted(positions.items()))) == content
+    assert again.n_dead == answering.n_dead == {"field": 1}
     assert again.scoring.all_scores() == answering.scoring.all_scores()
     assert (again.scoring.n_scored, again.scoring.n_labels) == (3, 3)
     assert unpack_state(packed(lambda found: None), new_answering()) == {("t", 0): 3}
