@@ -88,9 +88,9 @@ def test_versus_is_scipys_wilcoxon_without_ties_and_counts() -> None:
     assert statistics.versus(DEMSAR[:, 0], DEMSAR[:, 0]).p == 1.0
     assert statistics.versus(np.arange(1.0, 9.0), np.zeros(8)).p == pytest.approx(2 / 2**8)
     assert statistics.versus(np.zeros(8), np.arange(1.0, 9.0)).p == pytest.approx(2 / 2**8)
-    ours, theirs = np.array([0.4, 0.2, 0.3, 0.9, 0.7]), np.array([0.3, 0.1, 0.4, 0.1, 0.4])
-    assert len(set(np.abs(ours - theirs).tolist())) > 3  # in binary, where .4 - .3 is not .2 - .1
-    assert statistics.versus(ours, theirs).p == pytest.approx(stats.wilcoxon([1, 1, -1, 8, 3]).pvalue)
+    ours, theirs = np.array([0.1, 0.4, 0.3, 0.9, 0.3, 0.2]), np.array([0.9, 0.5, 0.1, 0.2, 0.2, 0.1])
+    assert len(set(np.abs(ours - theirs).tolist())) > 4  # in binary, where .5 - .4 is not .2 - .1
+    assert statistics.versus(ours, theirs).p == pytest.approx(stats.wilcoxon([-8, -1, 2, 7, 1, 1]).pvalue)
 
 
 def test_relative_improvement_over_a_baseline_of_nothing_is_none() -> None:
