@@ -22,6 +22,7 @@ __all__ = ["LiveRun", "Pace", "Saved"]
 
 _WAIT = 0.2  # seconds of one poll without an open transaction: how soon a request to stop is seen
 _RETRY_DISK = 1.0  # seconds
+_LOOK = 0.005  # seconds between two looks at a commit that is waited for
 _TAKE_OVER = 3.0  # seconds after which a process that has fenced us has taken over the folder too
 _CALM = 60.0  # seconds with nothing to do and nothing amiss, after which a failure is over
 _AT_ONCE, _MOST_AT_ONCE = 50, 1000  # messages that are taken before the loop looks round: at first, and at most
@@ -505,10 +506,13 @@ class LiveRun:
         self._spans, self._is_committing, self._commit_started = None, True, time.monotonic()
 
     def _settle(self) -> None:
-        """Wait until the last transaction is through."""
+        """Wait until the last transaction is through, and tell meanwhile how the run is."""
         if not self._is_committing:
             return
         assert self.sink is not None
+        while not (self.sink.is_settled or self._stop() or self.seconds_committing > self.pace.patience):
+            self._on_turn(self)
+            time.sleep(_LOOK)
         with _patiently():
             self.sink.settle()
         self._is_committing, self._failing_since = False, None

@@ -377,3 +377,29 @@ def test_a_commit_that_never_ends_is_told_though_nothing_comes(tmp_path, clock):
     assert clock[0] < 1220.0
     assert not any(reason for time, reason in told.items() if time < 1060.0)
     assert all("waited for the sink" in reason for time, reason in told.items() if 1063.0 < time < 1098.0)
+
+
+def test_a_run_tells_how_it_is_while_a_commit_is_waited_for_and_messages_come(tmp_path, clock):  # noqa: F811
+    class Slow(MemorySink):
+        def start_commit(self, number, positions):
+            super().start_commit(number, positions)
+            self._through_at = clock[0] + 70.0
+
+        @property
+        def is_settled(self):
+            return self._under_way is None or clock[0] >= self._through_at
+
+        def settle(self):
+            if self._under_way is not None:
+                clock[0] = max(clock[0], self._through_at)
+            super().settle()
+
+    topic, ledger, told = MemoryTopic(message_values(60)), Ledger(), {}
+    run = live_run(tmp_path, topic, ledger, Fate(), 1, replace(PACE, commit_messages=12, commit_seconds=0.0))
+    run._open_sink = lambda name: Slow(ledger, Fate())
+    run._on_turn = Reporter([lambda status: told.setdefault(clock[0], status.reason)])
+    run.run(lambda: False)
+    times = sorted(told)
+    assert times[-1] - times[0] > 300.0
+    assert max(later - earlier for earlier, later in pairwise(times)) < 1.1
+    assert any("waited for the sink" in reason for reason in told.values())
