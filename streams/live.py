@@ -332,11 +332,12 @@ class LiveRun:
         until = max(number, folder.last_committed(), committed or 0)
         if committed is not None and committed < until:
             self._log.warning("sink_is_behind", sink=committed, run=until)
+        readings = list(folder.readings(number, until))  # first: what a damaged journal still holds is not cut off
         folder.cut(until)
         source.seek(self._positions)
         if until > number:
             self._log.info("learning_again", first=number + 1, last=until)
-            self._learn_again(list(folder.readings(number, until)), source)
+            self._learn_again(readings, source)
             source.seek(self._positions)
         self._log.info("started", messages=self.answering.n_read, run=folder.run)
 

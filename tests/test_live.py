@@ -279,6 +279,22 @@ def test_a_journal_that_ends_in_half_a_line_is_read_up_to_it(tmp_path):
     assert_as_undisturbed(run, tmp_path, topic, ledger)
 
 
+def test_what_a_damaged_journal_still_holds_is_left_in_it(tmp_path):
+    topic, ledger = MemoryTopic(VALUES), Ledger()
+    with pytest.raises(Crash):
+        live_run(tmp_path, topic, ledger, Fate(crash_at=(190,)), 1, Pace(None, None, 12, 0.0)).run(lambda: False)
+    newest = max(tmp_path.glob("journal-*"))
+    sound = newest.read_bytes()
+    damaged = sound.replace(b"clicks", b"clucks", 1)
+    newest.write_bytes(damaged)
+    with pytest.raises(SourceError, match="the journals end at message 0"):
+        run_through(tmp_path, topic, ledger)
+    assert newest.read_bytes() == damaged
+    newest.write_bytes(sound)
+    run, _ = run_through(tmp_path, topic, ledger)
+    assert_as_undisturbed(run, tmp_path, topic, ledger)
+
+
 def test_messages_that_are_gone_are_not_passed_over_silently(tmp_path):
     topic, ledger = MemoryTopic(VALUES), Ledger()
     fate = Fate(crash_at=(190,))
