@@ -24,6 +24,8 @@ LEVELS = ("debug", "info", "warning", "error")
 _LONGEST_TEXT = 200
 _MOST_PARTS = 20
 _DEEPEST = 3
+_SAME_AGAIN = 10.0  # seconds between two lines of a library that say the same
+_MOST_KEPT = 100  # lines of a library that another one is compared with
 _PAYLOADS = frozenset(("body", "data", "headers", "payload", "raw", "record", "value", "x", "y"))
 _BYTES = (bytes, bytearray, memoryview)
 _FIRST = ["timestamp", "level", "event"]
@@ -202,8 +204,8 @@ class Paced:
 class Foreign(logging.Handler):
     """Takes over what a library logs by Python's `logging`, as a context manager.
 
-    At most ten lines a second are written, and each says how many were left out before it. Bytes among the arguments of a
-    message are not shown, and debug messages, which can hold anything, not at all.
+    At most ten lines a second are written, the same one once in ten seconds, and each says how many were left out before it.
+    Bytes among the arguments of a message are not shown, and debug messages, which can hold anything, not at all.
 
     Parameters
     ----------
@@ -230,6 +232,7 @@ class Foreign(logging.Handler):
         self._propagates = self._source.propagate
         self._next = 0.0
         self._n_left_out = 0
+        self._not_before: dict[tuple[str, str], float] = {}  # when a line may be written again
 
     def __enter__(self) -> Self:
         self._source.addHandler(self)
@@ -245,16 +248,24 @@ class Foreign(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record of the library."""
         now = time.monotonic()
-        if now < self._next:
+        if now < self._next or now < self._not_before.get(line := (record.name, _message(record)), now):
             self._n_left_out += 1
             return
         self._next = now + 0.1
+        if len(self._not_before) >= _MOST_KEPT:
+            self._not_before.clear()
+        self._not_before[line] = now + _SAME_AGAIN
         more = {"left_out": self._n_left_out} if self._n_left_out else {}
         self._n_left_out = 0
         level = "error" if record.levelno >= logging.ERROR else "warning" if record.levelno >= logging.WARNING else "info"
-        arguments = record.args if isinstance(record.args, tuple) else ()
-        try:
-            message = str(record.msg) % tuple(_shown(part, 0) if isinstance(part, _BYTES) else part for part in arguments)
-        except (TypeError, ValueError):
-            message = str(record.msg)
-        getattr(self._logger, level)("library", name=record.name, message=message, **more)
+        name, message = line
+        getattr(self._logger, level)("library", name=name, message=message, **more)
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return what a library says, without bytes."""
+    arguments = record.args if isinstance(record.args, tuple) else ()
+    try:
+        return str(record.msg) % tuple(_shown(part, 0) if isinstance(part, _BYTES) else part for part in arguments)
+    except (TypeError, ValueError):
+        return str(record.msg)

@@ -139,3 +139,25 @@ def test_library_is_heard_and_left_as_it_was():
     assert (again["message"], last["message"], last["left_out"]) == ("again", "100 %", 2)
     assert (record["level"], record["name"], record["message"]) == ("error", "some_library.part", "broken: (9 bytes) 3")
     assert (source.handlers, source.propagate) == (handlers, propagates)
+
+
+def test_what_a_library_says_again_and_again_is_told_once_in_a_while(monkeypatch):
+    file, now = io.StringIO(), [100.0]
+    monkeypatch.setattr("streams.logs.time.monotonic", lambda: now[0])
+    with Foreign(make_logger("json", "debug", file), "some_library"):
+        for turn in range(250):
+            now[0] = 100.05 + turn / 10
+            text = "another" if turn == 120 else "no such topic"
+            logging.getLogger("some_library.part").error("%s: %s", text, "events")
+    told = [json.loads(line) for line in file.getvalue().splitlines()]
+    assert [(record["message"], record.get("left_out", 0)) for record in told] == [
+        ("no such topic: events", 0), ("no such topic: events", 99), ("another: events", 19), ("no such topic: events", 79),
+    ]  # fmt: skip
+
+
+def test_lines_of_a_library_are_not_kept_without_bound():
+    with Foreign(make_logger("json", "debug", io.StringIO()), "some_library") as foreign:
+        for number in range(1000):
+            foreign._next = 0.0
+            logging.getLogger("some_library.part").error("connection %d", number)
+        assert len(foreign._not_before) <= 100
