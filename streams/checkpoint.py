@@ -129,6 +129,7 @@ class CheckpointFolder:
         self.path = Path(path)
         self.keep = keep
         self._token = uuid.uuid4().hex
+        self._has_owned = False
         self._journal: IO[bytes] | None = None
         self.path.mkdir(parents=True, exist_ok=True)
         with self._locked():
@@ -197,6 +198,8 @@ class CheckpointFolder:
         ------
         Fenced
             If another process has taken over.
+        SourceError
+            If the folder was removed or emptied since this process took it over.
         """
         with self._locked():
             self.check_owner()
@@ -205,6 +208,8 @@ class CheckpointFolder:
     def check_owner(self) -> None:
         """Raise `Fenced` if another process has taken over so far; unlike in `owned`, one may do so right after."""
         owner = self.path / "owner"
+        if self._has_owned and not owner.exists():
+            raise SourceError(f"{self.path}: the folder of the run was removed or emptied while it went on")
         if not owner.exists() or owner.read_text() != self._token:
             raise Fenced(f"another process has taken over the run in {self.path}")
 
@@ -215,6 +220,7 @@ class CheckpointFolder:
         """
         with self._locked():
             write_file(self.path / "owner", self._token.encode())
+            self._has_owned = True
             remove_unfinished(self.path)
 
     # Checkpoints ---------------------------------------------------------------------------------------------------

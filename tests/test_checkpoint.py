@@ -297,6 +297,14 @@ def test_nobody_owns_a_folder_that_nobody_has_taken_over(tmp_path):
         CheckpointFolder(tmp_path).begin(0)
 
 
+def test_a_folder_that_was_emptied_is_not_said_to_be_taken_over(folder):
+    for path in folder.path.iterdir():
+        path.unlink()
+    for write in (folder.check_owner, lambda: folder.note(reading(1))):
+        with pytest.raises(SourceError, match="removed or emptied"):
+            write()
+
+
 def test_a_folder_that_is_held_is_waited_for_but_not_for_ever(folder, monkeypatch):
     lock = os.open(folder.path / "lock", os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
