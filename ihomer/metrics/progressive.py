@@ -104,7 +104,7 @@ class MultiLabelMetric(MultiOutputClassificationMetric):
     window
         Score only the last `window` events.
     fading
-        Factor by which each event multiplies the weight of all earlier ones; between 1e-9 and 1.
+        Factor by which each event multiplies the weight of all earlier ones; at least 1e-9, and below 1.
     labels
         Names of labels known from the start.
 
@@ -174,7 +174,7 @@ class SubsetAccuracy(MultiLabelMetric):
     window
         Score only the last `window` events.
     fading
-        Factor by which each event multiplies the weight of all earlier ones; between 1e-9 and 1.
+        Factor by which each event multiplies the weight of all earlier ones; at least 1e-9, and below 1.
     labels
         Names of labels known from the start.
 
@@ -203,7 +203,7 @@ class HammingLoss(MultiLabelMetric):
     window
         Score only the last `window` events.
     fading
-        Factor by which each event multiplies the weight of all earlier ones; between 1e-9 and 1.
+        Factor by which each event multiplies the weight of all earlier ones; at least 1e-9, and below 1.
     labels
         Names of labels known from the start.
 
@@ -233,7 +233,7 @@ class ExampleF1(MultiLabelMetric):
     window
         Score only the last `window` events.
     fading
-        Factor by which each event multiplies the weight of all earlier ones; between 1e-9 and 1.
+        Factor by which each event multiplies the weight of all earlier ones; at least 1e-9, and below 1.
     labels
         Names of labels known from the start.
 
@@ -257,7 +257,7 @@ class ExampleJaccard(MultiLabelMetric):
     window
         Score only the last `window` events.
     fading
-        Factor by which each event multiplies the weight of all earlier ones; between 1e-9 and 1.
+        Factor by which each event multiplies the weight of all earlier ones; at least 1e-9, and below 1.
     labels
         Names of labels known from the start.
 
@@ -281,7 +281,7 @@ class MicroF1(MultiLabelMetric):
     window
         Score only the last `window` events.
     fading
-        Factor by which each event multiplies the weight of all earlier ones; between 1e-9 and 1.
+        Factor by which each event multiplies the weight of all earlier ones; at least 1e-9, and below 1.
     labels
         Names of labels known from the start.
 
@@ -306,7 +306,7 @@ class MacroF1(MultiLabelMetric):
     window
         Score only the last `window` events.
     fading
-        Factor by which each event multiplies the weight of all earlier ones; between 1e-9 and 1.
+        Factor by which each event multiplies the weight of all earlier ones; at least 1e-9, and below 1.
     labels
         Names of labels known from the start.
 
@@ -347,7 +347,7 @@ class PrecisionAtK(_ProbabilityMetric):
     window
         Score only the last `window` events.
     fading
-        Factor by which each event multiplies the weight of all earlier ones; between 1e-9 and 1.
+        Factor by which each event multiplies the weight of all earlier ones; at least 1e-9, and below 1.
     labels
         Names of labels known from the start.
 
@@ -387,7 +387,7 @@ class LogLoss(_ProbabilityMetric):
     window
         Score only the last `window` events.
     fading
-        Factor by which each event multiplies the weight of all earlier ones; between 1e-9 and 1.
+        Factor by which each event multiplies the weight of all earlier ones; at least 1e-9, and below 1.
     labels
         Names of labels known from the start.
 

@@ -80,7 +80,7 @@ class Scoreboard:
         Number of events for the reading "window"; without it there is none.
     fading
         Factor by which each event multiplies the weight of all earlier ones, for the reading "faded"; without
-        it there is none. Between 1e-9 and 1.
+        it there is none. At least 1e-9, and below 1.
     ranks
         The values of k for precision at k.
 
