@@ -150,7 +150,8 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         Raises
         ------
         TypeError
-            If a label or a feature has a name that is no str, int, float, bool, None, bytes, NumPy number or tuple of these.
+            If a label or a feature has a name that is no str, int, float, bool, None, bytes, NumPy number, or tuple or
+            frozenset of these.
         OSError
             If the file cannot be written.
         """
