@@ -188,7 +188,8 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         Parameters
         ----------
         x
-            Features: name -> number, string (a nominal value), bool, or None or nan (missing). One not named is 0.
+            Features: name -> number, from -1e100 to 1e100, string (a nominal value), bool, or None or nan (missing). One not
+            named is 0.
         y
             The labels that apply, as a set, list or tuple; or a dictionary label -> bool, None or nan for one not observed.
         w
@@ -197,7 +198,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         Raises
         ------
         TypeError, ValueError
-            If an argument is not of that form or not finite. The model is then as it was before.
+            If an argument is not of that form. The model is then as it was before.
         RuntimeError
             If an error, as of memory that is out, has left the model half changed: it learns, answers and is saved no more.
         """
@@ -281,7 +282,8 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         Parameters
         ----------
         X
-            Data frame, NumPy array, SciPy sparse matrix (columns are then named 0, 1, ...), or list of dictionaries.
+            Data frame, NumPy array, SciPy sparse matrix (columns are then named 0, 1, ...), or list of dictionaries; values as
+            in `learn_one`.
         y
             The same forms with 0/1 entries (nan: not observed), or a list of label sets; named as river's pipelines name it.
             Each row of an array or data frame names all labels; a row of a sparse matrix those that apply, so that a label is
@@ -292,7 +294,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         Raises
         ------
         TypeError, ValueError
-            If an argument is not of that form or not finite. The model is then as it was before.
+            If an argument is not of that form. The model is then as it was before.
         """
         self._run_many(X, y, w, lambda learned, brought: None)
 
