@@ -103,7 +103,7 @@ def _start(context: click.Context, parameter: click.Parameter, text: str) -> str
     default="earliest",
     show_default=True,
     callback=_start,
-    help="Where a new run starts: earliest, latest or a time.",
+    help="Where a new run starts: earliest, latest or a time, as 2026-01-31T12:00:00Z; without a zone it is UTC.",
 )
 @click.option(
     "--group",
@@ -156,14 +156,21 @@ def _start(context: click.Context, parameter: click.Parameter, text: str) -> str
     show_default=True,
     help="An event with more labels is malformed; the model would keep them all.",
 )
-@click.option("--late-most", type=AT_LEAST_0, metavar="N", default=100_000, show_default=True, help="Events that may wait.")
+@click.option(
+    "--late-most",
+    type=AT_LEAST_0,
+    metavar="N",
+    default=100_000,
+    show_default=True,
+    help="Events that may wait for their labels, and labels for their event.",
+)
 @click.option(
     "--late-age",
     metavar="T",
     default="7d",
     show_default=True,
     callback=_seconds,
-    help="How long they wait, by the time of the messages, which only Kafka tells.",
+    help="How long they wait, as 30s, 10m, 12h or 7d, by the time of the messages, which only Kafka tells.",
 )
 @click.option("--metrics-port", type=click.IntRange(0, 65535), metavar="PORT", help="Serve /metrics and /healthz; 0: any port.")
 @click.option("--metrics-host", metavar="HOST", default="127.0.0.1", show_default=True, help="Address that they are served on.")
