@@ -266,10 +266,10 @@ def _explained(raw: bytes, error: Exception) -> MalformedEvent:
     if isinstance(error, UnicodeDecodeError) or (type(error) is msgspec.DecodeError and text.startswith("Invalid UTF-8")):
         return MalformedEvent("encoding", "not UTF-8")
     if isinstance(error, msgspec.ValidationError):
+        if "unknown field" in text:  # the name of the field follows, which may be anything
+            return MalformedEvent("field", f"{text}; {_FORM}")
         if "out of range" in text:
             return MalformedEvent("number", text)
-        if "unknown field" in text:
-            return MalformedEvent("field", f"{text}; {_FORM}")
         return MalformedEvent("type", text)
     try:
         json.loads(raw, parse_constant=_refuse_constant)

@@ -119,6 +119,7 @@ MALFORMED = [
     (b'{"x":{},"w":true}', "type"),
     (b'{"x":{},"w":null}', "type"),
     (b'{"x":{},"z":1}', "field"),
+    (b'{"x":{},"out of range":1}', "field"),
     (b'{"x":{},"labels":["a"]}', "field"),
     (b"{}", "field"),
     (b'{"id":"a"}', "field"),
