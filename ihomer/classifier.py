@@ -425,7 +425,7 @@ class IHOMERClassifier(StreamClassifier):
     def drifts(self) -> list[dict[str, Any]]:
         """What was detected, by event: where (global, partition or node, then with cluster and node) and what it did.
 
-        Of the global ones the last 1,000 are told.
+        Of the global ones the last 1,000 are told, of the partition as many, and of each tree the last 512.
         """
         found = copy.deepcopy(list(self._drifts))
         for drift in self.partition.drifts:
