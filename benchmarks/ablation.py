@@ -170,9 +170,9 @@ def measure(name: str, variants: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sets", nargs="*", default=list(SETS))
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("--only", nargs="*", choices=list(VARIANTS), default=list(VARIANTS))
+    parser.add_argument("sets", nargs="*", default=list(SETS), help="names of data sets; all by default")
+    parser.add_argument("--write", action="store_true", help="write the result to benchmarks/results")
+    parser.add_argument("--only", nargs="*", choices=list(VARIANTS), default=list(VARIANTS), help="these models alone")
     arguments = parser.parse_args()
     require_sets(parser, arguments.sets)
     variants = {name: VARIANTS[name] for name in arguments.only}

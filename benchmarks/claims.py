@@ -180,8 +180,8 @@ def as_row(check: Check) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--all", action="store_true")
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--all", action="store_true", help="print the comparisons that hold too")
+    parser.add_argument("--write", action="store_true", help="write the result to benchmarks/results")
     arguments = parser.parse_args()
     found = checks()
     short = [check for check in found if not check.holds]

@@ -26,7 +26,7 @@ def show(console: Console, text: str, arguments: list[str]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--events", type=int, default=20_000, help="20,000 by default")
     arguments = parser.parse_args()
     if missing_programs():
         parser.error(missing_programs())

@@ -141,7 +141,7 @@ def shuffled(name: str) -> Events:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--write", action="store_true", help="write the result to benchmarks/results")
     arguments = parser.parse_args()
     require_sets(parser, [*SETS, WORDS])
     sets: dict[str, dict[str, dict[str, float]]] = {}

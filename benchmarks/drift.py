@@ -97,8 +97,8 @@ def false_alarms(n_events: int) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--write", action="store_true", help="write the result to benchmarks/results")
+    parser.add_argument("--seeds", type=int, default=10, help="number of streams; 10 by default")
     arguments = parser.parse_args()
     rows = []
     for seed in range(arguments.seeds):

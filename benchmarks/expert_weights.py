@@ -30,7 +30,7 @@ def weights_on(name: str) -> dict[str, dict[str, float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--write", action="store_true", help="write the result to benchmarks/results")
     arguments = parser.parse_args()
     require_sets(parser, SETS)
     start = IHOMERClassifier().expert_weights

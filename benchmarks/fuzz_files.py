@@ -216,12 +216,12 @@ def run(n_files: int, seed: int, keep: Path | None = None, most_seconds: float =
 def main() -> None:
     """Run and print the counts; exit with 1 if a file crashed, hung, failed or took too much memory."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--files", type=int, default=1000)
+    parser.add_argument("--files", type=int, default=1000, help="how many; 1,000 by default")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop earlier, after that time")
     parser.add_argument("--unchecked", action="store_true", help="run the kernels as users do, without checked indices")
     parser.add_argument("--keep", type=Path, help="folder for the files that are not refused and do not work")
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--write", action="store_true", help="write the result to benchmarks/results")
     arguments = parser.parse_args()
     if not arguments.unchecked and os.environ.get("NUMBA_BOUNDSCHECK") != "1":
         # Numba reads this when it is imported, and its cache does not tell code with checks from code without.

@@ -256,7 +256,7 @@ def run(sizes: dict[str, tuple[int, ...]], say: Callable[[str], None]) -> dict[s
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--write", action="store_true", help="write the result to benchmarks/results")
     parser.add_argument("--memory", type=int, metavar="LABELS", help="measure this process alone")
     arguments = parser.parse_args()
     if arguments.memory is not None:

@@ -84,10 +84,10 @@ def measure(n_events: int, n_kills: int, seed: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--events", type=int, default=20_000)
-    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--events", type=int, default=20_000, help="20,000 by default")
+    parser.add_argument("--kills", type=int, default=50, help="50 by default")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--write", action="store_true", help="write the result to benchmarks/results")
     arguments = parser.parse_args()
     if missing_programs():
         parser.error(str(missing_programs()))

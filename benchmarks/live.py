@@ -312,8 +312,8 @@ def _count_answers(address: str) -> tuple[int, int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("throughput", "resume", "poison", "soak"))
-    parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--minutes", type=float, default=30.0, help="of the soak; 30 by default")
+    parser.add_argument("--write", action="store_true", help="write the result to benchmarks/results")
     arguments = parser.parse_args()
     if arguments.what != "resume" and missing_programs():
         parser.error(str(missing_programs()))

@@ -97,7 +97,7 @@ def many_labels_block() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--write", action="store_true", help="write the result to benchmarks/results")
     parser.add_argument("--cell", nargs=2, metavar=("STREAM", "LABELS"), help="measure only this, and print it as JSON")
     arguments = parser.parse_args()
     require_sets(parser, ["delicious"])

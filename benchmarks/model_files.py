@@ -50,7 +50,7 @@ def seconds(action: Callable[[], Any]) -> float:
 def main() -> None:
     """Measure and print a line for each model."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--write", action="store_true", help="write the result to benchmarks/results")
     arguments = parser.parse_args()
     result = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -14,7 +14,7 @@ SETS = ("yeast", "scene", "birds", "medical", "enron", "slashdot", "tmc2007_500"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--write", action="store_true", help="write the result to benchmarks/results")
     arguments = parser.parse_args()
     require_sets(parser, SETS)
     result: dict[str, Any] = {}

@@ -65,7 +65,7 @@ def one_by_one(indptr: np.ndarray, indices: np.ndarray, n_rows: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--write", action="store_true", help="write the result to benchmarks/results")
     arguments = parser.parse_args()
     indptr, indices = zipf_labelsets(LABELS, PER_EVENT, EVENTS, seed=0)
     indptr = np.asarray(indptr, np.int64)

@@ -353,8 +353,8 @@ def roofline_block(found: dict[str, Any] | None = None) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("sets", nargs="*", default=list(SETS))
+    parser.add_argument("--write", action="store_true", help="write the result to benchmarks/results")
+    parser.add_argument("sets", nargs="*", default=list(SETS), help="names of data sets; all by default")
     arguments = parser.parse_args()
     require_sets(parser, arguments.sets)
     result: dict[str, Any] = {"machine_measured": measure_machine(), "sets": {}}

@@ -133,12 +133,12 @@ def kept(file: str, sets: dict[str, Any], order: str) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sets", nargs="*")
-    parser.add_argument("--further", action="store_true")
-    parser.add_argument("--shuffle", type=int)
-    parser.add_argument("--only", nargs="*", choices=[*SIMPLE, *MODELS, *ALONE])
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("--predictions", type=Path)
+    parser.add_argument("sets", nargs="*", help="names of data sets; all of README's table by default")
+    parser.add_argument("--further", action="store_true", help="the sets that nothing was chosen on")
+    parser.add_argument("--shuffle", type=int, metavar="SEED", help="shuffle the events, as `ihomer evaluate --shuffle`")
+    parser.add_argument("--only", nargs="*", choices=[*SIMPLE, *MODELS, *ALONE], help="these models alone")
+    parser.add_argument("--write", action="store_true", help="write the result to benchmarks/results")
+    parser.add_argument("--predictions", type=Path, metavar="DIR", help="write the default's answers there, as JSON lines")
     arguments = parser.parse_args()
     names = arguments.sets or (FURTHER if arguments.further else SETS)
     require_sets(parser, names)

@@ -178,8 +178,8 @@ def starts() -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("sets", nargs="*", default=list(SETS))
+    parser.add_argument("--write", action="store_true", help="write the result to benchmarks/results")
+    parser.add_argument("sets", nargs="*", default=list(SETS), help="names of data sets; all by default")
     arguments = parser.parse_args()
     if arguments.write:
         require_all_to_write(parser, arguments.sets, SETS)

@@ -108,7 +108,7 @@ def measure(name: str, folders: tuple[Path, Path], place: Path, rounds: int) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("commit", nargs="?")
+    parser.add_argument("commit", nargs="?", help="by default that of results/speed.json")
     parser.add_argument("--sets", nargs="+", default=list(SETS))
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     arguments = parser.parse_args()

@@ -337,9 +337,9 @@ def compile_block(found: dict[str, Any] | None = None) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--write", action="store_true", help="write the result to benchmarks/results")
     parser.add_argument("--cell", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("sets", nargs="*", default=list(SETS))
+    parser.add_argument("sets", nargs="*", default=list(SETS), help="names of data sets; all by default")
     arguments = parser.parse_args()
     if arguments.cell is not None:
         stream, (model, form, all_paths) = pickle.loads(arguments.cell.read_bytes())
