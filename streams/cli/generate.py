@@ -124,7 +124,7 @@ class _Stop:
 @click.option("--nominal", metavar="NAMES", help="Columns whose numbers are names, as in `ihomer evaluate`.")
 @click.option("--decimal", type=click.Choice((".", ",")), help="Decimal mark of a data file, as in `ihomer evaluate`.")
 @click.option("--format", "file_format", type=click.Choice(FORMATS), help="Format of a data file, if its name does not tell.")
-@click.option("--append", is_flag=True, help="Continue a file that holds something.")
+@click.option("--append", is_flag=True, help="Write behind what a file holds; ids begin at 0 again.")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), metavar="FILE", help="TOML file with Kafka settings.")
 @click.option("--quiet", is_flag=True, help="Show nothing but errors.")
 @click.pass_context
