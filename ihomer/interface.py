@@ -173,7 +173,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         Raises
         ------
         ModelFileError
-            A ValueError: the file is damaged, altered, of a newer format, or holds something else.
+            A ValueError: the file is damaged, altered, of another format (older ones too), or holds something else.
         OSError
             If the file cannot be read.
         """

@@ -2,7 +2,7 @@
 
 A file is a safetensors file: arrays, and one entry of metadata that holds everything else as JSON, the number of the format and
 a checksum over all. Loading checks the checksum, and then every value: its type, shape and range, and that links between
-values lead somewhere. A file that is cut short, altered, of a newer format or made to do harm is refused.
+values lead somewhere. A file that is cut short, altered, of another format or made to do harm is refused.
 """
 
 import os
@@ -86,7 +86,7 @@ def load(path: str | os.PathLike[str], cls: type[Saved]) -> Saved:
     Raises
     ------
     ModelFileError
-        If the file is damaged, altered, of a newer format, or holds something else.
+        If the file is damaged, altered, of another format, or holds something else.
     OSError
         If the file cannot be read.
 

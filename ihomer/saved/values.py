@@ -22,7 +22,7 @@ _NAME_TYPES = (str, int, float, bool, bytes, type(None), np.generic)
 
 
 class ModelFileError(ValueError):
-    """A file does not hold what was asked for: it is damaged, altered, of a newer version, or something else."""
+    """A file does not hold what was asked for: it is damaged, altered, of another format, or something else."""
 
 
 class Part(NamedTuple):
