@@ -42,11 +42,27 @@ def test_a_window_is_the_same_bit_for_bit_where_some_events_have_probabilities(w
 
 def test_a_label_that_was_named_before_its_column_came_is_one_label():
     board, nothing = Scoreboard(), np.zeros((1, 8), int)
-    board.update_indices([5, 9], [5])
-    assert board.n_labels == 2
+    board.update_indices([5, 8, 11], [5, 8])
+    assert board.n_labels == 3
     board.update_many(nothing, nothing)
-    assert board.n_labels == 9
-    assert board.score("hamming_loss") == 1 / 18
+    assert board.n_labels == 10
+    assert board.score("hamming_loss") == 1 / 20
+
+
+def test_a_matrix_of_fewer_columns_than_there_are_labels_makes_none_unknown():
+    board = Scoreboard(5)
+    board.update_many(np.eye(2), np.ones((2, 2)))
+    assert board.n_labels == 5
+    assert board.score("hamming_loss") == 2 / 10
+
+
+def test_an_index_is_known_also_where_its_label_was_not_observed():
+    board = Scoreboard()
+    board.update_indices([0], [0, 1], unobserved=[5])
+    assert board.n_labels == 3
+    assert board.score("hamming_loss") == 1 / 2
+    with pytest.raises(ValueError, match="index 2"):
+        Scoreboard(["a", "b"]).update_indices([0], [0], unobserved=[2])
 
 
 def test_an_event_of_which_nothing_is_observed_is_taken_back_also_where_it_is_the_only_one():
@@ -66,6 +82,24 @@ def test_hits_that_are_taken_back_leave_no_residue():
         board.revert({"a"}, {"a"}, {"a": 0.9}, w)
     board.update({"a"}, {"a"}, {"a": 0.9}, 1e-20)
     assert board.score("precision_at_1") == 1.0
+
+
+def test_when_all_events_are_taken_back_what_comes_next_is_counted_alone():
+    board, weights = Scoreboard(), (0.1, 0.2, 0.3)  # the sum of the weights, taken back one by one, leaves 1e-16
+    for w in weights:
+        board.update({"a"}, {"a"}, w=w)
+    for w in weights:
+        board.revert({"a"}, {"a"}, w=w)
+    assert board.score("subset_accuracy") == 0.0
+    board.update({"a"}, {"b"}, w=1e-20)
+    assert board.score("subset_accuracy") == 0.0
+
+
+@pytest.mark.parametrize("w", [0.0, 1e-100, 1e100])
+def test_weights_at_their_bounds_are_counted(w):
+    board = Scoreboard()
+    board.update({"a"}, {"a"}, w=w)
+    assert board.score("subset_accuracy") == (w > 0.0)
 
 
 def one_by_one(frames, weights, **settings):
@@ -104,8 +138,16 @@ def test_labels_of_a_frame_become_unknown_when_each_of_its_rows_is_taken_back():
     board.update_many(frame, frame)
     assert board.n_labels == 2
     for row in frame.to_dict("records"):
+        assert board.n_labels == 2
         board.revert(row, row)
     assert board.n_labels == 0
+
+
+def test_a_frame_of_the_last_of_many_labels_is_counted():
+    names, last = [f"l{i:02}" for i in range(40)], pd.DataFrame({"l39": [1.0, 0.0]})
+    board = Scoreboard(names)
+    board.update_many(last, last)
+    assert board.score("macro_f1") == 1 / 40
 
 
 def test_what_a_model_answers_to_a_frame_is_scored_as_what_it_answers_to_dictionaries():
@@ -168,9 +210,14 @@ def test_what_is_no_probability_is_refused(p):
 
 
 def test_a_probability_may_be_outside_by_rounding():
-    board = Scoreboard()
+    board, by_index = Scoreboard(), Scoreboard()
     board.update({"a"}, {"a"}, {"a": 1.0 + 1e-7, "b": -1e-7})
-    assert board.score("log_loss") == pytest.approx(0.0, abs=1e-12)
+    by_index.update_many(np.eye(2), np.eye(2), np.array([[1.0 + 1e-7, -1e-7], [-1e-7, 1.0]]))
+    for one in (board, by_index):
+        assert one.score("log_loss") == pytest.approx(0.0, abs=1e-12)
+    ranked = Scoreboard(ranks=(1,))
+    ranked.update_many(np.eye(2), np.eye(2), np.full((2, 2), -1e-7))  # no offers
+    assert ranked.score("precision_at_1") == 0.0
 
 
 @pytest.mark.parametrize("settings", [{}, {"window": 2}, {"fading": 0.5}])

@@ -153,6 +153,10 @@ def test_metrics_that_are_updated_together_count_an_event_all_or_none():
         foreign.revert({"a": True}, {"a": True})
     del foreign[-1]
     assert foreign.get() == [1.0, 1.0]
+    foreign = foreign + Unready()
+    with pytest.raises(KeyError):
+        foreign.update({"a": True}, {"a": False})
+    assert foreign.get() == [1.0, 1.0, 0.0]
     assert [pickle.dumps(several) for several in (both, windowed)] == before
 
 
@@ -163,6 +167,16 @@ class Refusing(metrics.multioutput.ExactMatch):
         raise KeyError
 
     revert = update
+
+
+class Unready(metrics.multioutput.ExactMatch):
+    """A metric that is not of this package, takes no event, and is not to be asked to take one back."""
+
+    def update(self, y_true, y_pred, w=1.0):
+        raise KeyError
+
+    def revert(self, y_true, y_pred, w=1.0):
+        raise AssertionError("what was not counted is taken back")
 
 
 @pytest.mark.parametrize(
