@@ -1,6 +1,10 @@
 """What becomes of label clusters that are not as the counts would have them."""
 
+import numpy as np
+import pytest
+
 from ihomer.partition import LabelPartition
+from ihomer.partition_changes import changes_between
 
 
 def learned(events, **settings):
@@ -48,3 +52,24 @@ def test_large_labelsets_do_not_keep_clusters_of_half_the_largest_size_from_bein
     found = checked(partition)
     assert frozenset({7, 8, 9}) in found
     assert all(3 <= len(cluster) <= 5 for cluster in found)
+
+
+@pytest.mark.parametrize(("most", "expected"), [(3, {2: (0, 1), 3: (2, 3)}), (4, {4: (0, 1, 2, 3)})])
+def test_leaves_are_merged_where_both_just_fit(most, expected):
+    partition = learned([{0}, {1}, {2}, {3}], min_cluster_size=2, max_cluster_size=most, split_test="odac")
+    put(partition, [{0, 1}, {2, 3}])
+    tree = partition._upkeep.tree
+    tree.cut[tree.root] = (0.1, 0.1)  # the labels of either leaf lie further apart now
+    checked(partition)
+    assert partition.clusters == expected
+
+
+def test_labels_that_come_and_go_have_no_cluster_before_or_after():
+    before, after = np.array([-1, 0, 0, 1, -1], np.int32), np.array([0, 0, 2, -1, -1], np.int32)
+    found = changes_between(before, after, 7, "abcde".__getitem__)
+    assert [(change.kind, change.cluster, change.parents, change.labels) for change in found] == [
+        ("born", 2, (0,), ("c",)),
+        ("grown", 0, (), ("a",)),
+        ("shrunk", 0, (), ("c",)),
+        ("retired", 1, (), ("d",)),
+    ]

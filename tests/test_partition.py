@@ -216,6 +216,17 @@ def test_one_by_one_in_batches_and_by_index_give_the_same_bits(rows, batch_sizes
     check_invariants(single)
 
 
+def test_a_label_that_is_new_in_the_middle_of_a_batch_puts_no_test_off():
+    events = [[*y, f"new {i}"] if i % 37 == 5 else y for i, y in enumerate(planted(5, (4, 4), 400)[0][1])]
+    single, batched = LabelPartition(n_min=50), LabelPartition(n_min=50)
+    for y in events:
+        single.learn_one(y)
+    batched.learn_many(events)
+    assert len(single.clusters) > 1
+    assert single.changes == batched.changes
+    same_bits(single, batched)
+
+
 def test_learn_rows_takes_rows_up_to_the_next_test_and_returns_what_changed():
     ((groups, events),) = planted(8, (4, 4, 4), 1_000)
     partition = LabelPartition(n_min=100, min_cluster_size=2)
@@ -406,6 +417,14 @@ def test_no_cut_leaves_less_than_the_least_size():
         partition = LabelPartition(min_cluster_size=least)
         partition.learn_many(events)
         assert min(len(names) for names in partition.clusters.values()) >= least
+
+
+def test_a_label_of_the_event_that_brings_new_ones_is_not_forgotten():
+    partition = LabelPartition(max_labels=8)
+    for name in "abcdefgh":
+        partition.learn_one({name})
+    partition.learn_one({"a", "i"})
+    assert set(partition.labels) == set("acdefghi")
 
 
 def test_the_label_that_applied_or_was_new_longest_ago_is_forgotten():

@@ -249,9 +249,10 @@ def test_rebuild_keeps_the_ids_of_clusters_that_stay():
     ((groups, events),) = planted(1, (4, 5, 6), 2_000)
     partition = LabelPartition(min_cluster_size=2)
     partition.learn_many(events)
-    before = partition.clusters
+    before, watched = partition.clusters, pickle.dumps(partition._counts)
     assert partition.rebuild() == []
     assert partition.clusters == before
+    assert pickle.dumps(partition._counts) == watched
     assert found(partition) == groups
     assert partition.learn_many(events) is None
     assert partition.clusters == before
