@@ -326,7 +326,7 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     weighed, proba, answer = Weighed(*by_set, live), b.proba[0], b.answer[0]
     posterior = weighed.posterior
     labels, n_sets = len(odds), int(header[N_SETS])
-    met = tallies.Tallies(*a.of_tallies).own[:, 0, tallies.SIZE] > 0.0
+    met = tallies.Tallies(*a.of_tallies).own[:, tallies.SIZE] > 0.0
     p = np.where(met, 1.0 / (1.0 + np.exp(-odds)), 0.0)
     active = active_of(p)
     near_sets, new = weighed.live[: int(found[decoding.N_LIVE])], float(found[decoding.NEW])
@@ -352,8 +352,7 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     known = target[:labels] != UNOBSERVED
     mixed = judged[:labels] != UNOBSERVED
     curved = int((proba * (1.0 - proba) > _LEAST_CURVATURE)[mixed].sum())
-    noted = int((known & ((target[:labels] == POSITIVE) | (proba > tallies.THRESHOLDS[0]))).sum())
-    count = count.plus(_mix(labels, n_inputs, 0, int(mixed.sum()), curved)).plus(_noting(noted))
+    count = count.plus(_mix(labels, n_inputs, 0, int(mixed.sum()), curved)).plus(_noting(int(met.sum())))
     if not known.all():  # the labelset is not learned
         return count
     count = count.plus(_scored(n, width, int(sizes[posterior[near_sets] > 1e-6].sum())))
@@ -426,23 +425,20 @@ def _joining(p: NDArray[np.float64], n_sets: int, n_members: int) -> tuple[Count
 
 
 def _answering(n_active: int, largest: int, tried: int, size: int) -> Count:
-    """Count the choice of an answer: 5 for each of 24 thresholds and 8 bands; 105 for each active label's worth; 4 A k for the
-    mass and for each size the gains of the best expected F1; for each answer tried 2 A, and 3 k for each of its labels; for the
-    best exchange twice the gains, and 7 for each active label.
+    """Count the choice of an answer: 14 for each active label's worth; 4 A k for the mass and for each size the gains of the
+    best expected F1; for each answer tried 2 A, and 3 k for each of its labels; for the best exchange twice the gains, and 7
+    for each active label.
     """
-    thresholds = tallies.N_THRESHOLDS
-    flops = 8 * (thresholds - 1) + (5 + 5 * tallies.N_BANDS) * thresholds + 4 + n_active * (4 * thresholds + 9)
+    flops = 14 + 14 * n_active
     flops += n_active * largest + (size + 2) * (3 * n_active * largest + 3)
     flops += tried * (2 * n_active + 3 * size * largest + size + 6)
     flops += 6 * n_active * largest + 7 * n_active + 4 * size
-    return Count(flops, tried, 16 * thresholds * n_active)
+    return Count(flops, tried, 16 * n_active)
 
 
 def _noting(n_labels: int) -> Count:
-    """Count what the 24 thresholds would have answered, for each label that applied or might have: 13 each."""
-    thresholds = tallies.N_THRESHOLDS
-    cells = 16 * thresholds * (2 * n_labels + tallies.N_BANDS)
-    return Count(2 * thresholds * (1 + tallies.N_BANDS) + n_labels * (13 * thresholds + 1), 0, cells, cells)
+    """Count what the answers are expected to be worth, for each label that has been met: 16 each."""
+    return Count(8 + 16 * n_labels, 0, 16 * n_labels, 16 * n_labels)
 
 
 def _pairs(indptr: Any) -> int:

@@ -10,7 +10,7 @@ from ihomer.experts.linear import fitted, forget_rows
 from ihomer.kernels.decoding import DONE, N_FOUND, N_WEIGHTS, decode_rows
 from ihomer.kernels.labelsets import COUNT, KEEP_RECENT, N_EVENTS, N_FACTORS, N_LATEST, N_MEMBERS, N_SETS, N_WORDS, RECENT
 from ihomer.kernels.mixing import own_start, weights_start
-from ihomer.kernels.tallies import N_BANDS, N_MET, N_TALLIES, N_THRESHOLDS, N_WAYS
+from ihomer.kernels.tallies import N_MET, N_TALLIES
 from ihomer.mixing import start_own, with_own
 
 __all__ = ["OBJECTIVES", "Decoder", "Features"]
@@ -18,9 +18,6 @@ __all__ = ["OBJECTIVES", "Decoder", "Features"]
 _SCORE_RATE = 0.3  # of the steps of the scores by which labelsets are told from each other
 
 OBJECTIVES = ("hamming", "subset", "example_f1", "micro_f1", "macro_f1", "balanced")
-
-_MICRO_F1 = OBJECTIVES.index("micro_f1")
-
 
 class Features(NamedTuple):
     """The features of some rows: row r has the pairs feature[indptr[r]:indptr[r + 1]] with their values."""
@@ -89,9 +86,8 @@ class Decoder:
         self._latest = np.full(N_LATEST, -1, np.int32)
         self._weights, self._weights_information = weights_start(0, (1.0, 1.0))
         self._own = own_start(0, 2)
-        self._total = np.zeros((N_WAYS, 2))
-        self._bands = np.zeros((N_BANDS, N_THRESHOLDS, 2))
-        self._tally = np.zeros((0, N_THRESHOLDS, 2))
+        self._total = np.zeros(2)
+        self._tally = np.zeros((0, 2))
         self._events = np.zeros(N_TALLIES)
         self._asked: Answers | None = None  # the last answer, if nothing was learned since: often it is learned next
         self._workings = Workings.to(0, 0, 0)
@@ -129,7 +125,6 @@ class Decoder:
     def run(
         self,
         odds: NDArray[np.float64],
-        rate: NDArray[np.float32],
         target: NDArray[np.uint8],
         weight: NDArray[np.float64],
         learn: bool,
@@ -140,10 +135,9 @@ class Decoder:
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return probabilities and answers, [rows, labels], for log-odds; learn each row in turn if `learn`.
 
-        `rate` holds the log-odds of how often each label has applied, float32[rows, labels]; `alike` the past events like each
-        row, by their numbers as this decoder has learned them; `features` those of the rows, none if it is None; `judged` what
-        its mixture learns from in place of `target`. With `known` there is one row, the last that was asked about, and nothing
-        has changed since.
+        `alike` holds the past events like each row, by their numbers as this decoder has learned them; `features` those of the
+        rows, none if it is None; `judged` what its mixture learns from in place of `target`. With `known` there is one row, the
+        last that was asked about, and nothing has changed since.
         """
         n_labels = odds.shape[1]
         if n_labels > self._score_weights.shape[2]:
@@ -151,12 +145,12 @@ class Decoder:
         self._own = with_own(self._own, n_labels)
         self._tally = larger(self._tally, 0, n_labels)
         asked, self._asked = self._asked, None
-        known = known and learn and self._objective != _MICRO_F1 and asked is not None and _same(asked.odds, odds)
+        known = known and learn and asked is not None and _same(asked.odds, odds)
         now = asked if known and asked is not None else Answers(odds, np.empty(odds.shape), np.empty(odds.shape, np.bool_))
         near = tuple(Alike.to(len(odds), 0) if alike is None else alike)
         x = tuple(Features.none(len(odds)) if features is None else features)
         mixture = (self._weights, self._weights_information, self._own)
-        tallies = (self._total, self._bands, self._tally[:n_labels], self._events)
+        tallies = (self._total, self._tally[:n_labels], self._events)
         row, status = 0, None
         while status != DONE:
             made_from = tuple(self._fitted_workings(n_labels))
@@ -165,7 +159,7 @@ class Decoder:
                 self._total_count, self._last_seen, self._latest, self._factor, self._information,
             )  # fmt: skip
             row, status = decode_rows(
-                odds, rate, x, near, target, target if judged is None else judged, weight, learn, known, row, self._objective,
+                odds, x, near, target, target if judged is None else judged, weight, learn, known, row, self._objective,
                 self._score_rate, self.n_exchanges, sets, self._score_weights[0], self._novelty, mixture, tallies, made_from,
                 now.proba, now.answer,
             )  # fmt: skip
@@ -224,7 +218,7 @@ class Decoder:
         self._score_weights[:, :, labels[labels < self._score_weights.shape[2]]] = 0.0
         start_own(self._own, labels)
         self._tally[labels[labels < len(self._tally)]] = 0.0
-        self._events[N_MET] = (self._tally[:, 0, 1] > 0.0).sum()
+        self._events[N_MET] = (self._tally[:, 1] > 0.0).sum()
         n_sets = self.n_labelsets
         used = int(self._header[N_MEMBERS])
         owner = np.repeat(np.arange(n_sets), np.diff(self._ends[: n_sets + 1]))

@@ -127,7 +127,7 @@ class Ensemble:
         judged, before = self._judged(rows.target, brought), self.decoder.n_events
         odds = self.mixture.run(inputs, rate, judged, rows.weight, learn)
         features = Features(rows.indptr, rows.feature, rows.relevant, rows.shrink[1])
-        p, answer = self.decoder.run(odds, rate, rows.target, rows.weight, learn, self._alike(), known, features, judged)
+        p, answer = self.decoder.run(odds, rows.target, rows.weight, learn, self._alike(), known, features, judged)
         if not self.places.is_partial:
             return p, answer
         n_events = before + np.arange(len(p)) if learn else np.full(len(p), before)

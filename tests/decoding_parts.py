@@ -18,7 +18,7 @@ N_FEATURES = 6
 
 
 def random_stream(seed, n_labels, n_events, sets=6, unobserved=0.0, weights=(1.0,), growing=False, sure=2.0, share=0.0):
-    """Events (log-odds, rates, target, weight): labels of planted labelsets and noise, log-odds that know a part of it."""
+    """Events (log-odds, target, weight): labels of planted labelsets and noise, log-odds that know a part of it."""
     rng = random.Random(seed)
     planted = [[rng.random() < (share or min(0.4, 3.0 / n_labels)) for _ in range(n_labels)] for _ in range(sets)]
     events = []
@@ -28,19 +28,14 @@ def random_stream(seed, n_labels, n_events, sets=6, unobserved=0.0, weights=(1.0
         q = [min(max(rng.gauss(sure * (2 * on - 1.3), sure), -12.0), 12.0) for on in y]
         if rng.random() < 0.3:
             y = [slow.UNOBSERVED if rng.random() < unobserved else on for on in y]
-        events.append((q, rates(n, at), y, rng.choice(weights)))
+        events.append((q, y, rng.choice(weights)))
     return events
-
-
-def rates(n_labels, at=0):
-    """Log-odds of rates in all bands and beyond, on their bounds too; they move."""
-    return [1.0 - 0.5 * ((7 * label + at // 20) % 20) for label in range(n_labels)]
 
 
 def arrays(events):
     """Events of equally many labels as arrays."""
-    q, rate, target, weight = zip(*events, strict=True)
-    return np.array(q, np.float64), np.array(rate, np.float32), np.array(target, np.uint8), np.array(weight, np.float64)
+    q, target, weight = zip(*events, strict=True)
+    return np.array(q, np.float64), np.array(target, np.uint8), np.array(weight, np.float64)
 
 
 def alike_to(at):
@@ -96,8 +91,11 @@ def assert_same_memory(fast, twin):
     assert fast._factor.tolist() == pytest.approx(twin.labelsets.factor, abs=CLOSE)
     assert fast._novelty[:, 0].tolist() == pytest.approx(twin.labelsets.novelty, abs=CLOSE)
     assert fast._events[[EXACT, F1]].tolist() == pytest.approx([twin.right, twin.f1], abs=CLOSE)
-    ways = [*twin.thresholds.total, *twin.other_ways.values()]
-    assert fast._total.ravel().tolist() == pytest.approx([count for way in ways for count in way], abs=CLOSE)
+    assert fast._total.tolist() == pytest.approx(twin.expected.total, abs=CLOSE)
+    own = {label: tuple(counts) for label, counts in enumerate(fast._tally.tolist()) if counts[1] > 0.0}
+    assert sorted(own) == sorted(twin.expected.own)
+    for label, counts in own.items():
+        assert counts == pytest.approx(twin.expected.own[label], abs=CLOSE)
     assert fast._weights[0].tolist() == pytest.approx(twin.mixing.shared, abs=CLOSE)
     weights = {(slow.CONSTANT if f == len(fast._score_weights[0]) - 1 else f, label): w
                for f, row in enumerate(fast._score_weights[0].tolist()) for label, w in enumerate(row) if w != 0.0}  # fmt: skip
@@ -108,13 +106,13 @@ def compare(objective, events, most=8192, forget=None, features=features_of):
     """Run both; return how many events had two best answers."""
     fast, twin = Decoder(objective, most), slow.SlowDecoder(objective, most)
     ties = 0
-    for at, (q, rate, target, weight) in enumerate(events):
+    for at, (q, target, weight) in enumerate(events):
         if forget and at in forget:
             fast.forget_labels(np.array(forget[at], np.int32))
             twin.forget_labels(forget[at])
         x, shrink = features(at)
-        event = twin.decode(q, rate, alike_to(at), x)
-        proba, answer = run(fast, [(q, rate, target, weight)], start=at, features=features)
+        event = twin.decode(q, alike_to(at), x)
+        proba, answer = run(fast, [(q, target, weight)], start=at, features=features)
         assert proba[0].tolist() == pytest.approx(event.proba, abs=CLOSE), at
         if event.lead <= CLOSE:
             ties += 1

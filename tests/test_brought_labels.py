@@ -42,13 +42,13 @@ def test_decoder_same_as_the_slow_twin(objective):
     rng = random.Random(3)
     fast, twin = Decoder(objective, 64), slow.SlowDecoder(objective, 64)
     for n_labels in [2] * 20 + [3] * 20 + [5] * 40:
-        q, rate = [rng.gauss(-1.0, 2.0) for _ in range(n_labels)], [-1.0] * n_labels
+        q = [rng.gauss(-1.0, 2.0) for _ in range(n_labels)]
         target = [int(rng.random() < 0.4) for _ in range(n_labels)]
         brought = [label for label in range(n_labels) if target[label] and rng.random() < 0.3]
         judged = np.array([target], np.uint8)
         judged[0, brought] = slow.UNOBSERVED
-        event = twin.decode(q, rate, {})
-        given = np.array([q]), np.array([rate], np.float32), np.array([target], np.uint8), np.ones(1)
+        event = twin.decode(q, {})
+        given = np.array([q]), np.array([target], np.uint8), np.ones(1)
         proba, answer = fast.run(*given, True, judged=judged)
         assert proba[0].tolist() == pytest.approx(event.proba, abs=CLOSE)
         event.answer = frozenset(np.flatnonzero(answer[0]).tolist())

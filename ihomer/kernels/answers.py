@@ -8,29 +8,11 @@ import numpy as np
 from ihomer.kernels.common import allocating, copy_first, inner
 from ihomer.kernels.expected import MOST_ACTIVE, best_expected_f1, expected_f1, gains_of_size
 from ihomer.kernels.labelsets import find_set, label_hash, set_hash
-from ihomer.kernels.odds import POSITIVE, UNOBSERVED
-from ihomer.kernels.tallies import (
-    KEEP,
-    N_BANDS,
-    N_EVENTS_FADED,
-    N_MET,
-    N_THRESHOLDS,
-    N_WAYS,
-    SIZE,
-    THRESHOLDS,
-    TRUE,
-    band_of,
-    best_threshold,
-    best_way,
-    f1_of,
-    f1_worth,
-    shared_f1,
-)  # fmt: skip
+from ihomer.kernels.tallies import N_EVENTS_FADED, N_MET, SIZE, f1_of_all, f1_of_label, f1_worth
 
 HAMMING, SUBSET, EXAMPLE_F1, MICRO_F1, MACRO_F1, BALANCED = 0, 1, 2, 3, 4, 5
 LEAST_CANDIDATE = 0.02  # posterior probability of a seen labelset that is tried as an answer
 MOST_CANDIDATES = 20
-BEST_F1, MOST_PROBABLE, BALANCE = N_THRESHOLDS, N_THRESHOLDS + 1, N_THRESHOLDS + 2  # ways to answer, beside the thresholds
 # What the balanced answer weighs beside P(all right), which counts 1: expected example-F1, by `f1_worth`, and the gains in
 # micro-F1 and macro-F1.
 _MICRO_WORTH, _MACRO_WORTH = 0.2, 0.6
@@ -46,7 +28,6 @@ class Case(NamedTuple):
     active: np.ndarray  # int64[64], the active labels
     place: np.ndarray  # int64[labels], their places in `active`; -1 for the others
     odds: np.ndarray  # float64[labels], mixed log-odds q
-    rate: np.ndarray  # float32[labels], log-odds of how often each label has applied
     log_none: float  # log-probability that none of the independent labels applies
     new: float  # r
     covered: float  # share of the independent labels' probability that seen labelsets hold
@@ -63,23 +44,20 @@ class Joint(NamedTuple):
 
 
 @inner
-def label_worth(case, p, tallies, shared, value):
+def label_worth(case, p, tallies, value):
     """Write what each active label adds to the worth of an answer: its gains in micro-F1 and macro-F1.
 
     Another label of probability p changes F1 = 2 TP / (answered + true) by (2 p - F1) / (answered + true), in the measure of
-    all labels and in its own. p : float64[labels]; shared : float64[bands, thresholds], work space
+    all labels and in its own. p : float64[labels]
     """
     total, events = tallies.total, tallies.events
-    way = best_way(total, N_THRESHOLDS)
-    half = f1_of(total[way]) / 2.0
+    half = f1_of_all(total) / 2.0
     n = events[N_EVENTS_FADED] + 3.0
-    scale = _MICRO_WORTH * 2.0 * n / (total[way, SIZE] + 6.0)
-    shared_f1(total, tallies.bands, shared)
+    scale = _MICRO_WORTH * 2.0 * n / (total[SIZE] + 6.0)
     own_scale = _MACRO_WORTH * 2.0 * n / max(events[N_MET], 1.0)
     for j in range(case.n_active):
-        label = case.active[j]
-        k, own = best_threshold(shared[band_of(case.rate[label])], tallies.own[label])
-        value[j] = scale * (p[label] - half) + own_scale * (p[label] - own / 2.0) / (tallies.own[label, k, SIZE] + 4.0)
+        q, own = p[case.active[j]], tallies.own[case.active[j]]
+        value[j] = scale * (q - half) + own_scale * (q - f1_of_label(own) / 2.0) / (own[SIZE] + 4.0)
 
 
 @inner
@@ -137,13 +115,11 @@ def above(p, case, least, chosen):
 
 
 @inner
-def above_own(p, case, tallies, shared, chosen):
-    """Write the labels that are above their own threshold. shared : float64[bands, thresholds], work space"""
-    shared_f1(tallies.total, tallies.bands, shared)
+def above_own(p, case, own, chosen):
+    """Write the labels with p above half of their F1. own : float64[labels, 2]"""
     for j in range(case.n_active):
         label = case.active[j]
-        k, _ = best_threshold(shared[band_of(case.rate[label])], tallies.own[label])
-        chosen[j] = p[label] > THRESHOLDS[k]
+        chosen[j] = p[label] > f1_of_label(own[label]) / 2.0
 
 
 @inner
@@ -190,15 +166,15 @@ def best_exchange(answer, worth, case, joint, value, f1_counts, sets, posterior,
 
 
 @allocating
-def balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, shared, gain, trial, chosen):
+def balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, gain, trial, chosen):
     """Write the set of largest worth among the seen labelsets that are probable, and the best ones for each single score, with
     up to `n_exchanges` labels put in or taken out, each the one by which it gains most.
 
-    p : float64[labels]; shared, gain, trial : float64[bands, thresholds], float64[64], uint8[64], work space
+    p : float64[labels]; gain, trial : float64[64], uint8[64], work space
     """
     best_worth, posterior = -1e300, weighed.posterior
     answer, value = np.zeros(MOST_ACTIVE, np.uint8), np.empty(MOST_ACTIVE)
-    label_worth(case, p, tallies, shared, value)
+    label_worth(case, p, tallies, value)
     f1_counts = f1_worth(tallies.events)
     tried, i = 0, -3
     while i < case.n_live and tried < MOST_CANDIDATES:
@@ -208,7 +184,7 @@ def balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, share
         elif i == -2:
             most_probable(case, sets, posterior, members, chosen)
         elif i == -1:
-            above(p, case, THRESHOLDS[best_way(tallies.total, N_THRESHOLDS)], chosen)
+            above(p, case, f1_of_all(tallies.total) / 2.0, chosen)
         elif (1.0 - case.new) * posterior[s] > LEAST_CANDIDATE:
             choose_set(s, case, sets, chosen)
         else:
@@ -229,66 +205,26 @@ def balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, share
     copy_first(answer, chosen, case.n_active)
 
 
-@inner
-def note_way(target, chosen, case, tally):
-    """Count what a joint answer was worth, as `note_thresholds` does. tally : float64[2]"""
-    tally *= KEEP
-    for label in range(target.size):
-        if target[label] == POSITIVE:
-            tally[SIZE] += 1.0
-    for j in range(case.n_active):
-        if chosen[j] and target[case.active[j]] != UNOBSERVED:
-            tally[SIZE] += 1.0
-            if target[case.active[j]] == POSITIVE:
-                tally[TRUE] += 1.0
-
-
 @allocating
-def answer_for_micro_f1(
-    case, p, joint, sets, weighed, tallies, n_exchanges, target, learn, members, shared, gain, trial, chosen
-):  # fmt: skip
-    """Write the answer of the way to answer whose micro-F1 has been best so far, and count what each is worth if `learn`."""
-    rule = best_way(tallies.total, N_WAYS)
-    final = np.zeros(MOST_ACTIVE, np.uint8)
-    for way in (BEST_F1, MOST_PROBABLE, BALANCE):
-        if way == BEST_F1:
-            best_expected_f1(joint.none, joint.sizes, case.n_active, joint.largest, gain, trial, chosen)
-        elif way == MOST_PROBABLE:
-            most_probable(case, sets, weighed.posterior, members, chosen)
-        else:
-            balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, shared, gain, trial, chosen)
-        if rule == way:
-            copy_first(chosen, final, case.n_active)
-        if learn:
-            note_way(target, chosen, case, tallies.total[way])
-    if rule < N_THRESHOLDS:
-        above(p, case, THRESHOLDS[rule], final)
-    copy_first(final, chosen, case.n_active)
-
-
-@allocating
-def choose_answer(objective, n_exchanges, case, p, joint, sets, weighed, tallies, target, learn, members, answer):
+def choose_answer(objective, n_exchanges, case, p, joint, sets, weighed, tallies, members, answer):
     """Write the answer of an objective to `answer`, bool[labels]. p : float64[labels], probabilities
 
     A label that is not active, since too many are more probable, is answered if it is more probable than not.
     """
     for label in range(p.size):
-        likely = case.place[label] < 0 and case.odds[label] > 0.0 and tallies.own[label, 0, SIZE] > 0.0
+        likely = case.place[label] < 0 and case.odds[label] > 0.0 and tallies.own[label, SIZE] > 0.0
         answer[label] = p[label] > 0.5 if objective == HAMMING else likely
     gain, trial, chosen = np.empty(MOST_ACTIVE), np.zeros(MOST_ACTIVE, np.uint8), np.zeros(MOST_ACTIVE, np.uint8)
-    shared = np.empty((N_BANDS, N_THRESHOLDS))
     if objective == EXAMPLE_F1:
         best_expected_f1(joint.none, joint.sizes, case.n_active, joint.largest, gain, trial, chosen)
     elif objective == SUBSET:
         most_probable(case, sets, weighed.posterior, members, chosen)
     elif objective == MACRO_F1:
-        above_own(p, case, tallies, shared, chosen)
+        above_own(p, case, tallies.own, chosen)
     elif objective == BALANCED:
-        balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, shared, gain, trial, chosen)
+        balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, gain, trial, chosen)
     elif objective == MICRO_F1:
-        answer_for_micro_f1(
-            case, p, joint, sets, weighed, tallies, n_exchanges, target, learn, members, shared, gain, trial, chosen
-        )
+        above(p, case, f1_of_all(tallies.total) / 2.0, chosen)
     if objective != HAMMING:
         for j in range(case.n_active):
             answer[case.active[j]] = chosen[j]

@@ -28,7 +28,7 @@ from ihomer.kernels.labelsets import (
 from ihomer.kernels.linear import padded
 from ihomer.kernels.mixing import mix_learn, mix_row
 from ihomer.kernels.odds import POSITIVE, UNOBSERVED, bounded, log_odds, probability
-from ihomer.kernels.tallies import SIZE, Tallies, note_answer, note_thresholds
+from ihomer.kernels.tallies import SIZE, Tallies, note_answer, note_expected
 
 DONE, FULL = 0, 1
 _NOVELTY_RATE = 0.3  # of the steps of `learn_novelty`
@@ -126,8 +126,7 @@ def learn_labelset(target, odds, weight, rate, index, value, first, last, w, mad
 
 @allocating
 def answer_row(
-    q, rate, alike, alike_share, target, learn, objective, n_exchanges, sets, novelty, mixture, tallies, made, space, proba,
-    answer,
+    q, alike, alike_share, objective, n_exchanges, sets, novelty, mixture, tallies, made, space, proba, answer
 ):  # fmt: skip
     """Write the probabilities and the answer of a row, and what they were made from; see `decode_rows`."""
     n_labels, p, place, sizes = q.size, space.p, space.place, space.sizes
@@ -137,7 +136,7 @@ def answer_row(
     log_none = 0.0
     for label in range(n_labels):
         # A label not met so far takes no part: the answer must not depend on whether its name is known already.
-        p[label] = probability(q[label]) if tallies.own[label, 0, SIZE] > 0.0 else 0.0
+        p[label] = probability(q[label]) if tallies.own[label, SIZE] > 0.0 else 0.0
         log_none += math.log(1.0 - p[label])
     n_active = active_labels(p, active, place)
     known = lift_of_near(alike, alike_share, sets, weighed.lift)
@@ -152,26 +151,25 @@ def answer_row(
     none_new, largest_new = add_independent(new, p, active, n_active, sizes, counts, without)
     for label in range(n_labels):
         inputs[label, 0] = q[label]
-        met = tallies.own[label, 0, SIZE] > 0.0
+        met = tallies.own[label, SIZE] > 0.0
         inputs[label, 1] = log_odds(marginal[label] + new * p[label], 1e-5) if met else q[label]
     mix_row(inputs, np.zeros(n_labels, np.uint8), mixture.weights, mixture.own, final)
     for label in range(n_labels):
         proba[label] = probability(final[label])
-    case = Case(n_active, active, place, q, rate, log_none, new, covered, best, n_live)
+    case = Case(n_active, active, place, q, log_none, new, covered, best, n_live)
     joint = Joint(none + none_new, max(largest, largest_new), sizes)
-    choose_answer(objective, n_exchanges, case, proba, joint, sets, weighed, tallies, target, learn, space.members, answer)
+    choose_answer(objective, n_exchanges, case, proba, joint, sets, weighed, tallies, space.members, answer)
 
 
 @jit
 def decode_rows(
-    odds, rate, features, alike, target, judged, weight, learn, known, start, objective, score_rate, n_exchanges, of_sets, w,
+    odds, features, alike, target, judged, weight, learn, known, start, objective, score_rate, n_exchanges, of_sets, w,
     novelty, of_mixture, of_tallies, made_from, proba, answer,
 ):  # fmt: skip
     """Turn mixed log-odds, float64[rows, labels], into probabilities and answers, row by row from `start`; learn if `learn`.
 
     The labelset is one of those seen, P = (1 - r) P(S), or, with probability r, of independent labels. The marginals of that
     are mixed with the log-odds themselves, which gives `proba`, float64[rows, labels]; answer : bool[rows, labels], out.
-    rate : float32[rows, labels], log-odds of how often each label has applied
     judged : uint8[rows, labels], as `target`, but UNOBSERVED where the mixture is not to learn
     features : indptr, index and value of the rows, and what they are multiplied by before they are learned from
     score_rate, w : rate of `learn_scores`, 0 where there are no scores, and its weights; n_exchanges : see `balanced`
@@ -179,7 +177,7 @@ def decode_rows(
     of_sets : `Labelsets`; novelty : of `novelty_of`; of_mixture : `Mixture`; of_tallies : `Tallies`
     made_from : the arrays of `Made`; of `Weighed` float64[5, sets] and int32[sets]
     known : these, `proba` and `answer` already hold what a call without `learn` wrote for the one row, and nothing was learned
-    since. Not for micro-F1, which counts its ways to answer while it answers.
+    since
     Return (row, DONE), or (row, FULL) where there is no room for the labelset of that row.
     """
     indptr, index, value, shrink = features
@@ -205,15 +203,15 @@ def decode_rows(
             else:
                 u[:] = 0.0
             answer_row(
-                odds[row], rate[row], alike[0][row], alike[1][row], t, learn, objective, n_exchanges, sets, novelty, mixture,
-                tallies, made, space, proba[row], answer[row],
+                odds[row], alike[0][row], alike[1][row], objective, n_exchanges, sets, novelty, mixture, tallies, made, space,
+                proba[row], answer[row],
             )  # fmt: skip
         if learn:
             mix_learn(
                 inputs, final, judged[row, :n_labels], ungrouped, weight[row], mixture.weights, mixture.information,
                 mixture.own, gradient, work,
             )  # fmt: skip
-            note_thresholds(t, proba[row], rate[row], tallies)
+            note_expected(t, proba[row], tallies)
             note_answer(t, answer[row], tallies.events)
             learn_labelset(
                 t, odds[row], weight[row], score_rate * shrink[row], index, value, first, last, w, made, novelty, sets,

@@ -13,7 +13,7 @@ from ihomer.kernels.labelsets import COUNT as SET_COUNT
 from ihomer.kernels.labelsets import N_EVENTS, N_FACTORS, N_LATEST, N_MEMBERS, N_SETS, N_WORDS
 from ihomer.kernels.ranks import MOST_TAKEN, N_COLUMNS, N_QUANTILES, N_TAKEN, N_WAITING
 from ihomer.kernels.scaling import BLOCK_COUNT, BLOCK_FAR, BLOCK_SQUARE, COUNT, MISSING, N_SUMS, NEGATIVE, SQUARE
-from ihomer.kernels.tallies import N_BANDS, N_TALLIES, N_THRESHOLDS, N_WAYS
+from ihomer.kernels.tallies import N_TALLIES
 from ihomer.mixing import Mixture
 from ihomer.places import FREE, LabelPlaces
 from ihomer.saved.experts import FILL, Room, expert_state
@@ -118,9 +118,8 @@ def _fill_mixture(mixture: Mixture, f: Fields, room: Room) -> None:
 def _fill_decoder(decoder: Decoder, f: Fields, labels_in_use: NDArray[np.bool_], room: Room) -> None:
     shapes = {
         "_factor": (N_FACTORS,), "_information": (N_FACTORS, N_FACTORS), "_novelty": (3, 2), "_weights": (1, 3),
-        "_total_count": (1,),
-        "_weights_information": (1, 3, 3), "_total": (N_WAYS, 2), "_events": (N_TALLIES,), "_own": (room.width, 3, 2),
-        "_bands": (N_BANDS, N_THRESHOLDS, 2), "_tally": (room.width, N_THRESHOLDS, 2),
+        "_total_count": (1,), "_weights_information": (1, 3, 3), "_own": (room.width, 3, 2), "_total": (2,),
+        "_tally": (room.width, 2), "_events": (N_TALLIES,),
     }  # fmt: skip
     rows = room.rows if decoder._score_rate else min(room.rows, 1)
     decoder._score_weights = f.array("_score_weights", np.float32, (1, rows + 1, room.width))

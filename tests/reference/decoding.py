@@ -16,8 +16,6 @@ LOOK_BACK, KEEP_RECENT, LEAST_RECENT = 256, 0.98, 0.02
 LATEST, EVEN = 2048, 0.02
 SCORE_RATE, MOST_SQUARE = 0.3, 8.0
 EXCHANGES = 4
-THRESHOLDS = [0.03 + 0.025 * k for k in range(24)]
-OTHER_WAYS = ("example_f1", "subset", "balanced")  # of answering, beside the thresholds, that micro-F1 chooses from
 WORTH_OF_MICRO, WORTH_OF_MACRO = 0.2, 0.6
 NEGATIVE, POSITIVE, UNOBSERVED = 0, 1, 2
 
@@ -251,77 +249,50 @@ class Labelsets:
         self.keep({s: seen for s, seen in self.sets.items() if not s & set(labels)})
 
 
-# Thresholds -------------------------------------------------------------------------------------------------------------
+# F1 to be expected ------------------------------------------------------------------------------------------------------
 
 
-def f1_of(tally):
-    """F1 of [true positives, answered plus true], with one label of two right before."""
-    return (2.0 * tally[0] + 1.0) / (tally[1] + 2.0)
+class ExpectedF1:
+    """Fading counts [true positives, answered plus true] that probabilities promise, of all labels and of each label."""
 
-
-class Thresholds:
-    """Fading counts [true positives, answered plus true] of each threshold: of all labels, of bands of rates, of each label."""
-
-    KEEP, KEEP_BAND, KEEP_LABEL, SHRINK_BAND, SHRINK = 0.999, 0.9997, 0.995, 20.0, 40.0
+    KEEP, FADE_LABEL = 0.999, 0.005
 
     def __init__(self):
-        self.total = [[0.0, 0.0] for _ in THRESHOLDS]
-        self.of_band = {}
+        self.total = [0.0, 0.0]
         self.own = {}
         self.n_events = 0.0
 
-    def best(self):
-        """Number of the threshold of largest micro-F1."""
-        f1 = [f1_of(t) for t in self.total]
-        return f1.index(max(f1))
+    def of_all(self):
+        """Micro-F1; at first .62 of 100 labels that applied or were answered."""
+        return (2.0 * self.total[0] + 62.0) / (self.total[1] + 100.0)
 
-    @staticmethod
-    def band(rate):
-        """Which of (-1, inf), (-2, -1], ..., (-inf, -7] the log-odds of a rate are in."""
-        return min(math.floor(max(-rate, 0.0)), 7)
+    def of_label(self, label):
+        """F1 of a label, with one label of two right before."""
+        hits, size = self.own.get(label, (0.0, 0.0))
+        return (2.0 * hits + 1.0) / (size + 2.0)
 
-    def f1_of_band(self, rate):
-        """F1 of each threshold among labels of about the same rate."""
-        tallies = self.of_band.get(self.band(rate), [[0.0, 0.0] for _ in THRESHOLDS])
-        return [
-            (2.0 * own[0] + self.SHRINK_BAND * f1_of(of_all)) / (own[1] + self.SHRINK_BAND)
-            for own, of_all in zip(tallies, self.total, strict=True)
-        ]
-
-    def best_of_label(self, label, rate):
-        """Number of a label's threshold of largest F1, and that F1."""
-        tallies = self.own.get(label, [[0.0, 0.0] for _ in THRESHOLDS])
-        f1 = [
-            (2.0 * own[0] + self.SHRINK * shared) / (own[1] + self.SHRINK)
-            for own, shared in zip(tallies, self.f1_of_band(rate), strict=True)
-        ]
-        return f1.index(max(f1)), max(f1)
-
-    def value(self, label, p, rate):
+    def value(self, label, p):
         """What a label adds to the worth of an answer: the gain in micro-F1 and in its own F1, if p is its probability."""
-        of_all = self.total[self.best()]
-        k, own_f1 = self.best_of_label(label, rate)
         n = self.n_events + 3.0
-        gain = 2.0 * n * (p - f1_of(of_all) / 2.0) / (of_all[1] + 6.0)
-        own_gain = 2.0 * n / max(len(self.own), 1) * (p - own_f1 / 2.0) / (self.own[label][k][1] + 4.0)
+        gain = 2.0 * n * (p - self.of_all() / 2.0) / (self.total[1] + 6.0)
+        own_gain = 2.0 * n / max(len(self.own), 1) * (p - self.of_label(label) / 2.0) / (self.own[label][1] + 4.0)
         return WORTH_OF_MICRO * gain + WORTH_OF_MACRO * own_gain
 
-    def learn(self, target, proba, rate):
-        """Count what each threshold would have answered."""
+    def learn(self, target, proba):
+        """Count what labels above half of the F1 promise; one that is new was missed."""
         self.n_events = self.KEEP * self.n_events + 1.0
-        self.total = [[self.KEEP * t[0], self.KEEP * t[1]] for t in self.total]
-        self.of_band = {b: [[self.KEEP_BAND * x for x in t] for t in tallies] for b, tallies in self.of_band.items()}
-        for label, (mark, p) in enumerate(zip(target, proba, strict=True)):
-            y = float(mark == POSITIVE)
-            if mark == UNOBSERVED or (not y and p <= THRESHOLDS[0]):
-                continue
-            own = self.own.setdefault(label, [[0.0, 0.0] for _ in THRESHOLDS])
-            alike = self.of_band.setdefault(self.band(rate[label]), [[0.0, 0.0] for _ in THRESHOLDS])
-            for k, threshold in enumerate(THRESHOLDS):
-                said = float(p > threshold)
-                own[k] = [self.KEEP_LABEL * own[k][0] + said * y, self.KEEP_LABEL * own[k][1] + said + y]
-                for tallies in (self.total, alike):
-                    tallies[k] = [tallies[k][0] + said * y, tallies[k][1] + said + y]
+        half = self.of_all() / 2.0
+        promised = [(float(p > half), p) for label, p in enumerate(proba) if label in self.own]
+        new = [label for label, mark in enumerate(target) if mark == POSITIVE and label not in self.own]
+        self.total[0] = self.KEEP * self.total[0] + sum(said * p for said, p in promised)
+        self.total[1] = self.KEEP * self.total[1] + sum(said + p for said, p in promised) + len(new)
+        for label, (hits, size) in self.own.items():
+            if label < len(proba):
+                p = proba[label]
+                said = float(p > self.of_label(label) / 2.0)
+                keep = 1.0 - self.FADE_LABEL * max(said, p)
+                self.own[label] = (keep * hits + said * p, keep * size + said + p)
+        self.own.update(dict.fromkeys(new, (0.0, 1.0)))
 
 
 # Events -----------------------------------------------------------------------------------------------------------------
@@ -330,17 +301,17 @@ class Thresholds:
 class Event:
     """All that is known of one event before its labelset is."""
 
-    def __init__(self, decoder, q, rate, alike, x):
-        self.q, self.rate, self.alike, self.x = q, rate, alike, x
+    def __init__(self, decoder, q, alike, x):
+        self.q, self.alike, self.x = q, alike, x
         self.u = decoder.scores.of(x, len(q))
-        self.p = [sigmoid(x) if label in decoder.thresholds.own else 0.0 for label, x in enumerate(q)]
+        self.p = [sigmoid(x) if label in decoder.expected.own else 0.0 for label, x in enumerate(q)]
         self.log_none = sum(math.log(1.0 - p) for p in self.p)
         self.active = self._active()
         self.likely = frozenset(label for label, p in enumerate(self.p) if p > 0.5) - self.active
         self.posterior, self.covered = decoder.labelsets.weigh(q, self.u, self.active, self.log_none, alike)
         self.new, self.novelty_inputs = decoder.labelsets.novelty_of(self.posterior, self.covered)
         self.seen = {s: (1.0 - self.new) * p for s, p in self.posterior.items()}
-        self._mix(decoder.mixing, decoder.thresholds.own)
+        self._mix(decoder.mixing, decoder.expected.own)
         self._sizes = None
 
     def _active(self):
@@ -385,17 +356,15 @@ class SlowDecoder:
         self.labelsets = Labelsets(most_labelsets)
         self.scores = Scores()
         self.mixing = SlowMixture(2, grouped=False)
-        self.thresholds = Thresholds()
-        self.other_ways = {way: [0.0, 0.0] for way in OTHER_WAYS}
+        self.expected = ExpectedF1()
         self.right, self.f1 = 0.0, 0.0  # fading sums over the answers
 
-    def decode(self, q, rate, alike, x=None):
-        """The event of log-odds q, with its answer and lead; `rate` holds the log-odds of each label's rate, `alike` what the
-        labels of past events count for it, {number: share}, `x` its features, {feature: value}.
+    def decode(self, q, alike, x=None):
+        """The event of log-odds q, with its answer and lead; `alike` holds what the labels of past events count for it,
+        {number: share}, `x` its features, {feature: value}.
         """
-        event = Event(self, q, rate, alike, x or {})
+        event = Event(self, q, alike, x or {})
         event.known = self.labelsets.sets
-        event.answers = {}
         event.answer, event.lead = getattr(self, f"best_{self.objective}")(event)
         if self.objective != "hamming":
             event.answer |= event.likely
@@ -405,11 +374,9 @@ class SlowDecoder:
         """Learn the labels of a decoded event, from its features times `shrink`; the mixture does not from those `brought`."""
         observed = [label for label, mark in enumerate(target) if mark != UNOBSERVED]
         true = frozenset(label for label in observed if target[label] == POSITIVE)
-        if self.objective == "micro_f1":
-            self.note_ways(event, true, set(observed))
         judged = [x for x in observed if x not in brought]
         self.mixing.learn([(x, event.inputs[x], event.odds[x], float(x in true), 0.0) for x in judged], weight)
-        self.thresholds.learn(target, event.proba, event.rate)
+        self.expected.learn(target, event.proba)
         whole = true if len(observed) == len(target) else None
         if whole is not None:
             size = len(event.answer) + len(true)
@@ -425,7 +392,7 @@ class SlowDecoder:
         self.mixing.forget(labels)
         self.labelsets.forget_labels(labels)
         for label in labels:
-            self.thresholds.own.pop(label, None)
+            self.expected.own.pop(label, None)
         self.scores.weights = {key: w for key, w in self.scores.weights.items() if key[1] not in labels}
 
     def worth_of_f1(self):
@@ -454,9 +421,9 @@ class SlowDecoder:
         """The set of largest worth among the best ones for single scores and the probable seen ones; then, up to four times,
         with the label put in or taken out by which it gains most.
         """
-        firsts = [self.best_example_f1(event), self.best_subset(event), self.best_threshold(event)]
+        firsts = [self.best_example_f1(event), self.best_subset(event), self.best_micro_f1(event)]
         candidates = [answer for answer, _ in firsts] + [s for s, p in event.seen.items() if p > 0.02][:17]
-        value = {x: self.thresholds.value(x, event.proba[x], event.rate[x]) for x in event.active}
+        value = {x: self.expected.value(x, event.proba[x]) for x in event.active}
 
         def worth(s):
             e_f1 = expected_f1_of_sizes(s, *event.sizes())
@@ -472,33 +439,15 @@ class SlowDecoder:
                 break
         return answer, lead
 
-    def best_threshold(self, event):
-        """All labels above the threshold of largest micro-F1."""
-        return self.above(event, THRESHOLDS[self.thresholds.best()], event.active)
+    def best_micro_f1(self, event):
+        """All labels above half of the micro-F1 to be expected."""
+        return self.above(event, self.expected.of_all() / 2.0, event.active)
 
     def best_macro_f1(self, event):
-        """All labels above their own thresholds."""
-        own = {x: THRESHOLDS[self.thresholds.best_of_label(x, event.rate[x])[0]] for x in event.active}
-        lead = min((abs(event.proba[x] - own[x]) for x in own), default=math.inf)
-        return frozenset(x for x in own if event.proba[x] > own[x]), lead
-
-    def best_micro_f1(self, event):
-        """The way of answering of largest micro-F1 so far."""
-        event.answers = {way: getattr(self, f"best_{way}")(event) for way in OTHER_WAYS}
-        lead = min(lead for _, lead in event.answers.values())
-        best, f1 = "threshold", f1_of(self.thresholds.total[self.thresholds.best()])
-        for way in OTHER_WAYS:
-            if f1_of(self.other_ways[way]) > f1:
-                best, f1 = way, f1_of(self.other_ways[way])
-        answer, own_lead = self.best_threshold(event) if best == "threshold" else event.answers[best]
-        return answer, min(lead, own_lead)
-
-    def note_ways(self, event, true, observed):
-        """Count what each joint answer was worth."""
-        for way, (answer, _) in event.answers.items():
-            hits, size = self.other_ways[way]
-            keep = self.thresholds.KEEP
-            self.other_ways[way] = [keep * hits + len(answer & true), keep * size + len(answer & observed) + len(true)]
+        """All labels above half of their own F1."""
+        half = {x: self.expected.of_label(x) / 2.0 for x in event.active}
+        lead = min((abs(event.proba[x] - half[x]) for x in half), default=math.inf)
+        return frozenset(x for x in half if event.proba[x] > half[x]), lead
 
     @staticmethod
     def above(event, threshold, labels):
