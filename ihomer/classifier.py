@@ -112,7 +112,7 @@ class IHOMERClassifier(StreamClassifier):
     ...     score.update(y, model.predict_one(x))
     ...     model.learn_one(x, y)
     >>> score
-    MicroF1: 62.59%
+    MicroF1: 62.85%
     """
 
     def __init__(
