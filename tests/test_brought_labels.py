@@ -74,6 +74,18 @@ def test_an_event_that_says_what_does_not_apply_is_learned_from_as_a_whole(learn
     assert not any(np.array_equal(one, other) for one, other in zip(mixtures(there), mixtures(unknown), strict=True))
 
 
+def test_the_labelset_of_an_event_that_brings_a_label_is_remembered(learned):
+    """The mixtures alone are not told of the label."""
+    there = copy.deepcopy(learned)
+    decoder = there._ensemble.decoder
+    before = decoder.n_labelsets
+    there.learn_one({"word 1": 1.0}, {learned.labels[0], "new"})
+    assert decoder.n_labelsets == before + 1
+    latest = decoder._latest[(decoder.n_events - 1) % len(decoder._latest)]
+    members = decoder._pool[decoder._ends[latest] : decoder._ends[latest + 1]].tolist()
+    assert sorted(there.partition.labels.name(label) for label in members) == sorted([learned.labels[0], "new"])
+
+
 def test_the_same_in_batches():
     events = list(zipf_events(150, 200, 5))
     one, many = IHOMERClassifier(), IHOMERClassifier()
