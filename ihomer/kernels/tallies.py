@@ -21,9 +21,9 @@ class Tallies(NamedTuple):
     """What answers are worth.
 
     The best F1 is reached by answering all labels that are more probable than half of it (Lipton, Elkan, Naryanaswamy 2014), so
-    it is followed by what such answers are expected to reach: true positives, and answered plus true ones, of the probabilities
-    and not of the labels that applied. These are so few that a threshold found by them is late, and stays where it once was too
-    low, because many false positives make it lower still.
+    it is followed by what such answers are expected to reach: true positives, and answered plus true ones, added up from the
+    probabilities and not from the labels that applied. Of a rare label these are too few to tell a threshold by, and a
+    threshold that is too low keeps itself low: its many false positives lower the F1 that it is half of.
     """
 
     total: np.ndarray  # float64[2], true positives, and answered plus true ones, over all labels
@@ -58,7 +58,8 @@ def f1_worth(events):
 def note_expected(target, p, tallies):
     """Count what the labels above half the F1 so far are expected to add to it, in the count of all labels and in their own.
 
-    The first event that a label applies to counts as one that it was not answered to, since it could not be.
+    The first event that a label applies to counts as one that it was not answered to, since it could not be. Later on a label
+    counts whether it was observed or not: its probability was known.
     """
     total, own, events = tallies.total, tallies.own, tallies.events
     events[N_EVENTS_FADED] = KEEP * events[N_EVENTS_FADED] + 1.0
