@@ -188,8 +188,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         Parameters
         ----------
         x
-            Features: name -> number, from -1e100 to 1e100, string (a nominal value), bool, or None or nan (missing). One not
-            named is 0.
+            Features: name -> number (up to 1e100), string (a nominal value), bool, None or nan (missing). One not named is 0.
         y
             The labels that apply, as a set, list or tuple; or a dictionary label -> bool, None or nan for one not observed.
         w
