@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -28,12 +29,14 @@ from streams.kafka_client import (
 )
 from streams.kafka_topics import Found, TopicIds
 from streams.message import Gone, Message, Partition, Positions, Unreachable
+from streams.time_order import TimeOrder
 
 __all__ = ["KafkaSource"]
 
 _T = TypeVar("_T")
-_PARTITION_BYTES = 1 << 20
+_PARTITION_BYTES = 1 << 18
 _MOMENT = 5.0  # seconds for which a topic that has a name may be unknown: to a broker that has just come back none is known
+_LONGEST_BEHIND = 10.0  # seconds for which messages of other partitions wait for one of which Kafka gives none
 _END_OF_TIME = 1e15  # seconds since 1970, beyond which Kafka has no number
 
 
@@ -50,8 +53,10 @@ class KafkaSource:
     """Topics of a Kafka cluster, read with positions of its own: no consumer group decides or remembers anything.
 
     Only what transactions have committed is read. Partitions that appear later, and with `pattern` topics that
-    appear later, are read from their beginning. Memory is bounded: nothing is fetched ahead of what `poll` gives out but
-    one answer of each broker.
+    appear later, are read from their beginning. Messages come in the order of their times, to a second, as far as they were
+    there when Kafka was last asked for the ends of partitions, which is at the start and every `refresh` seconds; a partition
+    of which Kafka gives nothing for ten seconds is not waited for. Memory is bounded: beside one answer of each broker, what
+    waits for older messages is what one `poll` brings of each partition, and beyond 64 MiB of it the order is given up.
 
     Parameters
     ----------
@@ -123,7 +128,7 @@ class KafkaSource:
         from_group: bool = False,
         settings: Mapping[str, Any] | None = None,
         max_messages: int = 1000,
-        max_bytes: int = 1 << 24,
+        max_bytes: int = 1 << 22,
         refresh: float = 30.0,
         patience: float = 600.0,
         on_lost: Callable[[Partition, int, int], None] | None = None,
@@ -151,6 +156,10 @@ class KafkaSource:
         self._positions: Positions = {}
         self._kept: Positions = {}
         self._ends: Positions = {}
+        self._order = TimeOrder()
+        self._backlog: set[Partition] = set()  # those that may not have reached these ends
+        self._given_up: set[Partition] = set()  # of these, those that are not waited for
+        self._blocked_since: float | None = None
         self._current_ids: dict[str, str] = {}
         self._written_ids: frozenset[str] = frozenset()
         self._absent: set[str] = set()
@@ -196,17 +205,18 @@ class KafkaSource:
         self._started = True
         self._heard += time.monotonic() - self._asked  # Kafka was not asked since the last call
         self._look_for_partitions()
-        messages: list[Message] = []
-        for partition, records in self._fetch(self._consumer, timeout).items():
-            place: Partition = (partition.topic, partition.partition)
-            self._ids.check({partition.topic: topic_id(self._consumer, partition.topic)})
-            messages.extend(message_of(record) for record in records)
-            self._positions[place] = records[-1].offset + 1
+        deadline = time.monotonic() + timeout
+        messages = self._next_in_time()
+        while not messages:
+            left = deadline - time.monotonic()
+            self._fetch_more(max(left, 0.0))
+            messages = self._next_in_time()
+            if left <= 0.0:
+                break
+        for message in messages:
+            self._positions[message.topic, message.partition] = message.offset + 1
         self._asked = time.monotonic()
-        if messages:
-            self._note_ids({message.topic for message in messages})
-            self._heard = self._asked
-        elif self._patience and self.silence > self._patience:
+        if self._patience and not messages and self.silence > self._patience:
             raise Unreachable(f"no answer from Kafka for {self._patience:g} s")
         return messages
 
@@ -280,18 +290,15 @@ class KafkaSource:
         """
         lags: Positions = {}
         for place, offset in self._positions.items():
-            reached = self._reached(self._consumer, place)
             end = max(self._consumer.highwater(TopicPartition(*place)) or 0, self._ends.get(place, 0))
-            lags[place] = max(0, end - max(offset, reached))
+            lags[place] = max(0, end - (offset if place in self._order.partitions else self._looked_at(place)))
         return lags
 
     def is_read_up(self, since: float) -> bool:
         """Whether Kafka has said since a time, on the monotonic clock, that all is read; `poll` asks it if it has not."""
         self._is_asked = self._ends_known < since
-        return not self._is_asked and all(
-            max(offset, self._reached(self._consumer, place)) >= self._ends.get(place, 0)
-            for place, offset in self._positions.items()
-        )
+        is_known = not self._is_asked and not self._order.partitions
+        return is_known and all(self._looked_at(place) >= self._ends.get(place, 0) for place in self._positions)
 
     @property
     def silence(self) -> float:
@@ -319,12 +326,50 @@ class KafkaSource:
     def _wait(self, function: Callable[[], _T]) -> _T:
         return Call(function).result(self._patience, self._is_stopping)
 
-    def _fetch(self, consumer: Any, timeout: float) -> dict[Any, list[Any]]:
+    def _next_in_time(self) -> list[Message]:
+        """Return the next messages of what was fetched; none where partitions are behind that may bring older ones."""
+        waiting = self._order.partitions
+        messages = self._order.take(self._max_messages, self._behind() - self._given_up) if waiting else []
+        if messages or not waiting:
+            self._blocked_since = None
+        elif self._blocked_since is None:
+            self._blocked_since = time.monotonic()
+        elif time.monotonic() - self._blocked_since > _LONGEST_BEHIND:
+            self._given_up |= self._backlog - waiting
+        return messages
+
+    def _behind(self) -> set[Partition]:
+        """Return the partitions of which more messages are known to be there than were fetched."""
+        backlog = self._backlog & self._positions.keys()
+        self._backlog = {place for place in backlog if self._looked_at(place) < self._ends.get(place, 0)}
+        return self._backlog
+
+    def _looked_at(self, place: Partition) -> int:
+        """Return the offset of a partition up to which nothing is left to fetch."""
+        return max(self._positions[place], self._reached(self._consumer, place))
+
+    def _fetch_more(self, timeout: float) -> None:
+        """Fetch messages of the partitions of which none wait."""
+        waiting, paused = {TopicPartition(*place) for place in self._order.partitions}, self._consumer.paused()
+        self._consumer.pause(*(waiting - paused))
+        self._consumer.resume(*(paused - waiting))
+        # The client does not find again what it has unpacked of a partition that is paused then, so nothing is left with it.
+        count = sys.maxsize if self._behind() and len(self._positions) > 1 else self._max_messages
+        found = self._fetch(self._consumer, timeout, count)
+        for partition, records in found.items():
+            self._ids.check({partition.topic: topic_id(self._consumer, partition.topic)})
+            self._given_up.discard((partition.topic, partition.partition))
+            self._order.put([message_of(record) for record in records])
+        if found:
+            self._note_ids({partition.topic for partition in found})
+            self._heard = time.monotonic()
+
+    def _fetch(self, consumer: Any, timeout: float, count: int) -> dict[Any, list[Any]]:
         if not self._positions:
             time.sleep(min(timeout, 0.1))
             return {}
         try:
-            found = self._poll_client(consumer, timeout, self._max_messages)
+            found = self._poll_client(consumer, timeout, count)
         except OffsetOutOfRangeError as error:
             for partition in error.args[0]:
                 self._go_on_behind_the_deleted((partition.topic, partition.partition))
@@ -359,12 +404,15 @@ class KafkaSource:
 
     def _go_on_behind_the_deleted(self, place: Partition) -> None:
         """Go on at the beginning of the log; raise `Gone` where it is its end that is missing."""
-        old = self._positions[place]
+        old = self._order.next_offset(place) or self._positions[place]
         earliest = self._wait(lambda: self._offsets([place], "earliest"))[place]
         if earliest < old:
             end = self._wait(lambda: self._offsets([place], "latest"))[place]
             raise Gone(f"{_name(place)} ends at offset {end}, and {old} is the next one: it was cut off or made anew")
-        self._move({place: earliest})
+        if place in self._order.partitions:
+            self._consumer.seek(TopicPartition(*place), earliest)
+        else:
+            self._move({place: earliest})
         self.lost += earliest - old
         if self._on_lost is not None and old < earliest:
             self._on_lost(place, old, earliest)
@@ -411,7 +459,7 @@ class KafkaSource:
                     "--group-offsets out"
                 )
             fresh |= marks
-        return _Survey(fresh, {}, found.ids)
+        return _Survey(fresh, self._wait(lambda: self._offsets(found.places, "latest")), found.ids)
 
     def _settled(self, deadline: float) -> Found:
         """Return what there is at the start; raise what passes with another try where that has to be waited for.
@@ -447,7 +495,9 @@ class KafkaSource:
         absent = {topic for topic in (*self._topics, *(topic for topic, _ in self._positions)) if topic not in ids}
         self.missing = sorted(absent & self._absent & set(self._topics))
         if gone := [place for place in self._positions if place[0] in absent & self._absent]:
-            self._kept |= {place: self._positions.pop(place) for place in gone}
+            for place in gone:
+                self._kept[place] = self._positions.pop(place)
+                self._order.drop(place)
             # A client that has once been told of a topic asks for it for ever.
             consumer, self._consumer = self._consumer, self._connect()
             consumer.close()
@@ -469,6 +519,7 @@ class KafkaSource:
         """Read partitions that are new too, from these offsets or from what was kept for them."""
         self._check_written(survey.ids)
         self._ends |= survey.ends
+        self._backlog |= survey.ends.keys()
         self._current_ids = survey.ids
         fresh = {place: self._kept.pop(place, at) for place, at in survey.fresh.items() if place not in self._positions}
         if fresh:
@@ -492,6 +543,8 @@ class KafkaSource:
         for place, offset in list(offsets.items()):
             self._consumer.seek(TopicPartition(*place), offset)
             self._positions[place] = offset
+            self._order.drop(place)
+            self._backlog.add(place)
 
 
 def _name(partition: Partition) -> str:

@@ -110,12 +110,12 @@ def test_every_message_comes_once_and_in_order_within_its_partition(kafka: str, 
 
 def test_a_full_partition_does_not_keep_the_others_waiting(kafka: str, topic: str, admin: Any, producer: Any) -> None:
     make(admin, topic, 3)
+    source = KafkaSource(kafka, [topic], max_messages=100)
     for _ in range(3000):
         producer.send(topic, value=b"x" * 1000, partition=0)
     for partition in (1, 2):
         producer.send(topic, value=b"y", partition=partition)
     producer.flush()
-    source = KafkaSource(kafka, [topic], max_messages=100)
     seen: list[int] = []
     while len(set(seen)) < 3:
         seen += [message.partition for message in source.poll(5.0)]
@@ -220,9 +220,9 @@ def test_a_log_whose_end_was_cut_off_is_told() -> None:
             raise kafka_client.errors.LogTruncationError({place: 9}, {place: None})
 
     source = object.__new__(KafkaSource)
-    source._positions, source._max_messages = {("t", 3): 9}, 10
+    source._positions = {("t", 3): 9}
     with pytest.raises(Gone, match="partition 3 of t"):
-        source._fetch(Consumer(), 0.0)
+        source._fetch(Consumer(), 0.0, 10)
 
 
 def test_a_pattern_takes_topics_that_appear_later(kafka: str, topic: str) -> None:
