@@ -15,6 +15,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
 from kafka.errors import (
     AuthorizationError,
     CorruptRecordError,
+    InvalidRecordError,
     KafkaConfigurationError,
     KafkaConnectionError,
     KafkaError,
@@ -32,6 +33,7 @@ from kafka.net.compat import KafkaNetClient
 from kafka.structs import OffsetAndMetadata
 
 from streams.config import ConfigError
+from streams.errors import SinkError
 from streams.kafka_settings import check_settings
 from streams.kafka_topics import Found
 from streams.message import Fenced, Message, Unreachable
@@ -254,11 +256,13 @@ class _Refusals(logging.Handler):
 
 
 def translated(error: BaseException) -> BaseException:
-    """Return the error of `streams.message` that says what the client's error means."""
+    """Return the error that says what the client's error means."""
     if _FENCING.search(f"{type(error).__name__} {error}"):
         return Fenced("another process writes with the same transactional_id, or the transaction was open for too long")
     if isinstance(error, (AuthorizationError, SaslAuthenticationFailedError)):
         return PermissionError(f"Kafka does not allow it: {error}")
+    if isinstance(error, InvalidRecordError):  # as one without a key in a compacted topic: it will be refused again
+        return SinkError(f"Kafka refuses what is written: {str(error).rpartition('InvalidRecordError: ')[2]}")
     if isinstance(error, (KafkaError, OSError)):
         name = f"{type(error).__name__}: "
         return Unreachable(f"Kafka: {name}{str(error).removeprefix(name)}")  # the client's own errors begin with their name

@@ -8,12 +8,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from streams.kafka import KafkaEventSink
 from tests.killing import differences, read_all, run_and_kill, wait_for
 from tests.poison import mixed_with_poison, outcome_of_poison, write_raw
+
+kafka_client = pytest.importorskip("kafka")
 
 ROOT = Path(__file__).resolve().parents[1]
 IHOMER = [sys.executable, "-c", "from streams.cli import main; main()"]
@@ -152,6 +156,23 @@ def test_a_broker_that_is_not_there_is_told_in_one_line(tmp_path):
     assert code == 2
     assert told.rstrip().rsplit("\n", 1)[-1].startswith("ihomer: Kafka: ")
     assert time.monotonic() - before < 25
+
+
+def test_a_compacted_topic_that_refuses_answers_without_a_key_ends_the_run(kafka, cluster, tmp_path):
+    _, name = cluster
+    with closing(kafka_client.KafkaAdminClient(bootstrap_servers=kafka)) as admin:
+        admin.create_topics({f"{name}-answers": {"num_partitions": 1, "configs": {"cleanup.policy": "compact"}}})
+        admin.wait_for_topics([f"{name}-answers"])
+    with closing(KafkaEventSink(kafka, name)) as sink:
+        sink.write({"x": {"a": 1}})
+    before = time.monotonic()
+    code, _, told = finish(start(run_arguments(cluster, tmp_path)))
+    assert code == 2
+    assert told.rstrip().rsplit("\n", 1)[-1] == (
+        "ihomer: Kafka refuses what is written: Compacted topic cannot accept message without key in topic partition "
+        f"{name}-answers-0"
+    )
+    assert time.monotonic() - before < 60
 
 
 def test_a_new_folder_goes_on_with_the_model_and_the_offsets_of_another(kafka, cluster, tmp_path):
