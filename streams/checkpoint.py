@@ -394,7 +394,10 @@ class CheckpointFolder:
                 reached = line.reading.number
                 yield line.reading
         if reached != until:
-            raise SourceError(f"{self.path}: the journals end at message {reached}, and {until} have been answered")
+            raise SourceError(
+                f"{self.path}: the journals end at message {reached}, and {until} have been answered; the model of an older "
+                "backup can go on: ihomer inspect --model-to FILE, then a new folder with --model-from FILE"
+            )
 
     def cut(self, until: int) -> None:
         """Forget what was read after message `until`: its transactions did not go through. The journal goes on there."""
