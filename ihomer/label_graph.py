@@ -89,7 +89,7 @@ class LabelGraph:
         """Return how to split a cluster, or None if it should stay; one that is too large is cut in any case."""
         rules = self.rules
         forced = rules.most is not None and len(member) > rules.most
-        if len(member) < 2 or (len(member) < 2 * rules.least and not forced):
+        if len(member) < 2 * rules.least:  # one that is too large is not: see the bounds that `LabelPartition` takes
             return None
         a, b, diameter, bound = self.pivots(member)
         if not forced and not (self._differs(member, bound) if rules.published else bound < rules.tau):

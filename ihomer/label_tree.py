@@ -117,11 +117,8 @@ class LabelTree:
             self.children[top] = (sibling, right) if left == above else (left, sibling)
 
     def sibling(self, node: int) -> int:
-        """Return the other child of a node's parent, -1 for the root."""
-        above = self.parent[node]
-        if above < 0:
-            return -1
-        left, right = self.children[above]
+        """Return the other child of the parent of a node that is not the root."""
+        left, right = self.children[self.parent[node]]
         return right if left == node else left
 
     def is_leaf(self, node: int) -> bool:

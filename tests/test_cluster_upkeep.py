@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ihomer.kernels.adwin import adwin_width
 from ihomer.partition import LabelPartition
 from ihomer.partition_changes import changes_between
 
@@ -73,3 +74,39 @@ def test_labels_that_come_and_go_have_no_cluster_before_or_after():
         ("shrunk", 0, (), ("c",)),
         ("retired", 1, (), ("d",)),
     ]
+
+
+def test_a_cluster_is_cut_where_its_largest_dissimilarity_stands_out_before_the_bound_is_small():
+    """The bound is 0.042, the two largest dissimilarities are 1 and 0.5."""
+    partition = learned([{0, 2}, {1, 2}], split_test="odac", delta=0.5, tau=0.01, min_cluster_size=1)
+    assert len(checked(partition)) == 2
+
+
+def test_a_label_that_comes_after_the_tree_was_built_anew_joins_its_smallest_cluster():
+    partition = learned([{0, 1, 2}, {3, 4}], min_cluster_size=2)
+    partition.rebuild()
+    partition.learn_one({5: False, 3: True})
+    assert sorted(partition.clusters.values()) == [(0, 1, 2), (3, 4, 5)]
+
+
+@pytest.mark.parametrize(("first", "second", "joined"), [({1, 2, 3}, {4, 5}, 1), ({1, 2}, {3, 4}, 0), ({3, 4}, {1, 2}, 0)])
+def test_a_small_cluster_without_links_joins_the_smallest_beside_it_of_these_the_oldest(first, second, joined):
+    partition = learned([{0}, {1, 2, 3}, {4, 5}] if len(first) > 2 else [{0}, {1, 2}, {3, 4}], min_cluster_size=2)
+    clusters = [first, second]
+    put(partition, [{0}, *clusters])
+    clusters[joined] = clusters[joined] | {0}
+    assert checked(partition) == {*map(frozenset, clusters)}
+
+
+def test_a_tree_built_anew_with_the_same_clusters_leaves_the_detector_of_drift_as_it_is():
+    partition = learned([{0, 1, 2}, {3, 4, 5}], min_cluster_size=2)
+    partition.rebuild()
+    for _ in range(20):
+        partition.learn_one({0, 1, 2})
+    detector = partition._counts.detector
+    assert adwin_width(detector, 0) == 20
+    assert partition.rebuild() == []
+    assert adwin_width(detector, 0) == 20
+    put(partition, [{0, 1, 3}, {2, 4, 5}])
+    assert partition.rebuild()
+    assert adwin_width(detector, 0) == 0

@@ -1,6 +1,8 @@
 """Copies of models: clones that have learned, and what comes out of a file that is mapped into memory."""
 
+import copy
 import pickle
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from river import compose, preprocessing
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
 from ihomer.interrupts import writable
 from ihomer.metrics import Scoreboard
+from ihomer.pair_counts import PairCounts
+from ihomer.partition_changes import Change
 from tests.test_threads import MAKERS, events
 
 
@@ -74,6 +78,40 @@ def test_arrays_that_can_be_written_to_stay_what_they_are():
         assert array.tolist() == [1.0, 1.0]
 
 
+class Pair(NamedTuple):
+    first: object
+    second: object
+
+
+class Stranger:
+    def __init__(self, array):
+        self.array = array
+
+
+def test_tuples_keep_their_type_and_only_objects_of_our_own_are_looked_into():
+    locked, counts = np.ones(2), PairCounts(100, 1.0, False, 0)
+    locked.flags.writeable = counts.values.flags.writeable = False
+    found = writable(Pair(locked, 1))
+    assert type(found) is Pair
+    assert found.first.flags.writeable
+    kept = Pair(1, (2, "a"))
+    assert writable(kept) is kept
+    assert writable([Change(1, "born", 0, (), ("a",), (0,)), counts])[1] is counts
+    assert counts.values.flags.writeable
+    assert writable(Stranger(locked)).array is locked
+
+
+def test_copies_of_one_object_in_one_copy_are_one():
+    partition = LabelPartition(n_min=20)
+    partition.learn_one({"a", "b"})
+    pair = copy.deepcopy([partition, partition])
+    assert pair[0] is pair[1] is not partition
+    single = copy.copy(partition)
+    single.learn_one({"c"})
+    assert sorted(partition.labels) == ["a", "b"]
+    assert partition._counts.n_events == 1
+
+
 @pytest.mark.parametrize("make", MAKERS)
 def test_a_clone_has_learned_nothing_or_all(make):
     model = learned(make)
@@ -82,6 +120,7 @@ def test_a_clone_has_learned_nothing_or_all(make):
     assert (new.n_learned, copied.n_learned) == (0, 150)
     assert new._get_params().keys() == model._get_params().keys()
     go_on_alike(copied, model)
+    assert model.clone({}, include_attributes=True).n_learned == 230
     with pytest.raises(ValueError, match="clone has new ones or its attributes"):
         model.clone({"seed": 7}, include_attributes=True)
 

@@ -31,6 +31,21 @@ def test_merged_leaves_leave_nothing_behind():
     assert (tree.root, tree.parent, tree.children, tree.cut) == (merged, {merged: -1}, {}, {})
 
 
+def test_a_root_that_is_planted_anew_is_all_that_there_is():
+    tree = LabelTree()
+    tree.split(tree.plant(), 1.0, 0.1)
+    root = tree.plant()
+    assert (tree.root, tree.parent, tree.children, tree.cut) == (root, {root: -1}, {}, {})
+    assert root == 3
+
+
+def test_a_leaf_keeps_its_side_under_another_number():
+    tree = LabelTree()
+    left, right = tree.split(tree.plant(), 1.0, 0.1)
+    assert (tree.rename(left, 9), tree.rename(right, 7)) == (9, 7)
+    assert (tree.children, tree.parent) == ({0: (9, 7)}, {0: -1, 7: 0, 9: 0})
+
+
 def test_the_nearest_cluster_is_that_of_the_strongest_link_on_average():
     """Not that of the largest sum, nor the label's own; one without a link is not near."""
     rows = [[0, 1]] * 6 + [[0, label] for label in (2, 3, 4, 5)] * 4 + [[0, 8]] * 6 + [[6]] * 200
@@ -41,3 +56,5 @@ def test_the_nearest_cluster_is_that_of_the_strongest_link_on_average():
     counts.count(indptr, np.concatenate(rows).astype(np.int32), np.ones(len(rows)), cluster)
     graph = LabelGraph(counts, cluster, CutRules(4.6, 0.2, False, 2, None))
     assert graph.nearest_clusters(np.array([0], np.int32)) == [5, 7]
+    assert graph.diameter(np.array([1], np.int32)) == (0.0, np.inf)
+    assert [graph.bound(n) for n in (0.0, 0.5, 2.3)] == [np.inf, 4.6**0.5, 1.0]

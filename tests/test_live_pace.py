@@ -300,7 +300,7 @@ class Blocks:
             yield block
 
 
-@pytest.mark.parametrize(("size", "n_ahead", "n_asked"), [(10, 5000, 2), (1_000_000, 30, 100)])
+@pytest.mark.parametrize(("size", "n_ahead", "n_asked"), [(10, 5000, 2), (10_000, 1700, 8), (1_000_000, 30, 100)])
 def test_what_is_read_ahead_is_bounded_in_number_and_in_bytes(size, n_ahead, n_asked):
     source, read = Blocks(size), 0
     replay = Replay(source, {("t", 0): 6000})
@@ -309,9 +309,41 @@ def test_what_is_read_ahead_is_bounded_in_number_and_in_bytes(size, n_ahead, n_a
             assert [m.offset for m in messages] == list(range(read, read + len(messages)))
             read += len(messages)
         assert source.taken - read <= n_ahead
-        if read >= 600 and size > 10:
+        if read >= 600 and size > 100_000:
             break
     assert len(source.asked) <= n_asked
+    assert max(stop for _, stop in source.asked) <= 6000
+
+
+def test_nothing_is_read_that_lies_between_spans():
+    source = Blocks(10)
+    replay = Replay(source, {("t", 0): 6000})
+    for start in (0, 5500):
+        assert sum(map(len, replay.parts(Span("t", 0, start, start + 6, 6)))) == 6
+    assert source.asked == [(0, 5000), (5500, 6000)]
+
+
+class Gaps:
+    """Gives out the messages of partition p at the offsets p, 3, 4, 9, 12 + p one by one, some without a value."""
+
+    def span(self, partition, first, stop):
+        p = partition[1]
+        for offset in (p, 3, 4, 9, 12 + p):
+            if first <= offset < stop:
+                yield [Message(*partition, offset, None if offset == 4 else b"1")]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5000])
+def test_offsets_without_a_message_and_other_partitions_are_passed_over(at_once, monkeypatch):
+    monkeypatch.setattr("streams.replay._AT_ONCE", at_once)
+    replay = Replay(Gaps(), {("t", 0): 13, ("t", 1): 14})
+    spans = [(0, 0, 4, 2), (1, 2, 4, 1), (0, 4, 9, 1), (0, 9, 10, 1), (1, 4, 12, 2), (0, 10, 12, 0), (1, 12, 14, 1)]
+    spans.append((0, 12, 13, 1))
+    found = [[m.offset for part in replay.parts(Span("t", *span)) for m in part] for span in spans]
+    assert found == [[0, 3], [3], [4], [9], [4, 9], [], [13], [12]]
+    assert replay._n_bytes == 0
+    with pytest.raises(Gone, match="t/0: 3 of 2 messages from offset 0 are left"):
+        list(Replay(Gaps(), {("t", 0): 13}).parts(Span("t", 0, 0, 5, 2)))
 
 
 def test_a_span_that_is_large_itself_comes_in_parts():

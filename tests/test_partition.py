@@ -360,6 +360,7 @@ def test_ever_new_labels_stay_within_the_bounds(n_labels):
             check_invariants(partition)
     counts = partition._counts
     assert len(counts.keys) <= 256
+    assert partition.summary["bytes_of_pairs"] == 16 * len(counts.keys)
     assert len(counts.ring_weight) == 4096
     used = counts.keys[counts.keys >= 0]
     assert (counts.label_count[used >> 32] > 0.0).all()

@@ -144,7 +144,7 @@ def _fill_tree(tree: LabelTree, f: Fields) -> None:
     waiting, met = [(tree.root, -1)] if tree.root >= 0 else [], set()
     while waiting:
         node, above = waiting.pop()
-        good = type(node) is int and 0 <= node < tree.next_node and node not in met and parent.get(node) == above
+        good = 0 <= node < tree.next_node and node not in met and parent.get(node) == above
         f.require(good, "the tree of clusters is none")
         met.add(node)
         waiting += [(child, node) for child in children.get(node, ())]

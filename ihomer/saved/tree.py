@@ -9,7 +9,7 @@ from ihomer.kernels import tree_state
 from ihomer.kernels.adwin import adwin_arrays
 from ihomer.kernels.tree_state import MAX_LABELSETS, NONE, NOTES, TreeState
 from ihomer.learner import TreeLearner
-from ihomer.saved.fields import BEYOND, MOST, Fields, check_detectors, check_list, check_probes, next_power
+from ihomer.saved.fields import BEYOND, MOST, Fields, check_detectors, check_list, check_probes
 
 __all__ = ["RECORDS", "fill_learner", "learner_state", "mixed"]
 
@@ -128,6 +128,7 @@ def _check_nodes(a: Fields, t: TreeState, n_features: int) -> None:
         a.require(node["parent"] == parent and node["depth"] == depth <= h["deepest"], "a node has the wrong parent or depth")
         a.require(bool(node["background"]) == background, "a node is wrongly in or out of an alternate")
         left, right, alternate = int(node["left"]), int(node["right"]), int(node["alternate"])
+        # An inner node has no feature after it was forgotten.
         a.require(NONE <= node["feature"] < n_features, "a test is on an unknown feature")
         if left == NONE:
             a.require(right == NONE and alternate == NONE and node["feature"] == NONE, "a leaf is none")
@@ -189,7 +190,6 @@ def _check_blocks(a: Fields, t: TreeState, n_features: int) -> None:
     a.require(bool(np.array_equal(np.sort(block), in_use)), "the table of blocks lists other blocks")
     key = t.table["key"][filled]
     a.require(bool((key == (owner[block] << 32 | t.blocks["feature"][block])).all()), "a block stands under the wrong key")
-    a.require(next_power(len(filled)) == len(filled), "the size of the table of blocks is no power of two")
     home = (mixed(key.astype(np.uint64)) & np.uint64(len(filled) - 1)).astype(np.int64)
     check_probes(a, filled, home, "blocks")
 
