@@ -225,12 +225,12 @@ def naive_bayes(a: Arguments, b: Arguments) -> Count:
     return count.plus(Count(flops, 0, labels, 8 * n + 16 * labels + 4 * n * (positive + unobserved)))
 
 
-def _mix(labels: int, inputs: int, groups: int, observed: int, curved: int) -> Count:
-    """Count the mixing and learning of one row with G groups of labels; `curved` labels are uncertain enough to take part in
-    the information.
+def _mix(labels: int, inputs: int, groups: int, observed: int, curved: int, known: bool) -> Count:
+    """Count the mixing, unless what comes of it is `known`, and learning of one row with G groups of labels; `curved` labels
+    are uncertain enough to take part in the information.
     """
     n, sets = inputs + 1, groups + 1
-    flops = groups * n + labels * (1 + 3 * inputs) + sets * n * n + observed * (7 + _MIXED * n)
+    flops = (0 if known else groups * n + labels * (1 + 3 * inputs)) + sets * n * n + observed * (7 + _MIXED * n)
     flops += curved * n * (n + 2) + groups * n * (n + 1) // 2 + groups * n + sets * 2 * n
     count = Count(flops, observed * (1 + n))
     for _ in range(sets):
@@ -251,7 +251,7 @@ def mixed(a: Arguments, b: Arguments) -> Count:
     seen = a.target[0, :labels] != UNOBSERVED
     curved = int((min(a.weight[0], 8.0) * p * (1.0 - p) > _LEAST_CURVATURE)[seen].sum())
     cells = 16 * labels * (n_inputs + 1) + 8 * (groups + 1) * (n_inputs + 1) * (n_inputs + 2)
-    count = _mix(labels, n_inputs, groups, int(seen.sum()), curved)
+    count = _mix(labels, n_inputs, groups, int(seen.sum()), curved, a.known)
     return count.plus(Count(read=labels * (4 * n_inputs + 5) + cells, written=8 * labels + cells))
 
 
@@ -352,7 +352,8 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     known = target[:labels] != UNOBSERVED
     mixed = judged[:labels] != UNOBSERVED
     curved = int((proba * (1.0 - proba) > _LEAST_CURVATURE)[mixed].sum())
-    count = count.plus(_mix(labels, n_inputs, 0, int(mixed.sum()), curved)).plus(_noting(int(met.sum())))
+    count = count.plus(_mix(labels, n_inputs, 0, int(mixed.sum()), curved, a.known))
+    count = count.plus(_noting(int(met.sum())))
     if not known.all():  # the labelset is not learned
         return count
     count = count.plus(_scored(n, width, int(sizes[posterior[near_sets] > 1e-6].sum())))
@@ -476,7 +477,7 @@ def count_call(kernel: Any, before: Sequence[Any], after: Sequence[Any]) -> Coun
     >>> from ihomer.kernels.mixing import mix_rows, own_start, weights_start
     >>> inputs, weights = np.zeros((1, 3, 2), np.float32), weights_start(0, (1.0, 1.0))
     >>> rate, target, weight = np.zeros((1, 3), np.float32), np.zeros((1, 3), np.uint8), np.ones(1)
-    >>> call = (inputs, rate, target, weight, False, *weights, own_start(3, 2), np.zeros((1, 3)))
+    >>> call = (inputs, rate, target, weight, False, False, *weights, own_start(3, 2), np.zeros((1, 3)))
     >>> count_call(mix_rows, call, call).flops
     21
     """

@@ -232,4 +232,4 @@ class Decoder:
 
 
 def _same(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
-    return a.shape == b.shape and a.tobytes() == b.tobytes()
+    return a is b or (a.shape == b.shape and a.tobytes() == b.tobytes())

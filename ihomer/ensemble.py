@@ -28,11 +28,12 @@ class Asked(NamedTuple):
     values: NDArray[np.float64]
     tree: NDArray[np.float64] | None
     out: Outputs  # [1, places, outputs]
+    odds: NDArray[np.float64]  # [1, places], mixed
 
     def is_about(self, batch: Batch, tree: NDArray[np.float64] | None, n_places: int) -> bool:
         """Tell whether an event is this one; mostly its pairs are the same objects."""
-        pairs = (self.features, batch.x_index), (self.values, batch.x_value), (self.tree, tree)
-        return self.out.shape[1] == n_places and all(_is_same(*pair) for pair in pairs)
+        is_same = _is_same(self.features, batch.x_index) and _is_same(self.values, batch.x_value) and _is_same(self.tree, tree)
+        return is_same and self.out.shape[1] == n_places
 
 
 class Ensemble:
@@ -118,14 +119,15 @@ class Ensemble:
         if tree is not None:
             tree = self.places.seated(tree)
         asked, self._asked = self._asked, None
-        known = learn and asked is not None and len(batch.weight) == 1 and asked.is_about(batch, tree, n_places)
-        out = asked.out if known and asked is not None else self._outputs(rows, n_places)
+        if asked is not None and not (learn and len(batch.weight) == 1 and asked.is_about(batch, tree, n_places)):
+            asked = None
+        known, out = (False, self._outputs(rows, n_places)) if asked is None else (True, asked.out)
         self._run_experts(rows, tree, learn, out, known)
-        if not learn and len(batch.weight) == 1:
-            self._asked = Asked(batch.x_index, batch.x_value, tree, out)
         inputs, rate = self._inputs(out)
         judged, before = self._judged(rows.target, brought), self.decoder.n_events
-        odds = self.mixture.run(inputs, rate, judged, rows.weight, learn)
+        odds = self.mixture.run(inputs, rate, judged, rows.weight, learn, None if asked is None else asked.odds)
+        if not learn and len(batch.weight) == 1:
+            self._asked = Asked(batch.x_index, batch.x_value, tree, out, odds)
         features = Features(rows.indptr, rows.feature, rows.relevant, rows.shrink[1])
         p, answer = self.decoder.run(odds, rows.target, rows.weight, learn, self._alike(), known, features, judged)
         if not self.places.is_partial:

@@ -38,15 +38,20 @@ class Mixture:
         target: NDArray[np.uint8],
         weight: NDArray[np.float64],
         learn: bool,
+        known: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         """Return the mixed log-odds, float64[rows, labels], of inputs, float32[rows, labels, inputs]; learn if `learn`.
 
-        `rate` holds the log-odds of how often each label has applied, float32[rows, labels].
+        `rate` holds the log-odds of how often each label has applied, float32[rows, labels]. With `known` there is one row:
+        what the last call returned, which only asked about it.
         """
         n_labels = inputs.shape[1]
         self._own = with_own(self._own, n_labels)
-        odds = np.empty(inputs.shape[:2])
-        mix_rows(inputs, rate, target, weight, learn and not self.fixed, self._weights, self._information, self._own, odds)
+        odds = np.empty(inputs.shape[:2]) if known is None else known
+        mix_rows(
+            inputs, rate, target, weight, learn and not self.fixed, known is not None, self._weights, self._information,
+            self._own, odds,
+        )  # fmt: skip
         return odds
 
     @property

@@ -118,6 +118,17 @@ def test_chunks_change_no_bit():
         assert bits(parts) == bits(whole)
 
 
+def test_a_row_is_learned_as_it_was_asked_about():
+    inputs, rate, target, weight = random_inputs(np.random.default_rng(7), 100, 5, 4)
+    asked, silent = Mixture([1.0] * 4), Mixture([1.0] * 4)
+    for i in range(100):
+        row = inputs[i : i + 1], rate[i : i + 1], target[i : i + 1], weight[i : i + 1]
+        odds = asked.run(*row, False)
+        known = odds.tobytes()
+        assert asked.run(*row, True, odds).tobytes() == silent.run(*row, True).tobytes() == known
+        assert bits(asked) == bits(silent)
+
+
 def test_asking_changes_no_bit_and_equal_weights_stay():
     rng = np.random.default_rng(6)
     inputs, rate, target, weight = random_inputs(rng, 100, 5, 4)

@@ -124,8 +124,9 @@ def group_of_rate(rate):
 
 
 @jit
-def mix_rows(inputs, rate, target, weight, learn, weights, information, own, out):
-    """Mix each row of `inputs`, float32[rows, labels, inputs], into `out`, float64[rows, labels]; learn it if `learn`.
+def mix_rows(inputs, rate, target, weight, learn, known, weights, information, own, out):
+    """Mix each row of `inputs`, float32[rows, labels, inputs], into `out`, float64[rows, labels], unless it is `known`, and
+    learn it if `learn`.
 
     rate : float32[rows, labels], log-odds of how often each label has applied
     """
@@ -135,7 +136,8 @@ def mix_rows(inputs, rate, target, weight, learn, weights, information, own, out
     for row in range(out.shape[0]):
         for label in range(n_labels):
             group[label] = group_of(rate[row, label])
-        mix_row(inputs[row], group, weights, own, out[row])
+        if not known:
+            mix_row(inputs[row], group, weights, own, out[row])
         if learn:
             mix_learn(
                 inputs[row], out[row], target[row, :n_labels], group, weight[row], weights, information, own, gradient, work
