@@ -3,6 +3,7 @@
 import abc
 import os
 from collections.abc import Hashable, Mapping
+from itertools import chain
 from typing import Any, Self
 
 import numpy as np
@@ -401,8 +402,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         return indices if np.isin(indices, batch.y_index[: batch.y_indptr[1]]).all() else NO_LABELS
 
     def _has_new(self, named: tuple[list[Hashable], list[Hashable], list[Hashable]]) -> bool:
-        has_all = self._labels.has_all
-        return not (has_all(named[0]) and has_all(named[1]) and has_all(named[2]))
+        return not self._labels.has_all(chain(*named))
 
     def _label_indices(self, names: list[Hashable]) -> Indices:
         """Return label indices, ascending; a label that has been forgotten again meanwhile is left out."""

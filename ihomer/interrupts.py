@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from itertools import compress
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar, cast
 
@@ -192,7 +193,8 @@ class Uninterrupted:
 
     def _hold(self) -> None:
         """Take the place of the handlers, but not of those of such a block around this one."""
-        for number, before in zip(_HELD, map(_signal.getsignal, _HELD), strict=True):
+        for number in compress(_HELD, map(callable, map(_signal.getsignal, _HELD))):
+            before = _signal.getsignal(number)
             if callable(before) and not isinstance(getattr(before, "__self__", None), Uninterrupted):
                 self._before[number] = before
                 try:

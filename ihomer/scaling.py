@@ -45,7 +45,8 @@ class FeatureScale:
             scale = (self._sums, self._n_seen, self._usual, self._n_usual, self._ranks)
             row, most, centred = scale_rows(x, start, stop, learn, scale, row, indptr, self._pairs, shrink)
             widest, n_centred = max(widest, most), max(n_centred, centred)
-            self._ranks = larger(self._ranks, 0, n_centred)
+            if n_centred > len(self._ranks):
+                self._ranks = larger(self._ranks, 0, n_centred)
             if row == stop:
                 break
             self._make_room(int(indptr[row - start]), int(batch.x_indptr[stop] - batch.x_indptr[row]))

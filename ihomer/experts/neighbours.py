@@ -71,9 +71,8 @@ class Neighbours(Expert):
         self._labels = larger(self._labels, 1, most)
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int, known: bool = False) -> None:
-        if not known:
+        if self.alike is None or len(self.alike.number) != len(rows.weight):
             self.alike = Alike.to(len(rows.weight), N_NEAR)
-        assert self.alike is not None
         if not learn:
             self._run(rows, 0, len(rows.weight), False, False, self.alike, out, at)
             return
