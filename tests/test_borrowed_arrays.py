@@ -1,6 +1,7 @@
 """Kernels that count no references to arrays take none away and leave none behind."""
 
 import gc
+import sys
 
 import numpy as np
 import pytest
@@ -77,3 +78,29 @@ def test_no_array_is_left_behind(name):
         assert rtsys.get_allocation_stats().mi_alloc > 1000
     finally:
         _nrt_python.memsys_disable_stats()
+
+
+@pytest.mark.parametrize("function", [_made, _same, _pair])
+def test_an_array_that_is_returned_to_python_is_counted(function):
+    """It outlives what it was made from."""
+    x = np.arange(3.0)
+    found = jit(function)(x)
+    array = found[1] if isinstance(found, tuple) else found
+    expected = array.copy()
+    del x, found
+    gc.collect()
+    assert array.tolist() == expected.tolist()
+
+
+def test_what_python_passes_is_neither_taken_nor_given_back():
+    total, x = jit(lambda pair: pair[0].sum() + pair[1][0]), np.ones(3)
+    assert total((x, x)) == 4.0
+    before = sys.getrefcount(x)
+    _nrt_python.memsys_enable_stats()
+    try:
+        made = rtsys.get_allocation_stats().mi_alloc
+        assert total((x, x)) == 4.0
+        assert rtsys.get_allocation_stats().mi_alloc == made
+    finally:
+        _nrt_python.memsys_disable_stats()
+    assert sys.getrefcount(x) == before

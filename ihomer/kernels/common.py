@@ -10,7 +10,8 @@ import numba
 import numpy as np
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import AnalysisPass, register_pass
-from numba.core.typed_passes import NopythonTypeInference
+from numba.core.lowering import Lower
+from numba.core.typed_passes import NativeLowering, NopythonTypeInference
 from numba.core.types import Dispatcher
 
 INDEX = np.int32  # features, labels: two thousand million of each are enough
@@ -34,21 +35,51 @@ def _digest_of_sources() -> str:
 SOURCES = _digest_of_sources()
 
 
+class _LowerFromPython(Lower):
+    """Makes the way in from Python count no references to arrays, where none is returned: whoever calls holds them meanwhile.
+
+    To take one and give it back makes and frees a record of it, which for the arrays of an event is a twentieth of its time.
+    """
+
+    def create_cpython_wrapper(self, release_gil: bool = False) -> None:
+        context = self.context
+        if not context.data_model_manager[self.fndesc.restype].contains_nrt_meminfo():
+            context = context.subtarget(enable_nrt=False)
+        context.create_cpython_wrapper(self.library, self.fndesc, self.env, self.call_helper, release_gil=release_gil)
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _LoweringFromPython(NativeLowering):
+    _name = "lowering_from_python"
+    lowering_class = _LowerFromPython
+
+
+class _FromPython(CompilerBase):
+    """The compiler of functions that Python calls."""
+
+    def define_pipelines(self) -> list[Any]:
+        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        passes.passes = [(_LoweringFromPython if made is NativeLowering else made, what) for made, what in passes.passes]
+        passes.finalize()
+        return [passes]
+
+
 def jit(function: Callable[..., Any]) -> Any:
     """Compile a function that Python calls, on its first call.
 
     Arrays that belong together come in as a plain tuple, and get names within: Numba takes twice as long over a named one.
     The machine code is kept on disk, until a kernel's source changes, unless IHOMER_CACHE=0 or no place is writable.
     """
+    options = {"pipeline_class": _FromPython, **_OPTIONS}
     if os.environ.get("IHOMER_CACHE", "1") != "0":
         try:
-            kernel = _njit(cache=True, **_OPTIONS)(function)
+            kernel = _njit(cache=True, **options)(function)
         except RuntimeError:  # Numba found no writable place for its cache
-            return _njit(**_OPTIONS)(function)
+            return _njit(**options)(function)
         if hasattr(kernel, "_cache"):  # Numba by itself asks for the file of the function alone, not for those that it calls
             kernel._cache._cache_file._source_stamp = SOURCES
         return kernel
-    return _njit(**_OPTIONS)(function)
+    return _njit(**options)(function)
 
 
 @register_pass(mutates_CFG=False, analysis_only=True)
