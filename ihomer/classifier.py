@@ -303,17 +303,10 @@ class IHOMERClassifier(StreamClassifier):
 
     def _learn(self, batch: Batch, brought: Indices) -> Learned:
         self._grow()
-        start, n_rows, n_labels = 0, len(batch.weight), self._labels.size
+        start, n_rows = 0, len(batch.weight)
         parts, version = [], np.empty(n_rows, np.int64)
-        at_once = n_rows if self._ensemble is None else self._ensemble.rows_at_once(n_labels)
         while start < n_rows:
-            learned = self.n_learned + start
-            stop = n_rows
-            if stop - start > 1:
-                quiet = min(self.partition.rows_to_check, adwin_updates_to_check(self._detector, 0), CLOCK - learned % CLOCK)
-                stop = min(start + min(quiet, at_once), n_rows)
-                if self._ensemble is not None:
-                    stop = self._ensemble.places.stop(batch, start, stop)
+            stop = n_rows if n_rows - start == 1 else self._end_of_quiet(batch, start)
             version[start:stop] = self.partition.version
             parts.append(self._learn_rows(batch, start, stop, brought if start == 0 else NO_LABELS))
             if (self.n_learned + stop) % CLOCK == 0:
@@ -323,6 +316,15 @@ class IHOMERClassifier(StreamClassifier):
             return Learned(*parts[0], version)
         p, answer = zip(*parts, strict=True)
         return Learned(np.concatenate(p), np.concatenate(answer), version)
+
+    def _end_of_quiet(self, batch: Batch, start: int) -> int:
+        """Return where the rows end that can be learned at once: what may change the arrangement comes after the last one."""
+        to_clock = CLOCK - (self.n_learned + start) % CLOCK
+        quiet: int = min(self.partition.rows_to_check, adwin_updates_to_check(self._detector, 0), to_clock)
+        stop = min(start + quiet, len(batch.weight))
+        if self._ensemble is None:
+            return stop
+        return self._ensemble.places.stop(batch, start, min(start + self._ensemble.rows_at_once(self._labels.size), stop))
 
     def _learn_rows(self, batch: Batch, start: int, stop: int, brought: Indices) -> tuple[Proba, Answer]:
         """Learn some rows between which nothing of the arrangement can change."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ihomer.frames import is_missing
-from ihomer.kernels.encoding import MAX_MAGNITUDE, pack
+from ihomer.kernels.encoding import MAX_MAGNITUDE, note_seen, pack
 from ihomer.settings import is_number, told
 from ihomer.vocabulary import Vocabulary, in_name_order, oldest
 
@@ -44,7 +44,6 @@ Offsets = NDArray[np.int64]
 Values = NDArray[np.float64]
 
 NO_LABELS = np.zeros(0, np.int32)
-_ENDS = [np.array((0, n)) for n in range(257)]  # where a single row ends, by its length
 _ONE = np.ones(1)
 
 
@@ -66,11 +65,18 @@ def one_row(
 ) -> Batch:
     """Return one event as a batch."""
     weights = _ONE if weight == 1.0 else np.array((weight,))
-    return Batch(_ends(index), index, value, _ends(positive), positive, _ends(unobserved), unobserved, weights)
+    ends = _ENDS[len(index)], _ENDS[len(positive)], _ENDS[len(unobserved)]
+    return Batch(ends[0], index, value, ends[1], positive, ends[2], unobserved, weights)
 
 
-def _ends(row: Indices) -> NDArray[np.int64]:
-    return _ENDS[len(row)] if len(row) < len(_ENDS) else np.array((0, len(row)))
+class _Ends(dict[int, Offsets]):
+    """Where a single row begins and ends, by its length."""
+
+    def __missing__(self, n: int) -> Offsets:
+        return np.array((0, n))
+
+
+_ENDS = _Ends((n, np.array((0, n))) for n in range(257))
 
 
 def joined(rows: list[Batch]) -> Batch:
@@ -373,7 +379,7 @@ class Encoder:
     def touch(self, index: Indices) -> None:
         """Note that features are in use by the event being learned."""
         self._n_learned += 1
-        self._last_seen.put(index, self._n_learned)
+        note_seen(self._last_seen, index, self._n_learned)
 
     def protect(self, index: Indices) -> None:
         """Note that features are those of the event that is touched next: what makes room for its new ones are others."""

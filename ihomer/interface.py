@@ -238,20 +238,19 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
             As `learn_one`; the model is then as it was before.
         """
         learned, brought = self._learn_event(x, y, w)
-        answer = learned.answer[0].tolist()
-        return {name: answer[i] for name, i in self._labels.items() if name not in brought}
+        answer = self._labels.by_name(learned.answer[0].tolist())
+        return {name: applies for name, applies in answer.items() if name not in brought} if brought else answer
 
     @in_turn
     def predict_proba_one(self, x: Mapping[Hashable, Any], **kwargs: Any) -> dict[Hashable, dict[bool, float]]:
         """Return for each known label the probabilities that it applies (True) and does not (False)."""
-        p = self._predict_row(x)[0].tolist()
-        return {name: {True: p[i], False: 1.0 - p[i]} for name, i in self._labels.items()}
+        proba = self._labels.by_name(self._predict_row(x)[0].tolist())
+        return {name: {True: p, False: 1.0 - p} for name, p in proba.items()}
 
     @in_turn
     def predict_one(self, x: Mapping[Hashable, Any], **kwargs: Any) -> dict[Hashable, bool]:
         """Return for each known label whether it is predicted."""
-        answer = self._predict_row(x)[1].tolist()
-        return {name: answer[i] for name, i in self._labels.items()}
+        return self._labels.by_name(self._predict_row(x)[1].tolist())
 
     @in_turn
     def predict_set_one(self, x: Mapping[Hashable, Any]) -> set[Hashable]:
@@ -368,7 +367,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         """Return the probability of each label for many events, in the forms of `predict_many` (for a list: dictionaries)."""
         p = self._predict_rows(X)[0]
         if not has_columns(X):
-            return [{name: row[i] for name, i in self._labels.items()} for row in p.tolist()]
+            return [self._labels.by_name(row) for row in p.tolist()]
         return self._like_features(p, X)
 
     # Inside --------------------------------------------------------------------------------------------------------

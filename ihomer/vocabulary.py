@@ -3,7 +3,7 @@
 from collections.abc import Collection, Hashable, Iterable, Iterator
 from itertools import repeat
 from numbers import Number, Real
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from ihomer.printable import printable
 
 __all__ = ["Vocabulary", "in_name_order", "oldest", "refuse_nan", "shown"]
+
+_Value = TypeVar("_Value")
 
 
 def in_name_order(names: Iterable[Hashable]) -> list[Hashable]:
@@ -139,6 +141,12 @@ class Vocabulary:
     def items(self) -> Iterable[tuple[Hashable, int]]:
         """Return the pairs of name and index, oldest name first."""
         return self._index.items()
+
+    def by_name(self, values: list[_Value]) -> dict[Hashable, _Value]:
+        """Return name -> the value in the place of its index."""
+        if len(self._index) == len(self._names):
+            return dict(zip(self._names, values, strict=True))
+        return {self._names[i]: values[i] for i in sorted(self._index.values())}
 
     def add(self, name: Hashable) -> int:
         """Return the index of `name`, giving it one if it has none: a freed one first, else the next."""

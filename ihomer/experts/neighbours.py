@@ -56,19 +56,19 @@ class Neighbours(Expert):
 
     def _fit(self, rows: Rows) -> None:
         """Make room for rows of these sizes, up to the next event whose number is a multiple of 64."""
-        slots = min(-(-(self._number + 1) // _REVISED) * _REVISED, _WINDOW)
-        widest = min(max(rows.widest, 1), MOST_PAIRS)
-        most = min(max(rows.most_labels, 1), _MOST_LABELS)
-        if slots <= len(self._gram) and widest <= self._entry.shape[1] and most <= self._labels.shape[1]:
+        widest, most = min(rows.widest, MOST_PAIRS), min(rows.most_labels, _MOST_LABELS)
+        has_slots = self._number < len(self._gram) or len(self._gram) == _WINDOW
+        if has_slots and widest <= self._entry.shape[1] and most <= self._labels.shape[1]:
             return
+        slots = min(-(-(self._number + 1) // _REVISED) * _REVISED, _WINDOW)
         for name, fill in (("_ring", -1), ("_importance", 0), ("_entry", 0), ("_entry_value", 0), ("_link", 0), ("_labels", 0)):
             setattr(self, name, larger(getattr(self, name), 0, slots, fill))
         if slots > len(self._gram):
             self._gram = np.ascontiguousarray(larger(larger(self._gram, 0, slots), 1, slots))
-        self._entry = larger(self._entry, 1, widest)
-        self._entry_value = larger(self._entry_value, 1, widest)
-        self._link = larger(self._link, 1, widest)
-        self._labels = larger(self._labels, 1, most)
+        self._entry = larger(self._entry, 1, max(widest, 1))
+        self._entry_value = larger(self._entry_value, 1, max(widest, 1))
+        self._link = larger(self._link, 1, max(widest, 1))
+        self._labels = larger(self._labels, 1, max(most, 1))
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int, known: bool = False) -> None:
         if self.alike is None or len(self.alike.number) != len(rows.weight):

@@ -69,16 +69,15 @@ class Rehearsal(Expert):
         if rows.n_centred > self._n_curves:
             self._grow_curves(rows.n_centred)
         slots = min(self._number + len(rows.weight), _WINDOW)
-        widest = min(max(rows.widest, 1), _MOST_PAIRS)
-        most = min(max(rows.most_labels, 1), _MOST_LABELS)
+        widest, most = min(rows.widest, _MOST_PAIRS), min(rows.most_labels, _MOST_LABELS)
         if slots <= len(self._sizes) and widest <= self._entry.shape[1] and most <= self._labels.shape[1]:
             return
         for name in ("_sizes", "_importance", "_labels", *_OF_PAIRS):
             setattr(self, name, larger(getattr(self, name), 0, slots))
         self._length = larger(self._length, 0, slots, 1.0)
         for name in _OF_PAIRS:
-            setattr(self, name, larger(getattr(self, name), 1, widest))
-        self._labels = larger(self._labels, 1, most)
+            setattr(self, name, larger(getattr(self, name), 1, max(widest, 1)))
+        self._labels = larger(self._labels, 1, max(most, 1))
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int, known: bool = False) -> None:
         if learn:

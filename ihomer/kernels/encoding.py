@@ -28,3 +28,10 @@ def pack(values, order, index, out_index, out_value):
             out_index[at], out_value[at] = index[i], value
             size += 1
     return size
+
+
+@jit
+def note_seen(last_seen, index, number):
+    """Write the number of an event to `last_seen`, int64[indices], for each of the features that it has."""
+    for i in index:
+        last_seen[i] = number
