@@ -476,7 +476,7 @@ def count_call(kernel: Any, before: Sequence[Any], after: Sequence[Any]) -> Coun
     >>> from benchmarks.kernel_counts import count_call
     >>> from ihomer.kernels.mixing import mix_rows, own_start, weights_start
     >>> inputs, weights = np.zeros((1, 3, 2), np.float32), weights_start(0, (1.0, 1.0))
-    >>> rate, target, weight = np.zeros((1, 3), np.float32), np.zeros((1, 3), np.uint8), np.ones(1)
+    >>> rate, target, weight = np.zeros((1, 3, 1), np.float32), np.zeros((1, 3), np.uint8), np.ones(1)
     >>> call = (inputs, rate, target, weight, False, False, *weights, own_start(3, 2), np.zeros((1, 3)))
     >>> count_call(mix_rows, call, call).flops
     21

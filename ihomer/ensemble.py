@@ -123,16 +123,15 @@ class Ensemble:
             asked = None
         known, out = (False, self._outputs(rows, n_places)) if asked is None else (True, asked.out)
         self._run_experts(rows, tree, learn, out, known)
-        inputs, rate = self._inputs(out)
-        judged, before = self._judged(rows.target, brought), self.decoder.n_events
-        odds = self.mixture.run(inputs, rate, judged, rows.weight, learn, None if asked is None else asked.odds)
+        judged = self._judged(rows.target, brought) if len(brought) else rows.target
+        odds = self.mixture.run(self._mixed(out), out, judged, rows.weight, learn, None if asked is None else asked.odds)
         if not learn and len(batch.weight) == 1:
             self._asked = Asked(batch.x_index, batch.x_value, tree, out, odds)
         features = Features(rows.indptr, rows.feature, rows.relevant, rows.shrink[1])
         p, answer = self.decoder.run(odds, rows.target, rows.weight, learn, self._alike(), known, features, judged)
         if not self.places.is_partial:
             return p, answer
-        n_events = before + np.arange(len(p)) if learn else np.full(len(p), before)
+        n_events = self.decoder.n_events - np.arange(len(p), 0, -1) if learn else np.full(len(p), self.decoder.n_events)
         return self.places.spread(p, answer, n_labels, n_events)
 
     def _rows(self, batch: Batch, start: int, stop: int, n_labels: int, learn: bool) -> Rows:
@@ -146,8 +145,6 @@ class Ensemble:
         That such a label applies says nothing about the experts: there would be none if it did not, and all other rare labels
         would look likelier for it.
         """
-        if not len(brought):
-            return target
         judged = target.copy()
         judged[0, [place for place in map(self.places.of, brought.tolist()) if place >= 0]] = UNOBSERVED
         return judged
@@ -173,17 +170,17 @@ class Ensemble:
             out[:, :, at] = np.log(p / (1.0 - p))
         return out
 
-    def _inputs(self, out: Outputs) -> tuple[Outputs, Outputs]:
-        """Return the log-odds that are mixed, float32[rows, places, outputs], and those of the labels' rates."""
-        mixed = out if self._first == 0 else np.ascontiguousarray(out[:, :, self._first :])
-        return mixed, np.ascontiguousarray(out[:, :, 0])
+    def _mixed(self, out: Outputs) -> Outputs:
+        """Return the log-odds that are mixed, float32[rows, places, outputs]."""
+        return out if self._first == 0 else np.ascontiguousarray(out[:, :, self._first :])
 
     def expert_odds(self, batch: Batch, n_labels: int, tree: NDArray[np.float64] | None) -> tuple[Outputs, Outputs]:
         """Return each expert's log-odds for the rows of a batch, float32[rows, places, mixed outputs], and the rates'."""
         self._asked = None
         rows = self._rows(batch, 0, len(batch.weight), n_labels, False)
         tree = None if tree is None else self.places.seated(tree)
-        return self._inputs(self._run_experts(rows, tree, False, self._outputs(rows, self._n_places(n_labels))))
+        out = self._run_experts(rows, tree, False, self._outputs(rows, self._n_places(n_labels)))
+        return self._mixed(out), out[:, :, 0]
 
     def doubt(self, recent: int) -> None:
         """Be open to other weights, and believe less in past events but for the last `recent` ones: something has changed."""

@@ -42,8 +42,8 @@ class Mixture:
     ) -> NDArray[np.float64]:
         """Return the mixed log-odds, float64[rows, labels], of inputs, float32[rows, labels, inputs]; learn if `learn`.
 
-        `rate` holds the log-odds of how often each label has applied, float32[rows, labels]. With `known` there is one row:
-        what the last call returned, which only asked about it.
+        `rate`, float32[rows, labels, any], holds the log-odds of how often each label has applied in its first place. With
+        `known` there is one row: what the last call returned, which only asked about it.
         """
         n_labels = inputs.shape[1]
         self._own = with_own(self._own, n_labels)

@@ -64,7 +64,7 @@ def test_mixture_equals_its_twin(n_inputs, seed):
     for n_labels in (2, 2, 3, 3, 6, 6):
         inputs, rate, target, weight = random_inputs(rng, int(rng.integers(1, 60)), n_labels, n_inputs)
         for learn in (False, True):
-            odds = fast.run(inputs, rate, target, weight, learn)
+            odds = fast.run(inputs, rate[..., None], target, weight, learn)
             np.testing.assert_allclose(odds, slow_run(twin, inputs, rate, target, weight, learn), rtol=0.0, atol=CLOSE)
         check(fast, twin, n_labels)
         chosen = rng.random()
@@ -97,7 +97,7 @@ def test_small_streams(drawn):
     target = np.array([marks for _, _, marks, _ in drawn], np.uint8)
     weight = np.array([w for _, _, _, w in drawn])
     fast, twin = Mixture([1.0] * 2), SlowMixture(2)
-    odds = fast.run(inputs, rate, target, weight, True)
+    odds = fast.run(inputs, rate[..., None], target, weight, True)
     np.testing.assert_allclose(odds, slow_run(twin, inputs, rate, target, weight, True), rtol=0.0, atol=CLOSE)
     check(fast, twin, 2)
 
@@ -106,13 +106,14 @@ def test_chunks_change_no_bit():
     rng = np.random.default_rng(5)
     inputs, rate, target, weight = random_inputs(rng, 300, 5, 4)
     whole = Mixture([1.0] * 4)
-    expected = whole.run(inputs, rate, target, weight, True).tobytes()
+    expected = whole.run(inputs, rate[..., None], target, weight, True).tobytes()
     for most in (1, 40):
         sizes = random.Random(most)
         parts, start, answers = Mixture([1.0] * 4), 0, []
         while start < 300:
             stop = start + sizes.randint(1, most)
-            answers.append(parts.run(inputs[start:stop], rate[start:stop], target[start:stop], weight[start:stop], True))
+            part = slice(start, stop)
+            answers.append(parts.run(inputs[part], rate[part, :, None], target[part], weight[part], True))
             start = stop
         assert np.concatenate(answers).tobytes() == expected
         assert bits(parts) == bits(whole)
@@ -122,7 +123,7 @@ def test_a_row_is_learned_as_it_was_asked_about():
     inputs, rate, target, weight = random_inputs(np.random.default_rng(7), 100, 5, 4)
     asked, silent = Mixture([1.0] * 4), Mixture([1.0] * 4)
     for i in range(100):
-        row = inputs[i : i + 1], rate[i : i + 1], target[i : i + 1], weight[i : i + 1]
+        row = inputs[i : i + 1], rate[i : i + 1, :, None], target[i : i + 1], weight[i : i + 1]
         odds = asked.run(*row, False)
         known = odds.tobytes()
         assert asked.run(*row, True, odds).tobytes() == silent.run(*row, True).tobytes() == known
@@ -133,12 +134,12 @@ def test_asking_changes_no_bit_and_equal_weights_stay():
     rng = np.random.default_rng(6)
     inputs, rate, target, weight = random_inputs(rng, 100, 5, 4)
     mixture, fixed = Mixture([1.0] * 4), Mixture([1.0] * 4, fixed=True)
-    mixture.run(inputs, rate, target, weight, True)
+    mixture.run(inputs, rate[..., None], target, weight, True)
     before = bits(mixture)
-    first = mixture.run(inputs, rate, target, weight, False)
+    first = mixture.run(inputs, rate[..., None], target, weight, False)
     assert bits(mixture) == before
-    assert (first == mixture.run(inputs, rate, target, weight, False)).all()
-    odds = fixed.run(inputs, rate, target, weight, True)
+    assert (first == mixture.run(inputs, rate[..., None], target, weight, False)).all()
+    odds = fixed.run(inputs, rate[..., None], target, weight, True)
     assert (fixed.weights == 0.25).all()
     np.testing.assert_allclose(odds, np.clip(inputs, -8.0, 8.0).mean(axis=2), atol=1e-6)
 
@@ -156,7 +157,7 @@ def test_what_is_mixed_is_12_at_most():
 
 
 def no_rate(target):
-    return np.zeros(target.shape, np.float32)
+    return np.zeros((*target.shape, 1), np.float32)
 
 
 def log_loss(odds, target):
@@ -193,12 +194,12 @@ def test_doubt_makes_the_weights_move():
     inputs, rate, target, weight = random_inputs(rng, 1000, 4, 3)
     sure, unsure = Mixture([1.0] * 3), Mixture([1.0] * 3)
     for mixture in (sure, unsure):
-        mixture.run(inputs, rate, target, weight, True)
+        mixture.run(inputs, rate[..., None], target, weight, True)
     unsure.doubt()
     start = sure.weights.copy()
     flipped = np.where(target < 2, 1 - target, 2).astype(np.uint8)
     for mixture in (sure, unsure):
-        mixture.run(inputs[:20], rate[:20], flipped[:20], weight[:20], True)
+        mixture.run(inputs[:20], rate[:20, :, None], flipped[:20], weight[:20], True)
     assert np.abs(unsure.weights - start).max() > 1.5 * np.abs(sure.weights - start).max()
 
 
@@ -212,7 +213,7 @@ def test_a_group_of_labels_may_trust_another_expert_and_a_constant_is_learned():
     inputs = np.stack([np.where(common, truth, noise), np.where(common, noise, truth + 1.0)], axis=2).astype(np.float32)
     rate = np.tile(np.array([0.0, 0.0, -5.0, -5.0], np.float32), (len(truth), 1))
     mixture = Mixture([1.0] * 2)
-    odds = mixture.run(inputs, rate, target, np.ones(len(truth)), True)
+    odds = mixture.run(inputs, rate[..., None], target, np.ones(len(truth)), True)
     blind = Mixture([1.0] * 2).run(inputs, no_rate(target), target, np.ones(len(truth)), True)
     first, second = mixture.weights_of(0, 0.0), mixture.weights_of(2, -5.0)
     assert first[0] > 0.8 > 0.2 > first[1]

@@ -128,14 +128,14 @@ def mix_rows(inputs, rate, target, weight, learn, known, weights, information, o
     """Mix each row of `inputs`, float32[rows, labels, inputs], into `out`, float64[rows, labels], unless it is `known`, and
     learn it if `learn`.
 
-    rate : float32[rows, labels], log-odds of how often each label has applied
+    rate : float32[rows, labels, any], the first of which are the log-odds of how often each label has applied
     """
     n_labels = out.shape[1]
     group = np.empty(n_labels, np.uint8)
     gradient, work = np.empty(weights.shape), np.empty((information.shape[1], information.shape[1], 4))
     for row in range(out.shape[0]):
         for label in range(n_labels):
-            group[label] = group_of(rate[row, label])
+            group[label] = group_of(rate[row, label, 0])
         if not known:
             mix_row(inputs[row], group, weights, own, out[row])
         if learn:
