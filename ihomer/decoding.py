@@ -142,11 +142,12 @@ class Decoder:
         n_labels = odds.shape[1]
         if n_labels > self._score_weights.shape[2]:
             self.grow(n_labels, 0)
-        self._own = with_own(self._own, n_labels)
-        self._tally = larger(self._tally, 0, n_labels)
-        asked, self._asked = self._asked, None
-        known = known and learn and asked is not None and _same(asked.odds, odds)
-        now = asked if known and asked is not None else Answers(odds, np.empty(odds.shape), np.empty(odds.shape, np.bool_))
+        if n_labels > min(len(self._own), len(self._tally)):
+            self._own, self._tally = with_own(self._own, n_labels), larger(self._tally, 0, n_labels)
+        now, self._asked = self._asked, None
+        known = known and learn and now is not None and _same(now.odds, odds)
+        if now is None or not known:
+            now = Answers(odds, np.empty(odds.shape), np.empty(odds.shape, np.bool_))
         near = tuple(Alike.to(len(odds), 0) if alike is None else alike)
         x = tuple(Features.none(len(odds)) if features is None else features)
         mixture = (self._weights, self._weights_information, self._own)
