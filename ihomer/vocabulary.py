@@ -143,7 +143,21 @@ class Vocabulary:
         return self._index.items()
 
     def by_name(self, values: list[_Value]) -> dict[Hashable, _Value]:
-        """Return name -> the value in the place of its index."""
+        """Return name -> the value in the place of its index; by index.
+
+        Examples
+        --------
+        >>> from ihomer.vocabulary import Vocabulary
+        >>> table = Vocabulary()
+        >>> for name in ("rain", "snow", "hail"):
+        ...     _ = table.add(name)
+        >>> table.free(0)
+        >>> table.by_name([0.1, 0.2, 0.3])
+        {'snow': 0.2, 'hail': 0.3}
+        >>> _ = table.add("fog")
+        >>> table.by_name([0.1, 0.2, 0.3])
+        {'fog': 0.1, 'snow': 0.2, 'hail': 0.3}
+        """
         if len(self._index) == len(self._names):
             return dict(zip(self._names, values, strict=True))
         return {self._names[i]: values[i] for i in sorted(self._index.values())}
