@@ -173,9 +173,10 @@ class Decoder:
 
     def _fitted_workings(self, n_labels: int) -> Workings:
         """Return room for what an answer is made from: what the last one was made from, where that has the same size."""
-        if len(self._workings.final) != n_labels or len(self._workings.live) != len(self._hashes):
-            self._workings = Workings.to(n_labels, len(self._hashes), self._score_weights.shape[2])
-        return self._workings
+        workings, n_sets = self._workings, len(self._hashes)
+        if len(workings.final) != n_labels or len(workings.live) != n_sets:
+            workings = self._workings = Workings.to(n_labels, n_sets, self._score_weights.shape[2])
+        return workings
 
     def _make_room(self, n_labels: int) -> None:
         self._pool = larger(self._pool, 0, int(self._header[N_MEMBERS]) + n_labels)

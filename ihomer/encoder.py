@@ -65,8 +65,7 @@ def one_row(
 ) -> Batch:
     """Return one event as a batch."""
     weights = _ONE if weight == 1.0 else np.array((weight,))
-    ends = _ENDS[len(index)], _ENDS[len(positive)], _ENDS[len(unobserved)]
-    return Batch(ends[0], index, value, ends[1], positive, ends[2], unobserved, weights)
+    return Batch(_ENDS[len(index)], index, value, _ENDS[len(positive)], positive, _ENDS[len(unobserved)], unobserved, weights)
 
 
 class _Ends(dict[int, Offsets]):
@@ -302,11 +301,12 @@ class Encoder:
         last = self._last
         if last is not None and last.schema is schema and last.numbers == numbers:
             return last.pairs
+        n = len(numbers)
         try:
-            values = np.fromiter(numbers, np.float64, len(numbers))
+            values = np.fromiter(numbers, np.float64, n)
         except OverflowError:
             return None
-        index, value = np.empty(len(numbers), np.int32), np.empty(len(numbers))
+        index, value = np.empty(n, np.int32), np.empty(n)
         size = pack(values, schema[2], schema[3], index, value)
         if size < 0:
             return None

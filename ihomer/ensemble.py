@@ -1,5 +1,6 @@
 """The experts of a stream, the mixture of their log-odds, and the decoding of the mixture, as one learner."""
 
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,6 +59,7 @@ class Ensemble:
         # The label's rate is the start of the others, so its expert is always there, if not always mixed in.
         self._experts: list[Expert] = [make() for name, make in EXPERTS.items() if name in names or name == "frequency"]
         self.outputs = [output for expert in self._experts for output in expert.outputs]
+        self._outputs_at = [0, *accumulate(len(expert.outputs) for expert in self._experts)]  # of each expert, and the trees
         start = [weight for expert in self._experts for weight in expert.start]
         self._first = 0 if "frequency" in names else len(self._experts[0].outputs)
         if "tree" in names:
@@ -161,13 +163,11 @@ class Ensemble:
         self, rows: Rows, tree: NDArray[np.float64] | None, learn: bool, out: Outputs, known: bool = False
     ) -> Outputs:
         """Write the experts' log-odds to `out` and return it; see `Expert.run`."""
-        at = 0
-        for expert in self._experts:
+        for expert, at in zip(self._experts, self._outputs_at, strict=False):
             expert.run(rows, learn, out, at, known)
-            at += len(expert.outputs)
         if tree is not None and not known:
             p = np.clip(tree, _LEAST_P, 1.0 - _LEAST_P)
-            out[:, :, at] = np.log(p / (1.0 - p))
+            out[:, :, self._outputs_at[-1]] = np.log(p / (1.0 - p))
         return out
 
     def _mixed(self, out: Outputs) -> Outputs:

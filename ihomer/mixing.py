@@ -45,8 +45,8 @@ class Mixture:
         `rate`, float32[rows, labels, any], holds the log-odds of how often each label has applied in its first place. With
         `known` there is one row: what the last call returned, which only asked about it.
         """
-        n_labels = inputs.shape[1]
-        self._own = with_own(self._own, n_labels)
+        if inputs.shape[1] > len(self._own):
+            self._own = with_own(self._own, inputs.shape[1])
         odds = np.empty(inputs.shape[:2]) if known is None else known
         mix_rows(
             inputs, rate, target, weight, learn and not self.fixed, known is not None, self._weights, self._information,
