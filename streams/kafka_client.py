@@ -56,6 +56,7 @@ __all__ = [
     "UnsupportedCodecError",
     "close_producer",
     "found_topics",
+    "half_read",
     "message_of",
     "prepared",
     "topic_id",
@@ -314,6 +315,16 @@ def topic_id(consumer: Any, topic: str) -> str:
     """Return the id of the topic that a consumer reads under a name; "" if it does not know it."""
     cluster = getattr(consumer, "_cluster", None)
     return "" if cluster is None else _id_text(cluster.topic_id(topic))
+
+
+def half_read(consumer: Any) -> set[Any]:
+    """Return the partition, if any, of which a consumer holds unpacked messages, or an error that its next `poll` raises.
+
+    It must not be paused then: the client (kafka-python 3.0.12, `fetched_records`) would not find these messages again, ask
+    Kafka for no more of the partition, and forget the error.
+    """
+    records = getattr(getattr(consumer, "_fetcher", None), "_next_partition_records", None)
+    return {records.topic_partition} if records else set()
 
 
 def _id_text(found: Any) -> str:

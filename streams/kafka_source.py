@@ -2,7 +2,6 @@
 
 import math
 import re
-import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from streams.kafka_client import (
     UnknownTopicOrPartitionError,
     UnsupportedCodecError,
     found_topics,
+    half_read,
     message_of,
     topic_id,
     translated,
@@ -37,6 +37,7 @@ _T = TypeVar("_T")
 _PARTITION_BYTES = 1 << 18
 _MOMENT = 5.0  # seconds for which a topic that has a name may be unknown: to a broker that has just come back none is known
 _LONGEST_BEHIND = 10.0  # seconds for which messages of other partitions wait for one of which Kafka gives none
+_BREATH = 1.0  # seconds without an answer, after which Kafka is asked for one where messages wait
 _END_OF_TIME = 1e15  # seconds since 1970, beyond which Kafka has no number
 
 
@@ -55,8 +56,9 @@ class KafkaSource:
     Only what transactions have committed is read. Partitions that appear later, and with `pattern` topics that
     appear later, are read from their beginning. Messages come in the order of their times, to a second, as far as they were
     there when Kafka was last asked for the ends of partitions, which is at the start and every `refresh` seconds; a partition
-    of which Kafka gives nothing for ten seconds is not waited for. Memory is bounded: beside one answer of each broker, what
-    waits for older messages is what one `poll` brings of each partition, and beyond 64 MiB of it the order is given up.
+    of which Kafka gives nothing for ten seconds, in which it answers otherwise, is not waited for. Memory is bounded: of each
+    partition one answer is kept as it came, and what waits for older messages is what was unpacked of one before; beyond 64 MiB
+    of that the order is given up.
 
     Parameters
     ----------
@@ -159,7 +161,7 @@ class KafkaSource:
         self._order = TimeOrder()
         self._backlog: set[Partition] = set()  # those that may not have reached these ends
         self._given_up: set[Partition] = set()  # of these, those that are not waited for
-        self._blocked_since: float | None = None
+        self._blocked_since = math.inf
         self._current_ids: dict[str, str] = {}
         self._written_ids: frozenset[str] = frozenset()
         self._absent: set[str] = set()
@@ -203,13 +205,16 @@ class KafkaSource:
             If messages are compressed in a way for which there is no library here.
         """
         self._started = True
-        self._heard += time.monotonic() - self._asked  # Kafka was not asked since the last call
+        not_asked = time.monotonic() - self._asked  # seconds since the last call
+        self._heard += not_asked
+        self._blocked_since += not_asked
         self._look_for_partitions()
         deadline = time.monotonic() + timeout
         messages = self._next_in_time()
         while not messages:
             left = deadline - time.monotonic()
-            self._fetch_more(max(left, 0.0))
+            self._fetch_more(min(max(left, 0.0), _BREATH))
+            self._look_for_partitions()
             messages = self._next_in_time()
             if left <= 0.0:
                 break
@@ -328,21 +333,37 @@ class KafkaSource:
 
     def _next_in_time(self) -> list[Message]:
         """Return the next messages of what was fetched; none where partitions are behind that may bring older ones."""
-        waiting = self._order.partitions
-        messages = self._order.take(self._max_messages, self._behind() - self._given_up) if waiting else []
-        if messages or not waiting:
-            self._blocked_since = None
-        elif self._blocked_since is None:
-            self._blocked_since = time.monotonic()
-        elif time.monotonic() - self._blocked_since > _LONGEST_BEHIND:
-            self._given_up |= self._backlog - waiting
-        return messages
+        while self._order.partitions:
+            behind = self._backlog - self._given_up
+            if messages := self._order.take(self._max_messages, behind):
+                self._blocked_since = math.inf
+                return messages
+            awaited = self._order.awaited(behind)
+            assert awaited is not None
+            if self._is_behind(awaited):
+                self._wait_for_behind()
+                return []
+            self._backlog.remove(awaited)
+        self._blocked_since = math.inf
+        return []
 
-    def _behind(self) -> set[Partition]:
-        """Return the partitions of which more messages are known to be there than were fetched."""
-        backlog = self._backlog & self._positions.keys()
-        self._backlog = {place for place in backlog if self._looked_at(place) < self._ends.get(place, 0)}
-        return self._backlog
+    def _is_behind(self, place: Partition) -> bool:
+        """Whether more messages of a partition are known to be there than were fetched."""
+        return place in self._positions and self._looked_at(place) < self._ends.get(place, 0)
+
+    def _wait_for_behind(self) -> None:
+        """Note that messages wait; end that after a while, but not where Kafka is away as a whole."""
+        now = time.monotonic()
+        self._blocked_since = min(self._blocked_since, now)
+        self._is_asked |= now - self._heard > _BREATH
+        if now - self._blocked_since > _LONGEST_BEHIND and now - self._heard < _MOMENT:
+            self._given_up |= self._backlog - self._order.partitions
+
+    def _note_answer(self) -> None:
+        now = time.monotonic()
+        if now - self._heard > _MOMENT:  # it was away
+            self._blocked_since = max(self._blocked_since, now)
+        self._heard = now
 
     def _looked_at(self, place: Partition) -> int:
         """Return the offset of a partition up to which nothing is left to fetch."""
@@ -350,26 +371,25 @@ class KafkaSource:
 
     def _fetch_more(self, timeout: float) -> None:
         """Fetch messages of the partitions of which none wait."""
-        waiting, paused = {TopicPartition(*place) for place in self._order.partitions}, self._consumer.paused()
+        waiting = {TopicPartition(*place) for place in self._order.partitions} - half_read(self._consumer)
+        paused = self._consumer.paused()
         self._consumer.pause(*(waiting - paused))
         self._consumer.resume(*(paused - waiting))
-        # The client does not find again what it has unpacked of a partition that is paused then, so nothing is left with it.
-        count = sys.maxsize if self._behind() and len(self._positions) > 1 else self._max_messages
-        found = self._fetch(self._consumer, timeout, count)
+        found = self._fetch(self._consumer, timeout)
         for partition, records in found.items():
             self._ids.check({partition.topic: topic_id(self._consumer, partition.topic)})
             self._given_up.discard((partition.topic, partition.partition))
             self._order.put([message_of(record) for record in records])
         if found:
             self._note_ids({partition.topic for partition in found})
-            self._heard = time.monotonic()
+            self._note_answer()
 
-    def _fetch(self, consumer: Any, timeout: float, count: int) -> dict[Any, list[Any]]:
+    def _fetch(self, consumer: Any, timeout: float) -> dict[Any, list[Any]]:
         if not self._positions:
             time.sleep(min(timeout, 0.1))
             return {}
         try:
-            found = self._poll_client(consumer, timeout, count)
+            found = self._poll_client(consumer, timeout, self._max_messages)
         except OffsetOutOfRangeError as error:
             for partition in error.args[0]:
                 self._go_on_behind_the_deleted((partition.topic, partition.partition))
@@ -434,7 +454,7 @@ class KafkaSource:
                 found = survey.result(1.0)
             except (ConnectionError, LookupError):
                 return
-            self._heard = now
+            self._note_answer()
             self._ids.check(found.ids)
             self._leave(found.ids)
             self._adopt(found)

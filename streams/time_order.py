@@ -71,11 +71,16 @@ class TimeOrder:
             self._waiting[partition] = deque(timed)
             heappush(self._oldest, (timed[0][0], partition))
 
+    def awaited(self, behind: Collection[Partition]) -> Partition | None:
+        """Return which of those that are `behind` may bring the oldest message; None where messages of all of them wait."""
+        empty = (partition for partition in behind if partition not in self._waiting)
+        return min(empty, key=self._has_reached, default=None)
+
     def take(self, most: int, behind: Collection[Partition] = ()) -> list[Message]:
         """Return the next messages, at most so many; none that may be younger than what comes of those that are `behind`."""
         taken: list[Message] = []
-        empty = (partition for partition in behind if partition not in self._waiting)
-        limit = min((self._reached.get(partition, _BEFORE_ALL) for partition in empty), default=math.inf)
+        awaited = self.awaited(behind)
+        limit = math.inf if awaited is None else self._has_reached(awaited)
         while self._oldest and len(taken) < most:
             first, partition = self._oldest[0]
             if first > limit and self._n_bytes <= self._most_bytes:
@@ -98,6 +103,9 @@ class TimeOrder:
         if waiting := self._waiting.pop(partition, None):
             self._n_bytes -= sum(_size(message) for _, message in waiting)
             self._oldest = sorted(entry for entry in self._oldest if entry[1] != partition)
+
+    def _has_reached(self, partition: Partition) -> float:
+        return self._reached.get(partition, _BEFORE_ALL)
 
 
 def _size(message: Message) -> int:

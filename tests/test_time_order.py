@@ -106,6 +106,16 @@ def test_one_that_is_behind_is_waited_for_beyond_what_it_has_reached():
     assert times(order.take(100)) == [50.0, 60.0]
 
 
+def test_awaited_is_the_one_that_has_reached_least():
+    order = order_of(log(A, [10.0]), log(B, [5.0]), log(C, [20.0]))
+    assert order.awaited({A, B, C}) is None
+    assert order.awaited({A, B, ("d", 0)}) == ("d", 0)
+    order.take(2)
+    assert order.awaited({A, B, C}) == B
+    assert order.awaited({A, C}) == A
+    assert order.awaited(()) is None
+
+
 def test_out_of_order_within_a_partition_stays_in_its_order():
     order = order_of(log(A, [30.0, 10.0, 40.0]), log(B, [20.0, 35.0]))
     assert times(order.take(100)) == [20.0, 30.0, 10.0, 35.0, 40.0]
