@@ -220,9 +220,9 @@ def test_a_log_whose_end_was_cut_off_is_told() -> None:
             raise kafka_client.errors.LogTruncationError({place: 9}, {place: None})
 
     source = object.__new__(KafkaSource)
-    source._positions = {("t", 3): 9}
+    source._positions, source._max_messages = {("t", 3): 9}, 10
     with pytest.raises(Gone, match="partition 3 of t"):
-        source._fetch(Consumer(), 0.0, 10)
+        source._fetch(Consumer(), 0.0)
 
 
 def test_a_pattern_takes_topics_that_appear_later(kafka: str, topic: str) -> None:
