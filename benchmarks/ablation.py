@@ -110,14 +110,14 @@ class Recorder:
         model._run = keep_p  # type: ignore[method-assign]
         if model._ensemble is None:
             return
-        inputs = model._ensemble._inputs
+        mixed = model._ensemble._mixed
 
         def keep_odds(*args: Any) -> Any:
-            out = inputs(*args)
-            self.odds.append(out[0].copy())
+            out = mixed(*args)
+            self.odds.append(out.copy())
             return out
 
-        model._ensemble._inputs = keep_odds  # type: ignore[method-assign]
+        model._ensemble._mixed = keep_odds  # type: ignore[method-assign]
 
 
 def probabilities(
