@@ -94,5 +94,5 @@ def unpack_state(content: bytes, answering: Answering) -> Positions:
         return {(str(topic), int(partition)): int(offset) for topic, partition, offset in state["positions"]}
     except ModelFileError:
         raise
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise ModelFileError(f"it is no checkpoint: {error!r}") from None

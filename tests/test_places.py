@@ -87,6 +87,8 @@ def test_rows_end_behind_the_first_label_without_a_place():
     nothing = np.zeros(len(labels) + 1, np.int64), np.zeros(0, np.int32)
     index = np.array([label for row in labels for label in row], np.int32)
     batch = Batch(nothing[0], nothing[1], np.zeros(0), indptr, index, *nothing, np.ones(len(labels)))
+    places.grow(2)
+    assert not places.is_partial
     assert places.stop(batch, 0, 7) == 7
     places.grow(4)
     assert [places.stop(batch, start, 7) for start in range(7)] == [4, 4, 4, 4, 5, 7, 7]
@@ -100,6 +102,7 @@ def test_what_belongs_to_labels_goes_to_places_and_back():
     places.grow(4)
     places.label[:], places.times[:] = [3, FREE, 0], [0.0, 0.8, 6.0, 0.0]
     places.find()
+    assert [places.of(label) for label in range(4)] == [2, -1, -1, 0]
     assert places.seated(p).tolist() == [[0.4, 0.0, 0.1]]
     assert places.seated(np.array([[1, 1, 1, 2]], np.uint8)).tolist() == [[2, 0, 1]]
     many = np.arange(12, dtype=np.uint8).reshape(3, 4)
@@ -112,7 +115,9 @@ def test_what_belongs_to_labels_goes_to_places_and_back():
 
 
 def test_a_label_that_starts_anew_has_not_applied_and_keeps_its_place():
-    places = LabelPlaces(2)
+    places, labels = LabelPlaces(2), np.array([0, 1], np.int32)
+    places.grow(2)
+    assert places.forget_labels(labels) is labels
     places.grow(4)
     places.times[:] = [0.0, 0.0, 3.0, 5.0]
     assert places.forget_labels(np.array([1, 2], np.int32)).tolist() == [1]

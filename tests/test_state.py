@@ -1,11 +1,13 @@
 """Checkpoints hold what they were given, and one whose parts do not fit each other is refused whatever its checksum says."""
 
 import json
+import math
 
 import numpy as np
 import pytest
 
 from ihomer.baselines import MajorityLabelset
+from ihomer.encoder import MAX_WEIGHT, MIN_WEIGHT
 from ihomer.persistence import Kinds, ModelFileError, Part, pack
 from streams import state
 from streams.answering import Answering
@@ -26,7 +28,7 @@ def answering_of(events):
     return answering
 
 
-def packed(change):
+def packed(change, positions=(("t", 0, 3),)):
     """Return a checkpoint after some events whose state of the scores is changed on the way."""
 
     def state_of(scoring):
@@ -35,7 +37,7 @@ def packed(change):
         return found
 
     kinds = Kinds({**state._KINDS.parts, "Scoring": Part(Scoring, state_of, None)}, *state._KINDS[1:])
-    return pack({"version": 2, "positions": [["t", 0, 3]], "answering": answering_of(EVENTS).state()}, kinds)
+    return pack({"version": 2, "positions": list(map(list, positions)), "answering": answering_of(EVENTS).state()}, kinds)
 
 
 def test_what_is_unpacked_is_what_was_packed():
@@ -48,6 +50,25 @@ def test_what_is_unpacked_is_what_was_packed():
     assert again.scoring.all_scores() == answering.scoring.all_scores()
     assert (again.scoring.n_scored, again.scoring.n_labels) == (3, 3)
     assert unpack_state(packed(lambda found: None), new_answering()) == {("t", 0): 3}
+
+
+def test_a_checkpoint_of_a_run_that_has_scored_nothing_yet_is_a_sound_one():
+    again, content = new_answering(), pack_state(answering_of([{"x": {"a": 1}}]), {})
+    unpack_state(content, again)
+    assert pack_state(again, {}) == content
+    assert again.scoring.all_scores() == new_answering().scoring.all_scores()
+
+
+def test_weights_at_their_bounds_are_taken():
+    again = new_answering()
+    unpack_state(packed(lambda found: found["weights"].__setitem__(slice(2), [MIN_WEIGHT, MAX_WEIGHT])), again)
+    assert again.scoring._weights == [MIN_WEIGHT, MAX_WEIGHT, 1.0]
+
+
+@pytest.mark.parametrize("place", [("t", "one", 3), ("t", 0, None), ("t", 0), ("t", 0, math.inf)])
+def test_a_position_that_is_none_is_refused(place):
+    with pytest.raises(ModelFileError, match="it is no checkpoint"):
+        unpack_state(packed(lambda found: None, [place]), new_answering())
 
 
 def test_what_a_checkpoint_holds_is_told(tmp_path):
@@ -80,11 +101,17 @@ def test_what_a_checkpoint_holds_is_told(tmp_path):
     [
         (lambda s: s["labels"].append("p"), "a label stands twice"),
         (lambda s: s["boards"].pop("baseline"), "not of model and baseline"),
+        (lambda s: s.update(boards=["model", "baseline"]), "not of model and baseline"),
+        (lambda s: s.update(boards=dict(reversed(s["boards"].items()))), "not of model and baseline"),
         (lambda s: s["boards"].update(model=1), "scores are no scoreboard"),
+        (lambda s: s.update(weights=s["weights"].tolist()), "not hold a valid state"),
+        (lambda s: s.update(weights=s["weights"][:, None]), "weights are none"),
         (lambda s: s.update(weights=s["weights"].astype(np.float32)), "weights are none"),
         (lambda s: s["weights"].__setitem__(0, 0.0), "weights are none"),
         (lambda s: s["weights"].__setitem__(0, np.inf), "weights are none"),
         (lambda s: s["members"].update(model=s["members"]["model"].astype(np.int32)), "sets of labels are none"),
+        (lambda s: s["members"].update(model=s["members"]["model"][:, None]), "sets of labels are none"),
+        (lambda s: s["sizes"].update(model=s["sizes"]["model"][:, None]), "sets of labels are none"),
         (lambda s: s["sizes"].update(positive=np.array([4, -1, 1])), "sets do not fit"),
         (lambda s: s["sizes"].update(positive=np.array([2, 1, 2])), "sets do not fit"),
         (lambda s: s["sizes"].update(positive=np.array([2, 2])), "sets do not fit"),
@@ -92,11 +119,20 @@ def test_what_a_checkpoint_holds_is_told(tmp_path):
         (lambda s: s["members"]["positive"].__setitem__(0, -1), "unknown label"),
         (lambda s: s["members"]["positive"].__setitem__(0, s["members"]["positive"][1]), "a label twice"),
         (lambda s: s.pop("n_counted"), "n_counted"),
+        (lambda s: s.update(n_counted=None), "not hold a valid state"),
+        (lambda s: s.update(n_scored="many"), "not hold a valid state"),
     ],
 )
 def test_scores_that_do_not_fit_together_are_refused(change, reason):
     with pytest.raises(ModelFileError, match=reason):
         unpack_state(packed(change), new_answering())
+
+
+@pytest.mark.parametrize(("name", "part"), [("dead", [1]), ("counts", ["many"] * 5), ("counts", [1] * 4), ("late", None)])
+def test_a_part_of_another_form_is_refused(name, part):
+    content = {"version": 2, "positions": [], "answering": {**new_answering().state(), name: part}}
+    with pytest.raises(ModelFileError, match="it is no checkpoint"):
+        unpack_state(pack(content, state._KINDS), new_answering())
 
 
 @pytest.mark.parametrize("name", ["model", "baseline", "scoring"])
@@ -110,8 +146,8 @@ def test_another_thing_in_the_place_of_a_part_is_refused(name):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ([1], "it is no checkpoint"),
-        ({"version": 3, "positions": []}, r"made by a newer version of ihomer \(checkpoint version 3\)"),
+        ([1], "it is no checkpoint: it holds a list"),
+        ({"version": 3, "positions": []}, r"^made by a newer version of ihomer \(checkpoint version 3\)"),
         ({"version": 2, "positions": []}, "it is no checkpoint: KeyError"),
         ({"version": "2"}, "it is no checkpoint: TypeError"),
     ],
