@@ -9,7 +9,7 @@ import pytest
 from river import compose, preprocessing
 
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
-from ihomer.interrupts import writable
+from ihomer.interrupts import Changeable, writable
 from ihomer.metrics import Scoreboard
 from ihomer.pair_counts import PairCounts
 from ihomer.partition_changes import Change
@@ -106,10 +106,19 @@ def test_copies_of_one_object_in_one_copy_are_one():
     partition.learn_one({"a", "b"})
     pair = copy.deepcopy([partition, partition])
     assert pair[0] is pair[1] is not partition
+    model = MAKERS[0]()
+    model.own = model
+    both = copy.deepcopy([model, model.partition])
+    assert both[0].own is both[0] is not model
+    assert both[0].partition is both[1] is not model.partition
     single = copy.copy(partition)
     single.learn_one({"c"})
     assert sorted(partition.labels) == ["a", "b"]
     assert partition._counts.n_events == 1
+
+
+def test_whose_threads_take_turns_is_no_part_of_a_copy():
+    assert Changeable().__getstate__() == {}
 
 
 @pytest.mark.parametrize("make", MAKERS)
