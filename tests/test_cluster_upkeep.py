@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from ihomer import partition_changes
 from ihomer.kernels.adwin import adwin_width
 from ihomer.partition import LabelPartition
-from ihomer.partition_changes import changes_between
+from ihomer.partition_changes import Change, ChangeLog, changes_between
 
 
 def learned(events, **settings):
@@ -74,6 +75,18 @@ def test_labels_that_come_and_go_have_no_cluster_before_or_after():
         ("shrunk", 0, (), ("c",)),
         ("retired", 1, (), ("d",)),
     ]
+
+
+def test_changes_are_kept_as_long_as_they_are_few_and_name_few_labels(monkeypatch):
+    monkeypatch.setattr(partition_changes, "MOST_RECORDS", 3)
+    monkeypatch.setattr(partition_changes, "MOST_LABELS", 6)
+    log = ChangeLog()
+    for n_labels, kept in ((2, [2]), (2, [2, 2]), (2, [2, 2, 2]), (1, [2, 2, 1]), (3, [2, 1, 3]), (4, [4]), (9, [])):
+        log.extend([Change(1, "born", 0, (), ("a",) * n_labels, (0,) * n_labels)])
+        assert [len(change.indices) for change in log.records] == kept
+    assert (log.n_seen, log.n_dropped) == (7, 7)
+    log.extend([Change(2, "born", 0, (), ("a",), (0,))] * 2)
+    assert (len(log.records), log.n_seen, log.n_dropped) == (2, 9, 7)
 
 
 def test_a_cluster_is_cut_where_its_largest_dissimilarity_stands_out_before_the_bound_is_small():

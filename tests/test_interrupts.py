@@ -93,15 +93,49 @@ def test_a_batch_ends_with_the_rows_that_are_being_learned(as_sets, monkeypatch)
 
 
 def interrupt_twice():
-    with Uninterrupted(Changeable()):
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
-        pytest.fail("not interrupted")
+    """Press Ctrl-C twice in a block that goes on if it is not interrupted, which the error at its end would hide."""
+    went_on = []
+    try:
+        with Uninterrupted(Changeable()):
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            went_on.append(True)
+    finally:
+        assert not went_on
 
 
 def test_a_second_interrupt_does_not_wait():
     with pytest.raises(KeyboardInterrupt):
         interrupt_twice()
+
+
+def test_after_a_second_interrupt_signals_wait_again():
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    taken, before = [], {each: signal.signal(each, lambda number, frame: taken.append(number)) for each in numbers}
+    try:
+        with Uninterrupted(Changeable()):
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            assert taken == [signal.SIGINT] * 2
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGINT)
+            assert len(taken) == 2
+        assert taken[2:] == [signal.SIGTERM, signal.SIGINT]
+        assert all(signal.getsignal(each).__name__ == "<lambda>" for each in numbers)
+    finally:
+        for each, own in before.items():
+            signal.signal(each, own)
+
+
+def test_signals_of_real_time_do_not_wait():
+    taken = []
+    before = signal.signal(signal.SIGRTMIN, lambda number, frame: taken.append(number))
+    try:
+        with Uninterrupted(Changeable()):
+            os.kill(os.getpid(), signal.SIGRTMIN)
+            assert taken
+    finally:
+        signal.signal(signal.SIGRTMIN, before)
 
 
 def test_handlers_are_as_they_were():
@@ -196,7 +230,7 @@ def test_a_thread_that_imports_threading_first_learns_too():
     assert (done.stdout, done.returncode) == ("1\n", 0), done.stderr[-500:]
 
 
-class Timeout(Exception):
+class Timeout(BaseException):
     pass
 
 
@@ -263,7 +297,7 @@ def test_handlers_are_given_back_whatever_one_of_them_raises():
 
 
 def test_signals_that_wait_are_handed_out_in_the_order_in_which_they_came():
-    taken, numbers = [], [signal.SIGUSR2, signal.SIGTERM, signal.SIGUSR1]
+    taken, numbers = [], [signal.SIGUSR2, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1]
     before = {number: signal.signal(number, lambda number, frame: taken.append(number)) for number in numbers}
     try:
         with Uninterrupted(Changeable()):
@@ -333,7 +367,10 @@ def test_a_signal_that_ends_the_process_from_now_on_ends_it():
 
 @pytest.mark.parametrize(("function", "number"), [("_hold", signal.SIGTERM), ("_restore", signal.SIGINT)])
 def test_no_handler_is_lost_where_a_signal_comes_while_they_change_places(function, number):
-    """SIGTERM when the handler of Ctrl-C has been taken and its own has not; Ctrl-C when its own is back and that not."""
+    """SIGTERM when the handler of Ctrl-C has been taken and its own has not; Ctrl-C when its own is back and that not.
+
+    A signal that waits then is handed out all the same.
+    """
 
     def handler(number, frame):
         raise Timeout
@@ -346,21 +383,22 @@ def test_no_handler_is_lost_where_a_signal_comes_while_they_change_places(functi
 
     def change():
         with Uninterrupted(Changeable()):
-            signal_of_term.append(signal.getsignal(signal.SIGTERM))
+            os.kill(os.getpid(), signal.SIGUSR1)
 
-    sent, signal_of_term = [], []
+    sent, taken = [], []
     before = {each: signal.signal(each, handler) for each in (signal.SIGINT, signal.SIGTERM)}
+    of_user = signal.signal(signal.SIGUSR1, lambda number, frame: taken.append(number))
     try:
         sys.settrace(trace)
         with pytest.raises(Timeout):
             change()
         sys.settrace(None)
         assert sent == [number]
-        assert len(signal_of_term) == (function == "_restore")
+        assert len(taken) == (function == "_restore")
         assert [signal.getsignal(each) for each in before] == [handler, handler]
     finally:
         sys.settrace(None)
-        for each, own in before.items():
+        for each, own in {**before, signal.SIGUSR1: of_user}.items():
             signal.signal(each, own)
 
 

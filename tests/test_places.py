@@ -80,6 +80,19 @@ def test_labels_sit_where_the_slow_twin_has_them(most, more, seed, pause):
         assert places.times[:n_labels].tolist() == [twin.times.get(label, 0.0) for label in range(n_labels)]
 
 
+@pytest.mark.parametrize(("rare", "freed"), [(0.025, [5, 9]), (0.026, [5])])
+@pytest.mark.parametrize("at_once", [False, True])
+def test_of_the_rarest_labels_those_half_as_frequent_make_room_and_a_free_place_is_for_none_that_is_rare(rare, freed, at_once):
+    places, often = LabelPlaces(128), np.full(130, 0.1)
+    places.grow(130)
+    often[[5, 9, 128, 129]] = 0.01, rare, 0.05, 0.09 if len(freed) > 1 else 0.05
+    applied = np.array([128, 129], np.int32)
+    parts = [applied] if at_once else [applied[:1], applied[1:]]
+    assert [place for part in parts for place in places.seat(part, often.__getitem__, 1000).tolist()] == freed
+    assert [places.of(label) for label in (5, 9, 128, 129)] == [-1, -1 if len(freed) > 1 else 9, 5, -1]
+    assert places.times[[5, 129]].tolist() == [10.0, often[129] * 1000]
+
+
 def test_rows_end_behind_the_first_label_without_a_place():
     places = LabelPlaces(2)
     labels = [[0], [], [0, 1], [1, 3], [2], [], [0]]

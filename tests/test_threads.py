@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
+from ihomer.interrupts import Changeable
 from ihomer.persistence import KINDS, pack
 
 
@@ -232,3 +233,17 @@ def test_a_process_that_was_forked_goes_on_unless_another_thread_was_in_a_call(i
         thread.join()
     assert os.waitstatus_to_exitcode(status) == (1 if is_busy else 0)
     assert model.n_learned == (2 if is_busy else 1)
+
+
+def test_after_a_fork_threads_take_turns_anew():
+    owner, got = Changeable(), []
+    owner._process = 0  # as in a process that was forked
+    owner._next_turn()
+    assert owner._process == os.getpid()
+    together(lambda: got.append(owner._next_turn().acquire(blocking=False)))
+    owner._refuse_if_broken()
+    owner._process = 0  # the thread that has the turn is another process's
+    assert owner._next_turn().acquire(blocking=False)
+    assert (got, owner._process) == ([True], os.getpid())
+    with pytest.raises(RuntimeError, match="a fork has ended"):
+        owner._refuse_if_broken()
