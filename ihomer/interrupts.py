@@ -199,10 +199,7 @@ class Uninterrupted:
                 self._before[number] = before
                 try:
                     _signal.signal(number, self._take)
-                except ValueError as error:
-                    if "main thread" not in str(error):
-                        raise
-                    self._before.clear()  # `threading` takes the thread that imports it for the main one
+                except ValueError:  # `threading` takes the thread that imports it for the main one
                     return
 
     def _let_go(self) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from ihomer import partition_changes
 from ihomer.kernels.adwin import adwin_width
+from ihomer.kernels.partition_counts import DRIFT, WORK
 from ihomer.partition import LabelPartition
 from ihomer.partition_changes import Change, ChangeLog, changes_between
 
@@ -75,6 +76,29 @@ def test_labels_that_come_and_go_have_no_cluster_before_or_after():
         ("shrunk", 0, (), ("c",)),
         ("retired", 1, (), ("d",)),
     ]
+
+
+def test_clusters_are_looked_at_when_counting_has_cost_a_quarter_of_that_or_after_a_drift():
+    partition = learned([{0, 1}, {2, 3}])
+    upkeep, meta = partition._upkeep, partition._counts.meta
+    upkeep.n_min = 50
+    put(partition, [{0, 1}, {2, 3}])
+    cost = len(partition._counts.keys) + 8 * len(upkeep.cluster) + 500 * 2
+    for work, seen, is_due in ((cost / 4 - 1, 0, False), (cost / 4, 0, True), (0, 1, True)):
+        meta[WORK], meta[DRIFT] = work, seen
+        assert upkeep.is_due is is_due
+    upkeep.n_min = 51
+    assert not upkeep.is_due
+
+
+def test_a_size_of_labelsets_is_the_usual_one_when_it_is_a_tenth_more_frequent():
+    partition = learned([{0, 1}])
+    upkeep, count = partition._upkeep, partition._counts.size_count
+    for more, usual in ((11.0, 2), (11.5, 3)):
+        count[:] = 0.0
+        count[2], count[3], upkeep.usual_size = 10.0, more, 2
+        upkeep._update_usual_size()
+        assert upkeep.usual_size == usual
 
 
 def test_changes_are_kept_as_long_as_they_are_few_and_name_few_labels(monkeypatch):
