@@ -78,6 +78,18 @@ def test_labels_that_come_and_go_have_no_cluster_before_or_after():
     ]
 
 
+def test_changes_tell_their_event_and_their_labels_and_clusters_ascending():
+    before, after = np.array([8, 1] * 20, np.int32), np.array([3, 3, 4, 4] * 10, np.int32)
+    third, fourth = (tuple(i for i in range(40) if i % 4 // 2 == half) for half in (0, 1))
+    labels = {c: tuple(f"l{i}" for i in range(40) if before[i] == c) for c in (1, 8)}
+    assert changes_between(before, after, 7, "l{}".format) == [
+        Change(7, "born", 3, (1, 8), tuple(map("l{}".format, third)), third),
+        Change(7, "born", 4, (1, 8), tuple(map("l{}".format, fourth)), fourth),
+        Change(7, "retired", 1, (), labels[1], tuple(range(1, 40, 2))),
+        Change(7, "retired", 8, (), labels[8], tuple(range(0, 40, 2))),
+    ]
+
+
 def test_clusters_are_looked_at_when_counting_has_cost_a_quarter_of_that_or_after_a_drift():
     partition = learned([{0, 1}, {2, 3}])
     upkeep, meta = partition._upkeep, partition._counts.meta
@@ -109,8 +121,18 @@ def test_changes_are_kept_as_long_as_they_are_few_and_name_few_labels(monkeypatc
         log.extend([Change(1, "born", 0, (), ("a",) * n_labels, (0,) * n_labels)])
         assert [len(change.indices) for change in log.records] == kept
     assert (log.n_seen, log.n_dropped) == (7, 7)
+    log.extend([Change(1, "shrunk", 0, (), (), ())] * 4)
+    assert (len(log.records), log.n_dropped) == (3, 8)
     log.extend([Change(2, "born", 0, (), ("a",), (0,))] * 2)
-    assert (len(log.records), log.n_seen, log.n_dropped) == (2, 9, 7)
+    assert [change.event for change in log.records] == [1, 2, 2]
+
+
+def test_a_thousand_changes_and_two_hundred_thousand_labels_are_kept():
+    log = ChangeLog()
+    log.extend([Change(1, "born", 0, (), ("a",), (0,))] * 1001)
+    assert len(log.records) == 1000
+    log.extend([Change(2, "born", 0, (), ("a",) * n, (0,) * n) for n in (200_000 - 10, 1)])
+    assert len(log.records) == 11
 
 
 def test_a_cluster_is_cut_where_its_largest_dissimilarity_stands_out_before_the_bound_is_small():

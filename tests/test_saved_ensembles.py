@@ -11,10 +11,12 @@ import pytest
 from benchmarks import fuzz_files
 from ihomer import IHOMERClassifier
 from ihomer.experts import EXPERTS
+from ihomer.experts.base import MOST_WEIGHTS
 from ihomer.kernels.scaling import BLOCK_COUNT, BLOCK_FAR, BLOCK_SQUARE, COUNT, MISSING, NEGATIVE, SQUARE, TOTAL
 from ihomer.persistence import ModelFileError
 from ihomer.saved.ensemble import ensemble_state, fill_ensemble
-from ihomer.saved.fields import BEYOND, Fields
+from ihomer.saved.experts import Room
+from ihomer.saved.fields import BEYOND, MOST, Fields
 
 IN_USE, N_FEATURES = np.ones(10, np.bool_), 64
 
@@ -77,6 +79,39 @@ def test_what_is_filled_has_the_state_again() -> None:
     again = ensemble_state(filled(learned()))
     assert str(again) == str(learned())
     assert np.array_equal(again["experts"]["neighbours"]["_gram"], learned()["experts"]["neighbours"]["_gram"])
+
+
+@pytest.mark.parametrize("events", [
+    [({}, {"a"})], [({"f": 1.0}, {"a"})], [({i % 7: 1.0}, {"a", i % 3}) for i in range(2100)],
+    [(dict.fromkeys(range(1200), 1.0), {"a"})],
+])  # fmt: skip
+def test_windows_and_places_that_have_just_begun_or_are_full_are_sound(events: list[Any]) -> None:
+    models = [IHOMERClassifier(experts=("rehearsal", "neighbours", "ridge")) for _ in range(2)]
+    models[0].learn_many(*zip(*events, strict=True))
+    state = ensemble_state(models[0]._ensemble)
+    n_labels, n_features = state["room"]
+    fill_ensemble(models[1]._ensemble, Fields(copy.deepcopy(state), "the ensemble"), np.ones(n_labels, np.bool_), n_features)
+    assert str(ensemble_state(models[1]._ensemble)) == str(state)
+    assert str(vars(models[1]._ensemble._experts[1])) == str(vars(models[0]._ensemble._experts[1]))
+
+
+def test_a_stored_event_may_have_a_feature_that_is_forgotten_and_counters_may_be_beyond_their_end() -> None:
+    state = copy.deepcopy(learned())
+    neighbours, rehearsal = state["experts"]["neighbours"], state["experts"]["rehearsal"]
+    neighbours["_present"][neighbours["_entry"][0, 0]] -= 1
+    neighbours["_entry"][0, 0] = -1
+    rehearsal["_number"] = BEYOND
+    for name, array in rehearsal.items():
+        if isinstance(array, np.ndarray) and len(array) == 128:
+            rehearsal[name] = np.resize(array, (2048, *array.shape[1:]))
+    assert filled(state)._experts[1]._number == MOST
+
+
+@pytest.mark.parametrize(("labels", "features", "rows"), [
+    (0, 0, 0), (6, 0, 0), (6, 64, 64), (0, 64, 64), (6, MOST_WEIGHTS, MOST_WEIGHTS // 8), (2 * MOST_WEIGHTS, 64, 1),
+])  # fmt: skip
+def test_there_is_a_row_of_weights_for_each_feature_as_far_as_there_is_room(labels: int, features: int, rows: int) -> None:
+    assert Room(labels, features).rows == rows
 
 
 def test_an_ensemble_that_has_learned_nothing_is_a_sound_one() -> None:
@@ -156,6 +191,7 @@ def test_places_and_labelsets_that_are_none_are_refused(path: str, change: Calla
     ("neighbours._holder", lambda holder: np.resize(holder, 12), "impossible length"),
     ("neighbours._holder", lambda holder: np.resize(holder, 128), "impossible length"),
     ("neighbours._holder", put(-1, 0), "unknown feature"),
+    ("neighbours._head", put(-4096, 0), "leads nowhere"), ("neighbours._link", put(-4096, 0, 0), "leads nowhere"),
     ("neighbours._n_columns", to(17), "no whole number"), ("neighbours._n_columns", to(-1), "no whole number"),
     ("ridge._place_of", put(65, 40), "too large"), ("ridge._place_of", put(-2, 40), "too small"),
     ("ridge._holder", put(64, 40), "too large"), ("ridge._holder", put(-2, 40), "too small"),

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ihomer.experts.base import MOST_WEIGHTS, Expert, weight_rows
+from ihomer.experts.base import Expert, weight_rows
 from ihomer.experts.bayes import Bayes
 from ihomer.experts.frequency import Frequency
 from ihomer.experts.linear import Linear
@@ -26,7 +26,6 @@ from ihomer.saved.fields import Fields, held, next_power
 __all__ = ["FILL", "Room", "expert_state"]
 
 
-
 class Room(NamedTuple):
     """What an ensemble has made room for: indices of labels and of features; (0, 0) before the first event."""
 
@@ -41,7 +40,7 @@ class Room(NamedTuple):
     @property
     def rows(self) -> int:
         """Rows of weights."""
-        return max(1, min(self.features, MOST_WEIGHTS // max(self.width, 1))) if self.features else 0
+        return weight_rows(self.width, self.features) if self.features else 0
 
 
 def expert_state(expert: Expert) -> dict[str, Any]:
@@ -59,7 +58,7 @@ def _fill_frequency(expert: Frequency, f: Fields, room: Room) -> None:
 
 
 def _fill_bayes(expert: Bayes, f: Fields, room: Room) -> None:
-    n_rows = min(next_power(room.rows), MOST_WEIGHTS // max(room.width, 1)) if room.features else 1
+    n_rows = next_power(room.rows) if room.features else 1
     expert._counts = f.array("_counts", np.float32, (n_rows, room.width))
     expert._totals = f.array("_totals", np.float64, (n_rows,))
     expert._rates = f.array("_rates", np.float64, (room.width, 2))
@@ -163,7 +162,7 @@ def _fill_columns(f: Fields, expert: Neighbours, n_features: int) -> None:
     expert._column_of = f.array("_column_of", np.int32, (n_features,), -1)
     expert._holder = f.array("_holder", np.int32, (None,))
     room = len(expert._holder)
-    f.require(room == next_power(room) <= max(n_features, 1), "_holder has an impossible length")
+    f.require(room == next_power(room) <= n_features, "_holder has an impossible length")
     n_columns = expert._n_columns = f.whole("_n_columns", 0, room)
     holder = expert._holder[:n_columns]
     f.require(bool(((holder >= 0) & (holder < n_features)).all()), "a column is held by an unknown feature")
@@ -185,7 +184,7 @@ def _fill_ridge(expert: Ridge, f: Fields, room: Room) -> None:
     expert._scales = f.array("_scales", np.float32, (AT_ONCE,))
     expert._errors = f.array("_errors", np.float32, (AT_ONCE, 2, room.width))
     used, tried = expert._hand[:2].tolist()
-    f.require(1 <= used <= places and tried < used, "the places in use are impossible")
+    f.require(tried < used <= places, "the places in use are impossible")
     f.require(expert._hand[WAITING] < AT_ONCE, "too many steps wait")
     held_places = np.flatnonzero(expert._holder >= 0)
     holder = expert._holder[held_places]
