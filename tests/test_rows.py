@@ -29,6 +29,51 @@ def test_labels_of_more_or_fewer_events_are_refused(n_rows):
 def test_entries_of_a_sparse_matrix_that_stand_twice_are_added():
     matrix = sparse.csr_array((np.array([1.0, 2.5, 1.0, -1.0]), np.array([3, 3, 5, 5]), np.array([0, 4])), shape=(1, 9))
     assert feature_rows(matrix, Vocabulary()).as_dicts(0, 1) == [{3: 3.5}]
+    assert (matrix.data.tolist(), matrix.indices.tolist()) == ([1.0, 2.5, 1.0, -1.0], [3, 3, 5, 5])  # it is the caller's
+
+
+@pytest.mark.parametrize("matrix", [np.ones(3), np.ones((1, 1, 1)), np.array([["a"]]), np.array([[1j]]), np.array([[None]])])
+def test_what_is_no_matrix_of_numbers_is_refused(matrix):
+    with pytest.raises(ValueError, match="must be a two-dimensional matrix of numbers"):
+        feature_rows(matrix, Vocabulary())
+    with pytest.raises(ValueError, match="must be a two-dimensional matrix of numbers"):
+        label_rows(matrix, len(matrix))
+
+
+@pytest.mark.parametrize("given", ["ab", b"ab", bytearray(2), memoryview(b"ab"), 3])
+def test_texts_are_no_rows(given):
+    with pytest.raises(TypeError, match="X must be a data frame, a matrix or a list of dictionaries, not"):
+        feature_rows(given, Vocabulary())
+    with pytest.raises(TypeError, match="Y must be a data frame, a matrix or a list of label sets, not"):
+        label_rows(given, 2)
+
+
+def test_nan_is_no_name_of_a_column_or_label():
+    frame = pd.DataFrame([[1.0, 0.0]], columns=["a", np.nan])
+    for read in (lambda: feature_rows(frame, Vocabulary()), lambda: label_rows(frame, 1), lambda: label_rows([{np.nan}], 1)):
+        with pytest.raises(ValueError, match="nan cannot be a name"):
+            read()
+
+
+def test_masked_values_are_missing_and_the_largest_value_is_taken():
+    values = np.ma.array([[1, 2, 0]], mask=[[False, True, False]])
+    assert str(feature_rows(values, Vocabulary()).as_dicts(0, 1)) == "[{0: 1.0, 1: nan}]"
+    assert feature_rows(np.array([[MAX_MAGNITUDE]]), Vocabulary()).as_dicts(0, 1) == [{0: MAX_MAGNITUDE}]
+
+
+def test_a_sparse_matrix_with_entries_beside_it_is_refused():
+    matrix = sparse.csr_array(np.eye(3))
+    matrix.indices[1] = 7
+    with pytest.raises(ValueError, match="indices must be < 3"):
+        feature_rows(matrix, Vocabulary())
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.int64, np.uint8, np.bool_])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array, sparse.coo_matrix, pd.DataFrame])
+def test_columns_have_the_types_that_kernels_are_compiled_for(kind, form):
+    columns = feature_rows(form(np.array([[0, 1], [1, 1], [0, 0]], kind)), Vocabulary())
+    assert [part.dtype for part in columns[1:]] == [np.int64, np.int32, np.float64]
+    assert columns.as_dicts(0, 3) == [{1: 1.0}, {0: 1.0, 1: 1.0}, {}]
 
 
 def test_answers_in_parts_stand_below_one_another_and_only_by_names_that_are_equal():
