@@ -9,7 +9,7 @@ from scipy import sparse
 
 from ihomer import IHOMERClassifier, MLHATClassifier
 from ihomer.encoder import MAX_MAGNITUDE
-from ihomer.rows import FoundLabels, feature_rows, label_rows
+from ihomer.rows import FoundLabels, feature_rows, frame_like, label_rows, named_in_row, row_weights, with_indices
 from ihomer.vocabulary import Vocabulary
 
 
@@ -74,6 +74,63 @@ def test_columns_have_the_types_that_kernels_are_compiled_for(kind, form):
     columns = feature_rows(form(np.array([[0, 1], [1, 1], [0, 0]], kind)), Vocabulary())
     assert [part.dtype for part in columns[1:]] == [np.int64, np.int32, np.float64]
     assert columns.as_dicts(0, 3) == [{1: 1.0}, {0: 1.0, 1: 1.0}, {}]
+
+
+def test_names_are_told_by_the_first_row_that_has_them_in_name_order():
+    frame = pd.DataFrame([[0, 0, 0, 0], [0, 1, 0, 0], [1, 1, 0, 1], [0, 0, 1, 1]], columns=list("dcba"))
+    columns = feature_rows(frame, Vocabulary())
+    every = np.ones(4, np.bool_)
+    assert columns.by_first_row(0, 4, every) == [["c"], ["a", "d"], ["b"]]
+    assert columns.by_first_row(2, 4, every) == [["a", "c", "d"], ["b"]]
+    assert columns.by_first_row(0, 4, np.array([True, False, True, True])) == [["a", "d"], ["b"]]
+    assert columns.by_first_row(0, 1, every) == []
+
+
+def test_columns_of_a_table_go_by_the_indices_of_its_names_and_what_has_none_is_left_out():
+    columns, known = feature_rows(pd.DataFrame([[1, 2, 3, 4], [5, 6, 0, 0]], columns=list("abcd")), Vocabulary()), Vocabulary()
+    for name in "dca":
+        known.add(name)
+    found = with_indices(columns, 0, 2, known)
+    assert (found.indices.tolist(), found.indptr.tolist()) == ([0, 1, 2, 2], [0, 3, 4])
+    assert found.data.tolist() == [4.0, 3.0, 1.0, 5.0]
+    assert with_indices(columns, 1, 2, known).data.tolist() == [5.0]
+
+
+def test_a_row_names_what_applies_and_what_is_not_observed_and_that_of_an_array_all_columns():
+    truth = np.array([[1.0, np.nan, 0.0, 1.0], [0.0, 0.0, 1.0, 0.0]])
+    assert named_in_row(label_rows(truth, 2), 0) == ([0, 3], [1], [2])
+    assert named_in_row(label_rows(sparse.csr_array(truth), 2), 0) == ([0, 3], [1], [])
+
+
+@pytest.mark.parametrize("names", [["a", 2], [None, 1], [("a", 1), ("b", 2)], [("a", 1), None]])
+def test_a_frame_has_the_names_as_they_are(names):
+    frame = frame_like(np.array([[True, False]]), names, pd.DataFrame([[0]]))
+    assert not isinstance(frame.columns, pd.MultiIndex)
+    assert [type(name) for name in frame.columns] == [type(name) for name in names]
+    assert (list(frame.columns), frame.to_numpy().tolist()) == (names, [[True, False]])
+
+
+def test_weights_are_one_for_each_row():
+    assert row_weights(None, 2).tolist() == [1.0, 1.0]
+    assert row_weights(np.array([1, 2]), 2).tolist() == [1.0, 2.0]
+    for weights in ([1.0], [1.0, 1.0, 1.0]):
+        with pytest.raises(ValueError, match=f"w has {len(weights)} weights for 2 rows"):
+            row_weights(weights, 2)
+    with pytest.raises(TypeError, match="must hold a number for each row, not be a single float"):
+        row_weights(2.0, 2)
+    with pytest.raises(TypeError, match="bool"):
+        row_weights([2.0, True], 2)
+
+
+def test_of_columns_without_names_the_first_and_the_last_are_found_and_none_beside_them():
+    labels = SimpleNamespace(name=[0, 2, 3, 1.0].__getitem__)
+    found = FoundLabels(range(3))
+    assert found.like(np.zeros((0, 3))).shape == (0, 3)
+    found.add(np.ones((1, 4), np.bool_), labels)
+    assert found.like(np.zeros((1, 3))).tolist() == [[True] * 3]
+    for form in (sparse.csr_array, sparse.csr_matrix):
+        answer = found.like(form((1, 3)))
+        assert (type(answer), answer.dtype, answer.toarray().tolist()) == (form, np.bool_, [[True] * 3])
 
 
 def test_answers_in_parts_stand_below_one_another_and_only_by_names_that_are_equal():
