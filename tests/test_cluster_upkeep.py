@@ -101,6 +101,9 @@ def test_clusters_are_looked_at_when_counting_has_cost_a_quarter_of_that_or_afte
         assert upkeep.is_due is is_due
     upkeep.n_min = 51
     assert not upkeep.is_due
+    without_labels = LabelPartition()
+    without_labels._counts.meta[DRIFT] = 1
+    assert not without_labels._upkeep.is_due
 
 
 def test_a_size_of_labelsets_is_the_usual_one_when_it_is_a_tenth_more_frequent():
