@@ -141,6 +141,7 @@ def test_one_that_gives_nothing_is_waited_for_a_while_only(
     kafka: str, topic: str, admin: Any, producer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kafka_source, "_LONGEST_BEHIND", 3.0)
+    monkeypatch.setattr(kafka_source, "_BREATH", 100.0)  # Kafka is not asked for the ends of partitions meanwhile
     make(admin, **{topic: 2})
     send(producer, topic, 0, [BEGIN + 10.0 * n for n in range(30)])
     send(producer, topic, 1, [BEGIN + 100.0])
