@@ -34,7 +34,7 @@ from streams.time_order import TimeOrder
 __all__ = ["KafkaSource"]
 
 _T = TypeVar("_T")
-_PARTITION_BYTES = 1 << 18
+_PARTITION_BYTES = 1 << 19
 _MOMENT = 5.0  # seconds for which a topic that has a name may be unknown: to a broker that has just come back none is known
 _LONGEST_BEHIND = 10.0  # seconds for which messages of other partitions wait for one of which Kafka gives none
 _BREATH = 1.0  # seconds without an answer, after which Kafka is asked for one where messages wait
@@ -130,7 +130,7 @@ class KafkaSource:
         from_group: bool = False,
         settings: Mapping[str, Any] | None = None,
         max_messages: int = 1000,
-        max_bytes: int = 1 << 22,
+        max_bytes: int = 1 << 24,
         refresh: float = 30.0,
         patience: float = 600.0,
         on_lost: Callable[[Partition, int, int], None] | None = None,
