@@ -2,8 +2,10 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,6 +52,32 @@ def kafka() -> Iterator[str]:
         _without_broker(reason)
     with Broker() as broker:
         yield broker.address
+
+
+@pytest.fixture
+def topic() -> str:
+    """Name of a Kafka topic that no other test uses."""
+    return f"t{time.time_ns()}-{os.getpid()}"
+
+
+@pytest.fixture
+def admin(kafka: str) -> Iterator[Any]:
+    """An administrator of the broker of `kafka`."""
+    from kafka import KafkaAdminClient
+
+    client = KafkaAdminClient(bootstrap_servers=kafka)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def producer(kafka: str) -> Iterator[Any]:
+    """A producer to the broker of `kafka`, of large messages too."""
+    from kafka import KafkaProducer
+
+    client = KafkaProducer(bootstrap_servers=kafka, max_request_size=16_000_000, linger_ms=5)
+    yield client
+    client.close()
 
 
 @pytest.fixture

@@ -1,10 +1,20 @@
-"""Live sources and sinks in memory that fall over where a test wants, and messages of every kind."""
+"""Live sources and sinks in memory that fall over where a test wants, messages of every kind, and how they are read."""
 
 import json
 import random
+import time
 
 from streams.checkpoint import CheckpointFolder
 from streams.message import Fenced, Gone, Message, Unreachable
+
+
+def read(source, count, patience=30.0):
+    """Read from a live source until so many messages are there, or for so many seconds."""
+    messages = []
+    end = time.monotonic() + patience
+    while len(messages) < count and time.monotonic() < end:
+        messages += source.poll(0.2)
+    return messages
 
 
 class Crash(BaseException):

@@ -1,12 +1,11 @@
 """The Kafka source and sinks against a real broker."""
 
-import itertools
 import json
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,28 +20,7 @@ from streams.message import Fenced, Gone, Message, Partition, Unreachable
 
 kafka_client = pytest.importorskip("kafka")
 
-_NUMBERS = itertools.count()
 _KEEP_OLD = {"retention.ms": "-1"}  # for tests that write timestamps of the past: a broker deletes after a week
-
-
-@pytest.fixture
-def topic() -> str:
-    """Name of a topic that no other test uses."""
-    return f"t{time.time_ns()}-{next(_NUMBERS)}"
-
-
-@pytest.fixture
-def producer(kafka: str) -> Iterator[Any]:
-    client = kafka_client.KafkaProducer(bootstrap_servers=kafka, max_request_size=16_000_000)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def admin(kafka: str) -> Iterator[Any]:
-    client = kafka_client.KafkaAdminClient(bootstrap_servers=kafka)
-    yield client
-    client.close()
 
 
 def make(admin: Any, topic: str, partitions: int = 1, **configs: str) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,31 +16,12 @@ from streams.live import Pace
 from streams.logs import make_logger
 from streams.message import Message
 from streams.service import ServiceSettings, live_run
+from tests.live_parts import read
 
 kafka_client = pytest.importorskip("kafka")
 
 DAY = 86_400.0
 BEGIN = 1.7e9  # seconds since 1970
-
-
-@pytest.fixture
-def topic() -> str:
-    """Name of a topic that no other test uses."""
-    return f"o{time.time_ns()}"
-
-
-@pytest.fixture
-def producer(kafka: str) -> Iterator[Any]:
-    client = kafka_client.KafkaProducer(bootstrap_servers=kafka, linger_ms=5)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def admin(kafka: str) -> Iterator[Any]:
-    client = kafka_client.KafkaAdminClient(bootstrap_servers=kafka)
-    yield client
-    client.close()
 
 
 def make(admin: Any, **partitions: int) -> None:
@@ -54,14 +34,6 @@ def send(producer: Any, topic: str, partition: int, times: list[float], value: b
     for seconds in times:
         producer.send(topic, value=value, partition=partition, timestamp_ms=int(1000 * seconds))
     producer.flush()
-
-
-def read(source: KafkaSource, count: int, patience: float = 30.0) -> list[Message]:
-    messages: list[Message] = []
-    end = time.monotonic() + patience
-    while len(messages) < count and time.monotonic() < end:
-        messages += source.poll(0.2)
-    return messages
 
 
 def disorder(messages: list[Message]) -> float:

@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,25 +20,13 @@ from streams.kafka_sink import _shortened_dead_letter
 from streams.kafka_topics import Found
 from streams.live import LiveRun, Pace
 from streams.logs import make_logger
-from streams.message import Gone, Message, Unreachable
+from streams.message import Gone, Unreachable
 from streams.service import ServiceSettings, _reason, live_run
+from tests.live_parts import read
 
 kafka_client = pytest.importorskip("kafka")
 
 _LEADER_NOT_AVAILABLE, _UNKNOWN_TOPIC = 5, 3
-
-
-@pytest.fixture
-def topic() -> str:
-    """Name of a topic that no other test uses."""
-    return f"u{time.time_ns()}"
-
-
-@pytest.fixture
-def admin(kafka: str) -> Iterator[Any]:
-    client = kafka_client.KafkaAdminClient(bootstrap_servers=kafka)
-    yield client
-    client.close()
 
 
 def fill(address: str, topic: str, count: int, partitions: int = 1, first: int = 0) -> None:
@@ -46,14 +34,6 @@ def fill(address: str, topic: str, count: int, partitions: int = 1, first: int =
     for n in range(first, first + count):
         sink.write({"id": f"{n}", "x": {"n": n}, "y": ["rain"]}, key=str(n).encode())
     sink.close()
-
-
-def read(source: KafkaSource, count: int, patience: float = 20.0) -> list[Message]:
-    messages: list[Message] = []
-    end = time.monotonic() + patience
-    while len(messages) < count and time.monotonic() < end:
-        messages += source.poll(0.2)
-    return messages
 
 
 def until(condition: Callable[[], bool], patience: float = 20.0) -> None:
