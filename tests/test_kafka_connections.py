@@ -4,9 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.test_kafka import committed_soon, kafka_client, sink_for, topic
-
-__all__ = ["topic"]  # the fixture
+from tests.test_kafka import committed_soon, kafka_client, sink_for
 
 
 def test_a_connection_that_is_lost_while_a_partition_is_added_holds_no_transaction_up(
