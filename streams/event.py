@@ -150,7 +150,7 @@ class _Message(msgspec.Struct, forbid_unknown_fields=True):
 
     x: dict[str, bool | int | float | str | None] | UnsetType = UNSET
     y: list[str] | dict[str, bool | None] | UnsetType | None = UNSET
-    id: str | UnsetType = UNSET
+    id: str | UnsetType | None = UNSET
     w: float | UnsetType = UNSET
 
 
@@ -169,7 +169,7 @@ def decode_event(raw: bytes, position: Position = None, line: int | None = None)
     ----------
     raw
         One JSON object in UTF-8: ``{"x": {...}, "y": [...] | {...}, "id": "...", "w": 1.0}``; only x must be, and null for y
-        is as no y.
+        or id is as none.
     position, line
         What becomes `Event.position` and `Event.line`.
 

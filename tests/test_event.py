@@ -109,12 +109,13 @@ MALFORMED = [
     (b'{"x":{"a":[1]}}', "type"),
     (b'{"x":{"a":{}}}', "type"),
     (b'{"id":"a","y":null}', "field"),
+    (b'{"id":null,"y":["a"]}', "field"),
+    (b'{"x":{},"id":null,"id":null}', "duplicate"),
     (b'{"x":{},"y":"a"}', "type"),
     (b'{"x":{},"y":[1]}', "type"),
     (b'{"x":{},"y":{"a":1}}', "type"),
     (b'{"x":{},"y":{"a":"true"}}', "type"),
     (b'{"x":{},"id":7}', "type"),
-    (b'{"x":{},"id":null}', "type"),
     (b'{"x":{},"w":"1"}', "type"),
     (b'{"x":{},"w":true}', "type"),
     (b'{"x":{},"w":null}', "type"),
@@ -300,8 +301,9 @@ def test_an_event_cannot_be_changed():
         event.other = 2.0
 
 
-def test_null_for_the_labels_is_as_no_labels():
+def test_null_for_the_labels_or_the_id_is_as_none():
     assert decode_message(b'{"id":"a","x":{"b":1},"y":null}') == decode_message(b'{"id":"a","x":{"b":1}}')
+    assert decode_message(b'{"id":null,"x":{"b":1},"y":["c"]}') == decode_message(b'{"x":{"b":1},"y":["c"]}')
 
 
 def test_what_an_event_looks_like_is_told_with_a_field_that_it_has_not():
