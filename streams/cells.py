@@ -146,6 +146,8 @@ def label_positions(
     places = {names[position]: position for position in candidates}
     unknown = [name for name in labels if name not in places]
     if unknown:
+        if unknown[0] in names:
+            raise SourceError(f"column {unknown[0]!r} is asked for as a label, and as id, weight or one to ignore")
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         raise SourceError(f"no column is named {unknown[0]!r}{more}, asked for as a label")
     return tuple(dict.fromkeys(places[name] for name in labels))

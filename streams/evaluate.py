@@ -1,6 +1,7 @@
 """Test-then-train over files, one after another: opens them, runs the loop, and can be interrupted."""
 
 import inspect
+import re
 import signal
 import threading
 from collections import Counter
@@ -279,16 +280,15 @@ def reader_options(file: Path, settings: Settings) -> dict[str, Any]:
         counted = isinstance(value, int)
         if option not in taken or (counted and kind == "jsonl"):
             how = "prefix" if option == "label_prefix" else "number" if counted else "name"
-            raise SourceError(f"{file}: labels of a {kind} file cannot be given by their {how}, as in {text!r}")
+            advice = "" if settings.format else f"; if it is no {kind} file, give --format"
+            raise SourceError(f"{file}: labels of a {kind} file cannot be given by their {how}, as in {text!r}{advice}")
         options[option] = value
     return options
 
 
 def _labels_option(text: str) -> tuple[str, Any]:
-    try:
+    if re.fullmatch(r"[+-]?[0-9]{1,18}", text):
         return "labels", int(text)
-    except ValueError:
-        pass
     if text.endswith("*") and "," not in text:
         return "label_prefix", text[:-1]
     return "labels", _names(text, "labels")

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Collection
+from itertools import islice
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +18,8 @@ _XMC_HEADER = re.compile(r"[ \t]*([0-9]{1,18})[ \t]+([0-9]{1,18})[ \t]+([0-9]{1,
 _COMMENT = re.compile(r"(?:^|[ \t])#.*", re.DOTALL)
 # So many different feature numbers are remembered, and so many label names made up front.
 _MOST_NAMES = 1 << 20
+# Of so many lines one at least has a feature.
+_LINES_TO_SEE = 100
 
 
 class _FeatureNames(dict[str, str]):
@@ -60,7 +63,8 @@ class LibsvmSource(LineSource):
     path
         The file, plain or compressed.
     header
-        Whether there is that line; by default it is seen from the file.
+        Whether there is that line; by default it is seen from the file, and one that has neither that line nor a feature in
+        its first 100 lines is refused: it is taken for one of another format.
     start, on_error
         As in `LineSource`; a position is the number of lines behind it.
 
@@ -110,6 +114,23 @@ class LibsvmSource(LineSource):
             raise MalformedEvent("columns", "the first line is not three numbers: rows, features, labels")
         else:
             self._lines.give_back([raw])
+            self._refuse_other_text()
+
+    def _refuse_other_text(self) -> None:
+        """Raise where the first lines have labels alone: a CSV file, any row of which reads as a list of labels."""
+        seen = []
+        has_rows = False
+        for raw in islice(self._lines, _LINES_TO_SEE):
+            seen.append(raw)
+            text = _COMMENT.sub("", self._text(raw))
+            if ":" in text:
+                break
+            has_rows = has_rows or bool(text.strip())
+        else:
+            if has_rows:
+                message = f"no feature, as 3:0.5, in the first {len(seen)} lines: give the format if it is another one"
+                raise SourceError(f"{self.path}: {message}")
+        self._lines.give_back(seen)
 
     def _event(self, raw: bytes, number: int) -> Event | None:
         text = _COMMENT.sub("", self._text(raw)).replace("\t", " ")

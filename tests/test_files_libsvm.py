@@ -42,7 +42,7 @@ def test_what_is_written_comes_back(tmp_path, rows, header, line_end, data):
         if not header:
             lines.append(data.draw(st.sampled_from(["", "# note", "   "])))
     text = line_end.join([*lines, ""])
-    events = read(tmp_path, text or "\n")
+    events = read(tmp_path, text or "\n", header=header and None)
     assert [event.y for event in events] == [set(map(str, labels)) for labels, _ in rows]
     assert [event.x for event in events] == [
         {str(index): value for index, value in features.items() if value != 0} for _, features in rows
@@ -71,7 +71,7 @@ def test_what_is_written_comes_back(tmp_path, rows, header, line_end, data):
     ],
 )
 def test_rows(tmp_path, row, y, x):
-    (event,) = read(tmp_path, f"# first\n\n{row}\n")
+    (event,) = read(tmp_path, f"# first\n\n{row}\n", header=False)
     assert (event.y, event.x, event.position) == (y, x, 3)
 
 
@@ -167,6 +167,20 @@ def test_an_xmc_header_can_be_demanded_or_refused(tmp_path):
         open_source(tmp_path / "t.txt", format="xmc")
     with pytest.raises(MalformedEvent, match=r"t\.txt:1: labels are to be parted"):
         read(tmp_path, "1 4 3\n0 1:1\n", header=False)
+
+
+def test_a_file_without_features_is_another_one(tmp_path):
+    path = tmp_path / "t.txt"
+    for head, end, n in (("cloud,rain\n", "", 1), ("cloud;rain\n", "0,5;1\n", 2), ("0.5\t1\n", "0.5\t1\n" * 200, 100)):
+        path.write_text(head + end)
+        for options in ({}, {"format": "libsvm", "on_error": "skip"}):
+            message = rf"t\.txt: no feature, as 3:0\.5, in the first {n} lines: give the format"
+            with pytest.raises(SourceError, match=message):
+                open_source(path, **options)
+    assert len(read(tmp_path, "1\n" * 99 + "1 3:1\n")) == 100
+    assert len(read(tmp_path, "1\n" * 100, header=False)) == 100
+    assert read(tmp_path, "\n# 3:1\n") == []
+    assert [event.x for event in read(tmp_path, "2 1 1\n0\n0\n")] == [{}, {}]
 
 
 def test_a_header_that_claims_too_much_costs_nothing(tmp_path):

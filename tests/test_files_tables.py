@@ -186,7 +186,7 @@ def test_which_columns_are_what(tmp_path, options, labels, features):
         (SKY, {"labels": 5}, "5 labels are asked for, and there are 4 columns"),
         (SKY, {"labels": "rain"}, "not the text 'rain'"),
         (SKY, {"label_prefix": "hail"}, "no column begins with 'hail'"),
-        (SKY, {"labels": ["rain"], "id_column": "rain"}, "no column is named 'rain', asked for as a label"),
+        (SKY, {"labels": ["rain"], "id_column": "rain"}, "column 'rain' is asked for as a label, and as id, weight or"),
         (SKY, {"labels": 1, "id_column": "key"}, "no column is named 'key'"),
         (SKY, {"labels": 1, "weight_column": "w"}, "no column is named 'w'"),
         (SKY, {"labels": 1, "ignore": ["w"]}, "no column is named 'w'"),
