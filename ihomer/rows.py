@@ -1,5 +1,6 @@
 """Many events at once: data frames, NumPy and SciPy matrices and lists of dictionaries, as sparse rows with named columns."""
 
+import sys
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from numbers import Number
@@ -39,7 +40,7 @@ _UNNAMED = (
     "{what} is a matrix, whose columns are the {kind} 0, 1, ..., and the model has learned {kind} with names, so that it is "
     "all new: give a data frame with these names"
 )
-_OF_CALLER = 6  # frames up from here it is who has called the model: see `ihomer.interface`
+_NOT_OF_CALLER = ("ihomer", "river")  # a pipeline of river's may stand between the model and who has called it
 
 
 class Columns(NamedTuple):
@@ -125,7 +126,15 @@ def _warn_of_unnamed(matrix: Any, columns: Columns, known: Vocabulary, what: str
     if is_frame(matrix) or not columns.value.size or not len(known):
         return
     if not any(isinstance(name_of(key), Number) for key in known):
-        warnings.warn(_UNNAMED.format(what=what, kind=kind), stacklevel=_OF_CALLER)
+        warnings.warn(_UNNAMED.format(what=what, kind=kind), stacklevel=_level_of_caller())
+
+
+def _level_of_caller() -> int:
+    """Return how many frames up from the function that asks the code of the user stands."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _NOT_OF_CALLER:
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def feature_rows(X: Any, known: Vocabulary) -> Columns | list[Mapping[Hashable, Any]]:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from river.preprocessing import StandardScaler
 from scipy import sparse
 
 from ihomer import IHOMERClassifier, MLHATClassifier
@@ -160,6 +161,15 @@ def test_labels_without_names_are_told_where_labels_have_them(matrix, method):
     model.learn_one({"rain": 1.0}, {"wet"})
     with pytest.warns(UserWarning, match="Y is a matrix, whose columns are the labels 0, 1, ...") as told:
         getattr(model, method)([{"rain": 0.5}, {"rain": 1.0}], matrix)
+    assert [warning.filename for warning in told] == [__file__]
+
+
+def test_a_warning_names_the_line_that_calls_a_pipeline():
+    pipeline = StandardScaler() | MLHATClassifier()
+    frame = pd.DataFrame({"rain": [1.0, 0.5]})
+    pipeline.learn_many(frame, [{"wet"}, set()])
+    with pytest.warns(UserWarning, match="Y is a matrix, whose columns are the labels 0, 1, ...") as told:
+        pipeline.learn_many(frame, np.eye(2))
     assert [warning.filename for warning in told] == [__file__]
 
 
