@@ -107,7 +107,8 @@ def load_model(path: Path) -> "StreamClassifier":
     Raises
     ------
     ModelFileError
-        If the file is damaged, or holds something else; the message names it.
+        If the file is damaged, holds something else, or a model with labels or features that are no texts, by which alone files
+        and messages name them; the message names it.
     OSError
         If it cannot be read.
 
@@ -133,6 +134,10 @@ def load_model(path: Path) -> "StreamClassifier":
         raise ModelFileError(f"{path}: {error}") from None
     if not isinstance(found, StreamClassifier):
         raise ModelFileError(f"{path}: it holds a {type(found).__name__}, which is no classifier")
+    for what, names in (("label", found.labels), ("feature", found.features)):
+        for name in names:
+            if type(name) is not str:
+                raise ModelFileError(f"{path}: its {what} {name!r} is no text; files and messages name {what}s by texts alone")
     return found
 
 

@@ -282,14 +282,9 @@ def _first_model(settings: ServiceSettings, folder: CheckpointFolder | None) -> 
             )
         return None
     try:
-        model = load_model(path)
+        return load_model(path)
     except ModelFileError as error:
         raise SourceError(str(error)) from None
-    for what, names in (("label", model.labels), ("feature", model.features)):
-        for name in names:
-            if type(name) is not str:
-                raise SourceError(f"{path}: its {what} {name!r} is no text, and messages name {what}s by texts alone")
-    return model
 
 
 def _open_source(settings: ServiceSettings, name: str, run: LiveRun, log: Log) -> LiveSource:
