@@ -137,20 +137,23 @@ class ParquetSource(FileSource):
         schema = self._file.schema_arrow
         for name in (*self.features, *self.labels):
             if not self._is_scalar(schema.field(name).type):
-                raise SourceError(f"column {name!r} is of type {schema.field(name).type}; put it among those to ignore")
+                advice = ", no label" if name in self.labels else "; put it among those to ignore"
+                raise SourceError(f"column {name!r} is of type {schema.field(name).type}{advice}")
         if label_column is not None:
             kind = schema.field(label_column).type
             if not self._is_lists_of_text(kind):
                 raise SourceError(f"column {label_column!r} is of type {kind}, not of lists of text")
 
     def _one_of_lists(self, labels: Collection[str]) -> str | None:
-        """Return the only name among `labels` if its column holds lists of text."""
+        """Return the only name among `labels` if its column holds lists."""
         fields = [field for field in self._file.schema_arrow if field.name in labels]
-        return fields[0].name if len(labels) == len(fields) == 1 and self._is_lists_of_text(fields[0].type) else None
+        return fields[0].name if len(labels) == len(fields) == 1 and self._is_lists(fields[0].type) else None
+
+    def _is_lists(self, kind: Any) -> bool:
+        return bool(self._arrow.types.is_list(kind) or self._arrow.types.is_large_list(kind))
 
     def _is_lists_of_text(self, kind: Any) -> bool:
-        types = self._arrow.types
-        return (types.is_list(kind) or types.is_large_list(kind)) and self._is_text(kind.value_type)
+        return self._is_lists(kind) and self._is_text(kind.value_type)
 
     def _is_text(self, kind: Any) -> bool:
         types = self._arrow.types

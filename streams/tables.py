@@ -241,7 +241,7 @@ class CsvSource(LineSource):
         super().__init__(path, start=start, on_error=on_error, encoding=encoding)
 
     def _read_header(self) -> None:
-        raw = next(self._lines)
+        raw = next((raw for raw in self._lines if raw.strip()), b"")
         if self._delimiter is None and (said := _SEPARATOR_LINE.fullmatch(self._text(raw))):
             self._delimiter, raw = said[1], next(self._lines, b"")
         if self._delimiter is None:

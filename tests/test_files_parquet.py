@@ -154,6 +154,8 @@ def test_weights(tmp_path, weight):
         ({"x": [1], "l": [1]}, {"label_column": "m"}, "no column is named 'm'"),
         ({"x": [1], "l": [1]}, {"label_column": "l"}, "column 'l' is of type int64, not of lists"),
         ({"x": [1], "l": [[1]]}, {"label_column": "l"}, "not of lists of text"),
+        ({"x": [1], "l": [[1]]}, {"labels": ["l"]}, "column 'l' is of type list<element: int64>, not of lists of text"),
+        ({"x": [1], "l": pyarrow.array([0], pyarrow.timestamp("s"))}, {"labels": ["l"]}, "], no label"),
         ({"x": [1], "l": [["a"]]}, {"label_column": "l", "labels": 1}, "excludes"),
         ({"x": [1], "l": [["a"]]}, {"label_column": "l", "label_prefix": "x"}, "excludes"),
         ({"x": [[1.0]], "l": [1]}, {"labels": -1}, "column 'x' is of type list"),

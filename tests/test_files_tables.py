@@ -315,6 +315,14 @@ def test_a_row_of_tabs_alone_is_one_of_missing_values(tmp_path):
     assert (event.x, event.y) == ({"a": None, "b": None}, {"l": None})
 
 
+@pytest.mark.parametrize("before", ["\n", " \r\n\r\n", "\ufeff\n", "\nsep=,\n"])
+def test_empty_lines_before_the_names_are_read_past(tmp_path, before):
+    (event,) = read(tmp_path, before + "a,l\n1,1\n", labels=-1)
+    assert (event.x, event.y, event.position) == ({"a": 1.0}, {"l"}, before.count("\n") + 2)
+    with pytest.raises(SourceError, match="no column is named 'l'"):
+        read(tmp_path, before[:-1] + "\n\n", labels=["l"])
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_seen_from_the_first_row(tmp_path, delimiter):
     other = ";" if delimiter == "," else ","
