@@ -118,7 +118,7 @@ class Run:
         self.baseline = PreviousLabelset()
         self.n_read = self.n_predicted = self.n_learned = self.n_refused = 0
         self._n_before: int = getattr(model, "n_learned", 0)
-        fading = None if recorder is None or window < 2 else 1.0 - 1.0 / window
+        fading = None if recorder is None or window < 2 else 1.0 - 1.0 / min(window, 2**53)  # of more, it would be 1
         self.scoring = Scoring((MODEL, BASELINE), labels, window, probabilities, fading)
         self._recorder = recorder
         if recorder is not None:

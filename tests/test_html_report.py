@@ -68,6 +68,14 @@ def test_log_loss_is_the_one_of_the_scores(yeast):
     assert np.mean([row[6] for row in page["labels"]]) == pytest.approx(asked, abs=1e-4)
 
 
+@pytest.mark.parametrize("window", [1, 2, 2**54, 10**400])
+def test_any_window_can_be_watched(window):
+    final = watched(Settings(model="majority", limit=50, window=window))[2]["final"]["model"]
+    assert ("faded" in final) == (window > 1)
+    if window > 2:
+        assert final["faded"] == pytest.approx({name: final["total"][name] for name in final["faded"]}, abs=1e-5)
+
+
 @pytest.mark.parametrize("how", [Settings(limit=300, delay=40), Settings(limit=300, probabilities=True)])
 def test_labels_that_come_late_and_probabilities_asked_for_are_recorded_too(how):
     recorder, result, page = watched(how)
