@@ -26,6 +26,8 @@ from streams.run import Run
 __all__ = ["Interrupts", "Settings", "bundled_yeast", "evaluate", "first_model", "stream_names"]
 
 _MOST_MESSAGES = 3
+# One of a list of names: in double quotes, of which one inside is doubled, or without.
+_NAME = re.compile(r'(?:^|(?<=,)) *(?:("(?:[^"]|"")*") *(?=,|$)|([^,]*))')
 _HAS_NOT = {
     "ignore": "no columns to read past",
     "nominal": "no columns whose numbers could be names",
@@ -295,11 +297,14 @@ def _labels_option(text: str) -> tuple[str, Any]:
 
 
 def _names(text: str, what: str) -> list[str]:
-    """Return the names in a list of them; quotes with nothing in between stand for a column without a name."""
-    names = [name.strip() for name in text.split(",")]
-    if "" in names:
-        raise SourceError(f"{text!r} has an empty name among the {what}; \"''\" is a column without a name")
-    return ["" if name in ("''", '""') else name for name in names]
+    """Return the names in a list of them: what stands in double quotes as it is, without quotes what is between commas."""
+    names = []
+    for quoted, plain in _NAME.findall(text):
+        name = plain.strip()
+        if not name and not quoted:
+            raise SourceError(f"{text!r} has an empty name among the {what}; \"''\" is a column without a name")
+        names.append(quoted[1:-1].replace('""', '"') if quoted else "" if name == "''" else name)
+    return names
 
 
 def _as_text(file: Path) -> str:

@@ -64,7 +64,7 @@ _OF_FILES = {
     metavar="NAMES",
     help="The labels: NAME,NAME,... (any format but libsvm and XMC), or the first N columns, the last with -N (ARFF, CSV, "
     "Parquet), or PREFIX* (CSV, Parquet), or the NAME of one column that lists those that apply (Parquet; CSV with "
-    "--label-separator).",
+    "--label-separator). A name that has a comma, is a number or ends in * stands in double quotes.",
 )
 @click.option(
     "--label-separator", metavar="TEXT", help="What stands between the labels in the one column that --labels names (CSV)."
