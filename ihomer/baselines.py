@@ -30,7 +30,7 @@ class _LabelsetBaseline(base.MultiLabelClassifier):
     # No sets in the state: their order, and so the bytes of a pickle, changes from one process to the next.
     _answer: dict[Hashable, bool]
 
-    def predict_set_one(self, x: dict[Hashable, Any]) -> set[Hashable]:
+    def predict_set_one(self, x: dict[Any, Any]) -> set[Hashable]:
         """Return the predicted labels; none before anything is learned.
 
         Parameters
@@ -40,7 +40,7 @@ class _LabelsetBaseline(base.MultiLabelClassifier):
         """
         return {label for label, predicted in self._answer.items() if predicted}
 
-    def predict_one(self, x: dict[Hashable, Any], **kwargs: Any) -> dict[Hashable, bool]:
+    def predict_one(self, x: dict[Any, Any], **kwargs: Any) -> dict[Hashable, bool]:
         """Return for each label named so far whether it is predicted.
 
         Parameters
@@ -50,7 +50,7 @@ class _LabelsetBaseline(base.MultiLabelClassifier):
         """
         return dict(self._answer)
 
-    def predict_proba_one(self, x: dict[Hashable, Any], **kwargs: Any) -> dict[Hashable, dict[bool, float]]:
+    def predict_proba_one(self, x: dict[Any, Any], **kwargs: Any) -> dict[Hashable, dict[bool, float]]:
         """Return for each label named so far a probability of 1 or 0.
 
         Parameters
@@ -84,7 +84,7 @@ class PreviousLabelset(_LabelsetBaseline):
         self._answer = {}
         self._applying: list[Hashable] = []  # the labels that are predicted: few of very many
 
-    def predict_set_one(self, x: dict[Hashable, Any]) -> set[Hashable]:
+    def predict_set_one(self, x: dict[Any, Any]) -> set[Hashable]:
         """Return the predicted labels; none before anything is learned.
 
         Parameters
@@ -94,7 +94,7 @@ class PreviousLabelset(_LabelsetBaseline):
         """
         return set(self._applying)
 
-    def learn_one(self, x: dict[Hashable, Any], y: Any, w: float = 1.0) -> None:
+    def learn_one(self, x: dict[Any, Any], y: Any, w: float = 1.0) -> None:
         """Remember the labels of an event.
 
         Parameters
@@ -175,7 +175,7 @@ class MajorityLabelset(_LabelsetBaseline):
     def _unit_test_params(cls) -> Iterator[dict[str, Any]]:
         yield {"max_labelsets": 8}
 
-    def learn_one(self, x: dict[Hashable, Any], y: Any, w: float = 1.0) -> None:
+    def learn_one(self, x: dict[Any, Any], y: Any, w: float = 1.0) -> None:
         """Count the label set of an event.
 
         Parameters

@@ -464,7 +464,7 @@ class IHOMERClassifier(StreamClassifier):
         return self.partition.draw(form)
 
     @in_turn
-    def debug_one(self, x: dict[Hashable, Any]) -> str:
+    def debug_one(self, x: dict[Any, Any]) -> str:
         """Return, as text, how a prediction comes about.
 
         Cluster by cluster the labels, each with its probability, a star if it is in the answer, and, where that says most,

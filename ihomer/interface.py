@@ -183,7 +183,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         return persistence.load(path, cls)
 
     @in_turn
-    def learn_one(self, x: Mapping[Hashable, Any], y: Any, w: float = 1.0) -> None:
+    def learn_one(self, x: Mapping[Any, Any], y: Any, w: float = 1.0) -> None:
         """Learn one event.
 
         Parameters
@@ -216,7 +216,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         return learned, brought
 
     @in_turn
-    def test_then_train_one(self, x: Mapping[Hashable, Any], y: Any, w: float = 1.0) -> dict[Hashable, bool]:
+    def test_then_train_one(self, x: Mapping[Any, Any], y: Any, w: float = 1.0) -> dict[Hashable, bool]:
         """Return what `predict_one` would have answered, and learn the event: in less time than the two calls take.
 
         Parameters
@@ -242,23 +242,23 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         return {name: applies for name, applies in answer.items() if name not in brought} if brought else answer
 
     @in_turn
-    def predict_proba_one(self, x: Mapping[Hashable, Any], **kwargs: Any) -> dict[Hashable, dict[bool, float]]:
+    def predict_proba_one(self, x: Mapping[Any, Any], **kwargs: Any) -> dict[Hashable, dict[bool, float]]:
         """Return for each known label the probabilities that it applies (True) and does not (False)."""
         proba = self._labels.by_name(self._predict_row(x)[0].tolist())
         return {name: {True: p, False: 1.0 - p} for name, p in proba.items()}
 
     @in_turn
-    def predict_one(self, x: Mapping[Hashable, Any], **kwargs: Any) -> dict[Hashable, bool]:
+    def predict_one(self, x: Mapping[Any, Any], **kwargs: Any) -> dict[Hashable, bool]:
         """Return for each known label whether it is predicted."""
         return self._labels.by_name(self._predict_row(x)[1].tolist())
 
     @in_turn
-    def predict_set_one(self, x: Mapping[Hashable, Any]) -> set[Hashable]:
+    def predict_set_one(self, x: Mapping[Any, Any]) -> set[Hashable]:
         """Return the predicted labels."""
         return {self._labels.name(i) for i in np.flatnonzero(self._named(self._predict_row(x)[1])).tolist()}
 
     @in_turn
-    def predict_topk_one(self, x: Mapping[Hashable, Any], k: int) -> list[tuple[Hashable, float]]:
+    def predict_topk_one(self, x: Mapping[Any, Any], k: int) -> list[tuple[Hashable, float]]:
         """Return the k most probable labels with their probabilities; ties in name order.
 
         Raises

@@ -251,7 +251,7 @@ class MLHATClassifier(StreamClassifier):
         return draw(self._learner, self._encoder.features, self._vocabulary)
 
     @in_turn
-    def debug_one(self, x: dict[Hashable, Any]) -> str:
+    def debug_one(self, x: dict[Any, Any]) -> str:
         """Return, as text, the path of an event through the tree and the probabilities there."""
         self._refuse_if_broken()
         index, value = self._encoder.encode(x)

@@ -188,15 +188,14 @@ class Answering:
         if waiting is None:
             self.late.keep_labels(labels.id, labels.y)
             return
-        x: Any = waiting.x
         y = _in_order(labels.y)
         try:
-            self.model.learn_one(x, y, waiting.w)
+            self.model.learn_one(waiting.x, y, waiting.w)
         except (TypeError, ValueError) as error:
             self._bury(message, MalformedEvent("value", str(error)), sink)
             return
         self.n_joined += 1
-        self._count(x, y, waiting.w, waiting.predicted, waiting.by_baseline)
+        self._count(waiting.x, y, waiting.w, waiting.predicted, waiting.by_baseline)
 
     def _count(self, x: Any, y: Any, w: float, by_model: Sequence[Hashable], by_baseline: Sequence[Hashable]) -> None:
         """Score an event, and let the baseline learn it."""
@@ -205,8 +204,7 @@ class Answering:
         self.scoring.add(y, {MODEL: by_model, BASELINE: by_baseline}, weight=w)
 
     def _baseline_answer(self, event: Event) -> list[Any]:
-        x: Any = event.x
-        return in_name_order(self.baseline.predict_set_one(x))
+        return in_name_order(self.baseline.predict_set_one(event.x))
 
     def _emit(self, one: _Told, prediction: Prediction, sink: LiveSink | None) -> None:
         self.n_predicted += 1

@@ -282,15 +282,13 @@ class Run:
         recorded = self._recorder is not None and (self._delay > 0 or self._answer is None)
         if not self._probabilities and not recorded:
             return None
-        x: Any = event.x
-        return {MODEL: self.model.predict_proba_one(x), BASELINE: self.baseline.predict_proba_one(x)}
+        return {MODEL: self.model.predict_proba_one(event.x), BASELINE: self.baseline.predict_proba_one(event.x)}
 
     def _answered(self, event: Event, labels: Labels, probabilities: dict[str, Probabilities] | None, version: int) -> _Asked:
         """Take note of a prediction, before the event is learned by the baseline and counted as learned."""
         self.n_read += 1
         self.n_predicted += 1
-        x: Any = event.x
-        asked = _Asked(self.n_read, event, labels, self.baseline.predict_set_one(x), probabilities)
+        asked = _Asked(self.n_read, event, labels, self.baseline.predict_set_one(event.x), probabilities)
         if self._sink is not None:
             self._emit(self._sink, asked, version)
         return asked
@@ -298,9 +296,8 @@ class Run:
     def _account(self, asked: _Asked, offer: Mapping[Hashable, float] | None = None) -> None:
         """Take note that the model has learned an event; `offer`: the model's probabilities, if they came with its answer."""
         event = asked.event
-        x: Any = event.x
         self.n_learned += 1
-        self.baseline.learn_one(x, event.y, event.w)
+        self.baseline.learn_one(event.x, event.y, event.w)
         predicted = {MODEL: asked.predicted, BASELINE: asked.by_baseline}
         self.scoring.add(event.y, predicted, asked.probabilities, event.w)
         if self._recorder is not None:

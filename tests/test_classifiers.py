@@ -5,6 +5,7 @@ import math
 import pickle
 import random
 import resource
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from river import checks, preprocessing
 from scipy import sparse
 
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
+from ihomer.baselines import MajorityLabelset, PreviousLabelset
 from ihomer.persistence import KINDS, pack
 from streams.synthetic import Drift, SyntheticStream
 
@@ -579,3 +581,10 @@ def test_what_trees_note_has_the_number_of_the_streams_event():
                 later += member.start > 0
             seen[member.number] = len(notes)
     assert later > 0
+
+
+@pytest.mark.parametrize("cls", [IHOMERClassifier, MLHATClassifier, PreviousLabelset, MajorityLabelset])
+def test_type_checkers_let_features_have_names_of_any_type(cls):
+    methods = [getattr(cls, name) for name in dir(cls) if name.endswith("_one") and not name.startswith("_")]
+    taken = {method.__name__: get_type_hints(method).get("x") for method in methods}
+    assert {get_args(kind)[0] for kind in taken.values()} == {Any}, taken
