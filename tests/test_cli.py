@@ -432,21 +432,6 @@ def test_help_says_how_the_labels_of_each_format_are_named(tmp_path):
         assert "cannot be given by their" in run(path, "--labels", labels).stderr
 
 
-def test_names_that_would_mean_something_else_stand_in_quotes(tmp_path):
-    path = tmp_path / "a.csv"
-    path.write_text('"rain, snow","say ""so""",2,hail*,cloud\n' + "1,0,1,0,3\n" * 3)
-    for labels, names in {
-        '"rain, snow", "2"': {"rain, snow", "2"},
-        '"2"': {"2"},
-        '"hail*"': {"hail*"},
-        '"say ""so"""': {'say "so"'},
-        'say "so",2': {'say "so"', "2"},
-    }.items():
-        clusters = record_of(path, "--labels", labels, "--ignore", "cloud")["streams"][0]["clusters"]
-        assert {name for cluster in clusters.values() for name in cluster} == names
-    assert "no column is named 'rain, hail'" in run(path, "--labels", "2", "--ignore", '"rain, hail"').stderr
-
-
 def test_columns_are_ignored(tmp_path):
     table = {"when": ["1 May", "2 May"], "cloud": [0, 1], "rain": [1, 1], "key": ["a", "b"]}
     paths = [tmp_path / "sky.csv", tmp_path / "sky.arff"]

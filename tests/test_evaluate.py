@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from streams.evaluate import Interrupts, Settings, evaluate
+from streams.evaluate import Interrupts, Settings, evaluate, reader_options
 from streams.models import SettingError, build_model
 from streams.progress import Progress
 from streams.results import mean_scores
@@ -71,3 +71,20 @@ def test_means_are_of_the_scores_that_all_have():
     means = mean_scores([{"a": 0.25, "b": 1.0}, {"a": 0.5}])
     assert means == {"a": 0.375}
     assert not math.isnan(means["a"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        ('"rain, snow", "2"', ["rain, snow", "2"]),
+        ('"2"', ["2"]),
+        ('"hail*"', ["hail*"]),
+        ('"say ""so""",""', ['say "so"', ""]),
+        ('say "so",2', ['say "so"', "2"]),
+        ("2", 2),
+        ("-2", -2),
+    ],
+)
+def test_names_that_would_mean_something_else_stand_in_quotes(tmp_path, labels, names):
+    path = tmp_path / "a.csv"
+    assert reader_options(path, Settings(labels=labels, ignore='"a,b",c')) == {"labels": names, "ignore": ["a,b", "c"]}
