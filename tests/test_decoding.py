@@ -288,6 +288,17 @@ def test_asking_before_learning_changes_no_bit(objective):
     assert bits(asked) == bits(silent)
 
 
+@pytest.mark.parametrize("most", [64, 100])
+def test_asking_changes_no_bit_where_an_event_ends_the_room_for_labelsets(most):
+    """What the answer was made from has the labelsets by their old numbers."""
+    asked, silent = Decoder("subset", most), Decoder("subset", most)
+    for i, event in enumerate(zip(*distinct_labelsets(300), strict=True)):
+        run(asked, [event], learn=False, start=i)
+        run(asked, [event], start=i, known=True)
+        run(silent, [event], start=i)
+    assert bits(asked) == bits(silent)
+
+
 def distinct_labelsets(n_events, n_labels=12):
     """Events that each have another labelset."""
     rng = np.random.default_rng(0)

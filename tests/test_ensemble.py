@@ -18,7 +18,7 @@ def learned(**options):
     return model
 
 
-@pytest.mark.parametrize("experts", [("linear", "neighbours"), ("tree", "linear")])
+@pytest.mark.parametrize("experts", [("linear", "neighbours"), ("tree", "linear"), ("frequency", "labelsets")])
 @pytest.mark.parametrize("asked", [{"a": 1.0, "b": 2.0}, {"a": 2.0}, {"b": 2.0, "c": 1.0}, {}])
 def test_what_was_asked_about_another_event_is_not_learned(experts, asked):
     told, silent = learned(experts=experts), learned(experts=experts)

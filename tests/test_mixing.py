@@ -45,7 +45,7 @@ def bits(mixture):
 def check(fast, twin, n_labels):
     """Compare the weights of labels, of one that no event has named, and the mean of all."""
     unknown = 10**6
-    for label in (*range(n_labels), unknown):
+    for label in (*range(n_labels + 1), unknown):
         for rate in (-5.0, -4.0, -3.0, -2.0, 0.0):
             expected = twin.weights_of(label, rate)[:-1]
             np.testing.assert_allclose(fast.weights_of(label, rate), expected, rtol=0.0, atol=CLOSE)

@@ -1,0 +1,47 @@
+"""A label or feature whose place another one takes leaves nothing behind for it, in whatever expert."""
+
+import random
+
+import pytest
+
+from ihomer import IHOMERClassifier, LabelPartition
+from ihomer.experts import EXPERTS
+
+ALONE = [(name,) for name in (*EXPERTS, "tree")]
+
+
+@pytest.mark.parametrize("experts", [*ALONE, ("frequency", "labelsets")], ids=" ".join)
+def test_a_label_in_the_place_of_a_forgotten_one_starts_as_one_that_never_applied(experts):
+    model = IHOMERClassifier(experts=experts, clustering=LabelPartition(max_labels=8), global_drift=False)
+    rng, others = random.Random(1), [f"other {i}" for i in range(7)]
+    for _ in range(200):
+        a = rng.random() < 0.6
+        model.learn_one({"a" if a else "b": 1.0}, {"old"} if a else {rng.choice(others)})
+    place = model.partition.labels.get("old")
+    assert model.predict_proba_one({"a": 1.0})["old"][True] > 0.5
+    for name in others:
+        model.learn_one({"b": 1.0}, {name})
+    model.learn_one({"b": 1.0}, {"new": False})
+    assert "old" not in model.labels
+    assert model.partition.labels.get("new") == place
+    assert model.predict_proba_one({"a": 1.0})["new"][True] < 0.1
+    assert not model.predict_one({"a": 1.0})["new"]
+
+
+@pytest.mark.parametrize("experts", [*ALONE[1:], ("frequency", "labelsets")], ids=" ".join)
+def test_a_feature_in_the_place_of_a_forgotten_one_tells_nothing_of_it(experts):
+    model = IHOMERClassifier(experts=experts, max_features=16, global_drift=False)
+    rng = random.Random(1)
+    for i in range(600):
+        a = rng.random() < 0.4
+        model.learn_one({"a": 1.0} if a else {f"b{i % 3}": 1.0}, {"p"} if a else {"q"})
+    place = model._encoder.features.get("a")
+    assert model.predict_proba_one({"a": 1.0})["p"][True] > 0.6
+    for i in range(30):
+        model.learn_one({f"c{i}": 1.0}, {"q"})
+        model.learn_many([{f"b{k}": 1.0} for k in range(3)], [{"q"}] * 3)
+        if model._encoder.features.get(f"c{i}") == place:
+            break
+    assert "a" not in model.features
+    assert model._encoder.features.get(f"c{i}") == place
+    assert model.predict_proba_one({f"c{i}": 1.0})["p"][True] < 0.5
