@@ -173,6 +173,16 @@ def test_lists_are_learned_as_one_by_one(make):
         assert single.predict_proba_one(x) == many.predict_proba_one(x) == tested.predict_proba_one(x)
 
 
+def test_weights_count_in_batches_as_one_by_one(make):
+    X, Y = (list(part) for part in zip(*mixed_events(300), strict=True))
+    weights = [0.5 + i % 4 for i in range(300)]
+    single, many = make(), make()
+    for x, y, w in zip(X, Y, weights, strict=True):
+        single.learn_one(x, y, w)
+    many.learn_many(X, Y, weights)
+    assert pack(many, KINDS) == pack(single, KINDS)
+
+
 def test_tested_and_trained_as_asked_and_then_learned(make):
     """Also for the event that brings a label, and with what was asked about another event in between."""
     both, apart = make(), make()

@@ -6,6 +6,7 @@ import pytest
 
 from ihomer import IHOMERClassifier, LabelPartition
 from ihomer.experts import EXPERTS
+from ihomer.kernels.voting import FAST, SLOW
 
 ALONE = [(name,) for name in (*EXPERTS, "tree")]
 
@@ -28,6 +29,29 @@ def test_a_label_in_the_place_of_a_forgotten_one_starts_as_one_that_never_applie
     assert not model.predict_one({"a": 1.0})["new"]
 
 
+def start_trees_anew(model):
+    """Let all trees be replaced by new ones, which start from the last events."""
+    for member in model._members:
+        member.mean_loss[[FAST, SLOW]] = 0.9, 0.1
+    model._answer_drift(model.n_learned)
+    assert model.drifts[-1]["learners_replaced"]
+
+
+def test_past_events_tell_new_trees_nothing_of_forgotten_labels():
+    model = IHOMERClassifier(experts=("tree",), clustering=LabelPartition(max_labels=8), max_ancestors=0)
+    rng, others = random.Random(1), [f"other {i}" for i in range(6)]
+    for _ in range(200):
+        a = rng.random() < 0.6
+        model.learn_one({"a" if a else "b": 1.0}, {"old"} if a else {"common", rng.choice(others)})
+    for name in others:
+        model.learn_one({"b": 1.0}, {"common", name})
+    model.learn_one({"b": 1.0}, {"new": False})
+    start_trees_anew(model)
+    assert "old" not in model.labels
+    assert model.predict_proba_one({"b": 1.0})["common"][True] > 0.5
+    assert model.predict_proba_one({"a": 1.0})["new"][True] < 0.1
+
+
 @pytest.mark.parametrize("experts", [*ALONE[1:], ("frequency", "labelsets")], ids=" ".join)
 def test_a_feature_in_the_place_of_a_forgotten_one_tells_nothing_of_it(experts):
     model = IHOMERClassifier(experts=experts, max_features=16, global_drift=False)
@@ -45,3 +69,12 @@ def test_a_feature_in_the_place_of_a_forgotten_one_tells_nothing_of_it(experts):
     assert "a" not in model.features
     assert model._encoder.features.get(f"c{i}") == place
     assert model.predict_proba_one({f"c{i}": 1.0})["p"][True] < 0.5
+
+
+def test_past_events_that_new_trees_start_from_have_lost_forgotten_features():
+    """Each feature stands in one event, so that those left are those known."""
+    model = IHOMERClassifier(experts=("tree",), max_features=16)
+    for i in range(40):
+        model.learn_one({f"f{i}": 1.0}, {"p"})
+    known = [model._encoder.features.get(name) for name in model.features]
+    assert sorted(model._replay.latest(40).x_index.tolist()) == sorted(known)

@@ -5,7 +5,7 @@ import pytest
 
 from ihomer.kernels.scaling import COUNT, TOTAL
 from ihomer.scaling import FeatureScale
-from tests.expert_parts import Event, batch_of, slow_rows
+from tests.expert_parts import KINDS, Event, batch_of, random_stream, slow_rows
 
 
 def last_row(xs):
@@ -60,3 +60,18 @@ def test_rows_that_end_the_room_for_pairs_half_way_tell_of_those_before():
     assert centred == [[0, 9], [0], [0]]
     assert rows.n_centred == 10
     assert rows.widest == np.diff(rows.indptr).max() == 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_usual_features_found_out_from_the_sums_are_those_of_the_stream(kind):
+    """A model out of a file goes on as the other, also where a feature has just become usual or ceased to be so."""
+    scale = FeatureScale()
+    scale.grow(100)
+    seen = set()
+    for event in random_stream(kind, 4, 300):
+        scale.rows(batch_of([event]), 0, 1, event.n_labels, True)
+        usual = scale._usual[: scale._n_usual[0]].tolist()
+        scale.find_usual()
+        assert scale._usual[: scale._n_usual[0]].tolist() == usual
+        seen.add(tuple(usual))
+    assert len(seen) > 1
