@@ -83,6 +83,22 @@ def test_majority_forgets_only_when_full():
     assert model.predict_set_one({}) == {"c"}
 
 
+def test_majority_forgets_all_that_are_as_light_as_a_new_one():
+    model = MajorityLabelset(max_labelsets=np.int64(2))
+    for labels in ("a", "b", "c"):
+        model.learn_one({}, {labels})
+    assert model.predict_one({}) == dict.fromkeys("abc", False)
+    model.learn_one({}, {"b"})
+    assert model.predict_set_one({}) == {"b"}
+
+
+def test_majority_knows_a_labelset_in_whatever_order_its_labels_come():
+    model = MajorityLabelset()
+    for labels in ("c", "ab", "ba"):
+        model.learn_one({}, list(labels))
+    assert model.predict_set_one({}) == {"a", "b"}
+
+
 def test_unobserved_labels():
     previous, majority = PreviousLabelset(), MajorityLabelset()
     for model in (previous, majority):

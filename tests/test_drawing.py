@@ -84,6 +84,13 @@ def test_a_tree_whose_features_and_labels_have_been_forgotten():
     assert tree.debug_one({"n3": 1.0}).splitlines()[:2] == ["a forgotten feature is 0 (value 0)"] * 2
 
 
+def test_of_a_leaf_the_three_most_frequent_labels_are_told():
+    tree = MLHATClassifier(bootstrap=False)
+    for labels in ("abcd", "abc", "ab", "a"):
+        tree.learn_one({}, set(labels))
+    assert tree.draw("text") == "leaf, weight 4, neighbours: a 1.00, b 0.75, c 0.50"
+
+
 def learned(**options):
     model, rng = IHOMERClassifier(mixing="mean", **options), random.Random(0)
     for i in range(60):

@@ -29,6 +29,7 @@ def test_numbers_of_every_kind_are_settings(kind, tmp_path):
     [
         (LabelPartition, "delta", TINY),
         (LabelPartition, "tau", HUGE),
+        (LabelPartition, "tau", Fraction(HUGE, 3)),
         (LabelPartition, "fading", -HUGE),
         (LabelPartition, "n_min", np.timedelta64(20, "ns")),
         (MLHATClassifier, "grace_period", HUGE),
@@ -37,11 +38,23 @@ def test_numbers_of_every_kind_are_settings(kind, tmp_path):
         (IHOMERClassifier, "drift_delta", TINY),
         (IHOMERClassifier, "seed", np.timedelta64(1, "ns")),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_numbers_that_are_too_small_or_too_large_and_spans_of_time_are_refused(make, name, value):
     with pytest.raises(ValueError, match=name):
         make(**{name: value})
+
+
+def test_the_largest_settings_may_be_taken():
+    assert IHOMERClassifier(max_ancestors=100, experts=("tree",)).max_ancestors == 100
+    assert MLHATClassifier(max_depth=1000, learning_rate=1e6).learning_rate == 1e6
+
+
+def test_a_value_is_told_up_to_a_hundred_characters():
+    for length, told in ((98, f"not '{'x' * 98}'"), (99, f"not '{'x' * 96}...")):
+        with pytest.raises(ValueError, match="objective") as caught:
+            IHOMERClassifier(objective="x" * length)
+        assert str(caught.value).endswith(told)
 
 
 @pytest.mark.parametrize("span", [np.timedelta64(1, "ns"), np.timedelta64(1, "s")])
