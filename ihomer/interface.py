@@ -34,6 +34,7 @@ from ihomer.rows import (
     feature_rows,
     frame_like,
     has_columns,
+    in_columns,
     index_arrays,
     label_rows,
     named_in_row,
@@ -46,7 +47,6 @@ from ihomer.vocabulary import Vocabulary, in_name_order
 __all__ = ["StreamClassifier"]
 
 _CHUNK = 256  # rows that are encoded and learned at once: bounds the work space of a batch
-_MOST_COLUMNS = 2**20  # of an array whose column j is label j
 
 
 class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
@@ -374,8 +374,10 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
 
     def _predict_row(self, x: Mapping[Hashable, Any]) -> tuple[Proba, Answer]:
         self._refuse_if_broken()
-        index, value = self._encoder.encode(x)
-        p, answer = self._predict(one_row(index, value))
+        with self._while_loading():
+            index, value = self._encoder.encode(x)
+            p, answer = self._predict(one_row(index, value))
+            self._is_loaded = self.n_learned > 0
         return p[0], answer[0]
 
     def _new_labels(self, named: tuple[list[Hashable], list[Hashable], list[Hashable]]) -> list[Hashable]:
@@ -569,16 +571,19 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         p = np.empty((n_rows, self._labels.size))
         answer = np.empty(p.shape, np.bool_)
         for start in range(0, n_rows, _CHUNK):
-            stop = min(start + _CHUNK, n_rows)
-            if isinstance(features, Columns) and not self._encoder.has_nominal:
-                x = with_indices(features, start, stop, self._encoder.features)
-                p[start:stop], answer[start:stop] = self._predict(unlabelled(*index_arrays(x), x.data))
-                continue
-            rows = features.as_dicts(start, stop) if isinstance(features, Columns) else features[start:stop]
-            for i, row in enumerate(rows, start):
-                index, value = self._encoder.encode(row)
-                p[i : i + 1], answer[i : i + 1] = self._predict(one_row(index, value))
+            part = slice(start, min(start + _CHUNK, n_rows))
+            with self._while_loading():
+                p[part], answer[part] = self._predict_some(features, part)
+                self._is_loaded = self.n_learned > 0
         return p, answer
+
+    def _predict_some(self, features: Columns | list[Mapping[Hashable, Any]], part: slice) -> tuple[Proba, Answer]:
+        if isinstance(features, Columns) and not self._encoder.has_nominal:
+            x = with_indices(features, part.start, part.stop, self._encoder.features)
+            return self._predict(unlabelled(*index_arrays(x), x.data))
+        rows = features.as_dicts(part.start, part.stop) if isinstance(features, Columns) else features[part]
+        found = [self._predict(one_row(*self._encoder.encode(row))) for row in rows]
+        return np.concatenate([p for p, _ in found]), np.concatenate([answer for _, answer in found])
 
     def _like_features(self, columns: NDArray[Any], X: Any) -> Any:
         """Return columns by label index as a frame like `X` or as an array, in name order."""
@@ -586,14 +591,4 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         answer: NDArray[Any] = columns[:, [self._labels.get(name) for name in names]]
         if is_frame(X):
             return frame_like(answer, names, X)
-        if names and all(map(_is_column, names)):
-            numbers = np.array(names, np.int64)
-            spread = np.zeros((len(answer), 1 + numbers.max()), answer.dtype)
-            spread[:, numbers] = answer
-            return spread
-        return answer
-
-
-def _is_column(label: Hashable) -> bool:
-    """Tell whether a label can be the number of a column."""
-    return isinstance(label, int | np.integer) and not isinstance(label, bool) and bool(0 <= label < _MOST_COLUMNS)
+        return in_columns(answer, names)

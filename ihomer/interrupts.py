@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from itertools import compress
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar, cast
@@ -29,6 +30,7 @@ class Changeable:
     """
 
     _broken_by: str | None = None
+    _is_loaded = False  # the kernels that answer
     _turn: threading.RLock
     _process: int  # whose threads take turns
 
@@ -38,7 +40,7 @@ class Changeable:
         return made
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_turn", "_process")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_turn", "_process", "_is_loaded")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(writable(state))
@@ -89,6 +91,11 @@ class Changeable:
         if new_params:
             raise ValueError(f"{type(self).__name__} has learned with its own settings: clone has new ones or its attributes")
         return copy.deepcopy(self)
+
+    def _while_loading(self) -> AbstractContextManager[Any]:
+        """Let signals wait where kernels may be loaded or compiled: what a handler raises within Numba, it may not survive."""
+        # An answer changes nothing, so that an error breaks nothing of this one.
+        return nullcontext() if self._is_loaded else Uninterrupted(Changeable())
 
     def _refuse_if_broken(self) -> None:
         """Raise RuntimeError if a change has ended half-way."""

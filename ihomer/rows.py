@@ -23,6 +23,7 @@ __all__ = [
     "feature_rows",
     "frame_like",
     "has_columns",
+    "in_columns",
     "index_arrays",
     "label_rows",
     "named_in_row",
@@ -40,6 +41,7 @@ _UNNAMED = (
     "{what} is a matrix, whose columns are the {kind} 0, 1, ..., and the model has learned {kind} with names, so that it is "
     "all new: give a data frame with these names"
 )
+_MOST_COLUMNS = 2**20  # of an array whose column j is label j
 _NOT_OF_CALLER = ("ihomer", "river")  # a pipeline of river's may stand between the model and who has called it
 
 
@@ -254,6 +256,20 @@ def named_in_row(labels: LabelRows | list[Marked], row: int) -> Marked:
         return positive, unobserved, []
     given = set(names)
     return positive, unobserved, [name for name in table.names if name not in given]
+
+
+def in_columns(columns: NDArray[Any], names: Sequence[Hashable]) -> NDArray[Any]:
+    """Return columns with that of name j in place j, where all names are whole numbers below 1,048,576; else as they are."""
+    if not names or not all(map(_is_column, names)):
+        return columns
+    numbers = np.array(names, np.int64)
+    spread = np.zeros((len(columns), 1 + numbers.max()), columns.dtype)
+    spread[:, numbers] = columns
+    return spread
+
+
+def _is_column(name: Hashable) -> bool:
+    return isinstance(name, int | np.integer) and not isinstance(name, bool) and bool(0 <= name < _MOST_COLUMNS)
 
 
 class FoundLabels:

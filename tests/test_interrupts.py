@@ -1,5 +1,6 @@
 """Signals while a model learns: what has been begun is learned whole. After an error half-way it refuses to go on."""
 
+import copy
 import os
 import pickle
 import random
@@ -90,6 +91,34 @@ def test_a_batch_ends_with_the_rows_that_are_being_learned(as_sets, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         model.learn_many(*rows)
     assert 0 < model.n_learned <= 256
+
+
+@pytest.mark.parametrize("copied", [copy.copy, lambda model: pickle.loads(pickle.dumps(model))], ids=["copy", "pickle"])
+@pytest.mark.parametrize("ask", ["predict_one", "predict_many"])
+def test_a_signal_waits_for_the_first_answer_of_a_model_alone(ask, copied, monkeypatch):
+    """It may load or compile kernels, which Numba does not survive; an answer before anything is learned loads few of them."""
+    model, finished = MLHATClassifier(), []
+    answer = MLHATClassifier._predict
+
+    def interrupt(self, batch):
+        os.kill(os.getpid(), signal.SIGINT)
+        finished.append(answer(self, batch))
+        return finished[-1]
+
+    def has_waited(model):
+        finished.clear()
+        with pytest.raises(KeyboardInterrupt):
+            getattr(model, ask)([{"a": 1.0}] if ask.endswith("many") else {"a": 1.0})
+        return bool(finished)
+
+    monkeypatch.setattr(MLHATClassifier, "_predict", interrupt)
+    assert has_waited(model)
+    assert has_waited(model)
+    model.learn_one({"a": 1.0}, {"p"})
+    for of_same_events in (model, copied(model)):
+        assert has_waited(of_same_events)
+        assert not has_waited(of_same_events)
+    assert model.n_learned == 1
 
 
 def interrupt_twice():
