@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -22,8 +23,8 @@ _WATCHDOG = "import os, sys; sys.stdin.buffer.read(); os.kill(int(sys.argv[1]), 
 
 _PROPERTIES = """\
 process.roles=broker,controller
-node.id=1
-controller.quorum.bootstrap.servers=127.0.0.1:{controller}
+node.id={node}
+{quorum}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{more}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{more}
 controller.listener.names=CONTROLLER
@@ -92,7 +93,7 @@ def jars() -> Path:
 
 
 class Broker:
-    """One Apache Kafka broker (KRaft, one node) with free loopback ports and a temporary directory of its own.
+    """One Apache Kafka broker (KRaft) with free loopback ports and a temporary directory of its own.
 
     It ends when the process that made it ends, however that happens.
 
@@ -104,6 +105,10 @@ class Broker:
         More lines of server.properties.
     more_listeners
         Name -> port and security protocol, for listeners beside the open one.
+    node
+        Its number in the cluster, from 1.
+    controllers
+        Ports of the controllers of all nodes, in the order of their numbers; none: it is a cluster of its own.
 
     Attributes
     ----------
@@ -126,6 +131,8 @@ class Broker:
         memory: str = "512m",
         settings: dict[str, str] | None = None,
         more_listeners: dict[str, tuple[int, str]] | None = None,
+        node: int = 1,
+        controllers: Sequence[int] = (),
     ) -> None:
         self._memory = memory
         self._process: subprocess.Popen[bytes] | None = None
@@ -133,6 +140,10 @@ class Broker:
         self._folder = Path(tempfile.mkdtemp(prefix="ihomer-kafka-"))
         self.log = self._folder / "broker.log"
         port, controller = free_ports(2)
+        voters = ",".join(f"{number}@127.0.0.1:{its_port}" for number, its_port in enumerate(controllers, 1))
+        quorum = f"controller.quorum.voters={voters}" if voters else f"controller.quorum.bootstrap.servers=127.0.0.1:{controller}"
+        controller = controllers[node - 1] if controllers else controller
+        self._is_alone = not controllers
         self.address = f"127.0.0.1:{port}"
         self._port = port
         self._properties = self._folder / "server.properties"
@@ -140,7 +151,7 @@ class Broker:
         more = "".join(f",{name}://127.0.0.1:{its_port}" for name, (its_port, _) in others.items())
         protocols = "".join(f",{name}:{protocol}" for name, (_, protocol) in others.items())
         text = _PROPERTIES.format(
-            port=port, controller=controller, data=self._folder / "data", more=more, protocols=protocols
+            node=node, quorum=quorum, port=port, controller=controller, data=self._folder / "data", more=more, protocols=protocols
         )
         self._properties.write_text(text + "".join(f"{name}={value}\n" for name, value in (settings or {}).items()))
         self._formatted = False
@@ -218,7 +229,8 @@ class Broker:
             "appender.out.layout.type=PatternLayout\nappender.out.layout.pattern=[%d] %p %m (%c)%n%throwable\n"
         )
         tool = [*self._java(), "kafka.tools.StorageTool"]
-        command = [*tool, "format", "--standalone", "-t", "aWhvbWVyLWlob21lci1pLQ", "-c", str(self._properties)]
+        kind = ["--standalone"] if self._is_alone else []
+        command = [*tool, "format", *kind, "-t", "aWhvbWVyLWlob21lci1pLQ", "-c", str(self._properties)]
         outcome = subprocess.run(command, capture_output=True, text=True, timeout=120)
         if outcome.returncode != 0:
             raise RuntimeError(f"the broker's storage could not be made:\n{outcome.stdout[-2000:]}{outcome.stderr[-2000:]}")
