@@ -140,10 +140,12 @@ class Broker:
         self._folder = Path(tempfile.mkdtemp(prefix="ihomer-kafka-"))
         self.log = self._folder / "broker.log"
         port, controller = free_ports(2)
-        voters = ",".join(f"{number}@127.0.0.1:{its_port}" for number, its_port in enumerate(controllers, 1))
-        quorum = f"controller.quorum.voters={voters}" if voters else f"controller.quorum.bootstrap.servers=127.0.0.1:{controller}"
-        controller = controllers[node - 1] if controllers else controller
+        quorum = f"controller.quorum.bootstrap.servers=127.0.0.1:{controller}"
         self._is_alone = not controllers
+        if controllers:
+            controller = controllers[node - 1]
+            voters = [f"{number}@127.0.0.1:{its_port}" for number, its_port in enumerate(controllers, 1)]
+            quorum = f"controller.quorum.voters={','.join(voters)}"
         self.address = f"127.0.0.1:{port}"
         self._port = port
         self._properties = self._folder / "server.properties"
@@ -151,8 +153,9 @@ class Broker:
         more = "".join(f",{name}://127.0.0.1:{its_port}" for name, (its_port, _) in others.items())
         protocols = "".join(f",{name}:{protocol}" for name, (_, protocol) in others.items())
         text = _PROPERTIES.format(
-            node=node, quorum=quorum, port=port, controller=controller, data=self._folder / "data", more=more, protocols=protocols
-        )
+            node=node, quorum=quorum, port=port, controller=controller,
+            data=self._folder / "data", more=more, protocols=protocols,
+        )  # fmt: skip
         self._properties.write_text(text + "".join(f"{name}={value}\n" for name, value in (settings or {}).items()))
         self._formatted = False
 

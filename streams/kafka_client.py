@@ -3,6 +3,7 @@
 import logging
 import math
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -23,13 +24,19 @@ from kafka.errors import (
     LeaderNotAvailableError,
     LogTruncationError,
     OffsetOutOfRangeError,
+    RequestTimedOutError,
     SaslAuthenticationFailedError,
     TopicAlreadyExistsError,
     UnknownTopicOrPartitionError,
     UnsupportedCodecError,
     for_code,
 )
+from kafka.future import Future
 from kafka.net.compat import KafkaNetClient
+from kafka.net.inet import create_connection
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.selector import NetworkSelector
+from kafka.net.transport import KafkaSSLTransport
 from kafka.structs import OffsetAndMetadata
 
 from streams.config import ConfigError
@@ -67,6 +74,8 @@ _T = TypeVar("_T")
 _BATCH_BYTES = 1 << 18
 _BETWEEN_LOOKS = 0.2  # seconds
 STOPPING = 10.0  # seconds for which Kafka is waited for where the process is to end
+_CONNECTED_WITHIN = 5.0  # seconds for which one broker is waited for at first, and longer after each failure
+_ANSWERED_WITHIN = 10.0  # seconds without a byte of an answer, after which a broker is taken for gone, as its cluster does
 _LONGEST_CONNECTING = 30.0  # seconds: what the client does by itself
 _FOR_EVER = 2**31 - 1  # milliseconds
 RECORD_OVERHEAD = 512  # frame of a batch and of a record, without the key and the value
@@ -121,13 +130,92 @@ class Call(Generic[_T]):
             self._error = None
 
 
-class _Connections(KafkaNetClient):  # type: ignore[misc]
-    """The client's connections to brokers.
+class _SecureTransport(KafkaSSLTransport):  # type: ignore[misc]
+    """A connection by TLS, which is made within some time or closed."""
 
-    Of one that cannot be made its producer expects to be told by False. An error in that place loses the request that was to go
-    out, as where a broker closes a connection while a partition is added to a transaction: what waits for the transaction would
-    wait for ever.
+    async def shake_hands(self, timeout_at: float | None) -> None:
+        """Agree on keys."""
+        try:
+            while True:
+                try:
+                    self._sock.do_handshake()
+                    return
+                except ssl.SSLWantReadError:
+                    await self._net.wait_read(self._sock, timeout_at)
+                except ssl.SSLWantWriteError:
+                    await self._net.wait_write(self._sock, timeout_at)
+        except BaseException as error:
+            self._sock.close()
+            if isinstance(error, Exception):
+                raise KafkaConnectionError(f"Handshake failed: {error}") from error
+            raise
+
+
+class _Brokers(KafkaConnectionManager):  # type: ignore[misc]
+    """The connections of one client, of which none holds it up for long.
+
+    Some brokers take connections and do not answer, as machines that stand still, and networks swallow what is sent. For the
+    server that it begins with the client by itself waits until its time to begin is over, for a handshake of TLS for ever, and
+    for each answer half a minute. Here servers that have failed come last, and a broker that has not sent a byte for a while,
+    though it owes an answer, is taken for gone: then Kafka is asked who does its work now.
     """
+
+    def __init__(self, network: Any, failed: dict[tuple[str, int], float], longest: float, **settings: Any) -> None:
+        super().__init__(network, **settings, socket_connection_setup_timeout_ms=int(1000 * _CONNECTED_WITHIN))
+        self._failed = failed
+        self._bootstrap_brokers, self.cluster.bootstrap_brokers = self.cluster.bootstrap_brokers, self._best_servers
+        self._longest = longest + settings.get("fetch_max_wait_ms", 0) / 1000
+        self._look_for_silent()
+
+    def get_connection(self, node_id: Any, timeout_ms: float | None = None, **options: Any) -> Any:
+        """Return a connection to a broker, which is not tried for longer because there is more time."""
+        usual = self.socket_connection_setup_timeout_ms(node_id)
+        return super().get_connection(node_id, usual if timeout_ms is None else min(usual, timeout_ms), **options)
+
+    def update_backoff(self, node_id: Any) -> Any:
+        """Note that a broker could not be reached."""
+        if broker := self.cluster.broker_metadata(node_id):
+            self._failed[broker.host, broker.port] = time.monotonic()
+        return super().update_backoff(node_id)
+
+    async def _build_transport(self, node: Any, timeout_at: float | None = None) -> Any:
+        if not self.ssl_enabled:
+            return await super()._build_transport(node, timeout_at=timeout_at)
+        where = node.host, node.port, self.config["socket_options"]
+        opened = await create_connection(self._net, *where, proxy_url=self.config["proxy_url"], timeout_at=timeout_at)
+        settings = {name: value for name, value in self.config.items() if name.startswith("ssl_")}
+        transport = _SecureTransport(self._net, opened, host=node.host, **settings)
+        await transport.shake_hands(timeout_at)
+        return transport
+
+    def _best_servers(self) -> list[Any]:
+        """Return the servers to begin with that have not failed, or the one whose failure is longest ago."""
+        servers = self._bootstrap_brokers()
+        since = [self._failed.get((one.host, one.port), 0.0) for one in servers]
+        return [one for one, failed in zip(servers, since, strict=True) if failed == min(since)]
+
+    def _look_for_silent(self) -> None:
+        now = time.monotonic()
+        for connection in list(self._conns.values()):
+            owed, transport = connection.in_flight_requests, connection.transport
+            if owed and transport is not None and now - max(transport.last_read, owed[0][2]) > self._longest:
+                connection.close(KafkaConnectionError(f"broker {connection.node_id} has not answered for {self._longest:g} s"))
+        if not self.closed:
+            self._net.call_later(1.0, self._look_for_silent)
+
+
+class _Connections(KafkaNetClient):  # type: ignore[misc]
+    """The client's connections to brokers, and what its producer is told of those that fail.
+
+    Of one that cannot be made it expects to be told by False. An error in that place loses the request that was to go out, as
+    where a broker closes a connection while a partition is added to a transaction: what waits for the transaction would wait
+    for ever. Of a request without an answer it expects to be told as of a lost connection, and asks again; any other word ends
+    the transaction.
+    """
+
+    def __init__(self, failed: dict[tuple[str, int], float], longest: float, **settings: Any) -> None:
+        network = NetworkSelector(**settings)
+        super().__init__(network, _Brokers(network, failed, longest, **settings))
 
     def await_ready(self, node_id: Any, timeout_ms: float = 30_000) -> bool:
         """Tell whether there is a connection to a broker, within some time."""
@@ -135,6 +223,16 @@ class _Connections(KafkaNetClient):  # type: ignore[misc]
             return bool(super().await_ready(node_id, timeout_ms=timeout_ms))
         except KafkaConnectionError:
             return False
+
+    def send(self, node_id: Any, request: Any, **options: Any) -> Any:
+        """Send a request; return what the answer will be."""
+        answer = Future()
+
+        def fail(error: Any) -> None:
+            answer.failure(KafkaConnectionError(str(error)) if isinstance(error, RequestTimedOutError) else error)
+
+        super().send(node_id, request, **options).add_callback(answer.success).add_errback(fail)
+        return answer
 
 
 class Clients:
@@ -159,6 +257,7 @@ class Clients:
         self._connects_within = {"bootstrap_timeout_ms": int(patience * 1000)} if 0.0 < patience < _LONGEST_CONNECTING else {}
         self._servers = servers.split(",") if isinstance(servers, str) else list(servers)
         self._settings = dict(settings or {})
+        self._failed: dict[tuple[str, int], float] = {}  # where nobody answered, and when
         kinds = (KafkaAdminClient, KafkaConsumer, KafkaProducer)
         check_settings(self._settings, [kind.DEFAULT_CONFIG for kind in kinds])
         # Below this level the client logs settings and messages.
@@ -191,9 +290,10 @@ class Clients:
     def _made(self, kind: Any, options: dict[str, Any]) -> Any:
         chosen = {name: value for name, value in self._settings.items() if name in kind.DEFAULT_CONFIG}
         networks: list[Any] = []
+        longest = (self._settings.get("request_timeout_ms") or 1000 * _ANSWERED_WITHIN) / 1000
 
         def network(**everything: Any) -> Any:
-            networks.append(_Connections(**everything))
+            networks.append(_Connections(self._failed, longest, **everything))
             return networks[-1]
 
         fixed = {"bootstrap_servers": self._servers, "reconnect_backoff_max_ms": 2000, "kafka_client": network}
