@@ -39,6 +39,7 @@ _GAUGES = (
     ("ihomer_features", "Features known to the model.", "n_features"),
     ("ihomer_clusters", "Label clusters of the model.", "n_clusters"),
     ("ihomer_partition_version", "How often the label clusters have changed.", "partition_version"),
+    ("ihomer_commit_seconds", "Seconds for which answers have waited for the sink.", "seconds_committing"),
     ("ihomer_healthy", "1 if the run does its work, else 0.", "healthy"),
     ("process_resident_memory_bytes", "Resident memory size in bytes.", "resident_bytes"),
     ("process_start_time_seconds", "Start time of the process since 1970 in seconds.", "started_at"),

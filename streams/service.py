@@ -437,6 +437,7 @@ class Reporter:
             n_clusters=summary.get("n_clusters", 1),
             partition_version=summary.get("n_partition_changes", 0),
             n_transactions=run.n_transactions,
+            seconds_committing=run.seconds_committing,
             checkpoint=self._checkpoint(run),
             n_lost=risen("lost", getattr(run.source, "lost", 0)),
             resident_bytes=resident_memory(),

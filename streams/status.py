@@ -63,6 +63,8 @@ class Status:
         Size of the model, and how often its label clusters have changed.
     n_transactions
         Transactions that went through.
+    seconds_committing
+        For how long answers have waited for the sink; 0 where none wait.
     checkpoint
         The last checkpoint, or None before the first.
     n_lost
@@ -102,6 +104,7 @@ class Status:
     n_clusters: int = 0
     partition_version: int = 0
     n_transactions: int = 0
+    seconds_committing: float = 0.0
     checkpoint: CheckpointStatus | None = None
     n_lost: int = 0
     resident_bytes: int = 0

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from streams.live import LiveRun, Log, Pace
     from streams.monitor import Monitor
     from streams.service import ServiceSettings
+    from streams.status import Status
 
 __all__ = ["command"]
 
@@ -26,6 +27,7 @@ _EVERY = re.compile(r"0*([1-9]\d{0,17})(s?)")
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _PROGRESS_PERIOD = 10.0  # seconds
+_LONG_WAIT = 5.0  # seconds that answers wait for the sink, from which on it is told
 _COMPILATION_TAKES = "about a minute, on first use"
 
 
@@ -278,17 +280,22 @@ def _run(given: dict[str, Any], config: "Config") -> None:
         _run_until(given, config, lambda: signals.stop)
 
 
+def _amiss(status: "Status") -> dict[str, Any]:
+    """Return what is to be logged of a run that is not well, or waits."""
+    waiting = {"waiting_for_sink": round(status.seconds_committing)} if status.seconds_committing > _LONG_WAIT else {}
+    return waiting if status.healthy else {**waiting, "unhealthy": status.reason}
+
+
 def _run_until(given: dict[str, Any], config: "Config", stop: Callable[[], bool]) -> None:
     from ihomer.kernels.compiling import watched_compilation
     from streams.logs import Foreign, Paced, make_logger
     from streams.run import MODEL
     from streams.service import Reporter, live_run, start_left_alone
-    from streams.status import Status
 
     log: Log = make_logger(given["log_format"], given["log_level"])
     paced = Paced(make_logger(given["log_format"], given["log_level"]), _PROGRESS_PERIOD)
 
-    def tell(status: Status) -> None:
+    def tell(status: "Status") -> None:
         paced.info(
             "progress",
             messages=status.n_read,
@@ -298,11 +305,12 @@ def _run_until(given: dict[str, Any], config: "Config", stop: Callable[[], bool]
             dead=sum(status.dead_letters.values()),
             clusters=status.n_clusters,
             **_scores_to_log(status.scores["window"]),
+            **_amiss(status),
         )
 
     with ExitStack() as stack:
         stack.enter_context(Foreign(make_logger(given["log_format"], given["log_level"]), "kafka", logging.ERROR))
-        publish = [tell]
+        publish: list[Callable[[Status], object]] = [tell]
         if given["metrics_port"] is not None:
             monitor = _monitor(given["metrics_port"], given["metrics_host"])
             stack.callback(monitor.close)
