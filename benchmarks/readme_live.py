@@ -19,6 +19,29 @@ def kills() -> str:
     )
 
 
+def cluster() -> str:
+    """Return what became of a run whose brokers were restarted, killed and stopped."""
+    found = load("cluster")
+    wrong = found["answered_twice"] + found["not_answered"] + found["answers_that_differ"]
+    longest = max(seconds for what, seconds in found["longest_standstill_seconds"].items() if not what.startswith("two"))
+    brokers, away, hanging = found["brokers"], found["seconds_away"], found["seconds_hanging"]
+    return (
+        f"{brokers} brokers that keep each message {brokers} times, {found['events_per_second']:.0f} events per second in "
+        f"{found['partitions']} partitions; all brokers restarted one after the other; a leader, the coordinator of the "
+        f"transactions and the controller killed and away for {away:.0f} s; a leader and the coordinator hanging for "
+        f"{hanging:.0f} s; two of three away: {found['answers']:,} answers, {wrong} of them missing, doubled or different from "
+        "those of a calm pass in the same order; the last checkpoint is "
+        f"{'equal byte for byte' if found['last_checkpoint_is_equal'] else 'NOT equal'}. While two brokers were there, answers "
+        f"stood still for {longest} s at most."
+    )
+
+
+def standstills() -> str:
+    """Return how long answers stood still whatever was done to the brokers."""
+    found = load("cluster")["longest_standstill_seconds"]
+    return table(["brokers", "seconds without an answer, at most"], [[what, seconds] for what, seconds in found.items()])
+
+
 def poison() -> str:
     """Return what became of malformed messages."""
     found = load("live_poison")
@@ -90,5 +113,6 @@ def fuzz() -> str:
 
 
 LIVE_BLOCKS = {
-    "kills": kills, "poison": poison, "throughput": throughput, "resume": resume, "soak": soak, "fuzz": fuzz,
+    "kills": kills, "cluster": cluster, "standstills": standstills, "poison": poison, "throughput": throughput,
+    "resume": resume, "soak": soak, "fuzz": fuzz,
 }  # fmt: skip

@@ -238,7 +238,8 @@ class _Connections(KafkaNetClient):  # type: ignore[misc]
 class Clients:
     """Makes the client's objects from one set of settings; each connects within `patience` seconds, 0 = what the client does.
 
-    Where `is_stopping`, it is given ten seconds.
+    Where `is_stopping`, it is given ten seconds. A broker that says nothing for ten seconds, or `request_timeout_ms` of the
+    settings, though it is asked, is taken for gone.
 
     Raises
     ------
