@@ -39,7 +39,7 @@ def cluster() -> str:
 def standstills() -> str:
     """Return how long answers stood still whatever was done to the brokers."""
     found = load("cluster")["longest_standstill_seconds"]
-    return table(["brokers", "seconds without an answer, at most"], [[what, seconds] for what, seconds in found.items()])
+    return table(["brokers", "seconds without an answer, at most"], [[what, str(seconds)] for what, seconds in found.items()])
 
 
 def poison() -> str:
