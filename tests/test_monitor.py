@@ -26,6 +26,7 @@ FULL = Status(
     drifts={"sudden": 2},
     n_labels=20, n_features=30, n_clusters=4, partition_version=6,
     n_transactions=11,
+    seconds_committing=41.5,
     checkpoint=CheckpointStatus(number=3, seconds=0.25, n_bytes=4096, at=2000.0),
     n_lost=12,
     resident_bytes=1 << 30,
@@ -75,7 +76,8 @@ def test_every_number_of_a_status_is_shown(monitor):
     monitor.publish(FULL)
     assert samples(monitor) == {
         ("ihomer_events_read_total",): 10, ("ihomer_events_predicted_total",): 9, ("ihomer_events_learned_total",): 8,
-        ("ihomer_events_refused_total",): 1, ("ihomer_transactions_total",): 11, ("ihomer_messages_lost_total",): 12,
+        ("ihomer_events_refused_total",): 1, ("ihomer_transactions_total",): 11, ("ihomer_commit_seconds",): 41.5,
+        ("ihomer_messages_lost_total",): 12,
         ("ihomer_events_per_second",): 123.5, ("ihomer_events_awaiting_labels",): 2, ("ihomer_labels",): 20,
         ("ihomer_features",): 30, ("ihomer_clusters",): 4, ("ihomer_partition_version",): 6, ("ihomer_healthy",): 1,
         ("process_resident_memory_bytes",): 1 << 30, ("process_start_time_seconds",): 1000.5,
