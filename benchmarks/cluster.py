@@ -1,6 +1,6 @@
 """A live run over three real brokers that are restarted, killed and stopped under it: is each message answered once, and when?
 
-    python -m benchmarks.cluster               # about ten minutes
+    python -m benchmarks.cluster               # about eight minutes
     python -m benchmarks.cluster --write       # and write results/cluster.json
 
 Topics are kept by all three brokers and take messages while two are there. Events come all the time. The brokers are restarted
