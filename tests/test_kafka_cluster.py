@@ -30,7 +30,8 @@ def test_brokers_that_hang_or_are_lost_end_no_run_and_cost_no_answer(three_broke
     producer = subprocess.Popen([*IHOMER, "generate", "--to", f"{address}/events", *events], cwd=ROOT)
     folder, config = tmp_path / "run", tmp_path / "run.toml"
     config.write_text(_PATIENCE)
-    more = ["--config", str(config), "--every", "300", "--keep", "10000", "--idle-exit", "2"]
+    # For so long a broker that hangs may keep the producer from all partitions.
+    more = ["--config", str(config), "--every", "300", "--keep", "10000", "--idle-exit", "20"]
     run = start(run_arguments((f"kafka://127.0.0.1:1,{three_brokers.address}", "events"), folder, *more))
     try:
         told = wait_until(run, "event=checkpoint messages=3")
