@@ -33,7 +33,7 @@ class Moa:
     Raises
     ------
     FileNotFoundError
-        If there is no Java, or the folder has no jar of MOA.
+        If the folder has no jar of MOA, or there is no Java.
     RuntimeError
         If Java ends; the message is its exception.
     """
@@ -41,12 +41,12 @@ class Moa:
     works_elsewhere = True
 
     def __init__(self, n_labels: int, n_features: int, learner: str, heap_mb: int, seed: int) -> None:
-        java = shutil.which("java")
-        if java is None:
-            raise FileNotFoundError("there is no Java")
         folder = os.environ.get(FOLDER, "")
         if not folder or not list(Path(folder).glob("moa-*.jar")):
             raise FileNotFoundError(f"{FOLDER} names no folder with MOA's jar and those it needs")
+        java = shutil.which("java")
+        if java is None:
+            raise FileNotFoundError("there is no Java")
         command = [java, f"-Xmx{heap_mb}m", "-XX:+UseSerialGC", "-cp", f"{folder}/*", str(_BRIDGE)]
         sizes = [learner, str(n_labels), str(n_features), str(seed)]
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
