@@ -40,7 +40,7 @@ def _leaf_in_words(learner: TreeLearner, node: int, labels: Vocabulary) -> str:
     total = n["weight"] + n["inherited"]
     if total <= 0.0:
         return "leaf, nothing learned"
-    share = (state.labels[node, POSITIVE] + state.labels[node, INHERITED]) / total
+    share = np.minimum(1.0, (state.labels[node, POSITIVE] + state.labels[node, INHERITED]) / total)  # inherited: estimates
     at = dict(zip(learner.label_place.tolist(), learner.label_id.tolist(), strict=True))
     best = [place for place in np.argsort(-share, kind="stable")[:3].tolist() if place in at and share[place] > 0.0]
     names = ", ".join(f"{shown(labels.name(at[place]))} {share[place]:.2f}" for place in best)

@@ -538,6 +538,17 @@ def test_an_answer_differs_from_all_that_were_tried_where_that_is_worth_more():
     assert 0.05 < differs.mean() < 0.5
 
 
+def test_up_to_four_labels_are_put_in_or_taken_out():
+    events = random_stream(3, 20, 60, sets=100, sure=0.5)
+    answers = [run(Decoder("balanced", 8192), events)[1]]
+    for n_exchanges in range(6):
+        decoder = Decoder("balanced", 8192)
+        decoder.n_exchanges = n_exchanges
+        answers.append(run(decoder, events)[1])
+    by_default, *each = answers
+    assert [np.array_equal(by_default, answer) for answer in each] == [False, False, False, False, True, False]
+
+
 def scores_of(target, answer):
     """The score of each objective; the balanced one is the sum that it is made to enlarge."""
     hits = (target & answer).sum(1)

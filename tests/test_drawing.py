@@ -91,6 +91,17 @@ def test_of_a_leaf_the_three_most_frequent_labels_are_told():
     assert tree.draw("text") == "leaf, weight 4, neighbours: a 1.00, b 0.75, c 0.50"
 
 
+def test_shares_of_a_new_leaf_are_at_most_1():
+    """It starts from estimates, by which more than all the events that came there may have had a label."""
+    tree = MLHATClassifier(grace_period=20, delta=0.5, tau=1.0, bootstrap=False)
+    for i in range(20):
+        tree.learn_one({"size": 1.0 + 2.0 * (i % 2)}, {"a"} if i % 2 else {"b"})
+    assert tree.draw("text").splitlines()[1:] == [
+        "  size <= 1.90909: leaf, weight 9.29394, neighbours: b 1.00",
+        "  size > 1.90909: leaf, weight 11.7061, neighbours: a 0.94",
+    ]
+
+
 def learned(**options):
     model, rng = IHOMERClassifier(mixing="mean", **options), random.Random(0)
     for i in range(60):

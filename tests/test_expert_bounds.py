@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from ihomer.experts import base, rehearsal
+from ihomer.experts.linear import fitted
 from ihomer.kernels.curves import bounded_length
-from ihomer.kernels.hidden import MOST_RELEVANCE, mean_square_of, measure_strength
+from ihomer.kernels.hidden import MOST_RELEVANCE, START, mean_square_of, measure_strength
 from ihomer.kernels.window import UNITS, in_units
 from tests.expert_parts import TWINS, WINDOW, Event, Fast, compare, random_stream
+from tests.reference.experts import SlowBayes, SlowLinear
 from tests.reference.rehearsal import SlowRehearsal
 
 
@@ -38,6 +40,34 @@ def test_the_rate_that_labels_share_is_a_thousandth_at_least():
     twin = TWINS["frequency"]()
     assert compare("frequency", Fast("frequency"), twin, events, random.Random(1)) >= len(events)
     assert all(0.02 / (weight + 1.0) < 0.001 for _, weight in twin.shared)
+
+
+@pytest.mark.parametrize("name", sorted(TWINS))
+def test_the_second_label_of_all_comes_late(name):
+    events = [e._replace(y=e.y & {0}, unobserved=frozenset(), n_labels=1) for e in random_stream("mixed", 4, 12)]
+    events += [e._replace(y=e.y & {0, 1}, unobserved=frozenset(), n_labels=2) for e in random_stream("mixed", 5, 20)]
+    assert compare(name, Fast(name), TWINS[name](), events, random.Random(1)) >= WINDOW
+
+
+def test_the_place_of_a_forgotten_feature_in_ridge_regression_is_as_one_never_used():
+    fast = Fast("ridge")
+    fast.run([e._replace(n_labels=6) for e in random_stream("mixed", 3, 60)])
+    expert, gone = fast.expert, [1, 4, 12]
+    places = expert._place_of[gone]
+    assert (places > 0).all()
+    expert.forget_features(np.isin(np.arange(64), gone))
+    start = np.zeros((len(places), len(expert._covariance)), np.float32)
+    start[range(len(places)), places] = 1.0 / 0.3
+    assert np.array_equal(expert._covariance[places], start)
+    assert np.array_equal(expert._covariance[:, places], start.T)
+    assert not expert._weights[places].any()
+    assert (expert._holder[places] == -1).all()
+
+
+def test_ridge_regression_has_1024_features_and_the_constant():
+    expert = Fast("ridge").expert
+    expert.grow(1, 5000)
+    assert len(expert._covariance) == 1025
 
 
 def test_the_variance_of_a_weight_grows_up_to_where_it_started():
@@ -84,6 +114,54 @@ def test_a_step_that_is_not_finite_or_too_large_is_taken_as_0(bad):
     assert mean_square_of.py_func(step, 2) == 12.5
     assert step.tolist() == [3.0, 4.0, 100.0]
     assert mean_square_of.py_func(step, 0) == 0.0
+
+
+@pytest.mark.parametrize(("name", "twin"), [("linear", SlowLinear(64)), ("bayes", SlowBayes(64))])
+def test_features_that_share_weights(name, twin, monkeypatch):
+    """64 weights: 32 rows for 2 labels, 16 for 3, 8 for 6. Forgetting one empties no row but its own."""
+    monkeypatch.setattr(base, "MOST_WEIGHTS", 64)
+    fast, events = Fast(name), random_stream("sparse", 2, 240)
+    compare(name, fast, twin, events, random.Random(2))
+    n_rows = len(fast.expert._counts) if name == "bayes" else fast.expert._weights.shape[1] - 1
+    assert n_rows == 8 == twin.n_rows
+    for gone in ([7], [8, 40]):
+        fast.expert.forget_features(np.isin(np.arange(128), gone))
+        twin.forget_features(gone)
+        compare(name, fast, twin, events[-20:], random.Random(2))
+
+
+def test_one_feature_more_than_there_are_rows_shares_the_first(monkeypatch):
+    """64 weights: 9 rows for 4 labels, 8 for 8."""
+    monkeypatch.setattr(base, "MOST_WEIGHTS", 64)
+    weights = np.arange(40, dtype=np.float32).reshape(1, 10, 4)
+    found = fitted(weights, 5, 9)[0]
+    assert found.shape == (9, 8)
+    assert found[:, 0].tolist() == [16.0, 4.0, 8.0, 12.0, 16.0, 20.0, 24.0, 28.0, 36.0]
+
+
+def test_features_that_share_weights_of_hidden_units(monkeypatch):
+    """1,024 weights: 16 rows for 64 units, enough rows for 6 labels."""
+    monkeypatch.setattr(base, "MOST_WEIGHTS", 1024)
+    fast = Fast("rehearsal")
+    compare("rehearsal", fast, SlowRehearsal(2048, 1024), random_stream("sparse", 2, 240), random.Random(2))
+    assert len(fast.expert._lower) == 17
+
+
+def test_a_row_that_stored_events_share_stays_awake_when_a_feature_is_forgotten(monkeypatch):
+    """16 rows for 64 units: feature 16 stands in a stored event with 0, and its row is that of feature 0."""
+    monkeypatch.setattr(base, "MOST_WEIGHTS", 1024)
+    fast = Fast("rehearsal")
+    fast.run([Event({0: 1.0}, frozenset({0}), n_labels=2)])
+    for i in range(60):
+        x = {1: 1.0} if i % 3 else {**dict.fromkeys(range(2, 16), 1.0), 16: 1e-60 if i else 1.0}
+        fast.run([Event(x, frozenset({i % 2}), n_labels=2)])
+    fast.expert.forget_features(np.arange(32) == 0)
+    for i in range(40):
+        fast.run([Event({1: 1.0}, frozenset({i % 2}), n_labels=2)])
+    assert np.isfinite(fast.expert._lower).all()
+    square, asleep = fast.expert._lower_square, (fast.expert._lower == 0.0).all(axis=1)
+    assert (square[~asleep] >= START).all()
+    assert (square[asleep] == 0.0).all()
 
 
 @pytest.mark.parametrize("kind", ["dense", "mixed"])

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ihomer.encoder import Batch
-from ihomer.experts import EXPERTS, base, neighbours, rehearsal, ridge
-from ihomer.kernels.hidden import START
+from ihomer.experts import EXPERTS, neighbours, rehearsal, ridge
 from ihomer.kernels.scaling import BLOCK_COUNT, NEGATIVE
 from ihomer.kernels.window import MOST_PAIRS, N_PAIRS, NUMBER, WIDTH_BITS
 from ihomer.mixing import Mixture
@@ -32,11 +31,7 @@ from tests.expert_parts import (
     slow_rows,
     slow_run,
 )
-from tests.reference.experts import (
-    SlowBayes,
-    SlowLinear,
-    SlowRidge,
-)
+from tests.reference.experts import SlowBayes, SlowRidge
 from tests.reference.neighbours import SlowNeighbours
 from tests.reference.rehearsal import SlowRehearsal
 from tests.reference.scaling import SlowScale
@@ -438,44 +433,6 @@ def test_covariance_stays_symmetric_with_a_positive_diagonal(kind, heavy):
     scale = np.sqrt(np.outer(np.diag(p), np.diag(p)))
     assert (np.abs(p - p.T) <= (2e-5 if heavy == 1.0 else 5e-4) * scale).all()
     assert (np.abs(p) <= scale * (1.0 + 1e-3)).all()
-
-
-# Features that share rows of weights ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("name", "twin"), [("linear", SlowLinear(64)), ("bayes", SlowBayes(64))])
-def test_features_that_share_weights(name, twin, monkeypatch):
-    """64 weights: 32 rows for 2 labels, 16 for 3, 8 for 6."""
-    monkeypatch.setattr(base, "MOST_WEIGHTS", 64)
-    fast = Fast(name)
-    compare(name, fast, twin, random_stream("sparse", 2, 240), random.Random(2))
-    n_rows = len(fast.expert._counts) if name == "bayes" else fast.expert._weights.shape[1] - 1
-    assert n_rows == 8 == twin.n_rows
-
-
-def test_features_that_share_weights_of_hidden_units(monkeypatch):
-    """1,024 weights: 16 rows for 64 units, enough rows for 6 labels."""
-    monkeypatch.setattr(base, "MOST_WEIGHTS", 1024)
-    fast = Fast("rehearsal")
-    compare("rehearsal", fast, SlowRehearsal(2048, 1024), random_stream("sparse", 2, 240), random.Random(2))
-    assert len(fast.expert._lower) == 17
-
-
-def test_a_row_that_stored_events_share_stays_awake_when_a_feature_is_forgotten(monkeypatch):
-    """16 rows for 64 units: feature 16 stands in a stored event with 0, and its row is that of feature 0."""
-    monkeypatch.setattr(base, "MOST_WEIGHTS", 1024)
-    fast = Fast("rehearsal")
-    fast.run([Event({0: 1.0}, frozenset({0}), n_labels=2)])
-    for i in range(60):
-        x = {1: 1.0} if i % 3 else {**dict.fromkeys(range(2, 16), 1.0), 16: 1e-60 if i else 1.0}
-        fast.run([Event(x, frozenset({i % 2}), n_labels=2)])
-    fast.expert.forget_features(np.arange(32) == 0)
-    for i in range(40):
-        fast.run([Event({1: 1.0}, frozenset({i % 2}), n_labels=2)])
-    assert np.isfinite(fast.expert._lower).all()
-    square, asleep = fast.expert._lower_square, (fast.expert._lower == 0.0).all(axis=1)
-    assert (square[~asleep] >= START).all()
-    assert (square[asleep] == 0.0).all()
 
 
 def test_counts_of_bayes_are_halved_together(monkeypatch):

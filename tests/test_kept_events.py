@@ -2,9 +2,11 @@
 
 import random
 
+import numpy as np
 import pytest
 
 from ihomer.experts import neighbours, rehearsal
+from ihomer.experts.base import close_gaps
 from tests.expert_parts import Event, Fast, compare, random_stream
 from tests.reference.experts import SlowFrequency
 
@@ -20,6 +22,14 @@ def test_of_more_labels_than_are_kept_the_first_are(name, module, monkeypatch):
     kept = [row[:n].tolist() for row, n in zip(fast.expert._labels, sizes[:, 2], strict=True)]
     assert kept[:4] == [[7, 6], [1, 3, 0, 2], [0, 1, 2, 3], [4]]
     assert sizes[:4, 1:].tolist() == [[1, 2], [2, 4], [4, 4], [1, 1]]
+
+
+def test_what_stays_of_long_rows_keeps_its_order():
+    kept = np.array([np.arange(300), np.arange(300)])
+    dropped = np.array([kept[0] % 3 == 0, np.zeros(300, np.bool_)])
+    close_gaps(dropped, kept)
+    assert kept[0].tolist() == sorted(range(300), key=lambda i: (i % 3 == 0, i))
+    assert kept[1].tolist() == list(range(300))
 
 
 def test_features_that_become_rare_together_give_their_columns_back(monkeypatch):

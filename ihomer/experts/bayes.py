@@ -28,8 +28,8 @@ class Bayes(Expert):
         most = weight_rows(width, 1 << 62)
         n_rows = min(n_features, most)
         if n_rows > len(self._counts):
-            self._counts = larger(self._counts, 0, n_rows)[:most]
-            self._totals = larger(self._totals, 0, n_rows)[:most]
+            self._counts = larger(self._counts, 0, n_rows)
+            self._totals = larger(self._totals, 0, n_rows)
         elif len(self._counts) > most:
             owners = np.arange(len(self._counts)) % most
             counts = np.zeros((most, width), np.float32)

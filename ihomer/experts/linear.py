@@ -48,7 +48,7 @@ def fitted(weights: NDArray[np.float32], n_labels: int, n_features: int) -> NDAr
         weights = larger(weights, 2, n_labels)
         width = weights.shape[2]
     n_rows = weight_rows(width, n_features)
-    if n_rows + 1 <= weights.shape[1] or weights.shape[1] - 1 >= weight_rows(width, 1 << 62):
+    if n_rows + 1 <= weights.shape[1]:
         return _folded(weights, weight_rows(width, 1 << 62))
     result = np.zeros((len(weights), n_rows + 1, width), np.float32)
     result[:, : weights.shape[1] - 1] = weights[:, :-1]
