@@ -164,6 +164,24 @@ def test_a_row_that_stored_events_share_stays_awake_when_a_feature_is_forgotten(
     assert (square[asleep] == 0.0).all()
 
 
+def test_features_become_centred_one_by_one():
+    rng, events, fast = random.Random(4), [], Fast("rehearsal")
+    for i in range(80):
+        x = {f: rng.gauss(f, 1.0) for f, first in enumerate((0, 10, 25)) if i >= first}
+        events.append(Event(x, frozenset({int(x[max(x)] > max(x))}), n_labels=2))
+    assert compare("rehearsal", fast, SlowRehearsal(), events, random.Random(2), 1) >= len(events)
+    assert len(fast.expert._curves[0]) == 4
+
+
+def test_features_come_to_share_rows_of_curves_when_labels_come(monkeypatch):
+    """256 weights: 128 rows for 2 labels, 32 for 6; all events have feature 100, with other values."""
+    monkeypatch.setattr(base, "MOST_WEIGHTS", 256)
+    fast = Fast("rehearsal")
+    for n_labels, n_rows in ((2, 101), (6, 32), (6, 32)):
+        fast.run([Event({100: float(i)}, frozenset({i % 2}), n_labels=n_labels) for i in range(10)])
+        assert [len(w[0]) - 1 for w in (fast.expert._weights, fast.expert._curves)] == [n_rows, n_rows]
+
+
 @pytest.mark.parametrize("kind", ["dense", "mixed"])
 def test_centred_features_share_rows_of_weights_and_of_curves(kind, monkeypatch):
     """256 weights: 32 rows for 6 labels, 4 for 64 hidden units; feature 16 f + f % 3 in place of f."""

@@ -456,7 +456,8 @@ def learn_in(name, chunks, forget):
         rows = fast.rows(chunk)
         out = np.full((len(chunk), chunk[0].n_labels, 1 + len(fast.expert.outputs)), -1.5, np.float32)
         fast.expert.run(rows, True, out, 1)
-        outs.extend(line.tobytes() for line in out)
+        alike = fast.expert.alike or [np.zeros((len(chunk), 0))] * 2
+        outs.extend((line.tobytes(), n.tolist(), share[n >= 0].tolist()) for line, n, share in zip(out, *alike, strict=True))
         if number in forget:
             fast.expert.forget_features(np.arange(64) % 5 == 0)
             fast.expert.forget_labels(np.array([1], np.int32))

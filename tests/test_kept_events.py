@@ -24,6 +24,32 @@ def test_of_more_labels_than_are_kept_the_first_are(name, module, monkeypatch):
     assert sizes[:4, 1:].tolist() == [[1, 2], [2, 4], [4, 4], [1, 1]]
 
 
+@pytest.mark.parametrize(("name", "module"), [("neighbours", neighbours), ("rehearsal", rehearsal)])
+def test_room_ends_with_the_window_however_wide_events_become(name, module, monkeypatch):
+    monkeypatch.setattr(module, "_WINDOW", 64)
+    fast = Fast(name)
+    for i in range(150):
+        fast.run([Event(dict.fromkeys(range(1 + i // 20), 1.0), frozenset({0}), n_labels=1)])
+    assert {len(getattr(fast.expert, of)) for of in ("_importance", "_entry", "_labels")} == {64}
+
+
+def test_of_more_features_than_are_rehearsed_the_first_are(monkeypatch):
+    monkeypatch.setattr(rehearsal, "_MOST_PAIRS", 4)
+    fast = Fast("rehearsal")
+    for features in ({8}, range(7), {2, 3}):
+        fast.run([Event(dict.fromkeys(features, 1.0), frozenset({0}), n_labels=1)])
+    kept = [row[:n].tolist() for row, n in zip(fast.expert._entry, fast.expert._sizes[:, 0], strict=True)]
+    assert kept[:3] == [[8], [0, 1, 2, 3], [2, 3]]
+    assert fast.expert._entry.shape[1] == 4
+
+
+def test_events_alike_are_those_of_the_last_rows_alone():
+    fast, event = Fast("neighbours"), Event({0: 1.0}, frozenset({0}), n_labels=1)
+    for n_rows, learn in ((5, True), (1, False), (2, True), (2, True)):
+        fast.run([event] * n_rows, learn)
+        assert len(fast.expert.alike.number) == len(fast.expert.alike.share) == n_rows
+
+
 def test_what_stays_of_long_rows_keeps_its_order():
     kept = np.array([np.arange(300), np.arange(300)])
     dropped = np.array([kept[0] % 3 == 0, np.zeros(300, np.bool_)])

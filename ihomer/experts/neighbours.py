@@ -63,8 +63,7 @@ class Neighbours(Expert):
         slots = min(-(-(self._number + 1) // _REVISED) * _REVISED, _WINDOW)
         for name, fill in (("_ring", -1), ("_importance", 0), ("_entry", 0), ("_entry_value", 0), ("_link", 0), ("_labels", 0)):
             setattr(self, name, larger(getattr(self, name), 0, slots, fill))
-        if slots > len(self._gram):
-            self._gram = np.ascontiguousarray(larger(larger(self._gram, 0, slots), 1, slots))
+        self._gram = larger(larger(self._gram, 0, slots), 1, slots)
         self._entry = larger(self._entry, 1, max(widest, 1))
         self._entry_value = larger(self._entry_value, 1, max(widest, 1))
         self._link = larger(self._link, 1, max(widest, 1))
@@ -105,7 +104,7 @@ class Neighbours(Expert):
 
     def _revise_columns(self) -> None:
         """Give columns to the features that many rows have, and take them from those that few have."""
-        held = self._holder[: self._n_columns].copy()
+        held = self._holder[: self._n_columns]
         common = max(min(self._number, _WINDOW) // _COMMON, _LEAST_COMMON)
         for column in np.flatnonzero(4 * self._present[held] < common)[::-1].tolist():
             self._drop_column(column)
