@@ -29,7 +29,7 @@ def test_room_ends_with_the_window_however_wide_events_become(name, module, monk
     monkeypatch.setattr(module, "_WINDOW", 64)
     fast = Fast(name)
     for i in range(150):
-        fast.run([Event(dict.fromkeys(range(1 + i // 20), 1.0), frozenset({0}), n_labels=1)])
+        fast.run([Event(dict.fromkeys(range(8 * i, 8 * i + 1 + i // 20), 1.0), frozenset({0}), n_labels=1)])
     assert {len(getattr(fast.expert, of)) for of in ("_importance", "_entry", "_labels")} == {64}
 
 
