@@ -91,7 +91,7 @@ class ClusterUpkeep:
             size[chosen] += 1
             joined.setdefault(chosen, []).append(i)
             if applies:
-                shared[chosen] = shared.get(chosen, 0) + 1
+                shared.setdefault(chosen, 1)  # where there are others it is the one with most of them already
         return joined
 
     def _sizes(self) -> dict[int, int]:

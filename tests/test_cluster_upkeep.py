@@ -27,6 +27,7 @@ def put(partition, clusters):
         leaves += upkeep.tree.split(leaves.pop(), 1.0, 0.1)
     for leaf, labels in zip(leaves, clusters, strict=True):
         upkeep.cluster[list(labels)] = leaf
+    upkeep._size = {}
 
 
 def checked(partition):
@@ -116,6 +117,13 @@ def test_a_size_of_labelsets_is_the_usual_one_when_it_is_a_tenth_more_frequent()
         assert upkeep.usual_size == usual
 
 
+def test_before_the_first_look_the_usual_size_is_1():
+    upkeep = learned([{0}])._upkeep
+    upkeep.counts.size_count[1:3] = 10.0, 11.0
+    upkeep._update_usual_size()
+    assert upkeep.usual_size == 1
+
+
 def test_changes_are_kept_as_long_as_they_are_few_and_name_few_labels(monkeypatch):
     monkeypatch.setattr(partition_changes, "MOST_RECORDS", 3)
     monkeypatch.setattr(partition_changes, "MOST_LABELS", 6)
@@ -144,11 +152,49 @@ def test_a_cluster_is_cut_where_its_largest_dissimilarity_stands_out_before_the_
     assert len(checked(partition)) == 2
 
 
-def test_a_label_that_comes_after_the_tree_was_built_anew_joins_its_smallest_cluster():
+@pytest.mark.parametrize("applies", [0, 3])
+def test_a_label_that_comes_after_the_tree_was_built_anew_joins_its_smallest_cluster(applies):
     partition = learned([{0, 1, 2}, {3, 4}], min_cluster_size=2)
     partition.rebuild()
-    partition.learn_one({5: False, 3: True})
+    partition.learn_one({5: False, applies: True})
     assert sorted(partition.clusters.values()) == [(0, 1, 2), (3, 4, 5)]
+
+
+def test_a_label_that_shares_as_many_with_two_clusters_joins_the_older():
+    partition = learned([{0, 1}, {2, 3}])
+    put(partition, [{2, 3}, {0, 1}])
+    partition.learn_one([0, 2, 4])
+    assert sorted(partition.clusters.values()) == [(0, 1), (2, 3, 4)]
+
+
+def test_the_smallest_cluster_is_looked_for_once_more_after_each_label():
+    partition = learned([{0, 1}, {2, 3}, {4, 5, 6}])
+    put(partition, [{0, 1}, {2, 3}, {4, 5, 6}])
+    for event, expected in (
+        ({7: False, 8: True}, [(0, 1, 7), (2, 3, 8), (4, 5, 6)]),  # the one that does not apply shares none with the other
+        ({9: False}, [(0, 1, 7, 9), (2, 3, 8), (4, 5, 6)]),
+        ({2: True, 10: True}, [(0, 1, 7, 9), (2, 3, 8, 10), (4, 5, 6)]),
+        ({4: True, 11: True}, [(0, 1, 7, 9), (2, 3, 8, 10), (4, 5, 6, 11)]),
+        ({12: False}, [(0, 1, 7, 9, 12), (2, 3, 8, 10), (4, 5, 6, 11)]),
+    ):
+        partition.learn_one(event)
+        assert sorted(partition.clusters.values()) == expected
+
+
+def test_a_cluster_that_has_lost_labels_is_the_smallest():
+    partition = learned([{0, 1, 2}, {3, 4, 5}])
+    put(partition, [{0, 1, 2}, {3, 4, 5}])
+    partition.learn_one({0: True, 6: True, 3: False})
+    upkeep = partition._upkeep
+    upkeep.remove(np.array([4, 5], np.int32))
+    assert upkeep.admit([(7, False)], []) == {int(upkeep.cluster[3]): [7]}
+
+
+@pytest.mark.parametrize("n_labels", [3, 17, 40])
+def test_there_is_as_much_room_for_the_clusters_of_labels_as_for_their_counts(n_labels):
+    """A power of two: when clusters are looked at goes by it, and not by the steps in which labels came."""
+    upkeep = learned([{0}, set(range(n_labels))])._upkeep
+    assert len(upkeep.cluster) == len(upkeep.counts.label_count) == max(16, 1 << (n_labels - 1).bit_length())
 
 
 @pytest.mark.parametrize(("first", "second", "joined"), [({1, 2, 3}, {4, 5}, 1), ({1, 2}, {3, 4}, 0), ({3, 4}, {1, 2}, 0)])
