@@ -58,6 +58,11 @@ def test_large_labelsets_do_not_keep_clusters_of_half_the_largest_size_from_bein
     assert all(3 <= len(cluster) <= 5 for cluster in found)
 
 
+def test_of_the_largest_size_a_cluster_has_half_at_least_rounded_up():
+    partition = learned([{*range(7)}, {*range(7)}, {7, 8}], max_cluster_size=5)
+    assert all(3 <= len(cluster) <= 5 for cluster in checked(partition))
+
+
 @pytest.mark.parametrize(("most", "expected"), [(3, {2: (0, 1), 3: (2, 3)}), (4, {4: (0, 1, 2, 3)})])
 def test_leaves_are_merged_where_both_just_fit(most, expected):
     partition = learned([{0}, {1}, {2}, {3}], min_cluster_size=2, max_cluster_size=most, split_test="odac")
@@ -117,9 +122,9 @@ def test_a_size_of_labelsets_is_the_usual_one_when_it_is_a_tenth_more_frequent()
         assert upkeep.usual_size == usual
 
 
-def test_before_the_first_look_the_usual_size_is_1():
+def test_the_usual_size_is_1_at_first_and_never_0():
     upkeep = learned([{0}])._upkeep
-    upkeep.counts.size_count[1:3] = 10.0, 11.0
+    upkeep.counts.size_count[:3] = 99.0, 10.0, 11.0
     upkeep._update_usual_size()
     assert upkeep.usual_size == 1
 
@@ -186,8 +191,8 @@ def test_a_cluster_that_has_lost_labels_is_the_smallest():
     put(partition, [{0, 1, 2}, {3, 4, 5}])
     partition.learn_one({0: True, 6: True, 3: False})
     upkeep = partition._upkeep
-    upkeep.remove(np.array([4, 5], np.int32))
-    assert upkeep.admit([(7, False)], []) == {int(upkeep.cluster[3]): [7]}
+    upkeep.remove(np.array([1, 2], np.int32))
+    assert upkeep.admit([(7, False)], []) == {int(upkeep.cluster[0]): [7]}
 
 
 @pytest.mark.parametrize("n_labels", [3, 17, 40])
@@ -204,6 +209,21 @@ def test_a_small_cluster_without_links_joins_the_smallest_beside_it_of_these_the
     put(partition, [{0}, *clusters])
     clusters[joined] = clusters[joined] | {0}
     assert checked(partition) == {*map(frozenset, clusters)}
+
+
+def test_after_a_drift_or_cuts_the_detector_of_drift_is_empty_and_after_each_look_work_is_measured_anew():
+    partition = learned([{0, 1, 2}, {3, 4, 5}], min_cluster_size=2)
+    counts, found = partition._counts, []
+    for has_drifted in (False, False, True):
+        counts.meta[DRIFT] = int(has_drifted)
+        for _ in range(20):
+            partition.learn_one({0, 1, 2})
+        before = adwin_width(counts.detector, 0)
+        assert len(checked(partition)) == 2
+        found.append((before, adwin_width(counts.detector, 0)))
+        assert counts.work == 0
+        assert not counts.drift_seen
+    assert found == [(220, 0), (20, 20), (40, 0)]
 
 
 def test_a_tree_built_anew_with_the_same_clusters_leaves_the_detector_of_drift_as_it_is():
