@@ -211,6 +211,41 @@ def test_a_small_cluster_without_links_joins_the_smallest_beside_it_of_these_the
     assert checked(partition) == {*map(frozenset, clusters)}
 
 
+@pytest.mark.parametrize(
+    ("most", "expected"), [(None, [{0, 1, 2, 3}, {4, 5}]), (4, [{0, 1, 2, 3}, {4, 5}]), (3, [{1, 2, 3}, {0, 4, 5}])]
+)
+def test_a_small_cluster_joins_the_nearest_that_has_room(most, expected):
+    partition = learned([{0, 1, 2, 3}, {1, 2, 3}, {4, 5}], split_test="odac", min_cluster_size=2, max_cluster_size=most)
+    put(partition, [{0}, {4, 5}, {1, 2, 3}])
+    assert checked(partition) == {*map(frozenset, expected)}
+
+
+def test_where_no_cluster_has_room_a_small_one_joins_the_nearest_which_is_cut():
+    partition = learned([{0, 1, 2, 3}, {1, 2, 3}, {4, 5, 6}], split_test="odac", min_cluster_size=2, max_cluster_size=3)
+    put(partition, [{0}, {1, 2, 3}, {4, 5, 6}])
+    found = checked(partition)
+    assert len(found) == 3
+    assert frozenset({4, 5, 6}) in found
+
+
+def test_clusters_that_are_too_small_join_each_other_once():
+    partition = learned([{0, 1}, {2, 3}], split_test="odac", min_cluster_size=2)
+    put(partition, [{0}, {1}, {2, 3}])
+    before = partition._upkeep.cluster[:4].tolist()
+    partition._upkeep.check()
+    assert partition._upkeep.cluster[:4].tolist() == [before[1], *before[1:]]
+
+
+def test_a_cluster_of_a_third_of_the_usual_size_is_too_small():
+    partition = learned([{0, 1, 2}, {3, 4, 5}, {4, 5, 6}], split_test="odac")
+    put(partition, [{6}, {0, 1, 2}, {3, 4, 5}])
+    assert checked(partition) == {frozenset({0, 1, 2}), frozenset({3, 4, 5, 6})}
+
+
+def test_all_labels_may_be_fewer_than_the_least_size():
+    assert checked(learned([{0}], min_cluster_size=2)) == {frozenset({0})}
+
+
 def test_after_a_drift_or_cuts_the_detector_of_drift_is_empty_and_after_each_look_work_is_measured_anew():
     partition = learned([{0, 1, 2}, {3, 4, 5}], min_cluster_size=2)
     counts, found = partition._counts, []
