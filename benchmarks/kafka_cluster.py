@@ -1,8 +1,5 @@
-"""Three real Kafka brokers on loopback that keep each message three times: `python -m benchmarks.kafka_cluster`."""
+"""Three real Kafka brokers on loopback that keep each message three times."""
 
-import argparse
-import contextlib
-import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -128,17 +125,3 @@ class Cluster:
         except KafkaError:
             return False
         return all(len(one["isr_nodes"]) == len(one["replica_nodes"]) for topic in topics for one in topic["partitions"])
-
-
-def main() -> None:
-    """Run brokers until the process is told to end; print their addresses."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    with Cluster() as cluster:
-        print(cluster.address, flush=True)
-        with contextlib.suppress(KeyboardInterrupt):
-            signal.pause()
-
-
-if __name__ == "__main__":
-    main()
