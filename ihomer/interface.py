@@ -522,7 +522,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
     def _before_new_label(self, labels: LabelRows, start: int, stop: int) -> int:
         """Return the first row from `start` on with a label that is not known yet, at most `stop`."""
         table = labels.table
-        unknown = np.array([name not in self._labels for name in table.names], np.bool_)
+        unknown = self._labels.indices(table.names) < 0
         if labels.all_named and unknown.any():
             return start
         a, b = table.indptr[start], table.indptr[stop]
@@ -537,7 +537,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         That is where a name would push out an older one, a row brings more names than one event may, or a value is missing for
         a name that is not known yet.
         """
-        unknown = np.array([name not in self._encoder.features for name in features.names], np.bool_)
+        unknown = self._encoder.features.indices(features.names) < 0
         a, b = features.indptr[start], features.indptr[stop]
         missing = np.isnan(features.value[a:b])
         if missing.any() and (self._encoder.has_nominal or unknown[features.column[a:b][missing]].any()):

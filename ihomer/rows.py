@@ -42,6 +42,7 @@ _UNNAMED = (
     "all new: give a data frame with these names"
 )
 _MOST_COLUMNS = 2**20  # of an array whose column j is label j
+_MOST_MARKS = 4  # columns for each entry, up to which a mark for each column takes less than to sort the entries
 _NOT_OF_CALLER = ("ihomer", "river")  # a pipeline of river's may stand between the model and who has called it
 
 
@@ -98,8 +99,17 @@ def _from_sparse(matrix: Any) -> Columns:
     csr.check_format(full_check=True)
     csr.sum_duplicates()
     csr.eliminate_zeros()
-    names, column = np.unique(csr.indices, return_inverse=True)
+    names, column = _used_columns(csr.indices, csr.shape[1])
     return Columns(names.tolist(), csr.indptr.astype(np.int64), column.astype(np.int32), csr.data)
+
+
+def _used_columns(index: NDArray[Any], width: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the columns of a matrix that have entries, ascending, and for each entry the place of its own among them."""
+    if width > _MOST_MARKS * len(index):
+        return np.unique(index, return_inverse=True)
+    is_used = np.zeros(width, np.bool_)
+    is_used[index] = True
+    return np.flatnonzero(is_used), (np.cumsum(is_used) - 1)[index]
 
 
 def _from_dense(matrix: NDArray[Any], names: list[Hashable]) -> Columns:
@@ -224,7 +234,7 @@ def index_arrays(matrix: Any) -> tuple[NDArray[np.int64], Indices]:
 
 def with_indices(table: Columns, start: int, stop: int, vocabulary: Vocabulary) -> Any:
     """Return some rows as a CSR array whose columns are vocabulary indices, ascending; unknown names are left out."""
-    index_of = np.array([vocabulary.get(name) for name in table.names], np.int32)
+    index_of = vocabulary.indices(table.names)
     a, b = table.indptr[start], table.indptr[stop]
     shape = (stop - start, max(vocabulary.size, 1))
     index, value, indptr = index_of[table.column[a:b]], table.value[a:b], table.indptr[start : stop + 1] - a

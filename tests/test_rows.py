@@ -62,6 +62,15 @@ def test_masked_values_are_missing_and_the_largest_value_is_taken():
     assert feature_rows(np.array([[MAX_MAGNITUDE]]), Vocabulary()).as_dicts(0, 1) == [{0: MAX_MAGNITUDE}]
 
 
+@pytest.mark.parametrize("width", [8, 24, 25, 2**31 - 1])
+def test_columns_without_entries_have_no_name_however_many_they_are(width):
+    rows, columns = [0, 0, 1, 1, 2, 2], [7, 0, 2, 7, 5, 0]
+    matrix = sparse.csr_array((np.arange(1.0, 7.0), (rows, columns)), shape=(3, width))
+    found = feature_rows(matrix, Vocabulary())
+    assert (found.names, found.column.dtype) == ([0, 2, 5, 7], np.int32)
+    assert found.as_dicts(0, 3) == [{0: 2.0, 7: 1.0}, {2: 3.0, 7: 4.0}, {0: 6.0, 5: 5.0}]
+
+
 def test_a_sparse_matrix_with_entries_beside_it_is_refused():
     matrix = sparse.csr_array(np.eye(3))
     matrix.indices[1] = 7
