@@ -72,3 +72,16 @@ def same_bits(a, b):
     for name, array in vars(a._counts).items():
         if isinstance(array, np.ndarray) and name != "_taken":
             np.testing.assert_array_equal(array, getattr(b._counts, name), err_msg=name)
+
+
+def events_whose_labels_change_group(n):
+    """Yield events with two or three labels of one of three groups; every 150 events a label goes over to another group."""
+    rng, groups = random.Random(0), [list("abc"), list("def"), list("ghi")]
+    for i in range(n):
+        if i % 150 == 149:
+            a, b = rng.sample(range(3), 2)
+            if len(groups[a]) > 2:
+                groups[b].append(groups[a].pop(rng.randrange(len(groups[a]))))
+        k = rng.randrange(3)
+        labels = rng.sample(groups[k], min(len(groups[k]), rng.choice([2, 3])))
+        yield {"x": float(k), "z": rng.random()}, labels

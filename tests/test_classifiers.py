@@ -18,6 +18,7 @@ from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
 from ihomer.baselines import MajorityLabelset, PreviousLabelset
 from ihomer.persistence import KINDS, pack
 from streams.synthetic import Drift, SyntheticStream
+from tests.partition_parts import events_whose_labels_change_group
 
 MAKERS = {
     "tree": lambda **options: MLHATClassifier(seed=3, **options),
@@ -426,15 +427,9 @@ def test_no_more_ancestors_vote_than_may():
         clustering = LabelPartition(n_min=20, min_cluster_size=2, delta=0.1, tau=0.4, fading=0.98)
         options = {"clustering": clustering, "tree": MLHATClassifier(window=5, n_models=1), "global_drift": False}
         model = IHOMERClassifier(experts=("tree",), max_ancestors=most, replay=0, **options)
-        rng, groups, most_voters = random.Random(0), [list("abc"), list("def"), list("ghi")], 0
-        for i in range(1000):
-            if i % 150 == 149:
-                a, b = rng.sample(range(3), 2)
-                if len(groups[a]) > 2:
-                    groups[b].append(groups[a].pop(rng.randrange(len(groups[a]))))
-            k = rng.randrange(3)
-            labels = rng.sample(groups[k], min(len(groups[k]), rng.choice([2, 3])))
-            model.learn_one({"x": float(k), "z": rng.random()}, labels)
+        most_voters = 0
+        for x, labels in events_whose_labels_change_group(1000):
+            model.learn_one(x, labels)
             for label in range(model.partition.labels.size):
                 most_voters = max(most_voters, sum(member.weight_on(label) > 0.0 for member in model._members))
         assert most_voters == most + 1

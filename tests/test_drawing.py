@@ -8,6 +8,7 @@ import pytest
 
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
 from ihomer.encoder import one_row
+from tests.partition_parts import events_whose_labels_change_group
 
 ODD = 'a "b\\c"'  # a name that graphviz must not take apart
 LABELS = ["1.000 * b", "1.000 * d", "0.000   a", "0.000   c"]
@@ -129,15 +130,10 @@ def test_where_several_trees_vote_their_shares_and_probabilities_are_told():
     clustering = LabelPartition(n_min=20, min_cluster_size=2, delta=0.1, tau=0.4, fading=0.98)
     tree = MLHATClassifier(window=5, n_models=1)
     model = IHOMERClassifier(experts=("tree",), clustering=clustering, tree=tree, global_drift=False, replay=0)
-    rng, groups, n_told = random.Random(0), [list("abc"), list("def"), list("ghi")], 0
-    for i in range(1000):
-        if i % 150 == 149:
-            a, b = rng.sample(range(3), 2)
-            if len(groups[a]) > 2:
-                groups[b].append(groups[a].pop(rng.randrange(len(groups[a]))))
-        k = rng.randrange(3)
-        model.learn_one({"x": float(k), "z": rng.random()}, rng.sample(groups[k], min(len(groups[k]), rng.choice([2, 3]))))
-        for line in model.debug_one({"x": float(k)}).splitlines() if i % 20 == 19 else ():
+    n_told = 0
+    for i, (x, labels) in enumerate(events_whose_labels_change_group(1000)):
+        model.learn_one(x, labels)
+        for line in model.debug_one({"x": x["x"]}).splitlines() if i % 20 == 19 else ():
             voters = re.findall(r"learner (\d+) (\d+)% says (\d\.\d+)", line)
             assert line.startswith("cluster ") or len(voters) == line.count("learner") != 1
             if voters:
