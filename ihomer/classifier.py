@@ -498,7 +498,7 @@ class IHOMERClassifier(StreamClassifier):
         place = self._ensemble.places.of(label)
         if place < 0:
             return ""
-        parts = self._ensemble.mixture.weights_of(place, float(rate[place])) * odds[place]
+        parts = self._ensemble.mixture.weights_of(place, float(rate[place]), odds[place]) * odds[place]
         largest = np.argsort(-np.abs(parts), kind="stable")[:3]
         told = (f"{self._ensemble.mixed_outputs[i]} {parts[i]:+.2f}" for i in largest)
         return "  <- " + ", ".join(told)

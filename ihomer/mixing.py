@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ihomer.kernels.mixing import N_GROUPS, group_of_rate, mix_rows, own_start, weights_start
+from ihomer.kernels.mixing import N_GROUPS, find_group, mix_rows, own_start, weights_start
 
 __all__ = ["Mixture", "start_own", "with_own"]
 
@@ -15,8 +15,9 @@ _DOUBT = 0.3  # of the information is left after a drift
 class Mixture:
     """Online logistic mixing: p_l = 1 / (1 + exp(-sum over inputs of (w + w_g + v_l) s_l)), learned by its log-loss.
 
-    The weights w serve all labels, w_g those that apply about as often as label l (rare ones, less rare ones, common ones),
-    v_l the label alone. The constant 1 is one more input.
+    The weights w serve all labels, w_g those that apply about as often as label l (rare ones, less rare ones, common ones) and
+    that the experts, by their weights at the start, take to be about as much likelier than usual for the event; v_l serves the
+    label alone. The constant 1 is one more input.
 
     Parameters
     ----------
@@ -30,6 +31,7 @@ class Mixture:
         self.fixed = fixed
         self._weights, self._information = weights_start(N_GROUPS, start)
         self._own = own_start(0, len(start))
+        self._start = self._weights[0, :-1].copy()
 
     def run(
         self,
@@ -49,8 +51,8 @@ class Mixture:
             self._own = with_own(self._own, inputs.shape[1])
         odds = np.empty(inputs.shape[:2]) if known is None else known
         mix_rows(
-            inputs, rate, target, weight, learn and not self.fixed, known is not None, self._weights, self._information,
-            self._own, odds,
+            inputs, rate, target, weight, learn and not self.fixed, known is not None, self._start, self._weights,
+            self._information, self._own, odds,
         )  # fmt: skip
         return odds
 
@@ -62,10 +64,11 @@ class Mixture:
         result: NDArray[np.float64] = self._weights[0, :-1] + share @ self._weights[1:, :-1]
         return result
 
-    def weights_of(self, label: int, rate: float) -> NDArray[np.float64]:
-        """Return the weights of the inputs for a label whose rate has these log-odds."""
+    def weights_of(self, label: int, rate: float, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the weights of the inputs, float32[inputs], for a label whose rate has these log-odds."""
         own = self._own[label, :-1, 0] if label < len(self._own) else 0.0
-        result: NDArray[np.float64] = self._weights[0, :-1] + self._weights[group_of_rate(rate), :-1] + own
+        of_group = self._weights[find_group(inputs, self._start, rate), :-1]
+        result: NDArray[np.float64] = self._weights[0, :-1] + of_group + own
         return result
 
     def doubt(self) -> None:

@@ -1,7 +1,8 @@
 """Online mixing of log-odds: weights of all labels and of groups of them by Newton's method, and small ones of each label.
 
-The last input of each label is the constant 1. Labels are grouped by how often they apply, since an expert that serves common
-labels well may mean little for rare ones.
+The last input of each label is the constant 1. Labels are grouped, for each event anew, by how often they apply and by how far
+the experts together move that, since an expert that serves common labels well may mean little for rare ones, and one that tells
+well what does not apply may tell little of what does.
 """
 
 import math
@@ -14,21 +15,26 @@ from ihomer.kernels.odds import MOST_ODDS, POSITIVE, UNOBSERVED, bounded, probab
 
 STRENGTH = 150.0  # information that the weights of the start count for
 _KEEP = 0.9998  # of the information, per event: the weights look back about 5,000 events
-_RATE = 0.002  # of a label's own weights
+_RATE = 0.001  # of a label's own weights
 _START = 0.1  # of their summed squared gradients
 _MOST_WEIGHT = 8.0  # of an event
 _LEAST_CURVATURE = 1e-4  # w p (1 - p) below which a label tells the information nothing and costs no time
 MOST_INPUT = 8.0  # log-odds of an expert are not believed beyond it
-N_GROUPS = 3  # of labels: rare, less rare and common
+N_GROUPS = 9  # of labels: rare, less rare and common ones, each less likely than usual, likelier, or far likelier
 _RARE, _UNCOMMON = -4.0, -2.0  # log-odds of rates: 1.8 % and 12 %
+_USUAL, _FAR = 0.0, 2.5  # log-odds by which a label is likelier than its rate
 
 
 @inner
-def group_of(rate):
-    """Return the group, 1, 2 or 3, of a label whose rate has these log-odds."""
-    if rate < _RARE:
-        return 1
-    return 2 if rate < _UNCOMMON else 3
+def group_of(inputs, start, rate):
+    """Return the group, 1 to 9, of a label whose rate has these log-odds, for an event.
+
+    inputs : float32[inputs], log-odds s; start : float64[inputs], weights of the experts at the start
+    """
+    lift = -bounded(rate, MOST_INPUT)
+    for i in range(start.size):
+        lift += start[i] * bounded(float(inputs[i]), MOST_INPUT)
+    return 1 + 3 * ((rate >= _RARE) + (rate >= _UNCOMMON)) + (lift >= _USUAL) + (lift >= _FAR)
 
 
 @allocating
@@ -53,17 +59,17 @@ def mix_row(inputs, group, weights, own, out):
 
 
 @inner
-def mix_gather(inputs, odds, target, group, weight, information, own, gradient, s):
+def mix_gather(inputs, odds, target, group, weight, information, own, gradient, s, observed):
     """Add an event to the gradient and the information of each group, and learn each label's own weights.
 
     g = sum over labels of (y_l - p_l) s_l,  I = keep I + sum of p_l (1 - p_l) s_l s_l'
     v_li += rate * g_li / sqrt(sum of g_li^2) (AdaGrad)
     information : float64[1 + groups, inputs + 1, inputs + 1], lower triangles; gradient : float64[1 + groups, inputs + 1]
-    s : float64[inputs + 1], work space
+    s : float64[inputs + 1], work space; observed : bool[1 + groups], out, whether a group has an observed label
     """
     n = inputs.shape[1] + 1
     s[n - 1] = 1.0
-    gradient[:] = 0.0
+    gradient[:], observed[:] = 0.0, False
     information *= _KEEP
     for label in range(odds.size):
         if target[label] == UNOBSERVED:
@@ -74,6 +80,7 @@ def mix_gather(inputs, odds, target, group, weight, information, own, gradient, 
         for i in range(n - 1):
             s[i] = bounded(float(inputs[label, i]), MOST_INPUT)
         ours = gradient[group[label]]
+        observed[group[label]] = True
         for i in range(n):
             step = error * s[i]
             ours[i] += step
@@ -89,53 +96,68 @@ def mix_gather(inputs, odds, target, group, weight, information, own, gradient, 
 
 
 @allocating
+def sum_of_groups(information, gradient):
+    """Return the information of all labels, float64[inputs + 1, inputs + 1], and write their gradient to gradient[0]."""
+    n, total = gradient.shape[1], information[0].copy()
+    for g in range(1, gradient.shape[0]):
+        for i in range(n):
+            gradient[0, i] += gradient[g, i]
+            for k in range(i + 1):
+                total[i, k] += information[g, i, k]
+    return total
+
+
+@allocating
 def mix_learn(inputs, odds, target, group, weight, weights, information, own, gradient, work):
     """Learn from one event by the log-loss of the mixture: w += (I + I_0)^-1 g, for all labels and for each group.
 
-    The gradient and information of all labels are the sums of those of the groups; I_0 is `STRENGTH` on the diagonal.
-    gradient : float64[1 + groups, inputs + 1], work : float64[inputs + 1, inputs + 1, 4], work space; up to three groups
+    The gradient and information of all labels are the sums of those of the groups; I_0 is `STRENGTH` on the diagonal. A group
+    without an observed label has nothing to learn.
+    gradient : float64[1 + groups, inputs + 1], work : float64[inputs + 1, inputs + 1, 4], work space
     """
     n, n_sets = inputs.shape[1] + 1, weights.shape[0]
-    mix_gather(inputs, odds, target, group, min(weight, _MOST_WEIGHT), information, own, gradient, np.empty(n))
-    step = np.zeros((n, 4))
-    for i in range(n):
-        for k in range(i + 1):
-            work[i, k, 1:] = 0.0
-            work[i, k, 0] = information[0, i, k]
-            for g in range(1, n_sets):
-                work[i, k, 0] += information[g, i, k]
-                work[i, k, g] = information[g, i, k]
-        for g in range(4):
-            work[i, i, g] += STRENGTH
-        step[i, 0] = gradient[0, i]
-        for g in range(n_sets - 1, 0, -1):
-            step[i, g] = gradient[g, i]
-            step[i, 0] += gradient[g, i]
-    solve_four(work, step, n)
-    for g in range(n_sets):
-        for i in range(n):
-            weights[g, i] += step[i, g]
+    observed, step = np.empty(n_sets, np.bool_), np.empty((n, 4))
+    mix_gather(inputs, odds, target, group, min(weight, _MOST_WEIGHT), information, own, gradient, np.empty(n), observed)
+    total = sum_of_groups(information, gradient)
+    moved, n_moved = np.zeros(n_sets, np.int64), np.int64(1)
+    for g in range(1, n_sets):
+        moved[n_moved] = g
+        n_moved += observed[g]
+    for first in range(0, n_moved, 4):
+        for lane in range(4):
+            g = moved[min(first + lane, n_moved - 1)]
+            known = total if g == 0 else information[g]
+            for i in range(n):
+                step[i, lane] = gradient[g, i]
+                for k in range(i + 1):
+                    work[i, k, lane] = known[i, k]
+                work[i, i, lane] += STRENGTH
+        solve_four(work, step, n)
+        for lane in range(min(4, n_moved - first)):
+            for i in range(n):
+                weights[moved[first + lane], i] += step[i, lane]
 
 
 @jit
-def group_of_rate(rate):
+def find_group(inputs, start, rate):
     """Return `group_of` to Python."""
-    return group_of(rate)
+    return group_of(inputs, start, rate)
 
 
 @jit
-def mix_rows(inputs, rate, target, weight, learn, known, weights, information, own, out):
+def mix_rows(inputs, rate, target, weight, learn, known, start, weights, information, own, out):
     """Mix each row of `inputs`, float32[rows, labels, inputs], into `out`, float64[rows, labels], unless it is `known`, and
     learn it if `learn`.
 
     rate : float32[rows, labels, any], the first of which are the log-odds of how often each label has applied
+    start : float64[inputs], weights of the experts at the start
     """
     n_labels = out.shape[1]
     group = np.empty(n_labels, np.uint8)
     gradient, work = np.empty(weights.shape), np.empty((information.shape[1], information.shape[1], 4))
     for row in range(out.shape[0]):
         for label in range(n_labels):
-            group[label] = group_of(rate[row, label, 0])
+            group[label] = group_of(inputs[row, label], start, float(rate[row, label, 0]))
         if not known:
             mix_row(inputs[row], group, weights, own, out[row])
         if learn:

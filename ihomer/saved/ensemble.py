@@ -31,7 +31,7 @@ def ensemble_state(ensemble: Ensemble) -> dict[str, Any]:
     """Return the state of an ensemble."""
     return {
         "experts": {_NAMES[type(expert)]: expert_state(expert) for expert in ensemble._experts},
-        "mixture": held(ensemble.mixture, "fixed"),
+        "mixture": held(ensemble.mixture, "fixed", "_start"),
         "decoder": held(ensemble.decoder, "_objective", "_most", "_score_rate", "_asked", "_workings", "_signatures"),
         "scale": held(ensemble._scale, "_usual", "_n_usual", "_pairs"),
         "places": held(ensemble.places, "most", "_place"),
