@@ -23,6 +23,7 @@ from ihomer.kernels import answers, decoding, local, rehearsal, ridge, tallies, 
 from ihomer.kernels.expected import MOST_ACTIVE
 from ihomer.kernels.hidden import N_UNITS, Layer
 from ihomer.kernels.labelsets import LOOK_BACK, N_EVENTS, N_LATEST, N_SETS, N_WORDS, Labelsets, Weighed
+from ihomer.kernels.mixing import find_group
 from ihomer.kernels.odds import POSITIVE, UNOBSERVED
 from ihomer.kernels.random import uniform
 from ihomer.kernels.window import N_LABELS, N_POSITIVE
@@ -225,33 +226,36 @@ def naive_bayes(a: Arguments, b: Arguments) -> Count:
     return count.plus(Count(flops, 0, labels, 8 * n + 16 * labels + 4 * n * (positive + unobserved)))
 
 
-def _mix(labels: int, inputs: int, groups: int, observed: int, curved: int, known: bool) -> Count:
-    """Count the mixing, unless what comes of it is `known`, and learning of one row with G groups of labels; `curved` labels
-    are uncertain enough to take part in the information.
+def _mix(labels: int, inputs: int, groups: int, moved: int, observed: int, curved: int, known: bool) -> Count:
+    """Count the mixing, unless what comes of it is `known`, and learning of one row with G groups of labels; `moved` sets of
+    weights have something to learn, `curved` labels are uncertain enough to take part in the information.
     """
     n, sets = inputs + 1, groups + 1
+    solved = -(-moved // 4) * 4  # four at a time
     flops = (0 if known else groups * n + labels * (1 + 3 * inputs)) + sets * n * n + observed * (7 + _MIXED * n)
-    flops += curved * n * (n + 2) + groups * n * (n + 1) // 2 + groups * n + sets * 2 * n
+    flops += curved * n * (n + 2) + groups * n * (n + 1) // 2 + (moved - 1) * n + (solved + moved) * n
     count = Count(flops, observed * (1 + n))
-    for _ in range(sets):
+    for _ in range(solved):
         count = count.plus(solve(n))
     return count
 
 
 def mixed(a: Arguments, b: Arguments) -> Count:
-    """Count 3 E for each label's log-odds of E inputs, 7 E to learn it, (E + 1) (E + 3) for the information; and a system of
-    E + 1 unknowns for all labels and for each group of them.
+    """Count 3 E for each label's log-odds of E inputs and 2 E for its group, 7 E to learn it, (E + 1) (E + 3) for the
+    information; and systems of E + 1 unknowns, for all labels and for each group that has an observed one.
     """
     labels, n_inputs = a.inputs.shape[1:]
     groups = len(a.weights) - 1
+    grouping = Count(labels * 2 * n_inputs)
     if not a.learn:
         flops = groups * (n_inputs + 1) + labels * (1 + 3 * n_inputs)
-        return Count(flops, 0, labels * (4 + 4 * n_inputs + 16 * (n_inputs + 1)), 8 * labels)
+        return grouping.plus(Count(flops, 0, labels * (4 + 4 * n_inputs + 16 * (n_inputs + 1)), 8 * labels))
     p = 1.0 / (1.0 + np.exp(-b.out[0]))
     seen = a.target[0, :labels] != UNOBSERVED
     curved = int((min(a.weight[0], 8.0) * p * (1.0 - p) > _LEAST_CURVATURE)[seen].sum())
+    group = {find_group(s, a.start, rate[0]) for s, rate in zip(a.inputs[0][seen], a.rate[0][seen], strict=True)}
     cells = 16 * labels * (n_inputs + 1) + 8 * (groups + 1) * (n_inputs + 1) * (n_inputs + 2)
-    count = _mix(labels, n_inputs, groups, int(seen.sum()), curved, a.known)
+    count = grouping.plus(_mix(labels, n_inputs, groups, 1 + len(group), int(seen.sum()), curved, a.known))
     return count.plus(Count(read=labels * (4 * n_inputs + 5) + cells, written=8 * labels + cells))
 
 
@@ -352,7 +356,7 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     known = target[:labels] != UNOBSERVED
     mixed = judged[:labels] != UNOBSERVED
     curved = int((proba * (1.0 - proba) > _LEAST_CURVATURE)[mixed].sum())
-    count = count.plus(_mix(labels, n_inputs, 0, int(mixed.sum()), curved, a.known))
+    count = count.plus(_mix(labels, n_inputs, 0, 1, int(mixed.sum()), curved, a.known))
     count = count.plus(_noting(int(met.sum())))
     if not known.all():  # the labelset is not learned
         return count
@@ -477,9 +481,10 @@ def count_call(kernel: Any, before: Sequence[Any], after: Sequence[Any]) -> Coun
     >>> from ihomer.kernels.mixing import mix_rows, own_start, weights_start
     >>> inputs, weights = np.zeros((1, 3, 2), np.float32), weights_start(0, (1.0, 1.0))
     >>> rate, target, weight = np.zeros((1, 3, 1), np.float32), np.zeros((1, 3), np.uint8), np.ones(1)
-    >>> call = (inputs, rate, target, weight, False, False, *weights, own_start(3, 2), np.zeros((1, 3)))
+    >>> start = weights[0][0, :-1]
+    >>> call = (inputs, rate, target, weight, False, False, start, *weights, own_start(3, 2), np.zeros((1, 3)))
     >>> count_call(mix_rows, call, call).flops
-    21
+    33
     """
     names = inspect.signature(kernel.py_func).parameters
     a, b = (SimpleNamespace(**dict(zip(names, arguments, strict=True))) for arguments in (before, after))

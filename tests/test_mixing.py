@@ -1,5 +1,6 @@
 """The mixture of log-odds against its slow twin, and what mixing is for."""
 
+import itertools
 import random
 
 import numpy as np
@@ -44,13 +45,16 @@ def bits(mixture):
 
 def check(fast, twin, n_labels):
     """Compare the weights of labels, of one that no event has named, and the mean of all."""
-    unknown = 10**6
+    unknown, n_inputs = 10**6, twin.n - 1
     for label in (*range(n_labels + 1), unknown):
-        for rate in (-5.0, -4.0, -3.0, -2.0, 0.0):
-            expected = twin.weights_of(label, rate)[:-1]
-            np.testing.assert_allclose(fast.weights_of(label, rate), expected, rtol=0.0, atol=CLOSE)
-    given = [np.diag(twin.seen[group])[:-1].sum() for group in ("rare", "uncommon", "common")]
-    of_groups = [twin.weights_of(unknown, rate)[:-1] for rate in (-5.0, -3.0, 0.0)]
+        for rate, odds in itertools.product((-20.0, -5.0, -4.0, -3.0, -2.0, 0.0), (-5.0, -2.0, -1.5, 0.0, 0.5, 20.0)):
+            inputs = np.full(n_inputs, odds, np.float32)
+            expected = twin.weights_of(label, rate, inputs.tolist())[:-1]
+            np.testing.assert_allclose(fast.weights_of(label, rate, inputs), expected, rtol=0.0, atol=CLOSE)
+    given = [np.diag(information)[:-1].sum() for information in twin.seen.values()]
+    of_groups = [
+        twin.weights_of(unknown, rate, [rate + lift] * n_inputs)[:-1] for rate in (-5.0, -3.0, 0.0) for lift in (-1.0, 1.0, 3.0)
+    ]
     expected = np.average(of_groups, axis=0, weights=given if any(given) else None)
     np.testing.assert_allclose(fast.weights, expected, rtol=0.0, atol=CLOSE)
 
@@ -184,7 +188,8 @@ def test_a_label_may_trust_another_expert():
     inputs[:, 1] = inputs[:, 1, ::-1]
     mixture = Mixture([1.0] * 2)
     mixture.run(inputs, no_rate(target), target, np.ones(len(truth)), True)
-    first, second = mixture.weights_of(0, 0.0), mixture.weights_of(1, 0.0)
+    alike = np.ones(2, np.float32)
+    first, second = mixture.weights_of(0, 0.0, alike), mixture.weights_of(1, 0.0, alike)
     assert first[0] > first[1]
     assert second[1] > second[0]
 
@@ -215,11 +220,27 @@ def test_a_group_of_labels_may_trust_another_expert_and_a_constant_is_learned():
     mixture = Mixture([1.0] * 2)
     odds = mixture.run(inputs, rate[..., None], target, np.ones(len(truth)), True)
     blind = Mixture([1.0] * 2).run(inputs, no_rate(target), target, np.ones(len(truth)), True)
-    first, second = mixture.weights_of(0, 0.0), mixture.weights_of(2, -5.0)
+    first = mixture.weights_of(0, 0.0, np.ones(2, np.float32))
+    second = mixture.weights_of(2, -5.0, np.full(2, -1.0, np.float32))  # as likely as most of its events say
     assert first[0] > 0.8 > 0.2 > first[1]
     assert second[1] > 0.8 > 0.2 > second[0]
-    assert log_loss(odds[1000:], target[1000:]) < 1.01 * log_loss(truth[1000:], target[1000:])
+    assert log_loss(odds[1000:], target[1000:]) < 1.015 * log_loss(truth[1000:], target[1000:])
     assert log_loss(odds[1000:], target[1000:]) < 0.95 * log_loss(blind[1000:], target[1000:])
+
+
+def test_an_expert_may_be_trusted_on_what_it_makes_likelier_alone():
+    """One expert is right where it speaks for a label and knows nothing where it speaks against it; the other has the rest."""
+    rng = np.random.default_rng(11)
+    truth = rng.normal(0.0, 2.5, (6000, 4))
+    target = (rng.random(truth.shape) < 1.0 / (1.0 + np.exp(-truth))).astype(np.uint8)
+    for_it, against = np.where(truth > 0.0, truth, -1.5), np.where(truth < 0.0, truth, 1.5)
+    inputs = np.stack([for_it, against], axis=2).astype(np.float32)
+    mixture = Mixture([1.0] * 2)
+    odds = mixture.run(inputs, no_rate(target), target, np.ones(len(truth)), True)
+    likelier, less = mixture.weights_of(0, 0.0, np.ones(2, np.float32)), mixture.weights_of(0, 0.0, -np.ones(2, np.float32))
+    assert likelier[0] > 0.8 > 0.4 > likelier[1]
+    assert less[1] > 0.8 > 0.4 > less[0]
+    assert log_loss(odds[2000:], target[2000:]) < 1.01 * log_loss(truth[2000:], target[2000:])
 
 
 @jit

@@ -8,15 +8,15 @@ from ihomer.kernels.linear import linear_rows
 
 __all__ = ["Linear", "fitted", "forget_rows"]
 
-_RATES = np.array([0.5, 2.0, 6.0])  # of the models of relevant features, which start from the label's rate
+_RATES = np.array([0.5, 2.0])  # of the models of relevant features, which start from the label's rate
 _RAW_RATES = np.array([2.0])  # of those of features as given, which start from nothing and so follow the last events
 
 
 class Linear(Expert):
     """Logistic regressions by stochastic gradient descent, on relevant and on given values, at several rates."""
 
-    outputs = ("linear, rate 0.5", "linear, rate 2", "linear, rate 6", "linear, raw values")
-    start = (0.01, 0.02, 0.04, 0.06)
+    outputs = ("linear, rate 0.5", "linear, rate 2", "linear, raw values")
+    start = (0.02, 0.05, 0.06)
 
     def __init__(self) -> None:
         self._weights = np.zeros((len(_RATES), 1, 0), np.float32)

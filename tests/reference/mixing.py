@@ -34,35 +34,42 @@ def zeros(n):
 class SlowMixture:
     """q = sum of (w + w_g + v_l) s, the last s of each label 1: w and w_g by Newton's method, v by AdaGrad.
 
-    `grouped` is False where labels have no groups.
+    The group of a label depends on how often it applies and on how much likelier the weights of the start make it. `grouped` is
+    False where labels have no groups.
     """
 
-    KEEP, STRENGTH, RATE, LEAST_CURVATURE, OWN_START = 0.9998, 150.0, 0.002, 1e-4, 0.1
+    KEEP, STRENGTH, RATE, LEAST_CURVATURE, OWN_START = 0.9998, 150.0, 0.001, 1e-4, 0.1
 
     def __init__(self, n_inputs, grouped=True, start=None):
         self.n = n_inputs + 1
         self.grouped = grouped
         start = start or [1.0] * n_inputs
-        self.shared = [w / sum(start) for w in start] + [0.0]
-        self.of_group = {g: [0.0] * self.n for g in ("rare", "uncommon", "common") if grouped}
+        self.start = [w / sum(start) for w in start]
+        self.shared = [*self.start, 0.0]
+        often, lifted = ("rare", "uncommon", "common"), ("less likely", "likelier", "far likelier")
+        self.of_group = {(a, b): [0.0] * self.n for a in often for b in lifted if grouped}
         self.seen = {g: zeros(self.n) for g in self.of_group or ("all",)}  # information, by group
         self.own = {}  # label -> by input: deviation, summed squared gradients
 
-    def group_of(self, rate):
+    def group_of(self, rate, inputs):
         if not self.grouped:
             return "all"
-        return "rare" if rate < -4.0 else "uncommon" if rate < -2.0 else "common"
+        lift = -clamp(rate, -MOST_INPUT, MOST_INPUT)
+        for w, v in zip(self.start, inputs, strict=True):
+            lift += w * clamp(v, -MOST_INPUT, MOST_INPUT)
+        often = "rare" if rate < -4.0 else "uncommon" if rate < -2.0 else "common"
+        return often, "less likely" if lift < 0.0 else "likelier" if lift < 2.5 else "far likelier"
 
-    def weights_of(self, label, rate=0.0):
+    def weights_of(self, label, rate, inputs):
         """The weights of the inputs for a label, and that of the constant."""
         own = self.own.setdefault(label, [[0.0, self.OWN_START] for _ in range(self.n)])
-        groups = self.of_group.get(self.group_of(rate), [0.0] * self.n)
+        groups = self.of_group.get(self.group_of(rate, inputs), [0.0] * self.n)
         return [w + g + v for w, g, (v, _) in zip(self.shared, groups, own, strict=True)]
 
     def mix(self, label, inputs, rate=0.0):
         """The log-odds of a label."""
         s = [*(clamp(v, -MOST_INPUT, MOST_INPUT) for v in inputs), 1.0]
-        total = sum(w * v for w, v in zip(self.weights_of(label, rate), s, strict=True))
+        total = sum(w * v for w, v in zip(self.weights_of(label, rate, inputs), s, strict=True))
         return clamp(total, -MOST_ODDS, MOST_ODDS)
 
     def learn(self, rows, weight):
@@ -72,7 +79,7 @@ class SlowMixture:
             self.seen[g] = [[self.KEEP * v for v in line] for line in information]
         gradients = {g: [0.0] * self.n for g in self.seen}
         for label, inputs, odds, y, rate in rows:
-            g = self.group_of(rate)
+            g = self.group_of(rate, inputs)
             p = 1.0 / (1.0 + math.exp(-odds))
             s = [*(clamp(v, -MOST_INPUT, MOST_INPUT) for v in inputs), 1.0]
             own = self.own[label]
