@@ -34,7 +34,7 @@ Arguments = SimpleNamespace
 _PROBABILITY = 2  # operations of 1 / (1 + exp(-s)) beside exp
 _LOG_ODDS = 2  # of ln(p / (1 - p)) beside ln
 _BAYES_AT_ONCE = 12  # ratios that naive Bayes multiplies before it takes a logarithm
-_MIXED = 7  # operations of mixing for each expert and label that is learned, beside the square root
+_MIXED = 6  # operations of mixing for each expert and label that is learned
 _LEAST_CURVATURE = 1e-4
 
 
@@ -232,16 +232,16 @@ def _mix(labels: int, inputs: int, groups: int, moved: int, observed: int, curve
     """
     n, sets = inputs + 1, groups + 1
     solved = -(-moved // 4) * 4  # four at a time
-    flops = (0 if known else groups * n + labels * (1 + 3 * inputs)) + sets * n * n + observed * (7 + _MIXED * n)
+    flops = (0 if known else groups * n + labels * (1 + 3 * inputs)) + sets * n * n + observed * (11 + _MIXED * inputs + 4)
     flops += curved * n * (n + 2) + groups * n * (n + 1) // 2 + (moved - 1) * n + (solved + moved) * n
-    count = Count(flops, observed * (1 + n))
+    count = Count(flops, 2 * observed)
     for _ in range(solved):
         count = count.plus(solve(n))
     return count
 
 
 def mixed(a: Arguments, b: Arguments) -> Count:
-    """Count 3 E for each label's log-odds of E inputs and 2 E for its group, 7 E to learn it, (E + 1) (E + 3) for the
+    """Count 3 E for each label's log-odds of E inputs and 2 E for its group, 6 E to learn it, (E + 1) (E + 3) for the
     information; and systems of E + 1 unknowns, for all labels and for each group that has an observed one.
     """
     labels, n_inputs = a.inputs.shape[1:]

@@ -66,7 +66,7 @@ class Mixture:
 
     def weights_of(self, label: int, rate: float, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the weights of the inputs, float32[inputs], for a label whose rate has these log-odds."""
-        own = self._own[label, :-1, 0] if label < len(self._own) else 0.0
+        own = self._own[label, :-2] if label < len(self._own) else 0.0
         of_group = self._weights[find_group(inputs, self._start, rate), :-1]
         result: NDArray[np.float64] = self._weights[0, :-1] + of_group + own
         return result
@@ -84,7 +84,7 @@ def with_own(own: NDArray[np.float64], n_labels: int) -> NDArray[np.float64]:
     """Return the own weights of at least so many labels: those given, or a copy with a power of two of places."""
     if n_labels <= len(own):
         return own
-    result: NDArray[np.float64] = own_start(1 << (n_labels - 1).bit_length(), own.shape[1] - 1)
+    result: NDArray[np.float64] = own_start(1 << (n_labels - 1).bit_length(), own.shape[1] - 2)
     result[: len(own)] = own
     return result
 
@@ -92,4 +92,4 @@ def with_own(own: NDArray[np.float64], n_labels: int) -> NDArray[np.float64]:
 def start_own(own: NDArray[np.float64], labels: NDArray[np.int32]) -> None:
     """Start the own weights of labels anew, of those that have some."""
     known = labels[labels < len(own)]
-    own[known] = own_start(len(known), own.shape[1] - 1)
+    own[known] = own_start(len(known), own.shape[1] - 2)

@@ -42,7 +42,7 @@ class Mixture(NamedTuple):
 
     weights: np.ndarray  # float64[1, 3]
     information: np.ndarray  # float64[1, 3, 3]
-    own: np.ndarray  # float64[labels, 3, 2]
+    own: np.ndarray  # float64[labels, 4]
 
 
 class Made(NamedTuple):

@@ -16,7 +16,7 @@ from ihomer.kernels.odds import MOST_ODDS, POSITIVE, UNOBSERVED, bounded, probab
 STRENGTH = 150.0  # information that the weights of the start count for
 _KEEP = 0.9998  # of the information, per event: the weights look back about 5,000 events
 _RATE = 0.001  # of a label's own weights
-_START = 0.1  # of their summed squared gradients
+_START = 1.0  # of the sum of their mean squared gradients
 _MOST_WEIGHT = 8.0  # of an event
 _LEAST_CURVATURE = 1e-4  # w p (1 - p) below which a label tells the information nothing and costs no time
 MOST_INPUT = 8.0  # log-odds of an expert are not believed beyond it
@@ -43,7 +43,7 @@ def mix_row(inputs, group, weights, own, out):
 
     inputs : float32[labels, inputs], log-odds s, without the constant; group : uint8[labels], 0 for none
     weights : float64[1 + groups, inputs + 1], w of all labels and of each group
-    own : float64[labels, inputs + 1, 2], v and its summed squared gradients
+    own : float64[labels, inputs + 2], v and, in the last place, S of `mix_gather`
     """
     n = inputs.shape[1]
     both = weights.copy()
@@ -52,9 +52,9 @@ def mix_row(inputs, group, weights, own, out):
             both[g, i] += weights[0, i]
     for label in range(out.size):
         w = both[group[label]]
-        total = w[n] + own[label, n, 0]
+        total = w[n] + own[label, n]
         for i in range(n):
-            total += (w[i] + own[label, i, 0]) * bounded(float(inputs[label, i]), MOST_INPUT)
+            total += (w[i] + own[label, i]) * bounded(float(inputs[label, i]), MOST_INPUT)
         out[label] = bounded(total, MOST_ODDS)
 
 
@@ -63,7 +63,7 @@ def mix_gather(inputs, odds, target, group, weight, information, own, gradient, 
     """Add an event to the gradient and the information of each group, and learn each label's own weights.
 
     g = sum over labels of (y_l - p_l) s_l,  I = keep I + sum of p_l (1 - p_l) s_l s_l'
-    v_li += rate * g_li / sqrt(sum of g_li^2) (AdaGrad)
+    S_l += mean over i of g_li^2,  v_li += rate g_li / sqrt(S_l)  (AdaGrad with one rate for a label)
     information : float64[1 + groups, inputs + 1, inputs + 1], lower triangles; gradient : float64[1 + groups, inputs + 1]
     s : float64[inputs + 1], work space; observed : bool[1 + groups], out, whether a group has an observed label
     """
@@ -77,16 +77,17 @@ def mix_gather(inputs, odds, target, group, weight, information, own, gradient, 
         p = probability(odds[label])
         error = weight * ((1.0 if target[label] == POSITIVE else 0.0) - p)
         curvature = weight * p * (1.0 - p)
+        square = 1.0
         for i in range(n - 1):
             s[i] = bounded(float(inputs[label, i]), MOST_INPUT)
-        ours = gradient[group[label]]
+            square += s[i] * s[i]
+        ours, v = gradient[group[label]], own[label]
         observed[group[label]] = True
+        v[n] += error * error * square / n
+        share = _RATE * error / math.sqrt(v[n])
         for i in range(n):
-            step = error * s[i]
-            ours[i] += step
-            v = own[label, i]
-            v[1] += step * step
-            v[0] += _RATE * step / math.sqrt(v[1])
+            ours[i] += error * s[i]
+            v[i] += share * s[i]
         if curvature > _LEAST_CURVATURE:
             for i in range(n):
                 c = curvature * s[i]
@@ -178,6 +179,6 @@ def weights_start(n_groups, start):
 
 def own_start(n_labels, n_inputs):
     """Return the own weights of labels of which nothing is known."""
-    own = np.zeros((n_labels, n_inputs + 1, 2))
-    own[..., 1] = _START
+    own = np.zeros((n_labels, n_inputs + 2))
+    own[:, -1] = _START
     return own

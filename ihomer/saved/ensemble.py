@@ -111,20 +111,22 @@ def _fill_places(places: LabelPlaces, f: Fields, n_labels: int) -> None:
 def _fill_mixture(mixture: Mixture, f: Fields, room: Room) -> None:
     for name in ("_weights", "_information"):
         setattr(mixture, name, f.array(name, np.float64, getattr(mixture, name).shape))
-    mixture._own = f.array("_own", np.float64, (room.width, *mixture._own.shape[1:]))
+    mixture._own = f.array("_own", np.float64, (room.width, mixture._own.shape[1]))
+    f.require(bool((mixture._own[:, -1] > 0.0).all()), "a sum of squares is not positive")
     f.done()
 
 
 def _fill_decoder(decoder: Decoder, f: Fields, labels_in_use: NDArray[np.bool_], room: Room) -> None:
     shapes = {
         "_factor": (N_FACTORS,), "_information": (N_FACTORS, N_FACTORS), "_novelty": (3, 2), "_weights": (1, 3),
-        "_total_count": (1,), "_weights_information": (1, 3, 3), "_own": (room.width, 3, 2), "_total": (2,),
+        "_total_count": (1,), "_weights_information": (1, 3, 3), "_own": (room.width, 4), "_total": (2,),
         "_tally": (room.width, 2), "_events": (N_TALLIES,),
     }  # fmt: skip
     rows = room.rows if decoder._score_rate else min(room.rows, 1)
     decoder._score_weights = f.array("_score_weights", np.float32, (1, rows + 1, room.width))
     for name, shape in shapes.items():
         setattr(decoder, name, f.array(name, np.float64, shape))
+    f.require(bool((decoder._own[:, -1] > 0.0).all()), "a sum of squares is not positive")
     decoder._header = f.counters("_header", (3,))
     decoder._hashes = f.array("_hashes", np.uint64, (None,))
     most, n_places, least = int(decoder._most), len(decoder._hashes), min(64, int(decoder._most))

@@ -38,7 +38,7 @@ class SlowMixture:
     False where labels have no groups.
     """
 
-    KEEP, STRENGTH, RATE, LEAST_CURVATURE, OWN_START = 0.9998, 150.0, 0.001, 1e-4, 0.1
+    KEEP, STRENGTH, RATE, LEAST_CURVATURE, OWN_START = 0.9998, 150.0, 0.001, 1e-4, 1.0
 
     def __init__(self, n_inputs, grouped=True, start=None):
         self.n = n_inputs + 1
@@ -49,7 +49,8 @@ class SlowMixture:
         often, lifted = ("rare", "uncommon", "common"), ("less likely", "likelier", "far likelier")
         self.of_group = {(a, b): [0.0] * self.n for a in often for b in lifted if grouped}
         self.seen = {g: zeros(self.n) for g in self.of_group or ("all",)}  # information, by group
-        self.own = {}  # label -> by input: deviation, summed squared gradients
+        self.own = {}  # label -> deviations by input
+        self.squares = {}  # label -> sum of the mean squared gradients
 
     def group_of(self, rate, inputs):
         if not self.grouped:
@@ -62,9 +63,9 @@ class SlowMixture:
 
     def weights_of(self, label, rate, inputs):
         """The weights of the inputs for a label, and that of the constant."""
-        own = self.own.setdefault(label, [[0.0, self.OWN_START] for _ in range(self.n)])
+        own = self.own.setdefault(label, [0.0] * self.n)
         groups = self.of_group.get(self.group_of(rate, inputs), [0.0] * self.n)
-        return [w + g + v for w, g, (v, _) in zip(self.shared, groups, own, strict=True)]
+        return [w + g + v for w, g, v in zip(self.shared, groups, own, strict=True)]
 
     def mix(self, label, inputs, rate=0.0):
         """The log-odds of a label."""
@@ -82,12 +83,11 @@ class SlowMixture:
             g = self.group_of(rate, inputs)
             p = 1.0 / (1.0 + math.exp(-odds))
             s = [*(clamp(v, -MOST_INPUT, MOST_INPUT) for v in inputs), 1.0]
-            own = self.own[label]
-            for i, v in enumerate(s):
-                step = w * (y - p) * v
-                gradients[g][i] += step
-                own[i][1] += step**2
-                own[i][0] += self.RATE * step / math.sqrt(own[i][1])
+            step = [w * (y - p) * v for v in s]
+            square = self.squares.get(label, self.OWN_START) + sum(v**2 for v in step) / self.n
+            self.squares[label] = square
+            gradients[g] = [a + b for a, b in zip(gradients[g], step, strict=True)]
+            self.own[label] = [a + self.RATE * b / math.sqrt(square) for a, b in zip(self.own[label], step, strict=True)]
             curvature = w * p * (1.0 - p)
             if curvature > self.LEAST_CURVATURE:
                 for i in range(self.n):
@@ -112,3 +112,4 @@ class SlowMixture:
         """Start labels anew."""
         for label in labels:
             self.own.pop(label, None)
+            self.squares.pop(label, None)
