@@ -110,15 +110,17 @@ class Settings:
 
 
 class Interrupts:
-    """Lets Ctrl-C wait while an event is learned and scored, so that both have seen the same events afterwards.
+    """Lets Ctrl-C and SIGTERM wait while an event is learned and scored, so that both have seen the same events afterwards.
 
-    While the next event is read, while the model is compiled, and for the second time, Ctrl-C raises KeyboardInterrupt at
-    once; else it is noted.
+    While the next event is read, while the model is compiled, and for the second time, they raise KeyboardInterrupt at once;
+    else they are noted.
 
     Attributes
     ----------
     noted
         Whether there was one.
+    number
+        The signal that came last; that of Ctrl-C if there was none.
 
     Examples
     --------
@@ -142,17 +144,18 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.noted = False
+        self.number: int = signal.SIGINT
         self._waits = False
-        self._before: Any = None
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._take)
+            self._before = {number: signal.signal(number, self._take) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def finish(self, run: Run, events: Iterable[Event], progress: Progress) -> bool:
         """Take a run through its events; return whether it was interrupted on the way.
@@ -185,6 +188,7 @@ class Interrupts:
         self._waits = run.is_warm
 
     def _take(self, number: int, frame: FrameType | None) -> None:
+        self.number = number
         if self.noted or not self._waits:
             raise KeyboardInterrupt
         self.noted = True
@@ -360,7 +364,7 @@ def evaluate(
     SettingError
         As `build_model`.
     KeyboardInterrupt
-        On Ctrl-C before anything is learned, or without `interrupts`.
+        On Ctrl-C before anything is learned, or without `interrupts`; with them on SIGTERM too.
 
     Examples
     --------

@@ -124,15 +124,33 @@ def mean_scores(several: Sequence[Scores]) -> Scores:
     return {name: sum(scores[name] for scores in several) / len(several) for name in names}
 
 
-def summary_record(results: Sequence[Result], settings: Mapping[str, Any]) -> dict[str, Any]:
+def summary_record(
+    results: Sequence[Result],
+    settings: Mapping[str, Any],
+    *,
+    failed: Sequence[Mapping[str, str]] = (),
+    interrupted: bool = False,
+) -> dict[str, Any]:
     """Return settings, versions and results as what JSON can hold, with keys in an order that never changes.
 
-    The scores at the top are means over the streams.
+    The scores at the top are means over the streams that have results.
+
+    Parameters
+    ----------
+    results
+        What came out of each stream.
+    settings
+        How they were read, and by what predicted.
+    failed
+        The streams that could not be read to their end, and so have no results: "stream" is the name, "error" what was wrong.
+    interrupted
+        Whether streams were left out since the run ended before they came; one that was left half-way says so itself.
     """
     return {
         "settings": dict(settings),
         "versions": versions(),
-        "interrupted": any(result.interrupted for result in results),
+        "interrupted": interrupted or any(result.interrupted for result in results),
+        "failed": [dict(failure) for failure in failed],
         "scores": mean_scores([result.scores["total"] for result in results]),
         "baseline": mean_scores([result.baseline["total"] for result in results]),
         "streams": [_stream_record(result) for result in results],

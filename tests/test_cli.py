@@ -1,17 +1,12 @@
 """The command `ihomer evaluate`: what it prints and writes, and how it fails."""
 
-import array
 import datetime
-import fcntl
 import importlib.metadata
 import importlib.util
 import json
 import os
-import signal
 import subprocess
 import sys
-import termios
-import time
 from pathlib import Path
 
 import numpy as np
@@ -147,7 +142,7 @@ def test_json_names_settings_versions_and_results_in_one_order(tiny, tmp_path):
     out.write_text("x" * 100_000)
     assert run(tiny, "--model", "majority", "--quiet", "--json", out).exit_code == 0
     record = json.loads(out.read_text())
-    assert list(record) == ["settings", "versions", "interrupted", "scores", "baseline", "streams"]
+    assert list(record) == ["settings", "versions", "interrupted", "failed", "scores", "baseline", "streams"]
     assert list(record["versions"]) == ["ihomer", "river", "numpy", "numba", "python"]
     assert record["versions"]["ihomer"] == importlib.metadata.version("ihomer")
     assert record["settings"]["files"] == [str(tiny)]
@@ -501,55 +496,6 @@ def test_labels_are_chosen(tmp_path):
     for labels in ("is_rain,is_snow", "is_*", "-2"):
         assert scores_of(path, "--model", "no-change", "--labels", labels)["micro_f1"] == pytest.approx(2 / 4)
     assert record_of(path, "--model", "no-change", "--labels", "2")["streams"][0]["counts"]["labels"] == 2
-
-
-# Ctrl-C --------------------------------------------------------------------------------------------------------------
-
-
-def started(*arguments):
-    return subprocess.Popen([*COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def wait_until_read(descriptor):
-    """Wait until a pipe is empty, and what was in it has been dealt with."""
-    left = array.array("i", [1])
-    end = time.monotonic() + 60
-    while left[0] and time.monotonic() < end:
-        fcntl.ioctl(descriptor, termios.FIONREAD, left)
-        time.sleep(0.05)
-    time.sleep(1)
-
-
-def test_ctrl_c_prints_what_was_done(tmp_path):
-    pipe, out = tmp_path / "endless.jsonl", tmp_path / "out.json"
-    os.mkfifo(pipe)
-    with started(pipe, "--model", "no-change", "--json", out) as running, pipe.open("w") as writer:
-        writer.write("".join(json.dumps(row) + "\n" for row in ROWS * 50))
-        writer.flush()
-        wait_until_read(writer.fileno())
-        running.send_signal(signal.SIGINT)
-        stdout, stderr = running.communicate(timeout=60)
-    assert running.returncode == 130
-    assert "interrupted" in stdout
-    assert "previous labelset" in stdout
-    assert stderr == ""
-    record = json.loads(out.read_text())
-    assert record["interrupted"] is True
-    counts = record["streams"][0]["counts"]
-    assert 0 < counts["predicted"] <= 200
-    assert counts["predicted"] == counts["learned"] == counts["scored"]
-
-
-def test_ctrl_c_before_the_first_event_prints_nothing(tmp_path):
-    pipe, earlier = tmp_path / "silent.jsonl", tmp_path / "predictions.jsonl"
-    os.mkfifo(pipe)
-    earlier.write_text("of an earlier run")
-    with started(pipe, "--model", "no-change", "--predictions", earlier) as running, pipe.open("w"):
-        time.sleep(1)
-        running.send_signal(signal.SIGINT)
-        stdout, stderr = running.communicate(timeout=60)
-    assert (running.returncode, stdout, stderr) == (130, "", "")
-    assert earlier.read_text() == "of an earlier run"
 
 
 # Real sets -----------------------------------------------------------------------------------------------------------

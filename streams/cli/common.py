@@ -36,6 +36,7 @@ __all__ = [
     "of_system",
     "refuse_other_models",
     "require_standard_output",
+    "tell",
 ]
 
 FAILED, INTERRUPTED = 2, 130
@@ -84,14 +85,7 @@ class OneLineErrors(click.Group):
         except (click.ClickException, OSError) as error:
             if not standalone_mode:
                 raise
-            told = of_system(error) if isinstance(error, OSError) else error
-            text = " ".join(told.format_message().split())
-            if not text.isprintable():
-                from ihomer.printable import printable  # brings NumPy and Numba, for which a usual message does not wait
-
-                text = printable(text)
-            with suppress(OSError):  # nobody may read that either
-                click.echo(f"ihomer: {text}", err=True)
+            tell(of_system(error) if isinstance(error, OSError) else error)
             drop_what_nobody_reads()
             sys.exit(FAILED)
         except click.Abort:
@@ -111,6 +105,17 @@ class OneLineErrors(click.Group):
         """Run the command that they name."""
         with _telling_of_closed_pipes():
             return super().invoke(ctx)
+
+
+def tell(error: click.ClickException) -> None:
+    """Write an error as one line to standard error."""
+    text = " ".join(error.format_message().split())
+    if not text.isprintable():
+        from ihomer.printable import printable  # brings NumPy and Numba, for which a usual message does not wait
+
+        text = printable(text)
+    with suppress(OSError):  # nobody may read that either
+        click.echo(f"ihomer: {text}", err=True)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from streams.cli.common import (
     AT_LEAST_1,
     BASELINES,
     FORMATS,
-    INTERRUPTED,
     MODELS,
     SEED_OF,
     STANDARD_OUTPUT,
@@ -22,6 +22,7 @@ from streams.cli.common import (
     model_options,
     of_system,
     refuse_other_models,
+    tell,
 )
 from streams.errors import naming
 
@@ -45,6 +46,31 @@ _OF_FILES = {
     "--decimal": "decimal",
     "--format": "format",
 }
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What came out of the files so far.
+
+    Attributes
+    ----------
+    results
+        What came out of each file, but for those that could not be read to their end.
+    pages
+        What a report shows of each; None if there is to be none.
+    failed
+        The others: "stream" is the name, "error" what was wrong.
+    signal
+        What has ended the run early; None if no signal has.
+    is_interrupted
+        Whether the last file has not come, or not to its end: because of a signal, or since an output failed.
+    """
+
+    pages: list[dict[str, Any]] | None
+    results: "list[Result]" = field(default_factory=list)
+    failed: list[dict[str, str]] = field(default_factory=list)
+    signal: int | None = None
+    is_interrupted: bool = True
 
 
 @click.command("evaluate")
@@ -153,7 +179,8 @@ def command(
     in all scores as often as its weight w says. --labels then names labels that are known from the start. ARFF files find their
     labels in an .xml file beside them (MULAN), in their relation (MEKA) or in a line @outputs (KEEL).
 
-    Ctrl-C ends the run and prints what there is so far (exit code 130).
+    Ctrl-C and SIGTERM end the run, which prints and writes what there is so far (exit codes 130 and 143). One of several files
+    that cannot be read to its end has no scores; the others have, and the exit code is 2.
     """
     from streams.errors import MalformedEvent, SourceError
     from streams.evaluate import Settings, first_model
@@ -180,16 +207,22 @@ def command(
             report_file = None if report_path is None else stack.enter_context(OutputFile(report_path))
             model_file = None if model_path is None else stack.enter_context(OutputFile(model_path))
             model = None if model_file is None else first_model(settings)
-            pages: list[dict[str, Any]] | None = None if report_file is None else []
-            results, interrupted = _evaluate_all(files, settings, sink, quiet, bool(to_standard_output), pages, model)
-            if json_file is not None:
-                json_file.write(_summary(files, settings, results, interrupted))
-            if report_file is not None and pages:
-                report_file.write_text(_page(pages))
-            if model_file is not None and results:
-                model_file.write_raw(_packed(model))
-            if interrupted:  # in here: predictions of which there is none yet do not replace those of an earlier run
-                context.exit(INTERRUPTED)
+            outcome = _Outcome(pages=None if report_file is None else [])
+            try:
+                _evaluate_all(files, settings, outcome, sink, _consoles(quiet, bool(to_standard_output)), model)
+            finally:  # what was measured is kept whatever came after it
+                if json_file is not None and (outcome.results or outcome.signal is not None):
+                    json_file.write(_summary(files, settings, outcome))
+                if report_file is not None and outcome.pages:
+                    report_file.write_text(_page(outcome.pages))
+                if model_file is not None and outcome.results:
+                    model_file.write_raw(_packed(model))
+            # In here: predictions of which there is none yet do not replace those of an earlier run.
+            if outcome.signal is not None:
+                context.exit(128 + outcome.signal)
+            if outcome.failed:
+                names = ", ".join(failure["stream"] for failure in outcome.failed)
+                raise click.ClickException(f"{len(outcome.failed)} of {len(files)} files have no scores: {names}")
     except OSError as error:
         raise of_system(error) from None
     except (SourceError, MalformedEvent) as error:
@@ -258,47 +291,55 @@ def _consoles(quiet: bool, standard_output_is_taken: bool) -> "tuple[Console | N
 def _evaluate_all(
     files: Sequence[Path],
     settings: "Settings",
+    outcome: "_Outcome",
     sink: "Sink | None",
-    quiet: bool,
-    standard_output_is_taken: bool,
-    pages: list[dict[str, Any]] | None,
+    consoles: "tuple[Console | None, Console | None]",
     model: "Model | None",
-) -> "tuple[list[Result], bool]":
-    """Evaluate one file after another; return the results so far, and whether Ctrl-C has ended it.
+) -> None:
+    """Evaluate one file after another, with `model` if it is not None, and note what comes out of each.
 
-    What a report shows of each is added to `pages`, and `model` learns the one that there is, if they are not None.
+    One of several that cannot be read to its end is told of, and the next one comes.
     """
+    from streams.errors import MalformedEvent, SourceError
     from streams.evaluate import Interrupts, evaluate, stream_names
     from streams.html_report import page_of
     from streams.progress import progress_on
     from streams.recorder import Recorder
     from streams.report import print_means, print_result
 
-    to_watch, to_read = _consoles(quiet, standard_output_is_taken)
-    results: list[Result] = []
+    to_watch, to_read = consoles
+    streams: Sequence[tuple[Path | None, str]] = list(zip(files, stream_names(files), strict=True))
     with Interrupts() as interrupts:
         try:
-            streams: Sequence[tuple[Path | None, str]] = list(zip(files, stream_names(files), strict=True))
             for file, name in streams or [(None, "yeast")]:
                 progress = progress_on(to_watch, name, settings.window)
-                recorder = None if pages is None else Recorder()
-                result = evaluate(
-                    file, settings, progress, sink=sink, interrupts=interrupts, recorder=recorder, model=model
-                )
-                results.append(result)
-                if pages is not None and recorder is not None:
-                    pages.append(page_of(recorder, results[-1], settings, file))
+                recorder = None if outcome.pages is None else Recorder()
+                try:
+                    result = evaluate(
+                        file, settings, progress, sink=sink, interrupts=interrupts, recorder=recorder, model=model
+                    )
+                except (SourceError, MalformedEvent) as error:
+                    if len(files) == 1:
+                        raise
+                    outcome.failed.append({"stream": name, "error": str(error)})
+                    tell(click.ClickException(str(error)))
+                    continue
+                outcome.results.append(result)
+                if outcome.pages is not None and recorder is not None:
+                    outcome.pages.append(page_of(recorder, result, settings, file))
                 if to_read is not None:
                     with naming(STANDARD_OUTPUT):
-                        print_result(to_read, results[-1], settings.model_name)
-                if results[-1].interrupted:
-                    return results, True
+                        print_result(to_read, result, settings.model_name)
+                if result.interrupted:
+                    outcome.signal = interrupts.number
+                    return
         except KeyboardInterrupt:
-            return results, True
-    if to_read is not None and len(results) > 1:
+            outcome.signal = interrupts.number
+            return
+    outcome.is_interrupted = False
+    if to_read is not None and len(outcome.results) > 1:
         with naming(STANDARD_OUTPUT):
-            print_means(to_read, results, settings.model_name)
-    return results, False
+            print_means(to_read, outcome.results, settings.model_name)
 
 
 def _packed(model: "Model | None") -> bytes:
@@ -313,10 +354,8 @@ def _page(pages: Sequence[dict[str, Any]]) -> str:
     return report_page(pages, f"ihomer: {', '.join(page['stream'] for page in pages)}")
 
 
-def _summary(
-    files: Sequence[Path], settings: "Settings", results: "Sequence[Result]", interrupted: bool
-) -> dict[str, Any]:
+def _summary(files: Sequence[Path], settings: "Settings", outcome: "_Outcome") -> dict[str, Any]:
     from streams.results import summary_record
 
-    record = summary_record(results, {"files": [str(file) for file in files], **settings.record()})
-    return {**record, "interrupted": interrupted}
+    told = {"files": [str(file) for file in files], **settings.record()}
+    return summary_record(outcome.results, told, failed=outcome.failed, interrupted=outcome.is_interrupted)

@@ -1,0 +1,121 @@
+"""How `ihomer evaluate` ends where one of several files fails, or a signal or an output ends it early."""
+
+import array
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import termios
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from streams.cli import main
+
+COMMAND = [sys.executable, "-c", "from streams.cli import main; main()", "evaluate"]
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """Three files, the second of which is malformed in its third line."""
+    monkeypatch.chdir(tmp_path)
+    good = "".join(json.dumps({"x": {"a": i}, "y": ["p"] if i % 2 else []}) + "\n" for i in range(6))
+    for name, text in (("one", good), ("two", good[: good.index("\n") + 1] * 2 + "nonsense\n" + good), ("three", good)):
+        (tmp_path / f"{name}.jsonl").write_text(text)
+    return ["one.jsonl", "two.jsonl", "three.jsonl"]
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["evaluate", "--model", "majority", *map(str, arguments)])
+
+
+def test_the_others_have_scores_where_one_file_fails(files, tmp_path):
+    answer = run(*files, "--json", "scores.json", "--report", "page.html", "--predictions", "out.jsonl")
+    assert answer.exit_code == 2
+    first, last = answer.stderr.splitlines()
+    assert first.startswith("ihomer: two.jsonl:3: JSON is malformed")
+    assert last == "ihomer: 1 of 3 files have no scores: two"
+    assert [name in answer.stdout for name in (" one ", " two ", " three ", "mean of 2 streams")] == [True, False, True, True]
+    record = json.loads((tmp_path / "scores.json").read_text())
+    assert [stream["stream"] for stream in record["streams"]] == ["one", "three"]
+    assert record["failed"] == [{"stream": "two", "error": first.removeprefix("ihomer: ")}]
+    assert record["interrupted"] is False
+    assert record["scores"] == record["streams"][0]["scores"]
+    assert (tmp_path / "page.html").stat().st_size > 1000
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 14
+
+
+def test_a_report_and_scores_of_an_earlier_run_stay_where_all_fail(files, tmp_path):
+    for name in ("scores.json", "page.html"):
+        (tmp_path / name).write_text("of an earlier run")
+    answer = run(files[1], files[1], "--quiet", "--json", "scores.json", "--report", "page.html")
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert answer.stderr.endswith("ihomer: 2 of 2 files have no scores: two.jsonl, two.jsonl\n")
+    assert {(tmp_path / name).read_text() for name in ("scores.json", "page.html")} == {"of an earlier run"}
+
+
+def test_what_was_measured_is_kept_where_nobody_reads_the_table(files, tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    answer = subprocess.run(
+        [*COMMAND, "--model", "majority", "one.jsonl", "three.jsonl", "--json", "scores.json"],
+        stdout=writing, stderr=subprocess.PIPE, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    os.close(writing)
+    assert (answer.returncode, answer.stderr) == (2, "ihomer: standard output: Broken pipe\n")
+    record = json.loads((tmp_path / "scores.json").read_text())
+    assert ([stream["stream"] for stream in record["streams"]], record["interrupted"]) == (["one"], True)
+
+
+# Signals --------------------------------------------------------------------------------------------------------------
+
+
+def started(*arguments):
+    return subprocess.Popen([*COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_until_read(descriptor):
+    """Wait until a pipe is empty, and what was in it has been dealt with."""
+    left = array.array("i", [1])
+    end = time.monotonic() + 60
+    while left[0] and time.monotonic() < end:
+        fcntl.ioctl(descriptor, termios.FIONREAD, left)
+        time.sleep(0.05)
+    time.sleep(1)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_what_was_done(number, code, files, tmp_path):
+    pipe, out = tmp_path / "endless.jsonl", tmp_path / "out.json"
+    os.mkfifo(pipe)
+    with started(files[0], pipe, "--model", "no-change", "--json", out) as running, pipe.open("w") as writer:
+        writer.write((tmp_path / files[0]).read_text() * 40)
+        writer.flush()
+        wait_until_read(writer.fileno())
+        running.send_signal(number)
+        stdout, stderr = running.communicate(timeout=60)
+    assert running.returncode == code
+    assert "interrupted" in stdout
+    assert "previous labelset" in stdout
+    assert stderr == ""
+    record = json.loads(out.read_text())
+    assert record["interrupted"] is True
+    assert [stream["interrupted"] for stream in record["streams"]] == [False, True]
+    counts = record["streams"][1]["counts"]
+    assert 0 < counts["predicted"] <= 240
+    assert counts["predicted"] == counts["learned"] == counts["scored"]
+
+
+def test_ctrl_c_before_the_first_event_prints_nothing(tmp_path):
+    pipe, earlier = tmp_path / "silent.jsonl", tmp_path / "predictions.jsonl"
+    os.mkfifo(pipe)
+    earlier.write_text("of an earlier run")
+    with started(pipe, "--model", "no-change", "--predictions", earlier) as running, pipe.open("w"):
+        time.sleep(1)
+        running.send_signal(signal.SIGINT)
+        stdout, stderr = running.communicate(timeout=60)
+    assert (running.returncode, stdout, stderr) == (130, "", "")
+    assert earlier.read_text() == "of an earlier run"
