@@ -155,6 +155,7 @@ class _Message(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _FORM = 'an event is {"id": "...", "x": {...}, "y": [...], "w": 1.0}, of which only x must be'
+_CUT_OFF = "it ends before its JSON object does"
 _DECODE = msgspec.json.Decoder(_Message).decode
 _ENCODE = msgspec.json.Encoder().encode
 # The shortest integer too large for a float64 has 309 digits.
@@ -276,7 +277,10 @@ def _explained(raw: bytes, error: Exception) -> MalformedEvent:
     except MalformedEvent as constant:
         return constant
     except (ValueError, RecursionError):
-        pass
+        return MalformedEvent("json", _CUT_OFF if "truncated" in text else text)
+    # Python's own reader takes it, as UTF-8 cannot; the decoder may say of it that the data was truncated.
+    if "truncated" in text or "surrogate" in text:
+        text = r"half of a surrogate pair, as \ud800 alone, is no character"
     return MalformedEvent("json", text)
 
 

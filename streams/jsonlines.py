@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, cast
 
-from streams.errors import naming
+from streams.errors import MalformedEvent, naming
 from streams.event import Event, Record, decode_event, encode_record
 from streams.lines import LineSource, OnError
 
@@ -56,7 +56,13 @@ class JsonLinesSource(LineSource):
 
     def _event(self, raw: bytes, number: int) -> Event | None:
         raw = raw.strip(b" \t\r\n")
-        return decode_event(raw, number, number) if raw else None
+        try:
+            return decode_event(raw, number, number) if raw else None
+        except MalformedEvent as error:
+            if raw not in (b"{", b"[") and not raw.startswith((b"[{", b"[ {")):
+                raise
+            # An array of all events, or JSON that was made to be read by people.
+            raise MalformedEvent(error.code, f"{error.message}; each line has to be one event, from {{ to }}") from None
 
 
 class JsonLinesSink:

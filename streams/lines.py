@@ -187,14 +187,18 @@ class Lines:
         if not first:
             raise SourceError(f"{self.path}: the file is empty")
         if first[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            raise SourceError(f"{self.path}: this is UTF-16; convert it to UTF-8")
+            raise SourceError(f"{self.path}: this is UTF-{32 if first[2:4] == bytes(2) else 16}; convert it to UTF-8")
         for beginning, kind in _ARCHIVES.items():
             if re.match(beginning, first):
                 raise SourceError(f"{self.path}: this is a {kind} archive; unpack it")
+        if b"\0" in first:
+            raise SourceError(f"{self.path}: this is no text, or in an encoding as UTF-16; convert it to UTF-8")
 
     def _damaged(self, error: Exception) -> SourceError:
         if isinstance(error, EOFError):
             return SourceError(f"{self.path}: the compressed file is cut off after line {self.number}")
+        if isinstance(error, gzip.BadGzipFile) and str(error).startswith("Not a gzipped file"):
+            return SourceError(f"{self.path}: damaged after line {self.number}: behind the compressed data stand other bytes")
         return SourceError(f"{self.path}: damaged after line {self.number}: {error}")
 
     def __iter__(self) -> Self:

@@ -157,6 +157,29 @@ def test_malformed_events(raw, code):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"x":{},"y":["\\ud800"]}',
+        b'{"x":{},"y":["\\ud800\\u0041"]}',
+        b'{"x":{"\\udc00":1}}',
+        b'{"x":{"a":"b\\udc00"}}',
+        b'{"id":"\\ud800 and more","x":{}}',
+        b'{"\\ud800":{}}',
+    ],
+)
+def test_half_of_a_surrogate_pair_is_told_as_such(raw):
+    with pytest.raises(MalformedEvent, match=r"^half of a surrogate pair, as \\ud800 alone, is no character$") as caught:
+        decode_event(raw)
+    assert caught.value.code == "json"
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b'{"x":{"a":1', b'{"x":{"a":"\\ud800'])
+def test_json_that_is_cut_off_is_told_as_such(raw):
+    with pytest.raises(MalformedEvent, match=r"^it ends before its JSON object does$"):
+        decode_event(raw)
+
+
 @given(st.binary(max_size=60))
 def test_no_bytes_raise_anything_else(raw):
     with contextlib.suppress(MalformedEvent):

@@ -131,10 +131,26 @@ def test_a_cr_behind_the_one_line_is_its_end(tmp_path):
     assert (event.x, event.y) == ({"2": 3.0}, {"1"})
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
+@pytest.mark.parametrize("name", TEXTS)
+def test_text_that_is_not_utf_8_is_told(tmp_path, name, encoding):
+    head, good, _, _, options = TEXTS[name]
+    path = write(tmp_path, name, (head + good.format(1)).encode(encoding))
+    named = {"utf-16": "this is UTF-16;", "utf-32": "this is UTF-32;"}
+    with pytest.raises(SourceError, match=named.get(encoding, "no text, or in an encoding as UTF-16; convert it to UTF-8")):
+        read(path, **options)
+
+
 def test_what_follows_a_gzip_file_is_damage(tmp_path):
     path = write(tmp_path, "t.jsonl.gz", gzip.compress(b'{"x":{}}\n') + b"more")
-    with pytest.raises(SourceError, match="damaged after line 1"):
+    with pytest.raises(SourceError, match="damaged after line 1: behind the compressed data stand other bytes"):
         read(path)
+
+
+@pytest.mark.parametrize("text", ["[\n", "[{\n", '[{"x":{}},{"x":{}}]', "{\n"])
+def test_json_that_is_no_json_lines_is_told_so(tmp_path, text):
+    with pytest.raises(MalformedEvent, match=r"t\.jsonl:1: .*; each line has to be one event, from { to }"):
+        read(write(tmp_path, "t.jsonl", text))
 
 
 @pytest.mark.parametrize("name", [*TEXTS, "t.parquet"])
