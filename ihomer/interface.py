@@ -152,7 +152,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         ------
         TypeError
             If a label or a feature has a name that is no str, int, float, bool, None, bytes, NumPy number, or tuple or
-            frozenset of these.
+            frozenset of these; or if the model is of a subclass, of whose own parts the file would hold none.
         OSError
             If the file cannot be written.
         """

@@ -3,6 +3,7 @@
 import _signal  # type: ignore[import-not-found]
 import copy
 import functools
+import inspect
 import os
 import signal
 import threading
@@ -27,12 +28,27 @@ class Changeable:
 
     An error in the middle of a change, as of memory that is out, leaves it between two states. It is not to be used then:
     arrays that no longer fit each other are written beside.
+
+    Settings stay as they were given: what is built from them would not follow, and a file would hold a model that never was.
     """
 
+    _fixed: frozenset[str] = frozenset()
     _broken_by: str | None = None
     _is_loaded = False  # the kernels that answer
     _turn: threading.RLock
     _process: int  # whose threads take turns
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__module__.startswith("ihomer.") and "__init__" in vars(cls):  # what a subclass of others adds is theirs
+            cls._fixed |= inspect.signature(cls).parameters.keys()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._fixed and name in self.__dict__:
+            kind = type(self).__name__
+            another = f"clone({{{name!r}: ...}}) makes one that has learned nothing"
+            raise AttributeError(f"{name} is set when a {kind} is made; {another}")
+        super().__setattr__(name, value)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         made = super().__new__(cls)

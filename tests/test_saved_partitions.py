@@ -105,7 +105,7 @@ def test_a_drift_that_is_none_is_refused(drift: PartitionDrift) -> None:
 
 
 @pytest.mark.parametrize(("change", "reason"), [
-    (lambda p: setattr(p, "max_labels", 8), "more labels than max_labels"), (lambda p: setattr(p, "n_min", 0), "are refused"),
+    (lambda p: vars(p).update(max_labels=8), "more labels than max_labels"), (lambda p: vars(p).update(n_min=0), "are refused"),
     (lambda p: setattr(p, "version", -1), "version is no"), (lambda p: setattr(p, "_n_drifts", -1), "n_drifts is no"),
     (lambda p: setattr(p, "_n_forgotten", -1), "n_forgotten is no"),
     (lambda p: setattr(p._upkeep, "usual_size", 0), "usual_size"),
@@ -140,7 +140,7 @@ def test_a_table_of_too_many_pairs_is_refused(n_labels: int, most: int, is_good:
     partition.learn_many([[i, j] for i in range(n_labels) for j in range(i)])
     counts = partition._counts
     counts._rehash(np.flatnonzero(counts.keys != EMPTY), 256)
-    partition.max_pairs = most
+    vars(partition)["max_pairs"] = most
     counts.size_count = counts.size_count[: len(LabelPartition(max_pairs=most)._counts.size_count)]
     if is_good:
         unpack(pack(partition, KINDS), KINDS)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ihomer import IHOMERClassifier
 from ihomer.persistence import KINDS, ModelFileError
 from ihomer.saved.tree import RECORDS
 from ihomer.saved.values import Reader, Writer, is_name
@@ -85,6 +86,15 @@ def test_whole_numbers_come_back_as_numbers_or_text(number: int) -> None:
 def test_what_has_no_place_in_a_file_is_not_written(value: Any) -> None:
     with pytest.raises(TypeError, match="no place in a file"):
         Writer(KINDS).write(value)
+
+
+def test_a_model_of_a_subclass_is_not_written(tmp_path: Any) -> None:
+    class Watched(IHOMERClassifier):
+        pass
+
+    with pytest.raises(TypeError, match=r"class .*Watched, which has no place in a file; IHOMERClassifier, of which it is"):
+        Watched().save(tmp_path / "model")
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_stands_twice_is_not_written() -> None:

@@ -50,6 +50,29 @@ def test_the_largest_settings_may_be_taken():
     assert MLHATClassifier(max_depth=1000, learning_rate=1e6).learning_rate == 1e6
 
 
+@pytest.mark.parametrize("make", [IHOMERClassifier, MLHATClassifier, LabelPartition])
+def test_a_setting_stays_as_it_was_given(make):
+    """What was built from it would not follow, and a file of it would hold another model, or one that is refused."""
+    made = make()
+    for name, value in made._get_params().items():
+        with pytest.raises(AttributeError, match=rf"^{name} is set when a {make.__name__} is made; clone\(\{{'{name}': "):
+            setattr(made, name, value)
+    assert made.clone({"seed": 7}).seed == 7
+
+
+def test_a_subclass_sets_its_own_settings_when_it_likes():
+    class Watched(IHOMERClassifier):
+        def __init__(self, patience=3):
+            super().__init__(objective="subset")
+            self.patience = patience
+
+    model = Watched()
+    model.patience = 5
+    assert (model.patience, model.objective) == (5, "subset")
+    with pytest.raises(AttributeError, match="objective is set when a Watched is made"):
+        model.objective = "hamming"
+
+
 def test_a_value_is_told_up_to_a_hundred_characters():
     for length, told in ((98, f"not '{'x' * 98}'"), (99, f"not '{'x' * 96}...")):
         with pytest.raises(ValueError, match="objective") as caught:

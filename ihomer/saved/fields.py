@@ -165,7 +165,7 @@ def vocabulary_state(vocabulary: Vocabulary) -> dict[str, Any]:
     names = [vocabulary.name(i) for i in range(vocabulary.size)]
     strange = next((name for name in names if not is_name(name)), None)
     if strange is not None:
-        raise TypeError(f"{strange!r} is a {type(strange).__qualname__}, which cannot be a name in a file")
+        raise TypeError(f"{strange!r} is of class {type(strange).__qualname__}, which cannot be a name in a file")
     return {"names": names, "order": order, "free": np.array(vocabulary._free, np.int64)}
 
 

@@ -145,7 +145,9 @@ class Writer:
         if kind in self._parts:
             name, part = self._parts[kind]
             return {"part": [name, self.write(part.state_of(value), (*path, name))]}
-        raise TypeError(f"{_shown(path)} is a {kind.__module__}.{kind.__qualname__}, which has no place in a file")
+        bases = [base.__name__ for base in kind.__mro__ if base in self._parts]
+        has = f"; {bases[0]}, of which it is a subclass, has one" if bases else ""
+        raise TypeError(f"{_shown(path)} is of class {kind.__module__}.{kind.__qualname__}, which has no place in a file{has}")
 
     def _meet(self, value: Any, path: tuple[str, ...]) -> None:
         if id(value) in self._met:
@@ -170,7 +172,7 @@ class Writer:
         if isinstance(value, np.bytes_):
             return {"numpy bytes": bytes(value).hex()}
         if _NUMBERS.get(value.dtype.name) != value.dtype:
-            raise TypeError(f"{_shown(path)} is a {type(value).__qualname__}, which has no place in a file")
+            raise TypeError(f"{_shown(path)} is of class {type(value).__qualname__}, which has no place in a file")
         return {"number": [value.dtype.name, value.tobytes().hex()]}
 
     def _array(self, array: NDArray[Any], path: tuple[str, ...]) -> dict[str, Any]:
