@@ -104,7 +104,11 @@ def load(path: str | os.PathLike[str], cls: type[Saved]) -> Saved:
     >>> again.predict_one({"clouds": 0.9})
     {'rain': True}
     """
-    value = unpack(read_file(path), KINDS)
+    packed = read_file(path)
+    try:
+        value = unpack(packed, KINDS)
+    except ModelFileError as error:
+        raise ModelFileError(f"{os.fspath(path)}: {error}") from None
     if type(value) is not cls:
         raise ModelFileError(f"{os.fspath(path)} holds a {type(value).__name__}, not a {cls.__name__}")
     return value

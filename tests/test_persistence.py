@@ -342,6 +342,9 @@ def test_another_class_is_refused(saved: Path) -> None:
         MLHATClassifier.load(saved)
     with pytest.raises(FileNotFoundError):
         IHOMERClassifier.load(saved.parent / "none")
+    (saved.parent / "notes").write_text("no model")
+    with pytest.raises(ModelFileError, match="notes: this is not a file of ihomer"):
+        MLHATClassifier.load(saved.parent / "notes")
     with pytest.raises(ModelFileError, match="not a regular file"):
         IHOMERClassifier.load(saved.parent)
     os.mkfifo(saved.parent / "pipe")
