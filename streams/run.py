@@ -151,7 +151,8 @@ class Run:
         if self._clock is None:
             return None
         n_before, start, now = self._clock
-        return (self.n_predicted - n_before) / (now - start) if now > start else None
+        n_since = self.n_predicted - n_before
+        return n_since / (now - start) if n_since and now > start else None
 
     def finish(self, events: Iterable[Event]) -> None:
         """Go through all events."""
