@@ -98,6 +98,13 @@ class IHOMERClassifier(StreamClassifier):
     ValueError
         If a setting is out of range; the message names it.
 
+    Notes
+    -----
+    The defaults are those of the tables in README, where each expert, and learned mixing, better some score in the mean of
+    eleven public data sets. Of 12,305 labels, to know 4,096 (`most_labels`) gave better answers than to know 1,024 or all. Of
+    16 public sets only delicious has more labelsets than `most_labelsets`, and none more features than `max_features`, which
+    bounds memory. `drift_delta` is what ADWIN is mostly run with. `max_ancestors` and `replay` matter where there are trees.
+
     References
     ----------
     Neves, Lourenço, Cano, Marreiros: Incremental hierarchy of multi-label classifiers. ECAI 2025, arXiv 2507.20894.

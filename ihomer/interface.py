@@ -243,23 +243,27 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
 
     @in_turn
     def predict_proba_one(self, x: Mapping[Any, Any], **kwargs: Any) -> dict[Hashable, dict[bool, float]]:
-        """Return for each known label the probabilities that it applies (True) and does not (False)."""
+        """Return the probabilities that each known label applies (True) and does not (False); `x` as in `predict_one`."""
         proba = self._labels.by_name(self._predict_row(x)[0].tolist())
         return {name: {True: p, False: 1.0 - p} for name, p in proba.items()}
 
     @in_turn
     def predict_one(self, x: Mapping[Any, Any], **kwargs: Any) -> dict[Hashable, bool]:
-        """Return for each known label whether it is predicted."""
+        """Return for each known label whether it is predicted; this changes nothing in the model.
+
+        `x` and the errors are those of `learn_one`; features that the model has not learned say nothing. What else is given, as
+        other models of river may take, is passed over.
+        """
         return self._labels.by_name(self._predict_row(x)[1].tolist())
 
     @in_turn
     def predict_set_one(self, x: Mapping[Any, Any]) -> set[Hashable]:
-        """Return the predicted labels."""
+        """Return the predicted labels; `x` as in `predict_one`."""
         return {self._labels.name(i) for i in np.flatnonzero(self._named(self._predict_row(x)[1])).tolist()}
 
     @in_turn
     def predict_topk_one(self, x: Mapping[Any, Any], k: int) -> list[tuple[Hashable, float]]:
-        """Return the k most probable labels with their probabilities; ties in name order.
+        """Return the k most probable labels with their probabilities, ties in name order; `x` as in `predict_one`.
 
         Raises
         ------
@@ -343,7 +347,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
 
     @in_turn
     def foresee_many(self, X: Any, k: int) -> list[Prediction]:
-        """Return what `answer_many` does, for events that are not learned."""
+        """Return what `answer_many` does, for events `X` that are not learned; `k` as there."""
         settings.whole("k", k, 0)
         p, answer = self._predict_rows(X)
         tops = self._tops(p, k, frozenset())
@@ -352,7 +356,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
 
     @in_turn
     def predict_many(self, X: Any) -> Any:
-        """Return predictions for many events: a frame for a frame, a bool array for a matrix, a list of sets for a list.
+        """Return predictions for many events `X`: a frame for a frame, a bool array for a matrix, a list of sets for a list.
 
         Columns are the known labels in name order; where all labels are whole numbers from 0 to 1,048,575, column j of an
         array is label j, so that an array is as wide as the largest of them: of few labels with large numbers ask with a list.

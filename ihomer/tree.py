@@ -81,6 +81,9 @@ class MLHATClassifier(StreamClassifier):
 
     Notes
     -----
+    The defaults up to `adwin_delta`, but for `drift_input`, are those of the published code; the bounds on leaves, depth,
+    features and labels are ours, for memory and time.
+
     Five steps of the published code are mended here. An alternate is judged by its own loss (the code gives an alternate below
     the root the loss of the node above). When the leaf of an alternate below the root splits, it stays an alternate (there it
     overwrites the subtree in use). The null test has merit 0, not minus infinity. The entropy sums over the labels alone (there

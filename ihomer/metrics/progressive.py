@@ -137,7 +137,16 @@ class MultiLabelMetric(MultiOutputClassificationMetric):
         return self._board.checked(y_true, y_pred, None, w, undo)
 
     def update(self, y_true: Any, y_pred: Any, w: float = 1.0) -> None:
-        """Score an event of weight `w`.
+        """Score an event.
+
+        Parameters
+        ----------
+        y_true
+            The labels that apply, as a set or sequence; or a dictionary label -> True, False, or None or nan (not observed).
+        y_pred
+            The predicted labels, in the same forms; or a dictionary label -> probability.
+        w
+            Weight of the event, 0 or from 1e-100 to 1e100.
 
         Raises
         ------
