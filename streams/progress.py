@@ -19,8 +19,8 @@ from streams.run import MODEL, Run
 
 __all__ = ["LineProgress", "LiveProgress", "Progress", "progress_on"]
 
-RUNNING = ("subset_accuracy", "example_f1", "micro_f1")
-READING = "reading"
+_RUNNING = ("subset_accuracy", "example_f1", "micro_f1")
+_READING = "reading"
 COMPILING = "compiling (first run only)"
 
 _SLOW_START = 2.0  # seconds without a learned event, after which it is compiling
@@ -112,7 +112,7 @@ class LineProgress(Progress):
             return
         self._next_line = time.monotonic() + _BETWEEN_LINES
         scores = run.scoring.scores(MODEL, "window")
-        shown = [f"{SCORES[name].title} {scores[name]:.3f}" for name in RUNNING]
+        shown = [f"{SCORES[name].title} {scores[name]:.3f}" for name in _RUNNING]
         done = ", ".join(filter(None, [_count(run.n_predicted, self.total), _rate(run)]))
         self._write(f"{done}; last {self.window:,}: {', '.join(shown)}")
 
@@ -181,7 +181,7 @@ class LiveProgress(Progress):
         stream = Text(self.stream, style="bold", overflow="ellipsis", no_wrap=True)
         if not self._readings:
             waited = time.monotonic() - self._since
-            state = READING if not self._begun else COMPILING if waited > _SLOW_START else "starting"
+            state = _READING if not self._begun else COMPILING if waited > _SLOW_START else "starting"
             line.add_row(stream, self._spinner, f"{state}, {waited:.0f} s" if waited > _SLOW_START else state)
             return _inset(line)
         bar = ProgressBar(self.total, self._n_done, 24, complete_style="cyan") if self.total else self._spinner
@@ -191,11 +191,11 @@ class LiveProgress(Progress):
     def _scores(self) -> Table:
         table = Table.grid(padding=(0, 3))
         table.add_column(style="dim")
-        for _ in RUNNING:
+        for _ in _RUNNING:
             table.add_column(justify="right")
-        table.add_row("", *(Text(SCORES[name].title, style="dim") for name in RUNNING))
+        table.add_row("", *(Text(SCORES[name].title, style="dim") for name in _RUNNING))
         for reading, scores in self._readings.items():
-            table.add_row(reading, *(f"{scores[name]:.3f}" for name in RUNNING))
+            table.add_row(reading, *(f"{scores[name]:.3f}" for name in _RUNNING))
         return table
 
 

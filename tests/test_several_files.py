@@ -57,6 +57,12 @@ def test_a_report_and_scores_of_an_earlier_run_stay_where_all_fail(files, tmp_pa
     assert {(tmp_path / name).read_text() for name in ("scores.json", "page.html")} == {"of an earlier run"}
 
 
+def test_an_output_that_cannot_be_opened_leaves_nothing_of_the_others(files, tmp_path):
+    outputs = ["--predictions", "new.jsonl", "--json", "new.json", "--report", "no/such/page.html"]
+    assert run(*files, *outputs).exit_code == 2
+    assert not list(tmp_path.glob("new*"))
+
+
 def test_what_was_measured_is_kept_where_nobody_reads_the_table(files, tmp_path):
     reading, writing = os.pipe()
     os.close(reading)

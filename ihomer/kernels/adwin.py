@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from .common import VALUE, inner, jit
+from ihomer.kernels.common import VALUE, inner, jit
 
 MAX_BUCKETS = 5  # per level
 LEVELS = 24

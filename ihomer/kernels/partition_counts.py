@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .adwin import adwin_update
-from .common import inner, jit
+from ihomer.kernels.adwin import adwin_update
+from ihomer.kernels.common import inner, jit
 
 EMPTY = -1
 FORGOTTEN = -1
@@ -102,6 +102,7 @@ def _sample(index, begin, end, most, turn, taken):
 
 @inner
 def _missing_pairs(taken, n, keys):
+    """Return how many pairs of taken[:n] the table does not hold."""
     missing = 0
     for a in range(n):
         for b in range(a + 1, n):

@@ -15,8 +15,8 @@ import math
 
 import numpy as np
 
-from .common import INDEX, VALUE, allocating, inner, jit
-from .partition_counts import EMPTY
+from ihomer.kernels.common import INDEX, VALUE, allocating, inner, jit
+from ihomer.kernels.partition_counts import EMPTY
 
 MASK = 0xFFFFFFFF
 PASSES = 10  # of improvement of two sides

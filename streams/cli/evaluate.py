@@ -202,21 +202,16 @@ def command(
         _check(files, settings)
         _require_different_files(files, outputs, settings)
         with ExitStack() as stack:
-            json_file = None if json_path is None else stack.enter_context(OutputFile(json_path))
+            json_file, report_file, model_file = (
+                None if path is None else stack.enter_context(OutputFile(path)) for path in (json_path, report_path, model_path)
+            )
             sink = None if predictions_path is None else stack.enter_context(_open_sink(predictions_path))
-            report_file = None if report_path is None else stack.enter_context(OutputFile(report_path))
-            model_file = None if model_path is None else stack.enter_context(OutputFile(model_path))
             model = None if model_file is None else first_model(settings)
             outcome = _Outcome(pages=None if report_file is None else [])
             try:
                 _evaluate_all(files, settings, outcome, sink, _consoles(quiet, bool(to_standard_output)), model)
-            finally:  # what was measured is kept whatever came after it
-                if json_file is not None and (outcome.results or outcome.signal is not None):
-                    json_file.write(_summary(files, settings, outcome))
-                if report_file is not None and outcome.pages:
-                    report_file.write_text(_page(outcome.pages))
-                if model_file is not None and outcome.results:
-                    model_file.write_raw(_packed(model))
+            finally:
+                _keep(outcome, files, settings, json_file, report_file, model_file, model)
             # In here: predictions of which there is none yet do not replace those of an earlier run.
             if outcome.signal is not None:
                 context.exit(128 + outcome.signal)
@@ -340,6 +335,24 @@ def _evaluate_all(
     if to_read is not None and len(outcome.results) > 1:
         with naming(STANDARD_OUTPUT):
             print_means(to_read, outcome.results, settings.model_name)
+
+
+def _keep(
+    outcome: "_Outcome",
+    files: Sequence[Path],
+    settings: "Settings",
+    json_file: OutputFile | None,
+    report_file: OutputFile | None,
+    model_file: OutputFile | None,
+    model: "Model | None",
+) -> None:
+    """Write what was measured and learned, whatever came after it."""
+    if json_file is not None and (outcome.results or outcome.signal is not None):
+        json_file.write(_summary(files, settings, outcome))
+    if report_file is not None and outcome.pages:
+        report_file.write_text(_page(outcome.pages))
+    if model_file is not None and outcome.results:
+        model_file.write_raw(_packed(model))
 
 
 def _packed(model: "Model | None") -> bytes:
