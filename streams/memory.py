@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from itertools import islice
 from types import TracebackType
@@ -99,10 +100,9 @@ def shuffled(source: Iterable[Event], seed: int, *, start: int = 0) -> MemorySou
     >>> [event.id for event in shuffled([Event({}, id=name) for name in "abcde"], seed=7)]
     ['c', 'a', 'e', 'b', 'd']
     """
-    events = list(source)
+    with closing(source) if isinstance(source, Source) else nullcontext():
+        events = list(source)
     labels = source.labels if isinstance(source, Source) else ()
-    if isinstance(source, Source):
-        source.close()
     return MemorySource([events[place] for place in order_of(len(events), seed)], labels, start)
 
 

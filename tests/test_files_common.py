@@ -317,6 +317,14 @@ def test_shuffled_keeps_labels_and_closes_its_source(tmp_path):
         iter(inner)
 
 
+def test_shuffled_closes_a_source_that_cannot_be_read_to_its_end(tmp_path):
+    inner = open_source(write(tmp_path, "t.xmc", "2 3 2\n0 0:1\n0 1:1\n0 2:1\n"))
+    with pytest.raises(SourceError, match="more rows than the 2 of the first line"):
+        shuffled(inner, seed=0)
+    with pytest.raises(ValueError, match="closed"):
+        iter(inner)
+
+
 @pytest.mark.parametrize("n", [0, 1, 4, 5, 6, 10**30])
 def test_limited_stops_and_takes_nothing_more(n):
     inner = MemorySource([Event({"a": k}) for k in range(5)], labels=["x"])
