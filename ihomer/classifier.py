@@ -83,7 +83,8 @@ class IHOMERClassifier(StreamClassifier):
     Attributes
     ----------
     partition
-        The `LabelPartition` of the labels: `clusters`, `tree`, `version`, `similarity`.
+        The `LabelPartition` of the labels: `clusters`, `tree`, `version`, `similarity`. It is there to be looked at: what it
+        is taught beside the model, the model's trees do not follow.
     labels, features, nominal_features
         What the model knows by name.
     n_learned
