@@ -9,10 +9,12 @@ import subprocess
 import sys
 import termios
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+import streams.evaluate
 from streams.cli import main
 
 COMMAND = [sys.executable, "-c", "from streams.cli import main; main()", "evaluate"]
@@ -46,6 +48,21 @@ def test_the_others_have_scores_where_one_file_fails(files, tmp_path):
     assert record["scores"] == record["streams"][0]["scores"]
     assert (tmp_path / "page.html").stat().st_size > 1000
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 14
+
+
+def test_a_file_that_is_gone_by_then_has_no_scores(files, tmp_path, monkeypatch):
+    opened = streams.evaluate.open_source
+
+    def remove_and_open(file, **options):
+        Path("three.jsonl").unlink(missing_ok=True)
+        return opened(file, **options)
+
+    monkeypatch.setattr(streams.evaluate, "open_source", remove_and_open)
+    answer = run(files[0], files[2], "--quiet", "--json", "scores.json")
+    told = "three.jsonl: No such file or directory"
+    assert (answer.exit_code, answer.stderr) == (2, f"ihomer: {told}\nihomer: 1 of 2 files have no scores: three\n")
+    record = json.loads((tmp_path / "scores.json").read_text())
+    assert (record["failed"], record["interrupted"]) == ([{"stream": "three", "error": told}], False)
 
 
 def test_a_report_and_scores_of_an_earlier_run_stay_where_all_fail(files, tmp_path):

@@ -313,11 +313,13 @@ def _evaluate_all(
                     result = evaluate(
                         file, settings, progress, sink=sink, interrupts=interrupts, recorder=recorder, model=model
                     )
-                except (SourceError, MalformedEvent) as error:
-                    if len(files) == 1:
+                except (SourceError, MalformedEvent, OSError) as error:
+                    of_output = isinstance(error, OSError) and error.filename != str(file)
+                    if len(files) == 1 or of_output:
                         raise
-                    outcome.failed.append({"stream": name, "error": str(error)})
-                    tell(click.ClickException(str(error)))
+                    told = of_system(error) if isinstance(error, OSError) else click.ClickException(str(error))
+                    outcome.failed.append({"stream": name, "error": told.message})
+                    tell(told)
                     continue
                 outcome.results.append(result)
                 if outcome.pages is not None and recorder is not None:
