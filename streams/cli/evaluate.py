@@ -29,7 +29,7 @@ from streams.errors import naming
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from streams.evaluate import Settings
+    from streams.evaluate import Interrupts, Settings
     from streams.event import Sink
     from streams.models import Model
     from streams.results import Result
@@ -296,23 +296,16 @@ def _evaluate_all(
     One of several that cannot be read to its end is told of, and the next one comes.
     """
     from streams.errors import MalformedEvent, SourceError
-    from streams.evaluate import Interrupts, evaluate, stream_names
-    from streams.html_report import page_of
-    from streams.progress import progress_on
-    from streams.recorder import Recorder
-    from streams.report import print_means, print_result
+    from streams.evaluate import Interrupts, stream_names
+    from streams.report import print_means
 
-    to_watch, to_read = consoles
+    to_read = consoles[1]
     streams: Sequence[tuple[Path | None, str]] = list(zip(files, stream_names(files), strict=True))
     with Interrupts() as interrupts:
         try:
             for file, name in streams or [(None, "yeast")]:
-                progress = progress_on(to_watch, name, settings.window)
-                recorder = None if outcome.pages is None else Recorder()
                 try:
-                    result = evaluate(
-                        file, settings, progress, sink=sink, interrupts=interrupts, recorder=recorder, model=model
-                    )
+                    _evaluate_one(file, name, settings, outcome, sink, consoles, model, interrupts)
                 except (SourceError, MalformedEvent, OSError) as error:
                     of_output = isinstance(error, OSError) and error.filename != str(file)
                     if len(files) == 1 or of_output:
@@ -320,16 +313,6 @@ def _evaluate_all(
                     told = of_system(error) if isinstance(error, OSError) else click.ClickException(str(error))
                     outcome.failed.append({"stream": name, "error": told.message})
                     tell(told)
-                    continue
-                outcome.results.append(result)
-                if outcome.pages is not None and recorder is not None:
-                    outcome.pages.append(page_of(recorder, result, settings, file))
-                if to_read is not None:
-                    with naming(STANDARD_OUTPUT):
-                        print_result(to_read, result, settings.model_name)
-                if result.interrupted:
-                    outcome.signal = interrupts.number
-                    return
         except KeyboardInterrupt:
             outcome.signal = interrupts.number
             return
@@ -337,6 +320,37 @@ def _evaluate_all(
     if to_read is not None and len(outcome.results) > 1:
         with naming(STANDARD_OUTPUT):
             print_means(to_read, outcome.results, settings.model_name)
+
+
+def _evaluate_one(
+    file: Path | None,
+    name: str,
+    settings: "Settings",
+    outcome: "_Outcome",
+    sink: "Sink | None",
+    consoles: "tuple[Console | None, Console | None]",
+    model: "Model | None",
+    interrupts: "Interrupts",
+) -> None:
+    """Evaluate a file, note and show what came out; raise KeyboardInterrupt if a signal has ended it before its end."""
+    from streams.evaluate import evaluate
+    from streams.html_report import page_of
+    from streams.progress import progress_on
+    from streams.recorder import Recorder
+    from streams.report import print_result
+
+    to_watch, to_read = consoles
+    progress = progress_on(to_watch, name, settings.window)
+    recorder = None if outcome.pages is None else Recorder()
+    result = evaluate(file, settings, progress, sink=sink, interrupts=interrupts, recorder=recorder, model=model)
+    outcome.results.append(result)
+    if outcome.pages is not None and recorder is not None:
+        outcome.pages.append(page_of(recorder, result, settings, file))
+    if to_read is not None:
+        with naming(STANDARD_OUTPUT):
+            print_result(to_read, result, settings.model_name)
+    if result.interrupted:
+        raise KeyboardInterrupt
 
 
 def _keep(
