@@ -14,7 +14,7 @@ from ihomer.kernels.linalg import solve_four
 from ihomer.kernels.odds import MOST_ODDS, POSITIVE, UNOBSERVED, bounded, probability
 
 STRENGTH = 150.0  # information that the weights of the start count for
-_KEEP = 0.9998  # of the information, per event: the weights look back about 5,000 events
+_KEEP = 0.9995  # of the information, per event: the weights look back about 2,000 events
 _RATE = 0.001  # of a label's own weights
 _START = 1.0  # of the sum of their mean squared gradients
 _MOST_WEIGHT = 8.0  # of an event

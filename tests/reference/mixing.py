@@ -38,7 +38,7 @@ class SlowMixture:
     False where labels have no groups.
     """
 
-    KEEP, STRENGTH, RATE, LEAST_CURVATURE, OWN_START = 0.9998, 150.0, 0.001, 1e-4, 1.0
+    KEEP, STRENGTH, RATE, LEAST_CURVATURE, OWN_START = 0.9995, 150.0, 0.001, 1e-4, 1.0
 
     def __init__(self, n_inputs, grouped=True, start=None):
         self.n = n_inputs + 1
