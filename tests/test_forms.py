@@ -229,6 +229,13 @@ def test_while_another_thread_imports_pandas_a_number_is_none_of_its_values(monk
         model.learn_one({"a": object()}, {"p"})
 
 
+def test_without_pandas_single_events_are_learned(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)  # importing it raises
+    model = MLHATClassifier()
+    model.learn_one({"a": None, "b": Fraction(1, 2)}, {"p": True, "q": None})
+    assert model.labels == ["p", "q"]
+
+
 def test_a_mapping_is_read_once_and_its_last_value_counts():
     plain, odd, many = MLHATClassifier(), MLHATClassifier(), MLHATClassifier()
     pairs, labels = [("a", 1.0), ("b", 2.0), ("a", 3.0)], [("p", True), ("q", False), ("p", True)]

@@ -184,6 +184,7 @@ def test_frames_that_do_not_fit_change_nothing():
         ((frame, frame[:1]), "different numbers of rows: 2, 1"),
         ((2 * frame, frame), "truth of label"),
         ((frame, frame, 2.0 * frame), "not a number from 0 to 1"),
+        ((frame, frame, frame.astype({"b": bool})), "is a hard label, not a probability"),
         ((frame, frame, None, [1.0]), "w has shape"),
     ):
         with pytest.raises(ValueError, match=message):

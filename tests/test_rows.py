@@ -10,6 +10,7 @@ from scipy import sparse
 
 from ihomer import IHOMERClassifier, MLHATClassifier
 from ihomer.encoder import MAX_MAGNITUDE
+from ihomer.frames import rows_of_frame
 from ihomer.rows import FoundLabels, feature_rows, frame_like, label_rows, named_in_row, row_weights, with_indices
 from ihomer.vocabulary import Vocabulary
 
@@ -118,6 +119,12 @@ def test_a_frame_has_the_names_as_they_are(names):
     assert not isinstance(frame.columns, pd.MultiIndex)
     assert [type(name) for name in frame.columns] == [type(name) for name in names]
     assert (list(frame.columns), frame.to_numpy().tolist()) == (names, [[True, False]])
+
+
+def test_what_pandas_calls_missing_is_none_in_the_rows_of_a_frame():
+    when = pd.Timestamp(0)
+    frame = pd.DataFrame({"n": [1.0, np.nan], "i": pd.array([1, None], "Int64"), "t": [when, pd.NaT], "s": ["u", None]})
+    assert rows_of_frame(frame) == [{"n": 1.0, "i": 1, "t": when, "s": "u"}, dict.fromkeys("nits")]
 
 
 def test_weights_are_one_for_each_row():

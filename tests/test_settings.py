@@ -80,6 +80,22 @@ def test_a_value_is_told_up_to_a_hundred_characters():
         assert str(caught.value).endswith(told)
 
 
+@pytest.mark.parametrize(
+    ("make", "name", "value", "told"),
+    [
+        (MLHATClassifier, "window", np.zeros((2, 1)), "a whole number, from 1 to 1000000, not array([[0.],        [0.]])"),
+        (MLHATClassifier, "tau", 10**5000, "a number greater than 0, not a value of type int with thousands of digits"),
+        (LabelPartition, "fading", 2, "a number greater than 0 and at most 1, not 2"),
+        (MLHATClassifier, "drift_input", np.array("mean"), "one of 'loss', 'mean', not array('mean', dtype='<U4')"),
+    ],
+    ids=["array", "digits", "bound", "word"],
+)
+def test_a_refusal_is_one_line_that_says_what_may_be_and_what_was_given(make, name, value, told):
+    with pytest.raises(ValueError, match=name) as caught:
+        make(**{name: value})
+    assert str(caught.value) == f"{name} must be {told}"
+
+
 @pytest.mark.parametrize("span", [np.timedelta64(1, "ns"), np.timedelta64(1, "s")])
 def test_a_span_of_time_is_no_weight_and_no_number_of_labels(span):
     model = MLHATClassifier()
