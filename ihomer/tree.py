@@ -221,7 +221,7 @@ class MLHATClassifier(StreamClassifier):
 
     def _spread(self, p: Proba) -> tuple[Proba, Answer]:
         """Return the tree's columns as columns of the vocabulary, and the labels that exceed 1/2."""
-        if not (len(self._vocabulary) == p.shape[1] and self._learner.in_place):
+        if not self._learner.in_place:
             out = np.zeros((len(p), self._vocabulary.size))
             out[:, self._learner.label_id] = p[:, self._learner.label_place]
             p = out
@@ -259,6 +259,6 @@ class MLHATClassifier(StreamClassifier):
         self._refuse_if_broken()
         index, value = self._encoder.encode(x)
         lines = path_as_text(self._learner.state, index, value, self._encoder.features)
-        ranked = self.predict_topk_one(x, max(1, len(self._vocabulary))) if len(self._vocabulary) else []
+        ranked = self.predict_topk_one(x, len(self._vocabulary)) if len(self._vocabulary) else []
         lines += [f"{p:.3f} {'*' if p > 0.5 else ' '} {shown(name)}" for name, p in ranked]
         return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -32,6 +33,44 @@ def test_a_tree_as_text():
         '    a "b\\c" is blue: leaf, weight 25, neighbours: c 1.00',
         "  size > 1.18182: leaf, weight 66.7482, neighbours: a 0.91",
     ]
+
+
+def changing(n_events, every, **options):
+    """A tree whose labels follow other features every so many events, and all that it noted, in order."""
+    rng, noted = random.Random(0), []
+    tree = MLHATClassifier(delta=0.3, tau=0.3, window=12, n_models=2, adwin_delta=0.9, switch_significance=0.9, **options)
+    for i in range(n_events):
+        x = {name: rng.choice((-1.0, 1.0, 2.0)) for name in "uvw"}
+        tree.learn_one(x, {"p": x["uvw"[i // every % 3]] > 0.0, "q": x["vwu"[i // every % 3]] > 1.5})
+        if i % 50 == 49:
+            noted += [note for note in tree.drifts if note["event"] > i - 49]
+    return tree, noted
+
+
+def test_what_a_tree_tells_of_itself_agrees():
+    tree, noted = changing(300, 100, grace_period=20, alternate_weight=15)
+    found, lines, told = tree.summary, tree.draw("text").splitlines(), Counter(note["what"] for note in noted)
+    assert tree.drifts == noted
+    assert found["n_nodes"] == len(lines)
+    assert found["n_leaves"] == sum(" leaf, " in line for line in lines)
+    assert found["n_alternates"] == sum("alternate" in line for line in lines) > 0
+    assert found["n_splits"] == told["leaf split"]
+    assert found["n_alternates_switched"] == told["alternate switched"]
+    assert found["n_alternates_dropped"] == told["alternate dropped"]
+    assert found["n_drifts"] == told["loss rose"] > told["loss fell"]
+
+
+def test_a_tree_tells_the_last_512_of_its_notes():
+    tree, noted = changing(1200, 30, grace_period=5, alternate_weight=3)
+    assert tree.drifts == noted[-512:]
+    assert len(noted) > 513
+
+
+def test_a_label_as_likely_as_not_is_not_answered():
+    tree = MLHATClassifier()
+    tree.learn_many([{"u": 1.0}, {"u": -1.0}], [{"a"}, set()])
+    assert tree.predict_one({}) == {"a": False}
+    assert tree.debug_one({}).splitlines() == ["leaf: weight 2, 2 labelsets, predicts by neighbours", "0.500   a"]
 
 
 def test_a_tree_with_an_alternate_as_graphviz_source():

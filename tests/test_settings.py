@@ -35,17 +35,31 @@ def test_numbers_of_every_kind_are_settings(kind, tmp_path):
         (MLHATClassifier, "grace_period", HUGE),
         (MLHATClassifier, "tau", np.timedelta64(1, "s")),
         (MLHATClassifier, "adwin_delta", TINY),
+        (MLHATClassifier, "n_neighbors", 10_001),
+        (MLHATClassifier, "window", 0),
+        (MLHATClassifier, "window", 1_000_001),
+        (MLHATClassifier, "n_models", 0),
+        (MLHATClassifier, "n_models", 1001),
+        (MLHATClassifier, "learning_rate", 1.1e6),
+        (MLHATClassifier, "max_leaves", 1_000_001),
+        (MLHATClassifier, "max_depth", 1001),
+        (MLHATClassifier, "max_features", 2**31),
+        (MLHATClassifier, "max_labels", 2**31),
+        (MLHATClassifier, "seed", 2**63),
         (IHOMERClassifier, "drift_delta", TINY),
         (IHOMERClassifier, "seed", np.timedelta64(1, "ns")),
     ],
-    ids=range(10),
+    ids=range(21),
 )
 def test_numbers_that_are_too_small_or_too_large_and_spans_of_time_are_refused(make, name, value):
     with pytest.raises(ValueError, match=name):
         make(**{name: value})
 
 
-def test_the_largest_settings_may_be_taken():
+def test_the_least_and_the_largest_settings_may_be_taken():
+    least = dict.fromkeys(("n_neighbors", "window", "n_models", "max_leaves", "max_labels"), 1)
+    least |= {"max_depth": 0, "max_features": 2, "seed": 0}
+    assert MLHATClassifier(**least)._get_params().items() >= least.items()
     assert IHOMERClassifier(max_ancestors=100, experts=("tree",)).max_ancestors == 100
     assert MLHATClassifier(max_depth=1000, learning_rate=1e6).learning_rate == 1e6
 

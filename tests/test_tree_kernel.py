@@ -9,6 +9,7 @@ from hypothesis import event as tell
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ihomer import MLHATClassifier
 from ihomer.encoder import Batch
 from ihomer.kernels.tree_state import (
     INHERITED,
@@ -453,6 +454,26 @@ def test_batches_learn_what_single_events_teach(size, n_features):
     alone = [one.predict(batch, row, row + 1, dense) for row in range(len(events))]
     assert bits(one.state) == before, "predicting has changed the tree"
     assert np.concatenate(alone).tobytes() == many.predict(batch, 0, len(events), dense).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        ({"drift_input": "mean"}, {"drift": 60}),
+        ({"young_weight": 5, "entropy_threshold": 1e-9}, {"drift": 60}),
+        ({"grace_period": 100}, {"zero": 0.97, "noise": 0.0}),
+    ],
+    ids=["mean loss", "models answer", "small branches"],
+)
+def test_a_model_has_the_settings_of_the_twin(options, shape):
+    options = QUICK | options
+    events = [([(j, 1.5) for j in range(4)], {0}, set(), 1.0), *stream(1, 400, **shape)]
+    expected = learn_all(learner_of(3, options, seed=3), events, 4)
+    model = MLHATClassifier(**options, seed=3)
+    for (pairs, positive, *_), p in zip(events, expected.tolist(), strict=True):
+        told = model.predict_proba_one(dict(pairs))
+        assert [told[label][True] for label in range(3)] == p if told else True
+        model.learn_one(dict(pairs), {label: label in positive for label in range(3)})
 
 
 def test_the_same_events_give_the_same_bits_and_another_seed_gives_others():
