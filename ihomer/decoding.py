@@ -52,9 +52,8 @@ class Workings(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """Log-odds and the answers to them, [rows, labels] each."""
+    """Answers to log-odds, [rows, labels] each."""
 
-    odds: NDArray[np.float64]
     proba: NDArray[np.float64]
     answer: NDArray[np.bool_]
 
@@ -97,7 +96,7 @@ class Decoder:
         return {**self.__dict__, "_asked": None, "_workings": Workings.to(0, 0, 0)}
 
     def _empty(self, room: int) -> None:
-        """Start with no labelset, and room for some."""
+        """Drop all labelsets, and make room for some; how many there are the header tells."""
         self._table = np.full(1 << (4 * room - 1).bit_length(), -1, np.int32)
         self._hashes = np.zeros(room, np.uint64)
         self._signatures = np.zeros((N_WORDS, room), np.uint64)
@@ -106,7 +105,6 @@ class Decoder:
         self._stats = np.zeros((room, 3))
         self._total_count = np.zeros(1)
         self._last_seen = np.zeros(room, np.int64)
-        self._header[[N_SETS, N_MEMBERS]] = 0
 
     @property
     def n_events(self) -> int:
@@ -142,12 +140,12 @@ class Decoder:
         n_labels = odds.shape[1]
         if n_labels > self._score_weights.shape[2]:
             self.grow(n_labels, 0)
-        if n_labels > min(len(self._own), len(self._tally)):
+        if n_labels > len(self._own):
             self._own, self._tally = with_own(self._own, n_labels), larger(self._tally, 0, n_labels)
         now, self._asked = self._asked, None
-        known = known and learn and now is not None and _same(now.odds, odds)
+        known = known and learn and now is not None
         if now is None or not known:
-            now = Answers(odds, np.empty(odds.shape), np.empty(odds.shape, np.bool_))
+            now = Answers(np.empty(odds.shape), np.empty(odds.shape, np.bool_))
         near = tuple(Alike.to(len(odds), 0) if alike is None else alike)
         x = tuple(Features.none(len(odds)) if features is None else features)
         mixture = (self._weights, self._weights_information, self._own)
@@ -212,11 +210,10 @@ class Decoder:
             self._table[at] = number
         renumbered = np.full(len(ends), -1, np.int32)
         renumbered[kept] = np.arange(len(kept))
-        self._latest = np.where(old_latest >= 0, renumbered[old_latest], -1).astype(np.int32)
+        self._latest = renumbered[old_latest]  # the last place is for those without a labelset, -1
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         """Start labels anew, and drop the labelsets with one of them."""
-        self._asked = None
         self._score_weights[:, :, labels[labels < self._score_weights.shape[2]]] = 0.0
         start_own(self._own, labels)
         self._tally[labels[labels < len(self._tally)]] = 0.0
@@ -231,7 +228,3 @@ class Decoder:
     def forget_features(self, forgotten: NDArray[np.bool_]) -> None:
         """Start features anew, bool[features]."""
         forget_rows(self._score_weights, np.flatnonzero(forgotten))
-
-
-def _same(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
-    return a is b or (a.shape == b.shape and a.tobytes() == b.tobytes())

@@ -8,7 +8,7 @@ import pytest
 
 from ihomer.decoding import Decoder, Features
 from ihomer.experts.base import Alike
-from ihomer.kernels.tallies import EXACT, F1
+from ihomer.kernels.tallies import EXACT, F1, N_MET
 from tests.reference import decoding as slow
 
 # The twins add up in different orders. Numbers of 32 bits lie between, but the two then round to the same one, but for a
@@ -94,6 +94,7 @@ def assert_same_memory(fast, twin):
     assert fast._total.tolist() == pytest.approx(twin.expected.total, abs=CLOSE)
     own = {label: tuple(counts) for label, counts in enumerate(fast._tally.tolist()) if counts[1] > 0.0}
     assert sorted(own) == sorted(twin.expected.own)
+    assert fast._events[N_MET] == len(own)
     for label, counts in own.items():
         assert counts == pytest.approx(twin.expected.own[label], abs=CLOSE)
     assert fast._weights[0].tolist() == pytest.approx(twin.mixing.shared, abs=CLOSE)

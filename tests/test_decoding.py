@@ -49,7 +49,7 @@ def test_labels_that_all_apply_are_all_answered(objective):
     assert run(decoder, events[:1], learn=False)[1].all()
 
 
-@pytest.mark.parametrize("most", [10, 40, 64, 100, 128])
+@pytest.mark.parametrize("most", [10, 41, 64, 100, 128])
 def test_same_labelsets_forgotten(most):
     assert compare("balanced", random_stream(most, 7, 400, sets=40, sure=2.0, weights=(0.7, 1.0, 1.9)), most) <= 8
 
@@ -363,18 +363,25 @@ def test_forgetting_again_and_again_takes_no_more_memory():
 
 def test_forgotten_labels_leave_no_trace():
     decoder = Decoder("balanced", 8192)
-    events = random_stream(5, 6, 200)
+    events = random_stream(5, 8, 200)
     run(decoder, events)
-    decoder.forget_labels(np.array([2, 4], np.int32))
-    assert not decoder._score_weights[:, :, [2, 4]].any()
-    assert decoder._score_weights[0, :, [0, 1, 3, 5]].any(axis=1).all()
+    decoder.forget_labels(np.array([2, 7], np.int32))
+    assert not decoder._score_weights[:, :, [2, 7]].any()
+    assert decoder._score_weights[0, :, [0, 1, 3, 4, 5, 6]].any(axis=1).all()
     ends = decoder._ends
-    assert not np.isin(decoder._pool[: ends[decoder.n_labelsets]], [2, 4]).any()
-    assert not decoder._tally[[2, 4]].any()
+    assert not np.isin(decoder._pool[: ends[decoder.n_labelsets]], [2, 7]).any()
+    assert not decoder._tally[[2, 7]].any()
     assert is_findable(decoder)
-    proba, answer = run(decoder, [([0.0, 0.0, 8.0, 0.0, 8.0, 0.0], [0] * 6, 1.0)], learn=False)
+    proba, answer = run(decoder, [([0.0, 0.0, 8.0, 0.0, 0.0, 0.0, 0.0, 8.0], [0] * 8, 1.0)], learn=False)
     assert np.isfinite(proba).all()
-    assert not answer[0, [2, 4]].any()
+    assert not answer[0, [2, 7]].any()
+
+
+def test_a_labelset_that_alone_has_a_forgotten_label_is_forgotten():
+    decoder = Decoder("balanced", 8192)
+    run(decoder, [([0.0] * 3, list(target), 1.0) for target in np.eye(3, dtype=int)])
+    decoder.forget_labels(np.array([1], np.int32))
+    assert decoder.n_labelsets == 2
 
 
 def test_forgotten_features_leave_no_trace():
