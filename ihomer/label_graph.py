@@ -62,7 +62,7 @@ class LabelGraph:
     def clusters(self) -> dict[int, Members]:
         """Return cluster -> its labels, the most frequent first."""
         label = np.flatnonzero(self.cluster >= 0)
-        order = label[np.lexsort((label, -self.count[label], self.cluster[label]))]
+        order = label[np.lexsort((-self.count[label], self.cluster[label]))]
         ids, first = np.unique(self.cluster[order], return_index=True)
         return dict(zip(ids.tolist(), np.split(order.astype(np.int32), first[1:]), strict=True))
 
@@ -150,7 +150,7 @@ class LabelGraph:
     def settle(self) -> int:
         """Move single labels to the clusters that draw them clearly more; return how many moved."""
         used = np.flatnonzero(self.cluster >= 0).astype(np.int32)
-        order = used[np.lexsort((used, -self.count[used]))]
+        order = used[np.argsort(-self.count[used], kind="stable")]
         order = order[self.count[order] > 0.0]
         ids, place = self._places(used)
         size = np.bincount(place[used], minlength=len(ids)).astype(np.int64)

@@ -1,5 +1,7 @@
 """What becomes of label clusters that are not as the counts would have them."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -273,3 +275,13 @@ def test_a_tree_built_anew_with_the_same_clusters_leaves_the_detector_of_drift_a
     put(partition, [{0, 1, 3}, {2, 4, 5}])
     assert partition.rebuild()
     assert adwin_width(detector, 0) == 0
+
+
+@pytest.mark.parametrize("most", [None, 3])
+def test_of_labels_that_have_not_applied_nothing_is_known_and_only_force_cuts_them(most):
+    partition = LabelPartition(max_cluster_size=most, min_cluster_size=1, n_min=1)
+    partition.learn_one(dict.fromkeys("abcdefg", False) | {"z": True})
+    partition.learn_many([{"z"}] * 30)
+    cuts = [node.cut for node in partition.tree if node.cut is not None]
+    assert all(len(cluster) <= (most or 8) for cluster in partition.clusters.values())
+    assert cuts == [] if most is None else (1.0, math.inf) in cuts
