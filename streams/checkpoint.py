@@ -8,7 +8,7 @@ import re
 import time
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
@@ -19,9 +19,9 @@ import msgspec
 
 from ihomer.persistence import ModelFileError, read_file, remove_unfinished, write_file
 from streams.errors import SourceError
-from streams.message import Fenced, Partition
+from streams.message import Fenced, Message, Partition
 
-__all__ = ["CheckpointFolder", "Reading", "Span"]
+__all__ = ["CheckpointFolder", "Reading", "Span", "spans_of"]
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d{15})\.ihomer")
 _JOURNAL = re.compile(r"journal-(\d{15})")
@@ -429,3 +429,13 @@ def _sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def spans_of(messages: Sequence[Message]) -> Iterator[Span]:
+    """Return runs of messages of the same partition."""
+    start = 0
+    for i in range(1, len(messages) + 1):
+        first = messages[start]
+        if i == len(messages) or (messages[i].topic, messages[i].partition) != (first.topic, first.partition):
+            yield Span(first.topic, first.partition, first.offset, messages[i - 1].offset + 1, i - start)
+            start = i

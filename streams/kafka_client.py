@@ -311,14 +311,12 @@ class Clients:
             return made
         for one in networks:  # the client leaves its thread and sockets behind where it cannot connect
             one.close()
-        if isinstance(made, Unreachable):
-            raise made
         if isinstance(made, (KafkaConfigurationError, AssertionError, TypeError, ValueError)):
             given = ", ".join(sorted(chosen)) or "none"
             raise ConfigError(f"the Kafka client refuses its settings ({given}): {type(made).__name__}")
-        if refusals.last is not None and isinstance(made, KafkaTimeoutError):
+        if refusals.last is not None and isinstance(made, (KafkaTimeoutError, Unreachable)):
             raise PermissionError(f"Kafka does not allow it: {refusals.last}")
-        raise translated(made)
+        raise made if isinstance(made, Unreachable) else translated(made)
 
 
 def _made_or_error(kind: Any, options: Mapping[str, Any]) -> Any:

@@ -3,18 +3,18 @@
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ihomer.persistence import ModelFileError
 from streams.answering import Answering
-from streams.checkpoint import CheckpointFolder, Reading, Span
+from streams.checkpoint import CheckpointFolder, Reading, Span, spans_of
 from streams.dead_letters import DeadLetterLog
 from streams.errors import SinkError, SourceError
 from streams.made_with import tell_differences
-from streams.message import Fenced, LiveSink, LiveSource, Message, Positions, Unreachable
+from streams.message import Fenced, LiveSink, LiveSource, Message, Positions, Unreachable, patiently
 from streams.replay import Replay
 from streams.state import pack_state, unpack_state
 
@@ -210,8 +210,16 @@ class LiveRun:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether it was told to stop."""
-        return self._stop()
+        """Whether it was told to stop, or has failed for as long as its patience: nothing is waited for much longer then."""
+        return self._stop() or self._is_patience_over
+
+    @property
+    def _is_patience_over(self) -> bool:
+        return self._seconds_failing > self.pace.patience
+
+    @property
+    def _seconds_failing(self) -> float:
+        return 0.0 if self._failing_since is None else time.monotonic() - self._failing_since
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Go on until `stop` says so, or what `pace` says; then commit and make a checkpoint.
@@ -242,10 +250,11 @@ class LiveRun:
             except (Fenced, Unreachable) as error:
                 if isinstance(error, Fenced):
                     self._end_if_taken_over(error)
-                now = time.monotonic()
-                self._failing_since = now if self._failing_since is None else self._failing_since
-                if self.folder is None or now - self._failing_since > self.pace.patience or stop():
+                if self.folder is None or stop():
                     raise
+                if self._is_patience_over:
+                    raise type(error)(f"{error}; nothing has gone through for {self._seconds_failing:.0f} s") from error
+                self._note_failure()
                 self._fail(str(error))
                 self.n_reconnects += 1
                 self._log.warning("reconnecting", reason=str(error))
@@ -254,6 +263,12 @@ class LiveRun:
                 self._close()
                 self._dead_letters.tell_rest()
             time.sleep(1.0)
+
+    def _note_failure(self) -> None:
+        """Note since when nothing goes; one attempt with new connections is made also where that is as long as patience."""
+        if self._failing_since is None:
+            silence = getattr(self.source, "silence", 0.0)
+            self._failing_since = time.monotonic() - max(self.seconds_committing, silence)
 
     def _end_if_taken_over(self, error: Fenced) -> None:
         """Raise unless the run is still ours: a broker also fences a transaction that took too long."""
@@ -275,7 +290,7 @@ class LiveRun:
 
     def _start(self, first: bool) -> None:
         """Open all, take the newest checkpoint, and learn again what was committed behind it."""
-        folder, self.sink = self.folder, None
+        folder, self.sink, since = self.folder, None, self._failing_since
         if folder is None:
             self.sink = self._open_sink("none")
             self._refuse_transactions_of_others(self.sink)
@@ -283,6 +298,7 @@ class LiveRun:
         else:
             # In this order: a source out of reach ends no older process; one that is ended writes nothing to the journal any
             # more; what it was committing then is through or dropped when the sink says what it has.
+            self._failing_since = time.monotonic() if since is None else since
             self.source = self._open_source()
             if self._sink_first:
                 self.sink = self._opened_sink(folder.run, first)
@@ -291,7 +307,8 @@ class LiveRun:
             else:
                 folder.check_owner()
             self.sink = self.sink or self._opened_sink(folder.run, first)
-            self._recover(folder, self.source, self.sink.committed(), first)
+            committed, self._failing_since = self.sink.committed(), since
+            self._recover(folder, self.source, committed, first)
         now = time.monotonic()
         self._last_message = now
         self._plan_checkpoint(now)
@@ -311,7 +328,7 @@ class LiveRun:
         """Open the sink; what fails at the very first start is likely to be asked for wrongly, and later may pass."""
         if first:
             return self._open_sink(run)
-        with _patiently():
+        with patiently():
             return self._open_sink(run)
 
     def _recover(self, folder: CheckpointFolder, source: LiveSource, committed: int | None, first: bool) -> None:
@@ -431,7 +448,7 @@ class LiveRun:
                     self._failing_since = None
             if self._spans is not None and self._is_commit_due(time.monotonic()):
                 self._commit()
-            if self.sink.is_settled or self.seconds_committing > self.pace.patience:
+            if self._is_commit_over:
                 self._settle()
             if self._spans is None and self._is_checkpoint_due(time.monotonic()):
                 self._settle()
@@ -483,7 +500,7 @@ class LiveRun:
             self.sink.begin()
             self._spans, self._opened = [], time.monotonic()
         self.answering.take(messages, self.sink)
-        for span in _spans(messages):
+        for span in spans_of(messages):
             if self._spans and self._spans[-1].where == span.where:
                 last = self._spans.pop()
                 span = Span(span.topic, span.partition, last.first, span.stop, last.count + span.count)
@@ -502,19 +519,26 @@ class LiveRun:
         number, touched = self.answering.n_read, {span.where: self._positions[span.where] for span in self._spans}
         if self.folder is not None:
             self._note(self.folder, Reading(number, self._spans))
-        with _patiently():
+        self._is_committing, self._commit_started = True, time.monotonic()
+        with patiently():
             self.sink.start_commit(number, touched)
-        self._spans, self._is_committing, self._commit_started = None, True, time.monotonic()
+        self._spans = None
+
+    @property
+    def _is_commit_over(self) -> bool:
+        """Whether the last transaction is through or not waited for any longer."""
+        assert self.sink is not None
+        return self.sink.is_settled or self.is_stopping or self.seconds_committing > self.pace.patience
 
     def _settle(self) -> None:
         """Wait until the last transaction is through, and tell meanwhile how the run is."""
         if not self._is_committing:
             return
         assert self.sink is not None
-        while not (self.sink.is_settled or self._stop() or self.seconds_committing > self.pace.patience):
+        while not self._is_commit_over:
             self._on_turn(self)
             time.sleep(_LOOK)
-        with _patiently():
+        with patiently():
             self.sink.settle()
         self._is_committing, self._failing_since = False, None
         if self.folder is not None:
@@ -574,24 +598,3 @@ class LiveRun:
         self._plan_checkpoint(now)
         self._log.info("checkpoint", messages=number, bytes=len(content), seconds=round(now - start, 4))
         return True
-
-
-@contextmanager
-def _patiently() -> Iterator[None]:
-    """Make of what fails in a sink, as a full disk, what is tried again; what is not allowed does not pass by waiting."""
-    try:
-        yield
-    except (Unreachable, PermissionError):
-        raise
-    except OSError as error:
-        raise Unreachable(f"the sink: {error}") from error
-
-
-def _spans(messages: Sequence[Message]) -> Iterator[Span]:
-    """Return runs of messages of the same partition."""
-    start = 0
-    for i in range(1, len(messages) + 1):
-        first = messages[start]
-        if i == len(messages) or (messages[i].topic, messages[i].partition) != (first.topic, first.partition):
-            yield Span(first.topic, first.partition, first.offset, messages[i - 1].offset + 1, i - start)
-            start = i

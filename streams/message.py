@@ -1,12 +1,13 @@
 """What comes from a live source, and what a live source and a live sink have to do."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from streams.event import Record
 
-__all__ = ["Fenced", "Gone", "LiveSink", "LiveSource", "Message", "Partition", "Positions", "Unreachable"]
+__all__ = ["Fenced", "Gone", "LiveSink", "LiveSource", "Message", "Partition", "Positions", "Unreachable", "patiently"]
 
 Partition: TypeAlias = tuple[str, int]
 """Topic and number of one partition; a file is the only partition, 0, of the topic that has its name."""
@@ -172,3 +173,14 @@ class LiveSink(Protocol):
     def close(self) -> None:
         """Let go of files and connections; safe to call twice. An open transaction is dropped."""
         ...
+
+
+@contextmanager
+def patiently() -> Iterator[None]:
+    """Make of what fails in a sink, as a full disk, what is tried again; what is not allowed does not pass by waiting."""
+    try:
+        yield
+    except (Unreachable, PermissionError):
+        raise
+    except OSError as error:
+        raise Unreachable(f"the sink: {error}") from error

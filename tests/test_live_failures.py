@@ -195,6 +195,45 @@ def test_failures_far_apart_do_not_add_up(tmp_path, clock, monkeypatch):
     assert run.n_reconnects == 5
 
 
+def waits_in_vain(run, clock, patience):
+    """Open nothing, as a client does that is told how long it may wait for an answer, and again for the next one."""
+    for longest in (patience, patience, 10.0):
+        end = clock[0] + longest
+        while clock[0] < end:
+            clock[0] += 1.0
+            end = min(end, clock[0] + 10.0) if run.is_stopping else end
+        if longest == 10.0 or run.is_stopping:
+            raise Unreachable("no answer")
+
+
+def test_a_run_that_nobody_answers_at_its_start_ends_when_patience_is_over(tmp_path, clock):
+    run = live_run(tmp_path, MemoryTopic(VALUES), Ledger(), Fate(), 1, replace(PACE, patience=100.0))
+    run._open_source = lambda: waits_in_vain(run, clock, 100.0)
+    with pytest.raises(Unreachable, match=r"no answer; nothing has gone through for 1[01]\d s"):
+        run.run(lambda: False)
+    assert 1100.0 <= clock[0] <= 1120.0
+
+
+def test_a_source_that_falls_silent_is_tried_once_more_though_patience_is_over(tmp_path, clock, monkeypatch):
+    def poll(self, timeout):
+        clock[0] += self.silence
+        raise Unreachable("silent")
+
+    run, opened = live_run(tmp_path, MemoryTopic(VALUES), Ledger(), Fate(), 1, replace(PACE, patience=100.0)), []
+
+    def open_source():
+        opened.append(clock[0])
+        return MemoryLive(MemoryTopic(VALUES), 1, Fate()) if len(opened) == 1 else waits_in_vain(run, clock, 100.0)
+
+    run._open_source = open_source
+    monkeypatch.setattr(MemoryLive, "silence", 100.0, raising=False)
+    monkeypatch.setattr(MemoryLive, "poll", poll)
+    with pytest.raises(Unreachable):
+        run.run(lambda: False)
+    assert len(opened) == 2
+    assert 1100.0 <= clock[0] <= 1120.0
+
+
 def test_without_a_folder_a_sink_that_holds_transactions_is_refused():
     topic, ledger = MemoryTopic(VALUES), Ledger()
 
