@@ -34,7 +34,8 @@ def test_brokers_that_hang_or_are_lost_end_no_run_and_cost_no_answer(three_broke
     more = ["--config", str(config), "--every", "300", "--keep", "10000", "--idle-exit", "20"]
     run = start(run_arguments((f"kafka://127.0.0.1:1,{three_brokers.address}", "events"), folder, *more))
     try:
-        told = wait_until(run, "event=checkpoint messages=3")
+        told = wait_until(run, "event=started")
+        told += wait_until(run, "event=checkpoint")
         hanging = three_brokers.coordinator(f"ihomer-{CheckpointFolder(folder).run}")
         three_brokers.brokers[hanging].pause()
         told += wait_until(run, "event=checkpoint")
