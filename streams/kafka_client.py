@@ -37,6 +37,7 @@ from kafka.net.inet import create_connection
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 from kafka.net.transport import KafkaSSLTransport
+from kafka.protocol.metadata import ApiVersionsRequest
 from kafka.structs import OffsetAndMetadata
 
 from streams.config import ConfigError
@@ -76,6 +77,7 @@ _BETWEEN_LOOKS = 0.2  # seconds
 STOPPING = 10.0  # seconds for which Kafka is waited for where the process is to end
 _CONNECTED_WITHIN = 5.0  # seconds for which one broker is waited for at first, and longer after each failure
 _ANSWERED_WITHIN = 10.0  # seconds without a byte of an answer, after which a broker is taken for gone, as its cluster does
+_DOUBTED_AFTER = 2.0  # seconds without a word, after which a broker that is written to is asked for one
 _LONGEST_CONNECTING = 30.0  # seconds: what the client does by itself
 _FOR_EVER = 2**31 - 1  # milliseconds
 RECORD_OVERHEAD = 512  # frame of a batch and of a record, without the key and the value
@@ -165,6 +167,7 @@ class _Brokers(KafkaConnectionManager):  # type: ignore[misc]
         self._failed = failed
         self._bootstrap_brokers, self.cluster.bootstrap_brokers = self.cluster.bootstrap_brokers, self._best_servers
         self._longest = longest + settings.get("fetch_max_wait_ms", 0) / 1000
+        self._is_writing = "acks" in settings
         self._look_for_silent()
 
     def get_connection(self, node_id: Any, timeout_ms: float | None = None, **options: Any) -> Any:
@@ -195,13 +198,30 @@ class _Brokers(KafkaConnectionManager):  # type: ignore[misc]
         return [one for one, failed in zip(servers, since, strict=True) if failed == min(since)]
 
     def _look_for_silent(self) -> None:
-        now = time.monotonic()
+        now, longest_silence = time.monotonic(), 0.0
         for connection in list(self._conns.values()):
             owed, transport = connection.in_flight_requests, connection.transport
-            if owed and transport is not None and now - max(transport.last_read, owed[0][2]) > self._longest:
+            silence = now - max(transport.last_read, owed[0][2]) if owed and transport is not None else 0.0
+            longest_silence = max(silence, longest_silence)
+            if silence > self._longest:
                 connection.close(KafkaConnectionError(f"broker {connection.node_id} has not answered for {self._longest:g} s"))
+        if self._is_writing:
+            self._ask_those_that_owe_nothing(now)
+            if longest_silence > _DOUBTED_AFTER:
+                self.cluster.request_update()  # for who does the work now
         if not self.closed:
             self._net.call_later(1.0, self._look_for_silent)
+
+    def _ask_those_that_owe_nothing(self, now: float) -> None:
+        """Ask brokers whether they are there, before they are sent something that would be waited for.
+
+        The requests of a transaction follow each other: each of them would find out anew that a broker hangs.
+        """
+        for connection in list(self._conns.values()):
+            is_free = connection.connected and not connection.paused and not connection.in_flight_requests
+            if is_free and now - connection.transport.last_read > _DOUBTED_AFTER:
+                names = {name: self.config[name] for name in ("client_software_name", "client_software_version")}
+                connection.send_request(ApiVersionsRequest(**names), request_timeout_ms=int(1000 * _CONNECTED_WITHIN))
 
 
 class _Connections(KafkaNetClient):  # type: ignore[misc]

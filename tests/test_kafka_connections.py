@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -105,3 +106,37 @@ def test_a_broker_that_hangs_while_it_owes_answers(
     assert committed_soon(sink, 2) == 2
     sink.close()
     source.close()
+
+
+class Connection:
+    """Stands for one that has last read something so many seconds ago, and is owed an answer for so many, if at all."""
+
+    def __init__(self, read: float, owed: float | None = None, **state: Any) -> None:
+        now = time.monotonic()
+        self.node_id, self.connected, self.paused, self.sent, self.lost = 1, True, state.get("paused", set()), [], []
+        self.transport = SimpleNamespace(last_read=now - read)
+        self.in_flight_requests = [] if owed is None else [(0, None, now - owed)]
+        self.close = self.lost.append
+
+    def send_request(self, request: Any, request_timeout_ms: int) -> None:
+        self.sent.append((type(request).__name__, request_timeout_ms))
+
+
+@pytest.mark.parametrize(("owed", "n_updates", "n_lost"), [(1.0, 0, 0), (4.0, 1, 0), (12.0, 1, 1)])
+@pytest.mark.parametrize("is_writing", [True, False])
+def test_brokers_that_owe_nothing_are_asked_whether_they_are_there(
+    is_writing: bool, owed: float, n_updates: int, n_lost: int
+) -> None:
+    late, idle, busy, heard = Connection(30.0, owed), Connection(30.0), Connection(30.0, 0.1), Connection(1.0)
+    updates, calls = [], []
+    brokers: Any = object.__new__(ours._Brokers)
+    brokers._conns, brokers._longest, brokers.closed = dict(enumerate([late, idle, busy, heard])), 10.0, False
+    brokers.config = {"client_software_name": "ihomer", "client_software_version": "1"}
+    brokers.cluster = SimpleNamespace(request_update=lambda: updates.append(1))
+    brokers._net, brokers._is_writing = SimpleNamespace(call_later=lambda *call: calls.append(call)), is_writing
+    brokers._look_for_silent()
+    assert idle.sent == [("ApiVersionsRequest", 5000)] * is_writing
+    assert len(updates) == n_updates * is_writing
+    assert late.sent == busy.sent == heard.sent == []
+    assert len(late.lost) == n_lost
+    assert len(calls) == 1
