@@ -62,7 +62,7 @@ def mix_row(inputs, group, weights, own, out):
 def mix_gather(inputs, odds, target, group, weight, information, own, gradient, s, observed):
     """Add an event to the gradient and the information of each group, and learn each label's own weights.
 
-    g = sum over labels of (y_l - p_l) s_l,  I = keep I + sum of p_l (1 - p_l) s_l s_l'
+    g = sum over labels of (y_l - p_l) s_l,  I += sum of p_l (1 - p_l) s_l s_l'
     S_l += mean over i of g_li^2,  v_li += rate g_li / sqrt(S_l)  (AdaGrad with one rate for a label)
     information : float64[1 + groups, inputs + 1, inputs + 1], lower triangles; gradient : float64[1 + groups, inputs + 1]
     s : float64[inputs + 1], work space; observed : bool[1 + groups], out, whether a group has an observed label
@@ -70,7 +70,6 @@ def mix_gather(inputs, odds, target, group, weight, information, own, gradient, 
     n = inputs.shape[1] + 1
     s[n - 1] = 1.0
     gradient[:], observed[:] = 0.0, False
-    information *= _KEEP
     for label in range(odds.size):
         if target[label] == UNOBSERVED:
             continue
@@ -98,13 +97,20 @@ def mix_gather(inputs, odds, target, group, weight, information, own, gradient, 
 
 @allocating
 def sum_of_groups(information, gradient):
-    """Return the information of all labels, float64[inputs + 1, inputs + 1], and write their gradient to gradient[0]."""
-    n, total = gradient.shape[1], information[0].copy()
-    for g in range(1, gradient.shape[0]):
+    """Let the information fade: I = keep I; return that of all labels, float64[inputs + 1, inputs + 1], and write their gradient
+    to gradient[0].
+    """
+    n_sets, n = gradient.shape
+    total, by_group = np.zeros((n, n)), information.reshape(n_sets, n * n)
+    entries = total.reshape(n * n)
+    for g in range(n_sets):
+        known = by_group[g]
+        for at in range(entries.size):
+            known[at] *= _KEEP
+            entries[at] += known[at]
+    for g in range(1, n_sets):
         for i in range(n):
             gradient[0, i] += gradient[g, i]
-            for k in range(i + 1):
-                total[i, k] += information[g, i, k]
     return total
 
 

@@ -76,8 +76,6 @@ class SlowMixture:
     def learn(self, rows, weight):
         """Learn an event: (label, inputs, log-odds answered, y, log-odds of the rate) for each observed label."""
         w = min(weight, 8.0)
-        for g, information in self.seen.items():
-            self.seen[g] = [[self.KEEP * v for v in line] for line in information]
         gradients = {g: [0.0] * self.n for g in self.seen}
         for label, inputs, odds, y, rate in rows:
             g = self.group_of(rate, inputs)
@@ -93,6 +91,7 @@ class SlowMixture:
                 for i in range(self.n):
                     for j in range(self.n):
                         self.seen[g][i][j] += curvature * s[i] * s[j]
+        self.seen = {g: [[self.KEEP * v for v in line] for line in information] for g, information in self.seen.items()}
         for g, weights in self.of_group.items():
             self.of_group[g] = self.moved(weights, gradients[g], [self.seen[g]])
         total = [sum(parts) for parts in zip(*gradients.values(), strict=True)]
