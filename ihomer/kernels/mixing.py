@@ -97,8 +97,8 @@ def mix_gather(inputs, odds, target, group, weight, information, own, gradient, 
 
 @allocating
 def sum_of_groups(information, gradient):
-    """Let the information fade: I = keep I; return that of all labels, float64[inputs + 1, inputs + 1], and write their gradient
-    to gradient[0].
+    """Let the information fade, I = keep I, and return that of all labels, float64[inputs + 1, inputs + 1]; write the gradient
+    of all labels to gradient[0].
     """
     n_sets, n = gradient.shape
     total, by_group = np.zeros((n, n)), information.reshape(n_sets, n * n)
