@@ -120,7 +120,7 @@ class IHOMERClassifier(StreamClassifier):
     ...     score.update(y, model.predict_one(x))
     ...     model.learn_one(x, y)
     >>> score
-    MicroF1: 62.85%
+    MicroF1: 62.22%
     """
 
     def __init__(
