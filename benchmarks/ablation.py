@@ -66,6 +66,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no curves": {"rehearsal": StraightRehearsal},
     "features weighed by rarity alone": {"rehearsal": SilentRehearsal},
     "no exchange of labels": {"decoding": {"n_exchanges": 0}},
+    "mixing by how often labels apply": {"mixture": {"_start": 0.0}},  # to what is likelier or not the groups are blind
     "mean instead of learned mixing": {"mixing": "mean"},
     "with trees": WITH_TREES,
     "with trees, one cluster": {**WITH_TREES, "clustering": LabelPartition(split_test="never")},
@@ -127,11 +128,12 @@ def probabilities(
     paper: bool = False,
     rehearsal: type[Rehearsal] = Rehearsal,
     decoding: dict[str, float] | None = None,
+    mixture: dict[str, float] | None = None,
     **settings: Any,
 ) -> tuple[np.ndarray, dict[str, float], np.ndarray]:
     """Return the model's probabilities for each event before it was learned, each expert's log-loss, and the answers.
 
-    `decoding` holds what is another in the decoder than its class says.
+    `decoding` holds what is another in the decoder than its class says, `mixture` arrays of the mixture that have one value.
     """
     with patch.dict(EXPERTS, rehearsal=rehearsal):
         model = IHOMERClassifier.paper(**settings) if paper else IHOMERClassifier(**settings)
@@ -140,6 +142,8 @@ def probabilities(
     if model._ensemble is not None:
         for name, value in (decoding or {}).items():
             setattr(model._ensemble.decoder, name, value)
+        for name, value in (mixture or {}).items():
+            getattr(model._ensemble.mixture, name)[:] = value
     answers = answers_of(model, X, Y)
     p = np.vstack(recorder.p)
     losses: dict[str, float] = {}
