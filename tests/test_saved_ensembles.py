@@ -176,7 +176,7 @@ def test_places_and_labelsets_that_are_none_are_refused(path: str, change: Calla
 
 @pytest.mark.parametrize(("path", "change", "reason"), [
     ("frequency._marks", put(2, 0, 0), "too large"), ("frequency._n_labels", to(5), "no whole number"),
-    ("bayes._n_labels", to(5), "no whole number"), ("linear._weights", lambda w: w[:2], "has the shape"),
+    ("bayes._n_labels", to(5), "no whole number"), ("linear._weights", lambda w: w[:1], "has the shape"),
     ("linear._raw_weights", lambda w: np.tile(w, (2, 1, 1)), "has the shape"),
     ("rehearsal._number", to(BEYOND + 1), "no whole number"), ("rehearsal._sizes", put(-1, 0, 0), "too small"),
     ("rehearsal._entry", columns(12), "impossible width"), ("rehearsal._entry", columns(1 << 13), "impossible width"),

@@ -139,9 +139,9 @@ class SlowFrequency:
 
 
 class SlowLinear:
-    """Logistic regressions: three of scaled values from the label's rate, one of values as given from nothing."""
+    """Logistic regressions: two of scaled values from the label's rate, one of values as given from nothing."""
 
-    RATES = (0.5, 2.0, 6.0, 2.0)
+    RATES = (0.5, 2.0, 2.0)
 
     def __init__(self, most_weights=1 << 24):
         self.most_weights = most_weights
@@ -167,7 +167,7 @@ class SlowLinear:
 
     def pairs(self, row, m):
         self.n_features = max(self.n_features, *(f + 1 for f in row.position), 0)
-        x = row.raw if m == 3 else row.relevant
+        x = row.raw if m == 2 else row.relevant
         return [(CONSTANT, BIAS), *((f % self.n_rows, v) for f, v in x.items())]
 
     def step(self, row, base, learn):
@@ -176,12 +176,12 @@ class SlowLinear:
             found = []
             for m, weights in enumerate(self.weights):
                 pairs = self.pairs(row, m)
-                s = sum(v * weights.get((f, label), 0.0) for f, v in pairs) + (0.0 if m == 3 else start)
+                s = sum(v * weights.get((f, label), 0.0) for f, v in pairs) + (0.0 if m == 2 else start)
                 s = clamp(s, -MOST_ODDS, MOST_ODDS)
                 found.append(s)
                 if learn and label not in row.unobserved:
                     error = (label in row.positive) - sigmoid(s)
-                    rate = self.RATES[m] * min(row.weight, 8.0) * (row.raw_shrink if m == 3 else row.relevant_shrink)
+                    rate = self.RATES[m] * min(row.weight, 8.0) * (row.raw_shrink if m == 2 else row.relevant_shrink)
                     for f, v in pairs:
                         weights[f, label] = weights.get((f, label), 0.0) + rate * error * v
             result.append(found)
