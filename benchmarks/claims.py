@@ -86,7 +86,7 @@ def against_simple(name: str, rows: dict[str, Any], order: str = "") -> Iterator
 
 
 def each_set() -> Iterator[Check]:
-    """Every set, those that nothing was chosen on included, in file order and shuffled."""
+    """Every set, the further ones included, in file order and shuffled."""
     for file, names, order in (("scores", SETS, ""), ("scores_further", FURTHER, ""),
                                ("scores_further_shuffled", FURTHER, ", shuffled")):  # fmt: skip
         sets = result(file).get("sets", {})
@@ -108,7 +108,7 @@ def shuffled() -> Iterator[Check]:
 
 
 def further_alone() -> Iterator[Check]:
-    """Sets that nothing was chosen on: the mixture against each of its families alone."""
+    """The further sets: the mixture against each of its families alone."""
     for file, order in (("scores_further", ""), ("scores_further_shuffled", ", shuffled")):
         for name, rows in result(file).get("sets", {}).items():
             yield from against_alone(name, rows, order)

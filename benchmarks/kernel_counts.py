@@ -232,7 +232,7 @@ def _mix(labels: int, inputs: int, groups: int, moved: int, observed: int, curve
     """
     n, sets = inputs + 1, groups + 1
     solved = -(-moved // 4) * 4  # four at a time
-    flops = (0 if known else groups * n + labels * (1 + 3 * inputs)) + 2 * sets * n * n + observed * (11 + _MIXED * inputs + 4)
+    flops = (0 if known else groups * n + labels * (1 + 3 * inputs)) + 2 * sets * n * n + observed * (15 + _MIXED * inputs)
     flops += curved * n * (n + 2) + (moved - 1) * n + (solved + moved) * n
     count = Count(flops, 2 * observed)
     for _ in range(solved):

@@ -60,7 +60,7 @@ def shuffled() -> str:
 
 
 def further() -> str:
-    """Return the scores on sets that nothing was chosen on; of events that not all were run, how many were."""
+    """Return the scores on the further sets; of events that not all were run, how many were."""
     models = ("previous labelset", "majority labelset", "nearest neighbours", "river logistic regression", "default")
     rows = []
     for name, found in load("scores_further")["sets"].items():

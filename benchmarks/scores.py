@@ -3,7 +3,7 @@
     python -m benchmarks.scores                     # the sets of the README, about four minutes
     python -m benchmarks.scores --write             # and write results/scores.json
     python -m benchmarks.scores --shuffle 1 scene   # some sets, shuffled: results/scores_shuffled.json
-    python -m benchmarks.scores --further --write   # sets that nothing was chosen on: results/scores_further.json
+    python -m benchmarks.scores --further --write   # the further sets: results/scores_further.json
     python -m benchmarks.scores --only default      # some models; with --write the others' results stay,
                                                     # and each row names the commit that it was measured at
     python -m benchmarks.scores --predictions DIR   # and write each set's default answers as JSON lines
@@ -134,7 +134,7 @@ def kept(file: str, sets: dict[str, Any], order: str) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sets", nargs="*", help="names of data sets; all of README's table by default")
-    parser.add_argument("--further", action="store_true", help="the sets that nothing was chosen on")
+    parser.add_argument("--further", action="store_true", help="the sets beyond the eleven")
     parser.add_argument("--shuffle", type=int, metavar="SEED", help="shuffle the events, as `ihomer evaluate --shuffle`")
     parser.add_argument("--only", nargs="*", choices=[*SIMPLE, *MODELS, *ALONE], help="these models alone")
     parser.add_argument("--write", action="store_true", help="write the result to benchmarks/results")
