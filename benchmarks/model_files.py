@@ -1,4 +1,4 @@
-"""Time and size of model files.
+"""Time and size of model files, and the memory that saving and loading them takes beside the model.
 
     python -m benchmarks.model_files --write
 """
@@ -7,6 +7,7 @@ import argparse
 import statistics
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ from benchmarks.common import run_command, write
 from ihomer import IHOMERClassifier
 
 REPEATS = 5
-# Name -> experts, features, labels, events: models of about 1, 10 and 100 MB.
+# Name -> experts, features, labels, events: models of about 1, 10, 100 and 400 MB.
 MODELS: dict[str, tuple[tuple[str, ...], int, int, int]] = {
     "1 MB": (("frequency", "linear", "bayes"), 100, 20, 500),
     "10 MB": (("frequency", "neighbours", "linear", "rehearsal", "ridge", "bayes", "labelsets"), 100, 20, 3000),
     "100 MB": (("frequency", "neighbours", "linear", "rehearsal", "ridge", "bayes", "labelsets"), 5000, 500, 1500),
+    "400 MB": (("frequency", "neighbours", "linear", "rehearsal", "ridge", "bayes", "labelsets"), 25000, 500, 1500),
 }
 
 
@@ -47,6 +49,16 @@ def seconds(action: Callable[[], Any]) -> float:
     return statistics.median(times)
 
 
+def most_bytes(action: Callable[[], Any]) -> int:
+    """Return how many bytes more than before an action has allocated at most."""
+    tracemalloc.start()
+    try:
+        action()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 def main() -> None:
     """Measure and print a line for each model."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -64,6 +76,8 @@ def main() -> None:
                 "save_seconds": round(seconds(lambda model=model, path=path: model.save(path)), 4),
                 "load_seconds": round(seconds(lambda path=path: IHOMERClassifier.load(path)), 4),
                 "bytes": path.stat().st_size,
+                "save_most_bytes": most_bytes(lambda model=model, path=path: model.save(path)),
+                "load_most_bytes": most_bytes(lambda path=path: IHOMERClassifier.load(path)),
             }
             result[name] = found
             print(f"{name:>7}:", *(f"{key} {value}" for key, value in found.items()), sep="  ")

@@ -13,7 +13,7 @@ from ihomer.classifier import IHOMERClassifier
 from ihomer.encoder import Nominal
 from ihomer.interrupts import Changeable
 from ihomer.partition import LabelPartition
-from ihomer.saved.files import pack, read_file, remove_unfinished, unpack, write_file
+from ihomer.saved.files import Content, pack, pack_in_parts, read_file, remove_unfinished, unpack, write_file
 from ihomer.saved.models import classifier_of, classifier_state, tree_of, tree_state
 from ihomer.saved.partition import partition_of, partition_state
 from ihomer.saved.scores import SCORE_PARTS
@@ -23,11 +23,13 @@ from ihomer.tree import MLHATClassifier
 
 __all__ = [
     "KINDS",
+    "Content",
     "Kinds",
     "ModelFileError",
     "Part",
     "load",
     "pack",
+    "pack_in_parts",
     "read_file",
     "remove_unfinished",
     "save",
@@ -51,7 +53,9 @@ Saved = TypeVar("Saved")
 
 
 def save(value: Any, path: str | os.PathLike[str]) -> None:
-    """Write an object, or a tree of plain values with such objects in it, to a file.
+    """Write an object, or a tree of plain values with such objects in it, to a file; its arrays are not copied for that.
+
+    Other threads that use a classifier wait until it is written.
 
     Parameters
     ----------
@@ -69,8 +73,7 @@ def save(value: Any, path: str | os.PathLike[str]) -> None:
         If the file cannot be written.
     """
     with value._next_turn() if isinstance(value, Changeable) else nullcontext():
-        packed = pack(value, KINDS)
-    write_file(path, packed)
+        write_file(path, pack_in_parts(value, KINDS))
 
 
 def load(path: str | os.PathLike[str], cls: type[Saved]) -> Saved:

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import msgspec
 
-from ihomer.persistence import ModelFileError, read_file, remove_unfinished, write_file
+from ihomer.persistence import Content, ModelFileError, read_file, remove_unfinished, write_file
 from streams.errors import SourceError
 from streams.message import Fenced, Message, Partition
 
@@ -241,7 +241,7 @@ class CheckpointFolder:
     def _journal_path(self, number: int) -> Path:
         return self.path / f"journal-{number:015d}"
 
-    def save(self, number: int, content: bytes) -> None:
+    def save(self, number: int, content: Content) -> None:
         """Write the checkpoint after `number` messages and start its journal; drop checkpoints that are too many.
 
         Raises
@@ -259,7 +259,7 @@ class CheckpointFolder:
                     self.checkpoint_path(old).unlink()
             self._drop_journals()
 
-    def save_within(self, number: int, content: bytes) -> None:
+    def save_within(self, number: int, content: Content) -> None:
         """Write the checkpoint after `number` messages where the journal tells already what comes after; drop nothing.
 
         Raises

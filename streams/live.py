@@ -16,7 +16,7 @@ from streams.errors import SinkError, SourceError
 from streams.made_with import tell_differences
 from streams.message import Fenced, LiveSink, LiveSource, Message, Positions, Unreachable, patiently
 from streams.replay import Replay
-from streams.state import pack_state, unpack_state
+from streams.state import state_in_parts, unpack_state
 
 __all__ = ["LiveRun", "Pace", "Saved"]
 
@@ -578,9 +578,8 @@ class LiveRun:
     def _checkpoint(self, within_journal: bool = False) -> bool:
         """Write a checkpoint; tell whether that went well. If not, all goes on, and it is tried again later."""
         assert self.folder is not None
-        start = time.monotonic()
-        content = pack_state(self.answering, self._positions)
-        number = self.answering.n_read
+        start, number = time.monotonic(), self.answering.n_read
+        content = state_in_parts(self.answering, self._positions)
         try:
             (self.folder.save_within if within_journal else self.folder.save)(number, content)
         except OSError as error:
@@ -590,11 +589,11 @@ class LiveRun:
             self._checkpoint_not_before = time.monotonic() + 10 * _RETRY_DISK
             return False
         self._checkpoint_not_before = 0.0
-        now = time.monotonic()
-        self.saved = Saved(number, len(content), now - start, now)
+        now, size = time.monotonic(), sum(map(len, content))
+        self.saved = Saved(number, size, now - start, now)
         self.n_checkpoints += 1
         self.is_healthy = True
         self._n_saved = number
         self._plan_checkpoint(now)
-        self._log.info("checkpoint", messages=number, bytes=len(content), seconds=round(now - start, 4))
+        self._log.info("checkpoint", messages=number, bytes=size, seconds=round(now - start, 4))
         return True

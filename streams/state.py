@@ -6,13 +6,13 @@ import numpy as np
 
 from ihomer.encoder import MAX_WEIGHT, MIN_WEIGHT
 from ihomer.metrics import Scoreboard
-from ihomer.persistence import KINDS, Kinds, ModelFileError, Part, pack, unpack
+from ihomer.persistence import KINDS, Kinds, ModelFileError, Part, pack_in_parts, unpack
 from streams.answering import Answering
 from streams.message import Positions
 from streams.run import BASELINE, MODEL
 from streams.scoring import Scoring
 
-__all__ = ["pack_state", "unpack_state"]
+__all__ = ["pack_state", "state_in_parts", "unpack_state"]
 
 _VERSION = 2
 _SETS = ("positive", "unobserved", MODEL, BASELINE)
@@ -73,8 +73,13 @@ _KINDS = Kinds({**KINDS.parts, "Scoring": Part(Scoring, _scoring_state, _scoring
 
 def pack_state(answering: Answering, positions: Positions) -> bytes:
     """Return the bytes of a checkpoint; the same state gives the same bytes."""
+    return b"".join(state_in_parts(answering, positions))
+
+
+def state_in_parts(answering: Answering, positions: Positions) -> list[bytes | memoryview]:
+    """Return what `pack_state` does, in parts that are to be written before the state changes; see `pack_in_parts`."""
     places = [[topic, partition, offset] for (topic, partition), offset in sorted(positions.items())]
-    return pack({"version": _VERSION, "positions": places, "answering": answering.state()}, _KINDS)
+    return pack_in_parts({"version": _VERSION, "positions": places, "answering": answering.state()}, _KINDS)
 
 
 def unpack_state(content: bytes, answering: Answering) -> Positions:

@@ -4,16 +4,18 @@ import functools
 import json
 import os
 import stat
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from open_files import open_below
 
 from benchmarks import file_damage, fuzz_files
 from ihomer import IHOMERClassifier
-from ihomer.persistence import KINDS, ModelFileError, pack, unpack, write_file
+from ihomer.persistence import KINDS, ModelFileError, pack, save, unpack, write_file
 from ihomer.saved.files import FORMAT
 
 
@@ -35,6 +37,40 @@ def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monkeypa
     write_file(tmp_path / "a", b"1" * 1000)
     assert steps == [1000, "a", "folder"]
     assert not open_below(tmp_path)
+
+
+def test_a_file_in_parts_is_as_one_in_one_piece_and_is_not_there_if_a_part_fails(tmp_path: Path) -> None:
+    write_file(tmp_path / "a", [b"12", memoryview(b""), memoryview(bytearray(b"345"))])
+    assert (tmp_path / "a").read_bytes() == b"12345"
+    with pytest.raises(BufferError):
+        write_file(tmp_path / "a", [b"6", memoryview(np.arange(6).reshape(2, 3).T)])  # lies in no order that can be written
+    assert (tmp_path / "a").read_bytes() == b"12345"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_nothing_large_is_copied_when_it_is_saved(tmp_path: Path) -> None:
+    array = np.ones((1000, 5000))
+    tracemalloc.start()
+    try:
+        save([array, "text"], tmp_path / "a")
+        assert tracemalloc.get_traced_memory()[1] < array.nbytes / 10
+    finally:
+        tracemalloc.stop()
+    assert unpack((tmp_path / "a").read_bytes(), KINDS)[0].sum() == 5_000_000
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (3, 0, 2), (3,), (5, 7)])
+def test_arrays_of_all_types_lie_where_the_library_of_the_format_finds_them(shape: tuple[int, ...]) -> None:
+    dtypes = ("bool", "uint8", "int8", "int16", "int32", "uint32", "int64", "uint64", "float32", "float64")
+    arrays = [np.random.default_rng(1).integers(0, 2, shape).astype(dtype) for dtype in dtypes]
+    data = pack([*arrays, np.asfortranarray(np.arange(6.0).reshape(2, 3))], KINDS)
+    found = sorted(safetensors.numpy.load(data).items())
+    assert [array.dtype.name for _, array in found] == [*dtypes, "float64"]
+    assert [array.tolist() for _, array in found] == [*(array.tolist() for array in arrays), [[0, 1, 2], [3, 4, 5]]]
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    begins = {name: tensor["data_offsets"][0] for name, tensor in header.items() if name != "__metadata__"}
+    assert len(data[: 8 + int.from_bytes(data[:8], "little")]) % 8 == 0
+    assert all(begins[name] % array.itemsize == 0 for name, array in found)
 
 
 def test_every_cut_and_every_altered_byte_is_seen() -> None:

@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, deserialize
-from safetensors.numpy import save
 
 from ihomer.saved.values import Kinds, ModelFileError, Reader, Writer
 
-__all__ = ["FORMAT", "pack", "read_file", "remove_unfinished", "unpack", "write_file"]
+__all__ = ["FORMAT", "Content", "pack", "pack_in_parts", "read_file", "remove_unfinished", "unpack", "write_file"]
 
+Content = bytes | Sequence[bytes | memoryview]  # of a file, in one piece or in parts that follow each other
 FORMAT = 17  # rises whenever a file means something else than before; a file of any other format is refused
 _PREFIX = b'{"__metadata__":{"ihomer":"'
 _START = re.compile(rb"(\d{1,9}) ([0-9a-f]{64}) ")
@@ -34,6 +35,7 @@ _TENSORS = {
     "BOOL": np.bool_, "U8": np.uint8, "I8": np.int8, "I32": np.int32, "U32": np.uint32, "I64": np.int64, "U64": np.uint64,
     "I16": np.int16, "F32": np.float32, "F64": np.float64,
 }  # fmt: skip
+_NAMES = {np.dtype(kind): name for name, kind in _TENSORS.items()}
 
 
 def _own_version() -> str:
@@ -59,14 +61,33 @@ def pack(value: Any, kinds: Kinds) -> bytes:
     TypeError
         If a value is of another type, or a list, dictionary, array or object is held twice.
     """
+    return b"".join(pack_in_parts(value, kinds))
+
+
+def pack_in_parts(value: Any, kinds: Kinds) -> list[bytes | memoryview]:
+    """Return what `pack` does, in parts: the header, and the arrays as they lie in memory, so that nothing large is copied.
+
+    The checksum is that of the moment: the parts are to be written before anything in the value changes.
+    """
     writer = Writer(kinds)
     body = json.dumps({"ihomer": _own_version(), "state": writer.write(value)}, separators=(",", ":"), allow_nan=False)
-    data = save(writer.arrays, {"ihomer": f"{FORMAT} {_NO_DIGEST.decode()} {body}"})
+    header: dict[str, Any] = {"__metadata__": {"ihomer": f"{FORMAT} {_NO_DIGEST.decode()} {body}"}}
+    begin, arrays = 0, []
+    for name, array in sorted(writer.arrays.items(), key=lambda item: (-item[1].itemsize, item[0])):  # each one aligned
+        end = begin + array.nbytes
+        header[name] = {"dtype": _NAMES[array.dtype], "shape": array.shape, "data_offsets": [begin, end]}
+        arrays.append(array.reshape(-1).view(np.uint8).data)
+        begin = end
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    before = len(text).to_bytes(8, "little") + text
+    digest = hashlib.sha256(before)
+    for part in arrays:
+        digest.update(part)
     at = 8 + len(_PREFIX) + len(f"{FORMAT} ")
-    assert data[8 : 8 + len(_PREFIX)] == _PREFIX
-    assert data[at : at + 64] == _NO_DIGEST
-    view = memoryview(data)
-    return b"".join((view[:at], hashlib.sha256(data).hexdigest().encode(), view[at + 64 :]))
+    assert before[8 : 8 + len(_PREFIX)] == _PREFIX
+    assert before[at : at + 64] == _NO_DIGEST
+    return [b"".join((before[:at], digest.hexdigest().encode(), before[at + 64 :])), *arrays]
 
 
 def unpack(data: bytes, kinds: Kinds) -> Any:
@@ -146,7 +167,7 @@ def _refuse(constant: str) -> Any:
     raise ModelFileError(f"the header or the state holds {constant}, which is no number of JSON")
 
 
-def write_file(path: str | os.PathLike[str], data: bytes) -> None:
+def write_file(path: str | os.PathLike[str], data: Content) -> None:
     """Write a file at once: after any error, or a crash at any moment, the file is as it was before.
 
     The bytes go to another name in the same folder, are forced to the disk, and take the name of the file then.
@@ -164,12 +185,12 @@ def write_file(path: str | os.PathLike[str], data: bytes) -> None:
         If the folder is missing or not writable, the disk is full, or `path` is a folder, a pipe or a device; it names `path`.
     """
     try:
-        _replace(Path(os.path.realpath(path)), data)
+        _replace(Path(os.path.realpath(path)), [data] if isinstance(data, bytes) else data)
     except OSError as error:
         raise OSError(error.errno, error.strerror, os.fspath(path)) from None
 
 
-def _replace(target: Path, data: bytes) -> None:
+def _replace(target: Path, parts: Sequence[bytes | memoryview]) -> None:
     if target.exists() and not (target.is_file() or target.is_dir()):
         raise OSError(errno.EINVAL, "not a regular file")
     name = target.parent / f".ihomer.{secrets.token_hex(8)}.part"
@@ -178,7 +199,7 @@ def _replace(target: Path, data: bytes) -> None:
         with os.fdopen(number, "wb") as file:
             if target.exists():
                 os.fchmod(number, stat.S_IMODE(target.stat().st_mode))
-            file.write(data)
+            file.writelines(parts)
             file.flush()
             os.fsync(number)
         os.replace(name, target)
