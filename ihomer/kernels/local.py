@@ -24,6 +24,7 @@ class Space(NamedTuple):
     best: np.ndarray  # int64[32], slots of the nearest rows, newest first
     similarity: np.ndarray  # float64[32], their dot products with the event
     share: np.ndarray  # float64[32], what their labels count in the regression
+    sizes: np.ndarray  # int64[32, 2], how many positives, and labels, each has
     voters: np.ndarray  # int64[5], places of those that vote
     candidates: np.ndarray  # int64[more than slots]
     near: np.ndarray  # float32[more than slots]
@@ -52,13 +53,24 @@ def choose_voters(similarity, found, voters):
 
 
 @inner
-def add_votes(slot, share, window, prior, votes):
-    """Add `share` to votes[l] for each label l of the row in a slot; an unobserved label counts as its rate says."""
-    labels, n_positive, n_labels = window.labels, window.ring[slot, N_POSITIVE], window.ring[slot, N_LABELS]
+def find_sizes(found, window, space):
+    """Write how many labels the `found` rows have.
+
+    All at once: where each lies in memory is known already, so that none has to wait until the row before has come.
+    """
+    for i in range(found):
+        space.sizes[i, 0] = window.ring[space.best[i], N_POSITIVE]
+        space.sizes[i, 1] = window.ring[space.best[i], N_LABELS]
+
+
+@inner
+def add_votes(i, share, window, space):
+    """Add `share` to votes[l] for each label l of the i-th nearest row; an unobserved label counts as its rate says."""
+    labels, slot, votes, n_positive, n_labels = window.labels, space.best[i], space.votes, space.sizes[i, 0], space.sizes[i, 1]
     for k in range(n_positive):
         votes[labels[slot, k]] += share
     for k in range(n_positive, n_labels):
-        votes[labels[slot, k]] += share * prior[labels[slot, k]]
+        votes[labels[slot, k]] += share * space.prior[labels[slot, k]]
 
 
 @inner
@@ -71,10 +83,10 @@ def vote(n_voters, window, importance, space, out):
     total, votes, prior = 0.0, space.votes, space.prior
     votes[:] = 0.0
     for i in range(n_voters):
-        slot = space.best[space.voters[i]]
-        share = max(space.similarity[space.voters[i]], _LEAST_SIMILARITY) * importance[slot]
+        voter = space.voters[i]
+        share = max(space.similarity[voter], _LEAST_SIMILARITY) * importance[space.best[voter]]
         total += share
-        add_votes(slot, share, window, prior, votes)
+        add_votes(voter, share, window, space)
     mean = total / n_voters if n_voters > 0 else 1.0
     for label in range(votes.size):
         out[label] = single_log_odds((votes[label] + mean * prior[label]) / (total + mean), 1e-5)
@@ -116,7 +128,7 @@ def local_ridge(found, window, gram, importance, space, out):
     votes[:] = 0.0
     for i in range(found):
         total += share[i]
-        add_votes(best[i], share[i], window, prior, votes)
+        add_votes(i, share[i], window, space)
     for label in range(votes.size):
         out[label] = single_log_odds(prior[label] * (1.0 - total) + votes[label], LEAST_P)
 
@@ -130,6 +142,7 @@ def local_predict(index, value, first, last, n, window, importance, gram, base, 
     found = nearest_slots(
         products, n % window.size, min(n, window.size), window.size, space.candidates, space.near, space.best, space.similarity
     )
+    find_sizes(found, window, space)
     n_voters = choose_voters(space.similarity, found, space.voters)
     vote(n_voters, window, importance, space, out[:, at])
     local_ridge(found, window, gram, importance, space, out[:, at + 1])
@@ -157,7 +170,8 @@ def local_rows(
     indptr, index, value = features
     window, n_labels = Window(size, *of_window), out.shape[1]
     space = Space(
-        np.empty(N_NEAR, np.int64), np.empty(N_NEAR), np.empty(N_NEAR), np.empty(N_VOTERS, np.int64),
+        np.empty(N_NEAR, np.int64), np.empty(N_NEAR), np.empty(N_NEAR), np.empty((N_NEAR, 2), np.int64),
+        np.empty(N_VOTERS, np.int64),
         np.empty(size + 1, np.int64), np.empty(size + 1, np.float32), np.empty((N_NEAR, N_NEAR)), np.empty(n_labels),
         np.empty(n_labels),
     )  # fmt: skip

@@ -79,9 +79,9 @@ def coarse_bound(products, n_slots, m):
     for slot in range(n_slots):
         high = max(high, products[slot])
     for _ in range(_HALVINGS):
-        middle, count = np.float32(0.5) * low + np.float32(0.5) * high, 0
+        middle, count = np.float32(0.5) * low + np.float32(0.5) * high, np.int32(0)
         for slot in range(n_slots):
-            count += products[slot] > middle
+            count = np.int32(count + (products[slot] > middle))  # as wide as a product, so that eight are compared at once
         if count >= m:
             low = middle
             if count <= _FEW * m:
@@ -123,11 +123,13 @@ def slots_above(products, slot, n_rows, size, least, found):
 
     Without a branch: which they are cannot be foreseen. found : int64[more than n_rows]
     """
-    count = np.int64(0)
-    for _ in range(n_rows):
-        slot = slot - 1 if slot > 0 else size - 1
-        found[count] = slot
-        count += products[slot] > least
+    count, n_before = np.int64(0), min(n_rows, slot)
+    for k in range(n_before):
+        found[count] = slot - 1 - k
+        count += products[slot - 1 - k] > least
+    for k in range(n_rows - n_before):
+        found[count] = size - 1 - k
+        count += products[size - 1 - k] > least
     return count
 
 
