@@ -207,7 +207,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
     def _learn_event(self, x: Mapping[Hashable, Any], y: Any, w: float) -> tuple[Learned, frozenset[Hashable]]:
         """Learn one event; return what was predicted for it before, and the labels that it brought."""
         weight, named = checked_weight(w), labels_of(y)
-        encoded, new = self._encoder.check(x), self._new_labels(named)
+        encoded, new = self._encoder.check(x), self._labels.new_names(*named)
         with Uninterrupted(self):
             brought = self._make_known(new, named[0])
             batch = self._single(encoded, named, weight)
@@ -384,13 +384,6 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
             self._is_loaded = self.n_learned > 0
         return p[0], answer[0]
 
-    def _new_labels(self, named: tuple[list[Hashable], list[Hashable], list[Hashable]]) -> list[Hashable]:
-        """Return the labels that are not known yet, in name order."""
-        if not self._has_new(named):
-            return []
-        known = self._labels
-        return in_name_order({name for names in named for name in names if name not in known})
-
     def _make_known(self, new: list[Hashable], positive: list[Hashable]) -> frozenset[Hashable]:
         """Give indices to labels that are new, of which those of the event that are `positive` apply; return them."""
         if new:
@@ -405,9 +398,6 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
             return NO_LABELS
         indices = self._label_indices(list(brought))
         return indices if np.isin(indices, batch.y_index[: batch.y_indptr[1]]).all() else NO_LABELS
-
-    def _has_new(self, named: tuple[list[Hashable], list[Hashable], list[Hashable]]) -> bool:
-        return not self._labels.has_all(chain(*named))
 
     def _label_indices(self, names: list[Hashable]) -> Indices:
         """Return label indices, ascending; a label that has been forgotten again meanwhile is left out."""
@@ -485,13 +475,13 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
                 if encoder_version != self._encoder.version:
                     encoded = self._encoder.check(encoded.x)
                 named = named_in_row(labels, i)
-                if encoded.new or len(waiting) == _CHUNK or self._has_new(named):
+                if encoded.new or len(waiting) == _CHUNK or not self._labels.has_all(chain(*named)):
                     self._run_batch(waiting, version, brought, collect)
                     waiting = []
                     held.release()
                 if not waiting:
                     version = self._version
-                    brought = self._make_known(self._new_labels(named), named[0])
+                    brought = self._make_known(self._labels.new_names(*named), named[0])
                 waiting.append(self._single(encoded, named, weights[i]))
             self._run_batch(waiting, version, brought, collect)
 
@@ -513,7 +503,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         """Learn rows from `start` up to `stop` or the next row that brings a label; return where it stopped."""
         named = named_in_row(labels, start)
         version = self._version
-        brought = self._make_known(self._new_labels(named), named[0])
+        brought = self._make_known(self._labels.new_names(*named), named[0])
         stop = self._before_new_label(labels, start + 1, stop)
         new = self._new_columns(features, start, stop)
         if new is None:

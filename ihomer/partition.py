@@ -208,7 +208,7 @@ class LabelPartition(Changeable, base.Base):
         """
         weight = checked_weight(w)
         positive, _, negative = labels_of(y)
-        new = self._new_names(positive, negative)
+        new = self.labels.new_names(positive, negative)
         with Uninterrupted(self):
             self._count([self._known(new, positive)], np.array([weight]))
 
@@ -243,7 +243,7 @@ class LabelPartition(Changeable, base.Base):
         waiting: list[Indices] = []
         start, room = 0, self.rows_to_check
         for row, (positive, negative) in enumerate(rows):
-            if new := self._new_names(positive, negative):
+            if new := self.labels.new_names(positive, negative):
                 self._count(waiting, weights[start:row])
                 waiting, start = [], row
                 room = self.rows_to_check
@@ -255,13 +255,6 @@ class LabelPartition(Changeable, base.Base):
                 room = self.rows_to_check
                 held.release()
         self._count(waiting, weights[start:])
-
-    def _new_names(self, positive: list[Hashable], negative: list[Hashable]) -> list[Hashable]:
-        """Return the names that are not known yet, in name order."""
-        known = self.labels
-        if known.has_all(positive) and known.has_all(negative):
-            return []
-        return in_name_order({name for names in (positive, negative) for name in names if name not in known})
 
     def _known(self, new: list[Hashable], positive: list[Hashable]) -> Indices:
         """Make new names known; return the indices of the positive ones, ascending."""

@@ -1,7 +1,7 @@
 """Names <-> indices, for labels and features that appear while the stream runs."""
 
 from collections.abc import Collection, Hashable, Iterable, Iterator
-from itertools import repeat
+from itertools import chain, repeat
 from numbers import Number, Real
 from typing import Any, TypeVar
 
@@ -133,6 +133,26 @@ class Vocabulary:
     def has_all(self, names: Iterable[Hashable]) -> bool:
         """Tell whether each name has an index."""
         return all(map(self._index.__contains__, names))
+
+    def new_names(self, *groups: Collection[Hashable]) -> list[Hashable]:
+        """Return the names without an index in some groups of names, each once, in name order.
+
+        Raises
+        ------
+        ValueError
+            If nan is among them, or within a tuple.
+
+        Examples
+        --------
+        >>> from ihomer.vocabulary import Vocabulary
+        >>> table = Vocabulary()
+        >>> _ = table.add("rain")
+        >>> table.new_names(["snow", "rain"], ["hail", "snow"])
+        ['hail', 'snow']
+        """
+        if self.has_all(chain(*groups)):
+            return []
+        return in_name_order({name for name in chain(*groups) if name not in self})
 
     def name(self, index: int) -> Hashable:
         """Return the name that has `index`."""
