@@ -430,9 +430,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         """Return an answer, bool[..., labels], without the indices of labels that have been forgotten."""
         if len(self._labels) == self._labels.size:
             return answer
-        in_use = np.zeros(self._labels.size, np.bool_)
-        in_use[[index for _, index in self._labels.items()]] = True
-        return answer & in_use
+        return answer & self._labels.is_in_use()
 
     def _names(self, answer: Answer) -> list[list[Hashable]]:
         """Return the labels of each row of an answer."""

@@ -127,8 +127,14 @@ class Vocabulary:
         return np.fromiter(map(self._index.get, names, repeat(-1)), np.int32, len(names))
 
     def in_use(self) -> NDArray[np.int64]:
-        """Return the indices that names have, int64[names]."""
+        """Return the indices that names have, int64[names], that of the oldest name first."""
         return np.fromiter(self._index.values(), np.int64, len(self._index))
+
+    def is_in_use(self) -> NDArray[np.bool_]:
+        """Tell which indices a name has, bool[size]."""
+        used = np.zeros(self.size, np.bool_)
+        used[self.in_use()] = True
+        return used
 
     def has_all(self, names: Iterable[Hashable]) -> bool:
         """Tell whether each name has an index."""

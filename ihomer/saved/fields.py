@@ -161,12 +161,11 @@ class Fields:
 
 def vocabulary_state(vocabulary: Vocabulary) -> dict[str, Any]:
     """Return a vocabulary as names by index, indices by age of the name, and free indices, the one given next last."""
-    order = np.fromiter((i for _, i in vocabulary.items()), np.int64, len(vocabulary))
     names = [vocabulary.name(i) for i in range(vocabulary.size)]
     strange = next((name for name in names if not is_name(name)), None)
     if strange is not None:
         raise TypeError(f"{strange!r} is of class {type(strange).__qualname__}, which cannot be a name in a file")
-    return {"names": names, "order": order, "free": np.array(vocabulary._free, np.int64)}
+    return {"names": names, "order": vocabulary.in_use(), "free": np.array(vocabulary._free, np.int64)}
 
 
 def fill_vocabulary(vocabulary: Vocabulary, fields: Fields, mark: type | None = None) -> None:

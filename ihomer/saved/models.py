@@ -26,10 +26,8 @@ from ihomer.saved.fields import (
     settings_of,
     vocabulary_state,
 )
-from ihomer.saved.partition import labels_in_use
 from ihomer.saved.tree import fill_learner, learner_state
 from ihomer.tree import MLHATClassifier
-from ihomer.vocabulary import Vocabulary
 
 __all__ = ["classifier_of", "classifier_state", "tree_of", "tree_state"]
 
@@ -69,12 +67,6 @@ def _model_state(model: StreamClassifier) -> dict[str, Any]:
     return {"settings": settings_of(model), "n_learned": model.n_learned, "encoder": _encoder_state(model._encoder)}
 
 
-def _in_use(vocabulary: Vocabulary) -> NDArray[np.bool_]:
-    used = np.zeros(vocabulary.size, np.bool_)
-    used[[i for _, i in vocabulary.items()]] = True
-    return used
-
-
 def tree_state(model: MLHATClassifier) -> dict[str, Any]:
     """Return the state of a single tree."""
     return {
@@ -96,7 +88,7 @@ def tree_of(state: Any) -> MLHATClassifier:
     model.n_learned = fields.counter("n_learned")
     _fill_encoder(model._encoder, fields.nested("encoder"))
     fill_vocabulary(model._vocabulary, fields.nested("labels"))
-    used = _in_use(model._vocabulary)
+    used = model._vocabulary.is_in_use()
     fields.require(len(model._vocabulary) <= model.max_labels, "there are more labels than max_labels")
     model._last_applied = fields.counters("last_applied", (None,))
     fields.require(len(used) <= len(model._last_applied) <= 2 * len(used), "last_applied has an impossible length")
@@ -131,7 +123,7 @@ def classifier_of(state: Any) -> IHOMERClassifier:
     room, n_features = _fill_encoder(model._encoder, fields.nested("encoder")), model._encoder.features.size
     _take_same(fields, model, "partition", "partition", LabelPartition)
     _take_same(fields, model, "trees", "_tree", MLHATClassifier)
-    used = labels_in_use(model.partition)
+    used = model.partition.labels.is_in_use()
     if model._ensemble is not None:
         fill_ensemble(model._ensemble, fields.nested("ensemble"), used, room)
     else:

@@ -61,7 +61,7 @@ def partition_of(state: Any) -> LabelPartition:
     fields = Fields(state, "the partition")
     partition: LabelPartition = made(LabelPartition, fields.take("settings"))
     fill_vocabulary(partition.labels, fields.nested("labels"))
-    used = labels_in_use(partition)
+    used = partition.labels.is_in_use()
     fields.require(used.sum() <= partition.max_labels, "there are more labels than max_labels")
     partition.version = fields.counter("version")
     _fill_counts(partition._counts, fields.nested("counts"), partition.labels.size)
@@ -72,13 +72,6 @@ def partition_of(state: Any) -> LabelPartition:
     partition._n_forgotten = fields.whole("n_forgotten", 0, ENDLESS)
     fields.done()
     return partition
-
-
-def labels_in_use(partition: LabelPartition) -> NDArray[np.bool_]:
-    """Return bool[labels.size]: the indices that a label has."""
-    used = np.zeros(partition.labels.size, np.bool_)
-    used[[i for _, i in partition.labels.items()]] = True
-    return used
 
 
 def _fill_counts(counts: PairCounts, f: Fields, n_labels: int) -> None:
