@@ -90,14 +90,17 @@ class LabelTree:
 
     def rename(self, old: int, new: int) -> int:
         """Give a leaf another number, which is not in use, and return it."""
-        above = self.parent.pop(old)
-        self.parent[new] = above
+        self._hang(new, self.parent.pop(old), old)
+        return new
+
+    def _hang(self, node: int, above: int, old: int) -> None:
+        """Put a node in the place of a child `old` of the node `above`, or of the root where that is -1."""
+        self.parent[node] = above
         if above < 0:
-            self.root = new
+            self.root = node
         else:
             left, right = self.children[above]
-            self.children[above] = (new, right) if left == old else (left, new)
-        return new
+            self.children[above] = (node, right) if left == old else (left, node)
 
     def remove(self, leaf: int) -> None:
         """Take a leaf away; its sibling's subtree moves up to the place of their parent."""
@@ -107,14 +110,7 @@ class LabelTree:
             return
         left, right = self.children.pop(above)
         del self.cut[above]
-        sibling = right if left == leaf else left
-        top = self.parent.pop(above)
-        self.parent[sibling] = top
-        if top < 0:
-            self.root = sibling
-        else:
-            left, right = self.children[top]
-            self.children[top] = (sibling, right) if left == above else (left, sibling)
+        self._hang(right if left == leaf else left, self.parent.pop(above), above)
 
     def sibling(self, node: int) -> int:
         """Return the other child of the parent of a node that is not the root."""
