@@ -35,19 +35,12 @@ class Ridge(Expert):
         self._errors = larger(self._errors, 2, n_labels)
         self._place_of = larger(self._place_of, 0, n_features, -1)
         self._counts = larger(self._counts, 0, n_features)
-        places = min(n_features + 1, _MOST_PLACES)
-        if places > len(self._holder):
-            old = len(self._holder)
-            self._holder = np.concatenate([self._holder, np.full(places - old, -1, np.int32)])
-            covariance = np.zeros((places, places), np.float32)
-            covariance[:old, :old] = self._covariance
-            self._covariance = covariance
-            weights = np.zeros((places, 2, self._weights.shape[2]), np.float32)
-            weights[:old] = self._weights
-            self._weights = weights
-            gains = np.zeros((AT_ONCE, places), np.float32)
-            gains[:, :old] = self._gains
-            self._gains = gains
+        more = min(n_features + 1, _MOST_PLACES) - len(self._holder)
+        if more > 0:
+            self._holder = np.pad(self._holder, (0, more), constant_values=-1)
+            self._covariance = np.pad(self._covariance, (0, more))
+            self._weights = np.pad(self._weights, ((0, more), (0, 0), (0, 0)))
+            self._gains = np.pad(self._gains, ((0, 0), (0, more)))
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int, known: bool = False) -> None:
         features = (rows.indptr, rows.feature, rows.relevant)
