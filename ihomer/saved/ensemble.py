@@ -67,22 +67,24 @@ def fill_ensemble(ensemble: Ensemble, fields: Fields, labels_in_use: NDArray[np.
         FILL[type(expert)](expert, f, room)
         f.done()
     experts.done()
-    scale = fields.nested("scale")
-    ensemble._scale._sums = scale.finite("_sums", (next_power(room.features), N_SUMS))
-    sums = ensemble._scale._sums
-    counts = sums[:, [COUNT, SQUARE, MISSING, BLOCK_COUNT, BLOCK_SQUARE, BLOCK_FAR, NEGATIVE]]
-    scale.require(bool((counts >= 0.0).all()), "a feature has been seen less than never")
-    n_negative, n_most = sums[:, NEGATIVE], sums[:, COUNT] * (1.0 + _ROUNDING) + _ROUNDING
-    scale.require(bool((n_negative <= n_most).all()), "a feature has more values below 0 than values")
-    ensemble._scale._n_seen = scale.finite("_n_seen", (1,), 0.0)
-    n_known = sums[:, COUNT] + sums[:, MISSING]
-    most = ensemble._scale._n_seen * (1.0 + _ROUNDING) + _ROUNDING
-    scale.require(bool((n_known <= most).all()), "a feature has been seen more often than there were events")
-    _fill_ranks(ensemble._scale, scale, room.features)
-    scale.done()
+    _fill_scale(ensemble._scale, fields.nested("scale"), room.features)
     _fill_mixture(ensemble.mixture, fields.nested("mixture"), room)
     _fill_decoder(ensemble.decoder, fields.nested("decoder"), ensemble.places.seated(labels_in_use[None])[0], room)
     fields.done()
+
+
+def _fill_scale(scale: FeatureScale, f: Fields, n_features: int) -> None:
+    sums = scale._sums = f.finite("_sums", (next_power(n_features), N_SUMS))
+    counts = sums[:, [COUNT, SQUARE, MISSING, BLOCK_COUNT, BLOCK_SQUARE, BLOCK_FAR, NEGATIVE]]
+    f.require(bool((counts >= 0.0).all()), "a feature has been seen less than never")
+    n_negative, n_most = sums[:, NEGATIVE], sums[:, COUNT] * (1.0 + _ROUNDING) + _ROUNDING
+    f.require(bool((n_negative <= n_most).all()), "a feature has more values below 0 than values")
+    scale._n_seen = f.finite("_n_seen", (1,), 0.0)
+    n_known = sums[:, COUNT] + sums[:, MISSING]
+    most = scale._n_seen * (1.0 + _ROUNDING) + _ROUNDING
+    f.require(bool((n_known <= most).all()), "a feature has been seen more often than there were events")
+    _fill_ranks(scale, f, n_features)
+    f.done()
 
 
 def _fill_ranks(scale: FeatureScale, f: Fields, n_features: int) -> None:
