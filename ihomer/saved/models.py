@@ -31,7 +31,6 @@ from ihomer.tree import MLHATClassifier
 
 __all__ = ["classifier_of", "classifier_state", "tree_of", "tree_state"]
 
-_LEAST_FEATURES = 64
 _DRIFT_KEYS = ("event", "where", "what", "clusters_changed", "learners_replaced")
 
 
@@ -45,7 +44,7 @@ def _fill_encoder(encoder: Encoder, f: Fields) -> int:
     """Give a new encoder its state; return the number of feature indices that there is room for."""
     features = encoder.features
     fill_vocabulary(features, f.nested("features"), Nominal)
-    room = max(_LEAST_FEATURES, next_power(features.size))
+    room = max(len(encoder.kind), next_power(features.size))
     f.require(len(features) <= encoder.max_features, "there are more features than max_features")
     encoder.kind = f.array("kind", np.uint8, (room,), 0, 1)
     encoder._n_learned = f.counter("_n_learned")

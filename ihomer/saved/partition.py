@@ -30,7 +30,6 @@ from ihomer.saved.values import is_name
 __all__ = ["partition_of", "partition_state"]
 
 _KINDS = ("born", "grown", "shrunk", "retired")
-_LEAST_LABELS, _LEAST_SLOTS = 16, 256
 _MOST_CLUSTER = 2**31 - 2**24  # room is left for the numbers of later clusters
 _OF_SETTINGS = ("max_pairs", "fading", "drift_delta", "seed", "_taken")
 
@@ -75,7 +74,8 @@ def partition_of(state: Any) -> LabelPartition:
 
 
 def _fill_counts(counts: PairCounts, f: Fields, n_labels: int) -> None:
-    most, room = len(counts._taken), max(_LEAST_LABELS, next_power(n_labels))
+    most, room = len(counts._taken), max(len(counts.label_count), next_power(n_labels))
+    fewest_slots = len(counts.keys)
     counts.label_count = f.finite("label_count", (room,), 0.0)
     counts.last_seen = f.counters("last_seen", (room,))
     counts.size_count = f.finite("size_count", (most + 1,), 0.0)
@@ -92,17 +92,17 @@ def _fill_counts(counts: PairCounts, f: Fields, n_labels: int) -> None:
     counts.scale = f.array("scale", np.float64, (1,), kernels.TINY_SCALE, 1.0)
     counts.n_dropped = f.whole("n_dropped", 0, ENDLESS)
     f.done()
-    _check_pairs(f, counts, n_labels)
+    _check_pairs(f, counts, n_labels, fewest_slots)
 
 
-def _check_pairs(f: Fields, counts: PairCounts, n_labels: int) -> None:
+def _check_pairs(f: Fields, counts: PairCounts, n_labels: int, fewest_slots: int) -> None:
     filled = counts.keys != kernels.EMPTY
     key = counts.keys[filled]
     low, high = key >> 32, key & 0xFFFFFFFF
     f.require(bool(((low >= 0) & (low < high) & (high < n_labels)).all()), "a pair is none of two known labels")
     f.require(len(np.unique(key)) == len(key) == counts.n_pairs, "the number of pairs is wrong")
     n_slots = len(counts.keys)
-    f.require(n_slots >= _LEAST_SLOTS and next_power(n_slots) == n_slots, "the table of pairs has an impossible size")
+    f.require(n_slots >= fewest_slots and next_power(n_slots) == n_slots, "the table of pairs has an impossible size")
     f.require(len(key) <= min(kernels.room_in(counts.keys), counts.max_pairs), "the table of pairs is too full")
     mixed = key.astype(np.uint64) * kernels.HASH
     home = ((mixed ^ (mixed >> np.uint64(29))) >> np.uint64(3)).astype(np.int64) & (n_slots - 1)
