@@ -33,10 +33,12 @@ def _test_of(state: TreeState, node: int, features: Vocabulary) -> tuple[str, st
     return f"{name} <= {n['threshold']:.6g}", f"{name} > {n['threshold']:.6g}"
 
 
-def _leaf_in_words(learner: TreeLearner, node: int, labels: Vocabulary) -> str:
-    """Return the weight of a leaf and its most frequent labels."""
+def _in_words(learner: TreeLearner, node: int, labels: Vocabulary) -> str:
+    """Return the weight of a node, and of a leaf how it predicts and its most frequent labels."""
     state = learner.state
     n = state.nodes[node]
+    if n["left"] != NONE:
+        return f"weight {n['weight']:.6g}"
     total = n["weight"] + n["inherited"]
     if total <= 0.0:
         return "leaf, nothing learned"
@@ -67,9 +69,7 @@ def tree_as_text(learner: TreeLearner, features: Vocabulary, labels: Vocabulary)
     """Return a tree as indented text, one line for each node."""
     lines = []
     for node, _, branch, depth in _walk(learner.state, features):
-        is_leaf = learner.state.nodes[node]["left"] == NONE
-        words = _leaf_in_words(learner, node, labels) if is_leaf else f"weight {learner.state.nodes[node]['weight']:.6g}"
-        lines.append("  " * depth + (f"{branch}: " if branch else "") + words)
+        lines.append("  " * depth + (f"{branch}: " if branch else "") + _in_words(learner, node, labels))
     return "\n".join(lines)
 
 
@@ -78,8 +78,7 @@ def tree_as_dot(learner: TreeLearner, features: Vocabulary, labels: Vocabulary) 
     lines = ["digraph tree {", "  node [shape=box, fontname=Helvetica];"]
     for node, parent, branch, _ in _walk(learner.state, features):
         is_leaf = learner.state.nodes[node]["left"] == NONE
-        words = _leaf_in_words(learner, node, labels) if is_leaf else f"weight {learner.state.nodes[node]['weight']:.6g}"
-        lines.append(f"  n{node} [label={quoted(words)}{', style=rounded' if is_leaf else ''}];")
+        lines.append(f"  n{node} [label={quoted(_in_words(learner, node, labels))}{', style=rounded' if is_leaf else ''}];")
         if parent != NONE:
             style = ", style=dashed" if branch == "alternate" else ""
             lines.append(f"  n{parent} -> n{node} [label={quoted(branch)}{style}];")
