@@ -20,6 +20,7 @@ from ihomer.kernels.voting import count_votes, watch_answers
 from ihomer.learner import TreeLearner
 from ihomer.members import Member
 from ihomer.partition import LabelPartition
+from ihomer.partition_changes import by_cluster
 from ihomer.predictions import Answer, Learned, Proba
 from ihomer.replay import Replay
 from ihomer.tree import MLHATClassifier
@@ -234,7 +235,8 @@ class IHOMERClassifier(StreamClassifier):
         cluster_of = self.partition.cluster_index
         joined = np.zeros(len(cluster_of), np.bool_)
         living = {member.cluster: member for member in self._members if member.is_primary}
-        for cluster, labels in _groups(cluster_of):
+        used = np.flatnonzero(cluster_of >= 0).astype(np.int32)
+        for cluster, labels in by_cluster(cluster_of[used], used):
             member = living.pop(cluster, None)
             if member is None:
                 self._add_member(cluster, labels, replay)
@@ -531,11 +533,3 @@ def _voters_in_words(votes: list[tuple[Member, Proba]], label: int) -> str:
         return ""
     total = sum(weight for _, weight, _ in found)
     return "  <- " + ", ".join(f"learner {number} {weight / total:.0%} says {p:.3f}" for number, weight, p in found)
-
-
-def _groups(cluster_of: NDArray[np.int32]) -> Iterator[tuple[int, NDArray[np.int32]]]:
-    """Yield each cluster's id, ascending, and its labels, ascending; labels without a cluster are left out."""
-    order = np.argsort(cluster_of, kind="stable").astype(np.int32)
-    order = order[cluster_of[order] >= 0]
-    ids, first = np.unique(cluster_of[order], return_index=True)
-    yield from zip(ids.tolist(), np.split(order, first[1:]), strict=True)

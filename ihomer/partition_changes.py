@@ -3,16 +3,18 @@
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Change", "ChangeLog", "PartitionDrift", "changes_between"]
+__all__ = ["Change", "ChangeLog", "PartitionDrift", "by_cluster", "changes_between"]
 
 MOST_RECORDS = 1000
 MOST_LABELS = 200_000  # named by all the records that are kept
 
 Clusters = NDArray[np.int32]
+_Index = TypeVar("_Index", np.int32, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,8 @@ class PartitionDrift:
     cut_share: float
 
 
-def _groups(key: Clusters, index: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Yield (cluster, its indices, ascending), clusters ascending."""
+def by_cluster(key: Clusters, index: NDArray[_Index]) -> Iterator[tuple[int, NDArray[_Index]]]:
+    """Yield (cluster, its indices), clusters ascending; `key` is the cluster of each of the indices, whose order stays."""
     order = np.argsort(key, kind="stable")
     ids, first = np.unique(key[order], return_index=True)
     yield from zip(ids.tolist(), np.split(index[order], first[1:]), strict=True)
@@ -82,8 +84,8 @@ def changes_between(before: Clusters, after: Clusters, event: int, name_of: Call
     moved = np.flatnonzero(before != after)
     if not len(moved):
         return []
-    lost = {c: index for c, index in _groups(before[moved], moved) if c >= 0}
-    gained = {c: index for c, index in _groups(after[moved], moved) if c >= 0}
+    lost = {c: index for c, index in by_cluster(before[moved], moved) if c >= 0}
+    gained = {c: index for c, index in by_cluster(after[moved], moved) if c >= 0}
     old, new = set(before.tolist()), set(after.tolist())
 
     def record(kind: str, cluster: int, index: NDArray[np.int64], parents: bool) -> Change:
