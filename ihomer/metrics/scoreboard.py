@@ -154,11 +154,9 @@ class Scoreboard:
             return int(labels)
         if isinstance(labels, str | bytes) or not hasattr(labels, "__iter__"):
             raise ValueError(f"labels must be a number of labels, or a collection of names, not {labels!r}")
-        names = list(labels)
-        refuse_nan(listed(names, "labels"))
+        names = listed(list(labels), "labels")
+        refuse_nan(names)
         for name in names:
-            if name in self.vocabulary:
-                raise ValueError(f"labels names {name!r} twice")
             self.vocabulary.add(name)
         return len(self.vocabulary)
 
