@@ -31,6 +31,7 @@ from ihomer.rows import (
     Columns,
     FoundLabels,
     LabelRows,
+    Marked,
     feature_rows,
     frame_like,
     has_columns,
@@ -406,7 +407,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         get = self._labels.get
         return np.array(sorted([index for index in map(get, names) if index >= 0]), np.int32)
 
-    def _single(self, checked: Checked, named: tuple[list[Hashable], ...], weight: float) -> Batch:
+    def _single(self, checked: Checked, named: Marked, weight: float) -> Batch:
         """Return one event that is about to be learned, giving indices to as many new feature names as it may bring."""
         encoder = self._encoder
         index, value, new, x = checked
