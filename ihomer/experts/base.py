@@ -31,8 +31,8 @@ class Rows(NamedTuple):
     target: NDArray[np.uint8]  # [rows, labels]; 0 negative, 1 positive, 2 unobserved
     weight: NDArray[np.float64]
     shrink: NDArray[np.float32]  # [2, rows]: learned from is the row times it: raw and relevant; see `scale_rows`
-    widest: int  # most pairs of a row, and most labels of one that apply or were not observed
-    most_labels: int
+    widest: int  # most pairs of a row
+    most_labels: int  # most labels of a row that apply or were not observed; 0 where nothing is learned
     n_centred: int  # all centred features are below it
 
 
@@ -67,7 +67,7 @@ class Expert(abc.ABC):
 
     @abc.abstractmethod
     def grow(self, n_labels: int, n_features: int) -> None:
-        """Make room for labels and features; called before each `run`, and cheap where there is room."""
+        """Make room for labels and features: called when their numbers have changed, before the next `run`."""
 
     @abc.abstractmethod
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int, known: bool = False) -> None:
