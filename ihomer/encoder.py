@@ -218,10 +218,19 @@ def _number(name: Hashable, value: Any) -> float:
     return number
 
 
+class Schema(NamedTuple):
+    """Names of an event's features, and their indices in the order in which `pack` takes them."""
+
+    names: tuple[Hashable, ...]
+    version: int  # of the encoder then
+    order: NDArray[np.int64]  # position in `names` of each; may go on behind the last
+    indices: Indices  # -1 for a name without one
+
+
 class Encoded(NamedTuple):
     """An event of plain numbers and its pairs: one that is predicted is often learned next."""
 
-    schema: tuple[Any, ...]
+    schema: Schema
     numbers: tuple[float, ...]
     pairs: tuple[Indices, Values]
 
@@ -258,7 +267,7 @@ class Encoder:
         self._n_learned = 0
         self.n_forgotten = 0
         self.version = 0  # rises whenever a name gets or loses its index
-        self._schema: tuple[Any, ...] | None = None
+        self._schema: Schema | None = None
         self._last: Encoded | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -293,7 +302,7 @@ class Encoder:
             return None
         names = tuple(x)
         schema = self._schema
-        if schema is None or schema[0] != names or schema[1] != self.version:
+        if schema is None or schema.names != names or schema.version != self.version:
             schema = self._schema = self._order_of(names)
         numbers = tuple(x.values())
         if not _PLAIN.issuperset(map(type, numbers)):
@@ -307,18 +316,18 @@ class Encoder:
         except OverflowError:
             return None
         index, value = np.empty(n, np.int32), np.empty(n)
-        size = pack(values, schema[2], schema[3], index, value)
+        size = pack(values, schema.order, schema.indices, index, value)
         if size < 0:
             return None
         self._last = Encoded(schema, numbers, (index[:size], value[:size]))
         return self._last.pairs
 
-    def _order_of(self, names: tuple[Hashable, ...]) -> tuple[Any, ...]:
+    def _order_of(self, names: tuple[Hashable, ...]) -> Schema:
         index = self.features.indices(names)
         if len(names) <= len(_AS_GIVEN):
-            return names, self.version, _AS_GIVEN, index
+            return Schema(names, self.version, _AS_GIVEN, index)
         order = index.argsort(kind="stable")
-        return names, self.version, order, index[order]
+        return Schema(names, self.version, order, index[order])
 
     def _known_values(self, x: dict[Hashable, Any]) -> tuple[list[int], dict[Hashable, Any]]:
         """Return the indices of the nominal values of an event that have one, and what else it has."""
