@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 from streams.errors import MalformedEvent
 
 __all__ = [
+    "Closing",
     "Event",
     "LateLabels",
     "Position",
@@ -130,6 +131,24 @@ class Source(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
+
+
+class Closing:
+    """What is closed at the end of a with statement: base of the sources."""
+
+    def close(self) -> None:
+        """Let go of files and connections, if there are any; safe to call twice."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 @runtime_checkable

@@ -11,11 +11,10 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
 from streams.errors import MalformedEvent, SourceError
-from streams.event import Event
+from streams.event import Closing, Event
 
 __all__ = ["DAMAGE", "FileSource", "LineSource", "Lines", "OnError", "packing_of", "plain_name"]
 
@@ -55,7 +54,7 @@ def plain_name(name: str) -> str:
     return re.sub(r"\.(?:gz|bz2|xz)$", "", name, flags=re.IGNORECASE)
 
 
-class FileSource:
+class FileSource(Closing):
     """What all file sources share: the cursor, the count of malformed events, opening and closing.
 
     Parameters
@@ -131,17 +130,6 @@ class FileSource:
     def close(self) -> None:
         """Close the file; safe to call twice."""
         self._closed = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class Lines:

@@ -5,19 +5,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from itertools import islice
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.errors import SourceError
-from streams.event import Event, Position, Source
+from streams.event import Closing, Event, Position, Source
 
 __all__ = ["MemorySource", "limited", "order_of", "shuffled"]
 
 
-class MemorySource:
+class MemorySource(Closing):
     """Events that are in memory already, as a source.
 
     Parameters
@@ -64,20 +62,6 @@ class MemorySource:
         """Return the number of events given out, those before the start too."""
         return self._position
 
-    def close(self) -> None:
-        """Do nothing: there is nothing to let go of."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
 
 def shuffled(source: Iterable[Event], seed: int, *, start: int = 0) -> MemorySource:
     """Return the events of a source in a random order that `seed` fixes.
@@ -118,7 +102,7 @@ def order_of(n_events: int, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng(seed).permutation(n_events)
 
 
-class _Limited:
+class _Limited(Closing):
     """The first events of another source, whose positions, labels and file it shares."""
 
     def __init__(self, source: Source, n: int) -> None:
@@ -137,17 +121,6 @@ class _Limited:
 
     def close(self) -> None:
         self._source.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def limited(source: Source, n: int) -> Source:

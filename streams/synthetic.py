@@ -2,15 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from types import TracebackType
-from typing import NamedTuple, Self, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from streams.drift import WHATS, Drift, Mixture, Timeline
 from streams.errors import SourceError
-from streams.event import Event, Value
+from streams.event import Closing, Event, Value
 from streams.zipf import check_count, check_number, zipf_distribution, zipf_labelsets
 
 __all__ = ["Drift", "SyntheticSource", "SyntheticStream", "zipf_labelsets"]
@@ -469,7 +468,7 @@ class SyntheticStream:
         return keys // n_words, keys % n_words, counts
 
 
-class SyntheticSource:
+class SyntheticSource(Closing):
     """A synthetic stream as a source: one cursor that goes forward, and can be opened again where it was.
 
     Parameters
@@ -511,20 +510,6 @@ class SyntheticSource:
     def snapshot(self) -> int:
         """Return the number of events given out, those before the start too."""
         return self._position
-
-    def close(self) -> None:
-        """Do nothing: there is nothing to let go of."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _blended(table: FloatArray, version: IndexArray, mixture: Mixture) -> FloatArray:
