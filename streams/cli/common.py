@@ -22,6 +22,7 @@ __all__ = [
     "AT_LEAST_0",
     "AT_LEAST_1",
     "BASELINES",
+    "CLASSIFIERS",
     "FAILED",
     "FORMATS",
     "INTERRUPTED",
@@ -44,7 +45,8 @@ STANDARD_OUTPUT = "standard output"
 
 # Named here too, so that --help need not wait for what they stand for.
 BASELINES = ("majority", "no-change")
-MODELS = ("ihomer", "paper", "mlhat", *BASELINES)
+CLASSIFIERS = ("ihomer", "paper", "mlhat")
+MODELS = (*CLASSIFIERS, *BASELINES)
 FORMATS = ("arff", "csv", "jsonl", "libsvm", "parquet", "xmc")
 
 SEED_OF = "Seed of the random numbers of trees; the default model has no trees, and nothing in it depends on the seed."

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.cli.common import AT_LEAST_0, AT_LEAST_1, SEED_OF, Seconds, model_options, of_system, refuse_other_models
+from streams.cli.common import (
+    AT_LEAST_0,
+    AT_LEAST_1,
+    CLASSIFIERS,
+    SEED_OF,
+    Seconds,
+    model_options,
+    of_system,
+    refuse_other_models,
+)
 from streams.cli.config_option import read_config
 
 if TYPE_CHECKING:
@@ -22,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 FENCED = 3
-_MODELS = ("ihomer", "paper", "mlhat")
 _EVERY = re.compile(r"0*([1-9]\d{0,17})(s?)")
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -132,7 +140,7 @@ def _start(context: click.Context, parameter: click.Parameter, text: str) -> str
     show_default=True,
     help="Seconds for which brokers or disks may fail before the run ends.",
 )
-@click.option("--model", type=click.Choice(_MODELS), default="ihomer", show_default=True, help="What learns.")
+@click.option("--model", type=click.Choice(CLASSIFIERS), default="ihomer", show_default=True, help="What learns.")
 @click.option(
     "--model-option",
     "model_options",
