@@ -23,7 +23,7 @@ from streams.cli.config_option import read_config
 
 if TYPE_CHECKING:
     from streams.config import Config
-    from streams.live import LiveRun, Log, Pace
+    from streams.live import LiveRun, Pace
     from streams.monitor import Monitor
     from streams.service import ServiceSettings
     from streams.status import Status
@@ -300,8 +300,8 @@ def _run_until(given: dict[str, Any], config: "Config", stop: Callable[[], bool]
     from streams.run import MODEL
     from streams.service import Reporter, live_run, start_left_alone
 
-    log: Log = make_logger(given["log_format"], given["log_level"])
-    paced = Paced(make_logger(given["log_format"], given["log_level"]), _PROGRESS_PERIOD)
+    log = make_logger(given["log_format"], given["log_level"])
+    paced = Paced(log, _PROGRESS_PERIOD)
 
     def tell(status: "Status") -> None:
         paced.info(
@@ -317,7 +317,7 @@ def _run_until(given: dict[str, Any], config: "Config", stop: Callable[[], bool]
         )
 
     with ExitStack() as stack:
-        stack.enter_context(Foreign(make_logger(given["log_format"], given["log_level"]), "kafka", logging.ERROR))
+        stack.enter_context(Foreign(log, "kafka", logging.ERROR))
         publish: list[Callable[[Status], object]] = [tell]
         if given["metrics_port"] is not None:
             monitor = _monitor(given["metrics_port"], given["metrics_host"])
