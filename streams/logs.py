@@ -188,11 +188,6 @@ class Paced:
         self._clock = clock
         self._next: float | None = None
 
-    @property
-    def is_due(self) -> bool:
-        """Whether the next call would tell something, for fields that cost time to gather."""
-        return self._next is None or self._clock() >= self._next
-
     def info(self, event: str, **fields: Any) -> None:
         """Tell it, unless the last time is too near."""
         now = self._clock()
