@@ -253,7 +253,7 @@ class FileLiveSource(_LineSource):
             named = self.path.stat()
         except FileNotFoundError:
             raise Gone(f"{self.path}: the file is not there any more") from None
-        if (named.st_dev, named.st_ino) != (ours.st_dev, ours.st_ino):
+        if not os.path.samestat(named, ours):
             raise Gone(f"{self.path}: another file has taken its name")
 
     def _refuse_cut_file(self) -> None:

@@ -79,7 +79,7 @@ class _File:
             named = self.path.stat()
         except FileNotFoundError:
             raise Fenced(f"{self.path}: the file is not there any more") from None
-        if (named.st_dev, named.st_ino) != (ours.st_dev, ours.st_ino):
+        if not os.path.samestat(named, ours):
             raise Fenced(f"{self.path}: another file has taken its name")
 
     def refuse_cut_file(self, n_bytes: int, record_path: Path) -> None:
