@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from ihomer.metrics.outcomes import read_truth
 from streams.label_counts import Calibration, Instead, LabelCounts
+from streams.status import resident_memory
 
 __all__ = ["MOST_SAMPLES", "Recorder", "Sample"]
 
@@ -173,7 +173,7 @@ class Recorder:
         taken = Sample(
             event=n_learned,
             seconds=self._clock() - self._start,
-            memory=int(psutil.Process().memory_info().rss),
+            memory=resident_memory(),
             scores=self._with_loss(scores),
             weights=dict(getattr(model, "expert_weights", {})),
             clusters=self._clusters(getattr(model, "partition", None)),
