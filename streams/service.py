@@ -174,14 +174,8 @@ def _check(settings: ServiceSettings) -> None:
             raise EndpointError(f"topic {topic!r} is read from and written to: each message would bring another one")
     if isinstance(sink, KafkaEndpoint):
         sink.topic  # noqa: B018 - raises unless it is exactly one
-    if isinstance(sink, KafkaEndpoint) and dead is not None and not isinstance(dead, KafkaEndpoint):
-        raise EndpointError("dead letters go where the predictions go: into a topic of the same cluster")
-    if isinstance(sink, KafkaEndpoint) and isinstance(dead, KafkaEndpoint) and set(dead.servers) != set(sink.servers):
-        raise EndpointError("dead letters share a transaction with the predictions: name the same servers")
-    if isinstance(sink, KafkaEndpoint) and isinstance(dead, KafkaEndpoint) and dead.topics == sink.topics:
-        raise EndpointError(f"topic {sink.topic!r} is to take the predictions and the dead letters: name another one for these")
-    if not isinstance(sink, KafkaEndpoint) and dead is not None and not isinstance(dead, FileEndpoint):
-        raise EndpointError("dead letters go where the predictions go: into a file of this machine")
+    if dead is not None:
+        _check_dead_letters(sink, dead)
     if settings.labels and not (isinstance(source, KafkaEndpoint) and source.topics):
         raise EndpointError("topics of late labels go with a source of topics in Kafka")
     if settings.folder is None and KafkaEndpoint in (type(source), type(sink)):
@@ -193,6 +187,19 @@ def _check(settings: ServiceSettings) -> None:
         if os.path.realpath(source.path) in written:
             raise EndpointError(f"{source.path} is read from and written to: name another file")
     _refuse_what_would_be_ignored(settings)
+
+
+def _check_dead_letters(sink: Endpoint, dead: Endpoint) -> None:
+    """Raise unless dead letters can go beside the predictions."""
+    if not isinstance(sink, KafkaEndpoint):
+        if not isinstance(dead, FileEndpoint):
+            raise EndpointError("dead letters go where the predictions go: into a file of this machine")
+    elif not isinstance(dead, KafkaEndpoint):
+        raise EndpointError("dead letters go where the predictions go: into a topic of the same cluster")
+    elif set(dead.servers) != set(sink.servers):
+        raise EndpointError("dead letters share a transaction with the predictions: name the same servers")
+    elif dead.topics == sink.topics:
+        raise EndpointError(f"topic {sink.topic!r} is to take the predictions and the dead letters: name another one for these")
 
 
 def _refuse_what_would_be_ignored(settings: ServiceSettings) -> None:
