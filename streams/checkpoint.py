@@ -206,7 +206,7 @@ class CheckpointFolder:
             yield
 
     def check_owner(self) -> None:
-        """Raise `Fenced` if another process has taken over so far; unlike in `owned`, one may do so right after."""
+        """Raise what `owned` does if another process has taken over so far; unlike there, one may do so right after."""
         owner = self.path / "owner"
         if self._has_owned and not owner.exists():
             raise SourceError(f"{self.path}: the folder of the run was removed or emptied while it went on")
@@ -432,7 +432,7 @@ def _sync_folder(path: Path) -> None:
 
 
 def spans_of(messages: Sequence[Message]) -> Iterator[Span]:
-    """Return runs of messages of the same partition."""
+    """Yield the runs of messages of the same partition."""
     start = 0
     for i in range(1, len(messages) + 1):
         first = messages[start]

@@ -99,6 +99,7 @@ class Timeline:
 
     @property
     def n_versions(self) -> int:
+        """Number of versions, that of the beginning included."""
         return len(self._steps) + 1
 
     def mixture(self, numbers: IndexArray, uniform: FloatArray) -> Mixture:
