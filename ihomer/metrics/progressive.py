@@ -180,12 +180,8 @@ class SubsetAccuracy(MultiLabelMetric):
 
     Parameters
     ----------
-    window
-        Score only the last `window` events.
-    fading
-        Factor by which each event multiplies the weight of all earlier ones; at least 1e-9, and below 1.
-    labels
-        Names of labels known from the start.
+    window, fading, labels
+        As in `MultiLabelMetric`.
 
     Examples
     --------
@@ -209,12 +205,8 @@ class HammingLoss(MultiLabelMetric):
 
     Parameters
     ----------
-    window
-        Score only the last `window` events.
-    fading
-        Factor by which each event multiplies the weight of all earlier ones; at least 1e-9, and below 1.
-    labels
-        Names of labels known from the start.
+    window, fading, labels
+        As in `MultiLabelMetric`.
 
     Examples
     --------
@@ -239,12 +231,8 @@ class ExampleF1(MultiLabelMetric):
 
     Parameters
     ----------
-    window
-        Score only the last `window` events.
-    fading
-        Factor by which each event multiplies the weight of all earlier ones; at least 1e-9, and below 1.
-    labels
-        Names of labels known from the start.
+    window, fading, labels
+        As in `MultiLabelMetric`.
 
     Examples
     --------
@@ -263,12 +251,8 @@ class ExampleJaccard(MultiLabelMetric):
 
     Parameters
     ----------
-    window
-        Score only the last `window` events.
-    fading
-        Factor by which each event multiplies the weight of all earlier ones; at least 1e-9, and below 1.
-    labels
-        Names of labels known from the start.
+    window, fading, labels
+        As in `MultiLabelMetric`.
 
     Examples
     --------
@@ -287,12 +271,8 @@ class MicroF1(MultiLabelMetric):
 
     Parameters
     ----------
-    window
-        Score only the last `window` events.
-    fading
-        Factor by which each event multiplies the weight of all earlier ones; at least 1e-9, and below 1.
-    labels
-        Names of labels known from the start.
+    window, fading, labels
+        As in `MultiLabelMetric`.
 
     Examples
     --------
@@ -312,12 +292,8 @@ class MacroF1(MultiLabelMetric):
 
     Parameters
     ----------
-    window
-        Score only the last `window` events.
-    fading
-        Factor by which each event multiplies the weight of all earlier ones; at least 1e-9, and below 1.
-    labels
-        Names of labels known from the start.
+    window, fading, labels
+        As in `MultiLabelMetric`.
 
     Examples
     --------
@@ -353,12 +329,8 @@ class PrecisionAtK(_ProbabilityMetric):
     ----------
     k
         How many of the most probable labels are looked at.
-    window
-        Score only the last `window` events.
-    fading
-        Factor by which each event multiplies the weight of all earlier ones; at least 1e-9, and below 1.
-    labels
-        Names of labels known from the start.
+    window, fading, labels
+        As in `MultiLabelMetric`.
 
     Examples
     --------
@@ -393,12 +365,8 @@ class LogLoss(_ProbabilityMetric):
 
     Parameters
     ----------
-    window
-        Score only the last `window` events.
-    fading
-        Factor by which each event multiplies the weight of all earlier ones; at least 1e-9, and below 1.
-    labels
-        Names of labels known from the start.
+    window, fading, labels
+        As in `MultiLabelMetric`.
 
     Examples
     --------
