@@ -47,12 +47,9 @@ def bands(
         Rows of (name, runs), each run (sample, cluster, colour) from that sample on; the colours of the clusters at the end;
         None without clusters.
     """
-    found = [(place, sample.clusters) for place, sample in enumerate(samples) if sample.clusters is not None]
-    steps = [step for i, step in enumerate(found) if i == 0 or step[1] is not found[i - 1][1]]
+    steps = _steps(samples, len(chosen))
     if not steps:
         return None
-    while len(steps) * len(chosen) > MOST_RUNS and len(steps) > 2:
-        steps = [steps[0], *steps[1:-1:2], steps[-1]] if len(steps) > 3 else [steps[0], steps[-1]]
     table = np.full((len(steps), len(names)), NONE, np.int32)
     for row, (_, clusters) in zip(table, steps, strict=True):
         row[: len(clusters)] = clusters
@@ -60,19 +57,28 @@ def bands(
     last = colours[-1]
     position = {cluster: place for place, cluster in enumerate(leaves)}
 
-    def place(label: int) -> tuple[Any, ...]:
+    def rank(label: int) -> tuple[Any, ...]:
         cluster = int(table[-1, label])
         past = tuple(table[::-1, label].tolist())
         return position.get(cluster, len(position)), past, -float(weight[label]), label
 
     rows = []
-    for label in sorted(chosen.tolist(), key=place):
+    for label in sorted(chosen.tolist(), key=rank):
         runs: list[tuple[int, int, int]] = []
         for (sample, _), cluster, colour in zip(steps, table[:, label].tolist(), colours, strict=True):
             if not runs or runs[-1][1] != cluster:
                 runs.append((sample, cluster, colour.get(cluster, NONE)))
         rows.append([names[label], runs])
     return {"rows": rows, "colours": {str(cluster): colour for cluster, colour in last.items()}, "n_labels": len(names)}
+
+
+def _steps(samples: Sequence[Sample], n_labels: int) -> list[tuple[int, Clusters]]:
+    """Return places of samples with their clusters, where these have changed; fewer where that is too much to show."""
+    found = [(place, sample.clusters) for place, sample in enumerate(samples) if sample.clusters is not None]
+    steps = [step for i, step in enumerate(found) if i == 0 or step[1] is not found[i - 1][1]]
+    while len(steps) * n_labels > MOST_RUNS and len(steps) > 2:
+        steps = [steps[0], *steps[1:-1:2], steps[-1]] if len(steps) > 3 else [steps[0], steps[-1]]
+    return steps
 
 
 def _colours(table: NDArray[np.int32]) -> list[Mapping[int, int]]:
