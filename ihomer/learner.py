@@ -11,9 +11,10 @@ from ihomer.kernels.blocks import free_features
 from ihomer.kernels.tree_predict import predict_rows
 from ihomer.kernels.tree_state import NONE, TreeState
 
-__all__ = ["TreeLearner"]
+__all__ = ["NOTED", "TreeLearner"]
 
-_WHAT = ("loss rose", "loss fell", "alternate made", "alternate switched", "alternate dropped", "leaf split")
+NOTED = ("loss rose", "loss fell", "alternate made", "alternate switched", "alternate dropped", "leaf split")
+"""What a note of a tree tells, by its number in `tree_state`."""
 
 
 class TreeLearner:
@@ -110,7 +111,7 @@ class TreeLearner:
         """Return what happened in the tree, oldest first: after how many events, node, what; the last 512 are kept."""
         n = int(self.state.header[0]["n_notes"])
         kept = [self.state.notes[i % tree_state.NOTES] for i in range(max(0, n - tree_state.NOTES), n)]
-        return [(int(entry["event"]) + 1, int(entry["node"]), _WHAT[entry["what"]]) for entry in kept]
+        return [(int(entry["event"]) + 1, int(entry["node"]), NOTED[entry["what"]]) for entry in kept]
 
     def summary(self) -> dict[str, int]:
         """Return sizes and counts of what happened in the tree."""

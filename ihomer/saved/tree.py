@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ihomer.kernels import tree_state
 from ihomer.kernels.adwin import adwin_arrays
 from ihomer.kernels.tree_state import MAX_LABELSETS, NONE, NOTES, TreeState
-from ihomer.learner import TreeLearner
+from ihomer.learner import NOTED, TreeLearner
 from ihomer.saved.fields import BEYOND, MOST, Fields, check_detectors, check_list, check_probes
 
 __all__ = ["RECORDS", "fill_learner", "learner_state", "mixed"]
@@ -22,7 +22,6 @@ RECORDS = {
     "tree entries": tree_state.ENTRY,
     "tree notes": tree_state.NOTE,
 }
-_KINDS = 6  # of notes
 _LEAST_TABLE, _LEAST_LABELSETS = 32, 64
 
 
@@ -106,7 +105,7 @@ def _check_counters(a: Fields, t: TreeState) -> None:
     # A path of that depth has had a leaf beside each of its nodes: work space is bounded by what the file holds.
     a.require(0 <= h["deepest"] <= min(settings["max_depth"], len(t.slots) - 1), "the tree is too deep")
     kept = t.notes[: min(int(h["n_notes"]), NOTES)]
-    known = (kept["what"] >= 0) & (kept["what"] < _KINDS)
+    known = (kept["what"] >= 0) & (kept["what"] < len(NOTED))
     a.require(bool(known.all() and (np.abs(kept["event"]) <= BEYOND).all()), "a note tells of something unknown")
 
 
