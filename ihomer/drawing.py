@@ -8,7 +8,7 @@ import numpy as np
 from ihomer.encoder import is_nominal
 from ihomer.kernels.nodes import child_of
 from ihomer.kernels.tree_predict import uses_neighbours
-from ihomer.kernels.tree_state import INHERITED, NONE, POSITIVE, TreeState
+from ihomer.kernels.tree_state import INHERITED_ROW, NONE, POSITIVE_ROW, TreeState
 from ihomer.learner import TreeLearner
 from ihomer.vocabulary import Vocabulary, shown
 
@@ -42,7 +42,8 @@ def _in_words(learner: TreeLearner, node: int, labels: Vocabulary) -> str:
     total = n["weight"] + n["inherited"]
     if total <= 0.0:
         return "leaf, nothing learned"
-    share = np.minimum(1.0, (state.labels[node, POSITIVE] + state.labels[node, INHERITED]) / total)  # inherited: estimates
+    # What is inherited are estimates.
+    share = np.minimum(1.0, (state.labels[node, POSITIVE_ROW] + state.labels[node, INHERITED_ROW]) / total)
     at = dict(zip(learner.label_place.tolist(), learner.label_id.tolist(), strict=True))
     best = [place for place in np.argsort(-share, kind="stable")[:3].tolist() if place in at and share[place] > 0.0]
     names = ", ".join(f"{shown(labels.name(at[place]))} {share[place]:.2f}" for place in best)

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from ihomer import MLHATClassifier
 from ihomer.encoder import Batch
 from ihomer.kernels.tree_state import (
-    INHERITED,
+    INHERITED_ROW,
     LEAST,
     M2,
     MEAN,
     MISSING,
     MOST,
     NONE,
-    POSITIVE,
+    POSITIVE_ROW,
     SETTINGS,
-    UNOBSERVED,
+    UNOBSERVED_ROW,
     N,
 )
 from ihomer.learner import TreeLearner
@@ -100,7 +100,7 @@ def check_nodes(t):
         if left == NONE:
             assert right == alternate == field["feature"][node] == NONE
             assert field["last_attempt"][node] <= own[node]
-            assert (t.labels[node, POSITIVE] + t.labels[node, UNOBSERVED] <= own[node] * (1 + CLOSE)).all()
+            assert (t.labels[node, POSITIVE_ROW] + t.labels[node, UNOBSERVED_ROW] <= own[node] * (1 + CLOSE)).all()
             leaves.append((node, field["slot"][node]))
         else:
             assert field["slot"][node] == NONE
@@ -256,9 +256,9 @@ class Pair:
         assert (n["loss_sum"], n["loss_weight"]) == (slow.loss_sum, slow.loss_weight)
         assert t.detector[node, :3].tolist() == [detector.width, detector.total, detector.variance]
         assert n["inherited"] == pytest.approx(slow.inherited_weight, rel=CLOSE)
-        self.compare_labels(t.labels[node, POSITIVE], slow.positive, 0.0)
-        self.compare_labels(t.labels[node, UNOBSERVED], slow.unobserved, 0.0)
-        self.compare_labels(t.labels[node, INHERITED], slow.inherited_positive, CLOSE * slow.inherited_weight)
+        self.compare_labels(t.labels[node, POSITIVE_ROW], slow.positive, 0.0)
+        self.compare_labels(t.labels[node, UNOBSERVED_ROW], slow.unobserved, 0.0)
+        self.compare_labels(t.labels[node, INHERITED_ROW], slow.inherited_positive, CLOSE * slow.inherited_weight)
         if isinstance(slow, Leaf):
             assert n["left"] == NONE
             self.compare_leaf(n, slow)

@@ -66,7 +66,8 @@ class Space(NamedTuple):
 
 @inner
 def novelty_of(n_live, covered, best_p, novelty):
-    """Return the probability r that the labelset is a new one: ln(r / (1 - r)) = b_0 - b_1 ln(c / (1 - c)) - b_2 ln P(best).
+    """Return the probability r that the labelset is a new one, and the two logarithms that it comes from:
+    ln(r / (1 - r)) = b_0 - b_1 ln(c / (1 - c)) - b_2 ln P(best).
 
     covered : share c of the labels' independent probability that seen labelsets hold; novelty : float64[3, 2], b and its
     summed squared gradients

@@ -19,7 +19,6 @@ def active_labels(p, active, place):
     Return how many. Where more than 64 have p > 0.003, the bound is raised until no more do.
     """
     least = _LEAST_P
-    count = p.size
     while True:
         count = 0
         for label in range(p.size):

@@ -10,7 +10,6 @@ _PRIOR = 2.0  # events that the shared rate counts for
 _LEAST = 1e-5  # of a probability
 _MOST_SHARED = 1e5  # weight counted for a rate that all labels share, from which on it is halved
 SLOW, RECENT = 0, 1
-N_OUTPUTS = 3
 
 
 @inner

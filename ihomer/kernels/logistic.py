@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from ihomer.kernels.common import allocating, copy_first, inner
+from ihomer.kernels.odds import UNOBSERVED
 from ihomer.kernels.random import poisson_one, uniform
 from ihomer.kernels.tree_state import NONE
 
@@ -70,7 +71,7 @@ def logistic_learn(t, slot, blocks, x_value, y, weight, z):
         for model in range(n_models):
             i = label * n_models + model
             score, gradient = z[i], 0.0
-            if y[label] != 2:
+            if y[label] != UNOBSERVED:
                 for _ in range(steps[model]):
                     g = weight * (sigmoid(score) - y[label])
                     gradient += g

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from ihomer.kernels.common import allocating, inner
+from ihomer.kernels.odds import POSITIVE
 
 _CANCELLED = 1e-3  # a difference below this share of its terms has lost too many digits
 _STRIDE = 16  # features between two looks at whether a row is still in the running
@@ -14,7 +15,7 @@ _STRIDE = 16  # features between two looks at whether a row is still in the runn
 def push_row(t, node, x_index, x_value, y):
     """Append an event to the window of leaf `node`, over the oldest one when the window is full.
 
-    `y`: uint8[L], 1 = positive. Missing values are left out, which makes them 0 for later neighbours.
+    `y`: uint8[L], marks of `odds`. Missing values are left out, which makes them 0 for later neighbours.
     """
     n = t.nodes[node]
     slot = n["slot"]
@@ -33,7 +34,7 @@ def push_row(t, node, x_index, x_value, y):
             size += 1
     t.row_size[slot, row] = size
     for label in range(y.size):
-        t.row_label[slot, row, label] = y[label] == 1
+        t.row_label[slot, row, label] = y[label] == POSITIVE
 
 
 @inner

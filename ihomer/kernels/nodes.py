@@ -7,8 +7,9 @@ import numpy as np
 from ihomer.kernels.adwin import adwin_reset, adwin_update
 from ihomer.kernels.blocks import free_blocks_of
 from ihomer.kernels.common import allocating, inner, jit
+from ihomer.kernels.odds import POSITIVE, UNOBSERVED
 from ihomer.kernels.random import mix
-from ihomer.kernels.tree_state import LOSS_FELL, LOSS_ROSE, MAX_LABELSETS, NONE, POSITIVE, UNOBSERVED
+from ihomer.kernels.tree_state import LOSS_FELL, LOSS_ROSE, MAX_LABELSETS, NONE, POSITIVE_ROW, UNOBSERVED_ROW
 
 
 @inner
@@ -141,13 +142,13 @@ def clear_background(t, top):
 
 @inner
 def count_labels(t, node, y, weight):
-    """Add an event to the label statistics of a node. y : uint8[L], 0 negative, 1 positive, 2 unobserved."""
+    """Add an event to the label statistics of a node. y : uint8[L], marks of `odds`."""
     t.nodes[node]["weight"] += weight
     for label in range(y.size):
-        if y[label] == 1:
-            t.labels[node, POSITIVE, label] += weight
-        elif y[label] == 2:
-            t.labels[node, UNOBSERVED, label] += weight
+        if y[label] == POSITIVE:
+            t.labels[node, POSITIVE_ROW, label] += weight
+        elif y[label] == UNOBSERVED:
+            t.labels[node, UNOBSERVED_ROW, label] += weight
 
 
 @inner
@@ -179,7 +180,7 @@ def count_labelset(t, node, y):
         return
     key = np.uint64(1)  # that of the empty labelset; 0 marks an empty entry
     for label in range(y.size):
-        if y[label] == 1:
+        if y[label] == POSITIVE:
             key += mix(np.uint64(label + 1))
     if key == np.uint64(0):
         key = np.uint64(1)

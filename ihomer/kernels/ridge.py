@@ -16,7 +16,6 @@ _SMALL = 0.15  # x' P x below which an event changes P little: then every fourth
 _EVERY = 4
 AT_ONCE = 8  # events whose steps wait until they are taken in together: what they cost is moving P and W through memory
 USED, TRIED, N_LEARNED, WAITING, NOISES = 0, 1, 2, 3, 4
-N_OUTPUTS = 2
 
 
 class Regressions(NamedTuple):

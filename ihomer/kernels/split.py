@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ihomer.kernels.common import allocating, inner
-from ihomer.kernels.tree_state import LEAST, M2, MEAN, MISSING, MOST, NONE, POSITIVE, UNOBSERVED, N
+from ihomer.kernels.tree_state import LEAST, M2, MEAN, MISSING, MOST, NONE, POSITIVE_ROW, UNOBSERVED_ROW, N
 
 _SQRT_HALF = math.sqrt(0.5)
 
@@ -115,7 +115,7 @@ def known_values(t, node, block, nominal, classes):
     weight = t.nodes[node]["weight"]
     tiny = 1e-9 * weight
     for c in range(classes.shape[0]):
-        total = weight if c == 0 else t.labels[node, POSITIVE, c - 1]
+        total = weight if c == 0 else t.labels[node, POSITIVE_ROW, c - 1]
         with_zeros(t.stats[block, c], total, tiny, classes[c])
         if nominal:
             zeros = classes[c, 0] - t.stats[block, c, N]
@@ -143,7 +143,7 @@ def best_threshold(t, classes, nominal, node_entropy, observed, left):
 def observed_share(t, node, weight, out):
     """Write the share of the weight in which each label was observed to `out`, float64[L]."""
     for label in range(out.size):
-        out[label] = 1.0 - t.labels[node, UNOBSERVED, label] / weight
+        out[label] = 1.0 - t.labels[node, UNOBSERVED_ROW, label] / weight
 
 
 @allocating
@@ -160,7 +160,7 @@ def find_split(t, node, kind, left, right):
     n_labels = left.size - 1
     observed = np.empty(n_labels)
     observed_share(t, node, n["weight"], observed)
-    node_entropy = entropy(t.labels[node, POSITIVE, :n_labels], n["weight"], observed)
+    node_entropy = entropy(t.labels[node, POSITIVE_ROW, :n_labels], n["weight"], observed)
     merit_range = max(1.0, math.log2(n["n_labelsets"]))
     eps = merit_range * math.sqrt(math.log(1.0 / settings["delta"]) / (2.0 * n["weight"]))
     if eps >= settings["tau"] and eps >= node_entropy:

@@ -23,6 +23,7 @@ from ihomer.kernels.nodes import (
     take_leaf,
     watch_loss,
 )
+from ihomer.kernels.odds import NEGATIVE, POSITIVE, UNOBSERVED
 from ihomer.kernels.random import poisson_one, uniform
 from ihomer.kernels.split import add_value, find_split
 from ihomer.kernels.tree_predict import (
@@ -39,7 +40,7 @@ from ihomer.kernels.tree_state import (
     ALTERNATE_NEVER,
     ALTERNATE_ON_WARNING,
     ALTERNATE_SWITCHED,
-    INHERITED,
+    INHERITED_ROW,
     LEAF_SPLIT,
     MAX_LABELSETS,
     NONE,
@@ -53,9 +54,9 @@ def hamming_loss(p, y):
     """Return the share of observed labels whose prediction p > 1/2 is wrong, or -1 if none is observed."""
     wrong, observed = 0, 0
     for label in range(y.size):
-        if y[label] != 2:
+        if y[label] != UNOBSERVED:
             observed += 1
-            wrong += (p[label] > 0.5) != (y[label] == 1)
+            wrong += (p[label] > 0.5) != (y[label] == POSITIVE)
     return wrong / observed if observed > 0 else -1.0
 
 
@@ -192,7 +193,7 @@ def learn_leaf(t, voters, v, x_index, x_value, y, weight):
         stats = t.stats[block]
         add_value(stats[0], x_value[k], weight)
         for label in range(y.size):
-            if y[label] == 1:
+            if y[label] == POSITIVE:
                 add_value(stats[1 + label], x_value[k], weight)
     count_labelset(t, node, y)
     push_row(t, node, x_index, x_value, y)
@@ -220,8 +221,8 @@ def split_leaf(t, node, feature, threshold, nominal, left, right):
     t.nodes[n["left"]]["inherited"] = left[0]
     t.nodes[n["right"]]["inherited"] = right[0]
     for label in range(left.size - 1):
-        t.labels[n["left"], INHERITED, label] = left[1 + label]
-        t.labels[n["right"], INHERITED, label] = right[1 + label]
+        t.labels[n["left"], INHERITED_ROW, label] = left[1 + label]
+        t.labels[n["right"], INHERITED_ROW, label] = right[1 + label]
 
 
 @allocating
@@ -339,10 +340,10 @@ def learn_rows(
         full = room_for(t, voters, x_index[a:b], x_value[a:b])
         if full != DONE:
             return row, full
-        y[:] = 2  # a place without a label counts nowhere
+        y[:] = UNOBSERVED  # a place without a label counts nowhere
         for place in label_place:
-            y[place] = 0
-        spread_labels(label_id, label_place, y_index[y_indptr[row] : y_indptr[row + 1]], np.uint8(1), y)
-        spread_labels(label_id, label_place, u_index[u_indptr[row] : u_indptr[row + 1]], np.uint8(2), y)
+            y[place] = NEGATIVE
+        spread_labels(label_id, label_place, y_index[y_indptr[row] : y_indptr[row + 1]], np.uint8(POSITIVE), y)
+        spread_labels(label_id, label_place, u_index[u_indptr[row] : u_indptr[row + 1]], np.uint8(UNOBSERVED), y)
         learn_event(t, voters, x_index[a:b], x_value[a:b], y, weight[row], kind, dense, out[row - start])
     return stop, DONE

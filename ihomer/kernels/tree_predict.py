@@ -10,7 +10,7 @@ from ihomer.kernels.logistic import logistic_predict, logistic_scores
 from ihomer.kernels.neighbours import neighbours_predict
 from ihomer.kernels.nodes import child_of, is_leaf, leaf_of, mean_loss
 from ihomer.kernels.split import entropy
-from ihomer.kernels.tree_state import INHERITED, NONE, POSITIVE, UNOBSERVED
+from ihomer.kernels.tree_state import INHERITED_ROW, NONE, POSITIVE_ROW, UNOBSERVED_ROW
 
 _LEAST_LOSS = 0.001  # a voter without a loss so far does not silence all others
 
@@ -91,8 +91,8 @@ def uses_neighbours(t, node):
     count = np.empty(n_labels)
     observed = np.empty(n_labels)
     for label in range(n_labels):
-        count[label] = t.labels[node, POSITIVE, label] + t.labels[node, INHERITED, label]
-        observed[label] = 1.0 - t.labels[node, UNOBSERVED, label] / total
+        count[label] = t.labels[node, POSITIVE_ROW, label] + t.labels[node, INHERITED_ROW, label]
+        observed[label] = 1.0 - t.labels[node, UNOBSERVED_ROW, label] / total
     return entropy(count, total, observed) < settings["entropy_threshold"]
 
 
@@ -111,7 +111,7 @@ def predict_leaf(t, voters, v, x_index, x_value, dense, with_scores):
     voters.ready[v] = n_labelsets > 0
     if n_labelsets == 1:
         for label in range(p.size):
-            p[label] = 1.0 if t.labels[node, POSITIVE, label] > 0.0 else 0.0
+            p[label] = 1.0 if t.labels[node, POSITIVE_ROW, label] > 0.0 else 0.0
     elif near:
         neighbours_predict(t, node, x_index, x_value, dense, p)
     elif n_labelsets > 1:

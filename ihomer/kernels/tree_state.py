@@ -12,7 +12,7 @@ from ihomer.kernels.adwin import adwin_arrays
 from ihomer.kernels.common import INDEX, VALUE
 
 NONE = -1
-ALTERNATE_NEVER, ALTERNATE_ON_WARNING, ALTERNATE_ON_DRIFT = 0, 1, 2
+ALTERNATE_NEVER, ALTERNATE_ON_WARNING = 0, 1
 MAX_LABELSETS = 4096  # distinct labelsets that a leaf counts: beyond, log2 of their number says nothing more
 
 SETTINGS = np.dtype(
@@ -91,7 +91,7 @@ NODE = np.dtype(
 SLOT = np.dtype([("head", np.int64), ("next", np.int64)])  # first block of the leaf; of a free slot: the next free one
 BLOCK = np.dtype([("feature", np.int64), ("next", np.int64)])  # next block of the leaf, or next free block
 ENTRY = np.dtype([("key", np.int64), ("block", np.int64)])  # slot << 32 | feature, NONE = empty
-POSITIVE, UNOBSERVED, INHERITED = range(3)  # rows of TreeState.labels
+POSITIVE_ROW, UNOBSERVED_ROW, INHERITED_ROW = range(3)  # rows of TreeState.labels
 
 # Columns of TreeState.stats: weight, mean and sum of squared deviations of the values that are not zero, their range, and
 # the weight of events in which the feature was missing.

@@ -4,6 +4,7 @@ import numpy as np
 
 from ihomer.kernels.adwin import adwin_update
 from ihomer.kernels.common import inner, jit
+from ihomer.kernels.odds import NEGATIVE, POSITIVE, UNOBSERVED
 from ihomer.kernels.tree_learn import spread_labels
 
 _KEEP = 0.98  # of the recent loss, per event: it looks back about 50 events
@@ -14,10 +15,10 @@ FAST, SLOW = 0, 1
 
 @inner
 def note_losses(p, y, voting, alone, recent, duel_sum, duel_weight, mean_loss):
-    """Take one event into the losses of a learner: (p - y)^2 of each observed label. y : uint8[L], 2 = unobserved."""
+    """Take one event into the losses of a learner: (p - y)^2 of each observed label. y : uint8[L], marks of `odds`."""
     total, observed = 0.0, 0
     for place in range(p.size):
-        if y[place] == 2 or not voting[place]:
+        if y[place] == UNOBSERVED or not voting[place]:
             continue
         error = p[place] - y[place]
         loss = error * error
@@ -56,8 +57,8 @@ def cast_votes(
         if learn:
             at = start + row
             y[:] = 0
-            spread_labels(label_id, label_place, y_index[y_indptr[at] : y_indptr[at + 1]], np.uint8(1), y)
-            spread_labels(label_id, label_place, u_index[u_indptr[at] : u_indptr[at + 1]], np.uint8(2), y)
+            spread_labels(label_id, label_place, y_index[y_indptr[at] : y_indptr[at + 1]], np.uint8(POSITIVE), y)
+            spread_labels(label_id, label_place, u_index[u_indptr[at] : u_indptr[at + 1]], np.uint8(UNOBSERVED), y)
             note_losses(p[row], y, voting, alone, recent, duel_sum, duel_weight, mean_loss)
 
 
@@ -80,16 +81,16 @@ def watch_answers(answer, y_indptr, y_index, u_indptr, u_index, start, detector,
     verdict = 0
     for row in range(answer.shape[0]):
         at = start + row
-        mark[:] = 0
+        mark[:] = NEGATIVE
         for k in range(y_indptr[at], y_indptr[at + 1]):
-            mark[y_index[k]] = 1
+            mark[y_index[k]] = POSITIVE
         for k in range(u_indptr[at], u_indptr[at + 1]):
-            mark[u_index[k]] = 2
+            mark[u_index[k]] = UNOBSERVED
         both, either = 0, 0
         for label in range(mark.size):
-            if mark[label] != 2:
-                both += answer[row, label] and mark[label] == 1
-                either += answer[row, label] or mark[label] == 1
+            if mark[label] != UNOBSERVED:
+                both += answer[row, label] and mark[label] == POSITIVE
+                either += answer[row, label] or mark[label] == POSITIVE
         loss = 1.0 - both / either if either > 0 else 0.0
         found = adwin_update(detector, np.int64(0), loss, delta)
         if found != 0:
