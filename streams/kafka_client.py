@@ -36,7 +36,7 @@ from kafka.net.compat import KafkaNetClient
 from kafka.net.inet import create_connection
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
-from kafka.net.transport import KafkaSSLTransport
+from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 from kafka.protocol.metadata import ApiVersionsRequest
 from kafka.structs import OffsetAndMetadata
 
@@ -132,7 +132,19 @@ class Call(Generic[_T]):
             self._error = None
 
 
-class _SecureTransport(KafkaSSLTransport):  # type: ignore[misc]
+class _ToTheLastWord:
+    """Hands on what a broker sent before it closed the connection, which tells why: the client drops it."""
+
+    def _sock_recv(self) -> tuple[bytes, Any]:
+        data, error = super()._sock_recv()  # type: ignore[misc]
+        return data, None if data else error  # the end is there to be read again
+
+
+class _OpenTransport(_ToTheLastWord, KafkaTCPTransport):  # type: ignore[misc]
+    """A connection without TLS."""
+
+
+class _SecureTransport(_ToTheLastWord, KafkaSSLTransport):  # type: ignore[misc]
     """A connection by TLS, which is made within some time or closed."""
 
     async def shake_hands(self, timeout_at: float | None) -> None:
@@ -181,11 +193,27 @@ class _Brokers(KafkaConnectionManager):  # type: ignore[misc]
             self._failed[broker.host, broker.port] = time.monotonic()
         return super().update_backoff(node_id)
 
+    async def _connect(
+        self, node: Any, conn: Any, reset_backoff_on_connect: bool = True, timeout_at: float | None = None
+    ) -> None:
+        """Connect to a broker; where it refuses a login, or closes the connection, try again later and later.
+
+        The client takes such a connection for one that was made, and would make a hundred a second.
+        """
+        before = self._backoff.get(node.node_id)
+        await super()._connect(node, conn, reset_backoff_on_connect=False, timeout_at=timeout_at)
+        if not reset_backoff_on_connect:
+            return
+        if conn.init_future.succeeded():
+            self.reset_backoff(node.node_id)
+        elif self._backoff.get(node.node_id) == before:
+            self.update_backoff(node.node_id)
+
     async def _build_transport(self, node: Any, timeout_at: float | None = None) -> Any:
-        if not self.ssl_enabled:
-            return await super()._build_transport(node, timeout_at=timeout_at)
         where = node.host, node.port, self.config["socket_options"]
         opened = await create_connection(self._net, *where, proxy_url=self.config["proxy_url"], timeout_at=timeout_at)
+        if not self.ssl_enabled:
+            return _OpenTransport(self._net, opened, host=node.host)
         settings = {name: value for name, value in self.config.items() if name.startswith("ssl_")}
         transport = _SecureTransport(self._net, opened, host=node.host, **settings)
         await transport.shake_hands(timeout_at)

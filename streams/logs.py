@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -25,6 +26,7 @@ _LONGEST_TEXT = 200
 _MOST_PARTS = 20
 _DEEPEST = 3
 _SAME_AGAIN = 10.0  # seconds between two lines of a library that say the same
+_OWN_PORT = re.compile(r"(?<=<-)\d+")  # in what the Kafka client says of a connection: each has another one
 _MOST_KEPT = 100  # lines of a library that another one is compared with
 _PAYLOADS = frozenset(("body", "data", "headers", "payload", "raw", "record", "value", "x", "y"))
 _BYTES = (bytes, bytearray, memoryview)
@@ -243,7 +245,9 @@ class Foreign(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record of the library."""
         now = time.monotonic()
-        if now < self._next or now < self._not_before.get(line := (record.name, _message(record)), now):
+        name, message = record.name, _message(record)
+        line = name, _OWN_PORT.sub("", message)
+        if now < self._next or now < self._not_before.get(line, now):
             self._n_left_out += 1
             return
         self._next = now + 0.1
@@ -253,7 +257,6 @@ class Foreign(logging.Handler):
         more = {"left_out": self._n_left_out} if self._n_left_out else {}
         self._n_left_out = 0
         level = "error" if record.levelno >= logging.ERROR else "warning" if record.levelno >= logging.WARNING else "info"
-        name, message = line
         getattr(self._logger, level)("library", name=name, message=message, **more)
 
 

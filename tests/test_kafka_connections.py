@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -105,6 +105,27 @@ def test_a_broker_that_hangs_while_it_owes_answers(
     assert values(read(source, 10)) == list(range(10, 20))
     assert committed_soon(sink, 2) == 2
     sink.close()
+    source.close()
+
+
+def test_a_server_that_closes_connections_at_once_is_not_asked_without_a_pause(own_broker: Broker) -> None:
+    fill(own_broker.address, "in", 10)
+    source = KafkaSource(own_broker.address, ["in"], refresh=0.1)
+    assert values(read(source, 10)) == list(range(10))
+    own_broker.stop()
+    host, _, port = own_broker.address.rpartition(":")
+    n_taken, deadline = 0, time.monotonic() + 5.0
+    with socket.create_server((host, int(port))) as closing:
+        closing.settimeout(0.05)
+        while (now := time.monotonic()) < deadline:
+            source.poll(0.0)
+            with suppress(TimeoutError):
+                closing.accept()[0].close()
+                n_taken += 1
+    assert 2 <= n_taken < 40, f"{n_taken} connections in {now - deadline + 5.0:.1f} s"
+    own_broker.start()
+    fill(own_broker.address, "in", 10, first=10)
+    assert values(read(source, 10)) == list(range(10, 20))
     source.close()
 
 

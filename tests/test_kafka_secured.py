@@ -17,13 +17,15 @@ from tests.killing import read_all
 
 ROOT = Path(__file__).resolve().parents[1]
 PASSWORD = "sword-fish-7"
+DOORS = ("secure", "login")
 
 
 class Secured(NamedTuple):
-    """A broker with two doors: an open one, and one with TLS and SASL."""
+    """A broker with three doors: an open one, one with TLS and SASL, and one with SASL alone."""
 
     open_address: str
     address: str
+    without_tls: str
     certificate: Path
 
     def settings(self) -> dict[str, str]:
@@ -49,17 +51,18 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def secured(broker_or_skip: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     store, certificate = make_certificate(tmp_path_factory.mktemp("keys"))
-    (port,) = free_ports(1)
+    port, port_without_tls = free_ports(2)
     module = "org.apache.kafka.common.security.plain.PlainLoginModule"
     door = {
         "sasl.enabled.mechanisms": "PLAIN",
-        "listener.name.secure.plain.sasl.jaas.config": f'{module} required user_ihomer="{PASSWORD}";',
+        **{f"listener.name.{name}.plain.sasl.jaas.config": f'{module} required user_ihomer="{PASSWORD}";' for name in DOORS},
         "ssl.keystore.location": str(store),
         "ssl.keystore.type": "PKCS12",
         "ssl.keystore.password": PASSWORD,
     }
-    with Broker(settings=door, more_listeners={"SECURE": (port, "SASL_SSL")}) as broker:
-        yield Secured(broker.address, f"127.0.0.1:{port}", certificate)
+    doors = {"SECURE": (port, "SASL_SSL"), "LOGIN": (port_without_tls, "SASL_PLAINTEXT")}
+    with Broker(settings=door, more_listeners=doors) as broker:
+        yield Secured(broker.address, f"127.0.0.1:{port}", f"127.0.0.1:{port_without_tls}", certificate)
 
 
 def run(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
@@ -81,6 +84,18 @@ def test_a_run_takes_its_password_from_the_environment_and_shows_it_nowhere(secu
     assert len(read_all(secured.open_address, "answers")) == 300
     assert PASSWORD not in done.stdout + done.stderr
     refused = run([*arguments, "--patience", "1"], KAFKA_PASSWORD="wrong-word-5")
+    assert refused.returncode == 2
+    assert "Kafka does not allow it: Authentication failed: Invalid username or password" in refused.stderr.splitlines()[-1]
+    assert "wrong-word-5" not in refused.stdout + refused.stderr
+
+
+def test_a_wrong_password_is_told_without_tls_too(secured: Secured, tmp_path: Path) -> None:
+    options = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN", "sasl_plain_username": "ihomer"}
+    config = tmp_path / "run.toml"
+    lines = ["[kafka]", *(f'{name} = "{value}"' for name, value in options.items())]
+    config.write_text("\n".join([*lines, 'sasl_plain_password = { env = "KAFKA_PASSWORD" }', ""]))
+    ends = ["--source", f"kafka://{secured.without_tls}/events", "--sink", "-", "--checkpoint", str(tmp_path / "run")]
+    refused = run(["run", *ends, "--config", str(config), "--patience", "1"], KAFKA_PASSWORD="wrong-word-5")
     assert refused.returncode == 2
     assert "Kafka does not allow it: Authentication failed: Invalid username or password" in refused.stderr.splitlines()[-1]
     assert "wrong-word-5" not in refused.stdout + refused.stderr

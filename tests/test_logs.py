@@ -154,6 +154,19 @@ def test_what_a_library_says_again_and_again_is_told_once_in_a_while(monkeypatch
     ]  # fmt: skip
 
 
+def test_lines_that_differ_by_the_port_of_a_connection_say_the_same(monkeypatch):
+    file, now = io.StringIO(), [100.0]
+    monkeypatch.setattr("streams.logs.time.monotonic", lambda: now[0])
+    with Foreign(make_logger("json", "debug", file), "some_library"):
+        for turn in range(150):
+            now[0] = 100.05 + turn / 10
+            where = f"[127.0.0.1:{9092 + turn % 2}<-{40000 + turn}]"
+            logging.getLogger("some_library.part").error("<Transport %s>: socket disconnected", where)
+    told = [json.loads(line)["message"] for line in file.getvalue().splitlines()]
+    ports = [(9092, 40000), (9093, 40001), (9092, 40100), (9093, 40101)]
+    assert told == [f"<Transport [127.0.0.1:{port}<-{own}]>: socket disconnected" for port, own in ports]
+
+
 def test_lines_of_a_library_are_not_kept_without_bound():
     with Foreign(make_logger("json", "debug", io.StringIO()), "some_library") as foreign:
         for number in range(1000):
