@@ -104,10 +104,19 @@ class Call(Generic[_T]):
         """Whether it has ended."""
         return not self._thread.is_alive()
 
-    def result(self, patience: float, is_stopping: Callable[[], bool] = lambda: False) -> _T:
-        """Return what the function returns, at most `patience` seconds after its start, 0 = ever; ten where `is_stopping`."""
+    def result(
+        self,
+        patience: float,
+        is_stopping: Callable[[], bool] = lambda: False,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> _T:
+        """Return what the function returns, at most `patience` seconds after its start, 0 = ever; ten where `is_stopping`.
+
+        `meanwhile` is called a few times a second; what it raises ends the waiting.
+        """
         since, longest = self._since, patience or math.inf
         while not self.done:
+            meanwhile()
             if longest > STOPPING and is_stopping():
                 since, longest = time.monotonic(), STOPPING
             left = since + longest - time.monotonic()

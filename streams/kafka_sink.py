@@ -1,5 +1,7 @@
 """Kafka topics as live sinks: predictions in transactions, and plain events."""
 
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -15,12 +17,50 @@ from streams.kafka_client import (
     found_topics,
     prepared,
 )
-from streams.message import Positions
+from streams.message import Positions, Unreachable
 
 __all__ = ["KafkaEventSink", "KafkaSink"]
 
 _PENDING_BYTES = 1 << 24
+_BETWEEN_LOOKS = 5.0  # seconds of waiting between two looks whether the topics are there
 _LEAST_DEAD_LETTER = 8192  # bytes that hold code and place, also where that is the path of a file
+
+
+class _Watch:
+    """Looks, while a sink waits, whether its topics are there: the client waits for one that is deleted as for a leader.
+
+    To a broker that has just come back no topic is known: one is gone where that is said twice in a row.
+    """
+
+    def __init__(self, absent: Callable[[], set[str]]) -> None:
+        self._absent = absent
+        self._looking: Call[set[str]] | None = None
+        self._before: set[str] = set()
+        self._gone: set[str] = set()
+        self._next = math.inf
+
+    def begin(self) -> None:
+        """Begin to wait."""
+        self._looking, self._before, self._gone = None, set(), set()
+        self._next = time.monotonic() + _BETWEEN_LOOKS
+
+    def look(self) -> set[str]:
+        """Return the topics that are gone; it does not wait for Kafka."""
+        if self._looking is not None and self._looking.done:
+            try:
+                absent = self._looking.result(1.0)
+            except (ConnectionError, LookupError):
+                absent = set()
+            self._gone, self._before = absent & self._before, absent
+            self._looking, self._next = None, time.monotonic() + _BETWEEN_LOOKS
+        elif self._looking is None and time.monotonic() >= self._next:
+            self._looking = Call(self._absent, again=False)
+        return self._gone
+
+    def check(self) -> None:
+        """Raise `Unreachable` if a topic is gone: a new sink makes it anew."""
+        if gone := self.look():
+            raise Unreachable(f"no such topic any more: {', '.join(sorted(gone))}")
 
 
 class KafkaSink:
@@ -102,6 +142,7 @@ class KafkaSink:
         self._waiting: list[tuple[str, bytes, bytes | None]] | None = None
         self._committing: Call[None] | None = None
         self._ready = False
+        self._watch = _Watch(lambda: set(topics) - set(found_topics(self._admin, topics, lambda topic: True).ids))
         self._clients = Clients(servers, settings, patience, is_stopping)
         topics = [topic] if dead_letter_topic is None else [topic, dead_letter_topic]
         self._admin = self._clients.admin()
@@ -172,7 +213,9 @@ class KafkaSink:
         if self._committing is not None:
             raise RuntimeError("the last commit is not settled")
         self._waiting = None
-        futures = Call(lambda: self._send(waiting), again=False).result(self._patience, self._is_stopping)
+        self._watch.begin()
+        sending = Call(lambda: self._send(waiting), again=False)
+        futures = sending.result(self._patience, self._is_stopping, self._watch.check)
         offsets = self._offsets(number, positions)
         groups = self._groups if self._mark == "source" and positions else [self._own_group]
         self._committing = Call(lambda: self._end_transaction(futures, offsets, groups), again=False)
@@ -180,13 +223,13 @@ class KafkaSink:
     @property
     def is_settled(self) -> bool:
         """Whether `settle` returns at once."""
-        return self._committing is None or self._committing.done
+        return self._committing is None or self._committing.done or bool(self._watch.look())
 
     def settle(self) -> None:
         """Wait until the commit that was started has gone through; see `LiveSink`."""
         committing, self._committing = self._committing, None
         if committing is not None:
-            committing.result(self._patience, self._is_stopping)
+            committing.result(self._patience, self._is_stopping, self._watch.check)
 
     def abort(self) -> None:
         """Drop all records since `begin`."""

@@ -38,15 +38,17 @@ _PARTITION_BYTES = 1 << 19
 _MOMENT = 5.0  # seconds for which a topic that has a name may be unknown: to a broker that has just come back none is known
 _LONGEST_BEHIND = 10.0  # seconds for which messages of other partitions wait for one of which Kafka gives none
 _BREATH = 1.0  # seconds without an answer, after which Kafka is asked for one where messages wait
+_WITHOUT_LEADER = 60.0  # seconds for which a partition has no leader, after which that is told: less passes
 _END_OF_TIME = 1e15  # seconds since 1970, beyond which Kafka has no number
 
 
 class _Survey(NamedTuple):
-    """Where to begin in partitions that are new, where all of them end, of which topics they are, and whether that is all."""
+    """Where to begin in partitions that are new, where all of them end, of which topics they are, and which have no leader."""
 
     fresh: Positions
     ends: Positions
     ids: dict[str, str]
+    leaderless: Sequence[Partition] = ()
     is_whole: bool = True
 
 
@@ -155,6 +157,7 @@ class KafkaSource:
         self._on_lost = on_lost
         self.lost = 0
         self.missing: list[str] = []
+        self._leaderless: dict[Partition, float] = {}  # and since when
         self._positions: Positions = {}
         self._kept: Positions = {}
         self._ends: Positions = {}
@@ -304,6 +307,12 @@ class KafkaSource:
         self._is_asked = self._ends_known < since
         is_known = not self._is_asked and not self._order.partitions
         return is_known and all(self._looked_at(place) >= self._ends.get(place, 0) for place in self._positions)
+
+    @property
+    def without_leader(self) -> list[str]:
+        """Partitions that have had no leader for a minute, so that nothing of them can be read."""
+        long_ago = time.monotonic() - _WITHOUT_LEADER
+        return [_name(place) for place, since in self._leaderless.items() if since <= long_ago]
 
     @property
     def silence(self) -> float:
@@ -456,6 +465,7 @@ class KafkaSource:
                 return
             self._note_answer()
             self._ids.check(found.ids)
+            self._leaderless = {place: self._leaderless.get(place, now) for place in found.leaderless}
             self._leave(found.ids)
             self._adopt(found)
             if found.is_whole:
@@ -508,7 +518,7 @@ class KafkaSource:
         found = self._found()
         fresh = self._offsets([place for place in found.places if place not in known], "earliest")
         is_whole = not found.unsettled and not found.leaderless
-        return _Survey(fresh, self._offsets(found.places, "latest"), found.ids, is_whole)
+        return _Survey(fresh, self._offsets(found.places, "latest"), found.ids, found.leaderless, is_whole)
 
     def _leave(self, ids: Mapping[str, str]) -> None:
         """Ask no more for topics that are not there, twice in a row; their positions are kept for when they appear again."""

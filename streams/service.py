@@ -382,6 +382,8 @@ def _reason(run: LiveRun, silence: float) -> str:
         return f"answers have waited for the sink for {run.seconds_committing:.0f} s"
     if missing := getattr(run.source, "missing", []):
         return f"no such topic any more: {', '.join(missing)}"
+    if without_leader := getattr(run.source, "without_leader", []):
+        return f"without a leader, so that it cannot be read: {', '.join(without_leader)}"
     return f"nothing heard from the source for {silence:.0f} s" if silence >= _SILENT else ""
 
 

@@ -16,12 +16,13 @@ from streams.endpoints import EndpointError, parse_endpoint
 from streams.errors import SourceError
 from streams.kafka import KafkaEventSink, KafkaSink, KafkaSource
 from streams.kafka_client import Clients
-from streams.kafka_sink import _shortened_dead_letter
+from streams.kafka_sink import _shortened_dead_letter, _Watch
 from streams.kafka_topics import Found
 from streams.live import LiveRun, Pace
 from streams.logs import make_logger
 from streams.message import Gone, Unreachable
 from streams.service import ServiceSettings, _reason, live_run
+from tests.killing import read_all
 from tests.live_parts import read
 
 kafka_client = pytest.importorskip("kafka")
@@ -228,6 +229,30 @@ def test_a_partition_without_a_leader_for_a_moment_is_waited_for(kafka: str, top
     assert set(from_earliest.positions) == {(topic, 0)}
     assert len(read(from_earliest, 40)) == 40
     from_earliest.close()
+
+
+def test_a_partition_that_stays_without_a_leader_is_told(
+    kafka: str, topic: str, describing: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(kafka, topic, 40, partitions=2)
+    has_leader: list[bool] = []
+
+    def change(number: int, found: list[Any]) -> None:
+        if not has_leader:
+            found[0]["partitions"][1]["error_code"] = _LEADER_NOT_AVAILABLE
+
+    describing(change)
+    monkeypatch.setattr("streams.kafka_source._WITHOUT_LEADER", 2.0)
+    source = KafkaSource(kafka, [topic], refresh=0.2)
+    run: Any = SimpleNamespace(is_healthy=True, seconds_committing=0.0, source=source)
+    began = time.monotonic()
+    until(lambda: [source.poll(0.1)] != [] and _reason(run, 0.0) != "")
+    assert time.monotonic() - began > 2.0, "it may pass"
+    assert _reason(run, 0.0) == f"without a leader, so that it cannot be read: partition 1 of {topic}"
+    has_leader.append(True)
+    until(lambda: [source.poll(0.1)] != [] and _reason(run, 0.0) == "")
+    assert set(source.positions) == {(topic, 0), (topic, 1)}
+    source.close()
 
 
 @pytest.mark.parametrize("error", [_LEADER_NOT_AVAILABLE, _UNKNOWN_TOPIC])
@@ -479,3 +504,46 @@ def test_topics_that_a_sink_has_to_make_are_told(kafka: str, topic: str, admin: 
     until(lambda: topic not in admin.list_topics())
     KafkaSink(kafka, topic, f"{topic}-dead", transactional_id=topic, on_made=made.append).close()
     assert made[1:] == [[topic]]
+
+
+def commit_both(sink: KafkaSink) -> None:
+    """Commit an answer and a dead letter, as a run does: it looks whether that is settled."""
+    sink.begin()
+    sink.write({"n": 2})
+    sink.write_dead({"n": 3})
+    sink.start_commit(2, {})
+    until(lambda: sink.is_settled)
+    sink.settle()
+
+
+@pytest.mark.parametrize("gone", ["", "-dead"])
+def test_a_topic_that_is_deleted_while_answers_are_written_is_told_and_made_anew(
+    kafka: str, topic: str, admin: Any, gone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.kafka_sink._BETWEEN_LOOKS", 0.5)
+    sink = KafkaSink(kafka, topic, f"{topic}-dead", transactional_id=topic, mark="sink", patience=30.0)
+    sink.begin()
+    sink.write({"n": 1})
+    sink.commit(1, {})
+    delete(admin, topic + gone)
+    with pytest.raises(Unreachable, match=f"no such topic any more: {topic}{gone}$"):
+        commit_both(sink)
+    sink.close()
+    made: list[list[str]] = []
+    again = KafkaSink(kafka, topic, f"{topic}-dead", transactional_id=topic, mark="sink", on_made=made.append)
+    assert made == [[topic + gone]]
+    commit_both(again)
+    again.close()
+    assert [json.loads(m.value or b"") for m in read_all(kafka, f"{topic}-dead")] == [{"n": 3}]
+    assert [json.loads(m.value or b"")["n"] for m in read_all(kafka, topic)] == ([1, 2] if gone else [2])
+
+
+def test_a_topic_that_one_look_does_not_find_is_not_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.kafka_sink._BETWEEN_LOOKS", 0.0)
+    found = iter([{"a"}, set(), {"b"}, {"a"}, {"a", "b"}])
+    watch = _Watch(lambda: next(found, set()))
+    watch.begin()
+    gone: list[set[str]] = []
+    until(lambda: bool(gone.append(watch.look()) or gone[-1]))
+    assert gone[-1] == {"a"}
+    assert next(found, None) is None, "it was told too early"
