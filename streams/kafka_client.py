@@ -62,6 +62,7 @@ __all__ = [
     "TopicPartition",
     "UnknownTopicOrPartitionError",
     "UnsupportedCodecError",
+    "absent_topics",
     "close_producer",
     "found_topics",
     "half_read",
@@ -444,6 +445,12 @@ def prepared(
     except (KafkaError, KeyError, TypeError, ValueError):
         pass  # who may write need not be allowed to read settings
     return {topic: limit - RECORD_OVERHEAD for topic, limit in limits.items()}
+
+
+def absent_topics(admin: Any, topics: Sequence[str]) -> set[str]:
+    """Return those of some topics that Kafka does not know."""
+    found = admin.describe_topics(list(topics))
+    return {topic["name"] for topic in found if for_code(topic["error_code"]) is UnknownTopicOrPartitionError}
 
 
 def found_topics(admin: Any, topics: Sequence[str] | None, wanted: Callable[[str], bool]) -> Found:

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 from streams.errors import SinkError
@@ -13,6 +14,7 @@ from streams.kafka_client import (
     Clients,
     OffsetAndMetadata,
     TopicPartition,
+    absent_topics,
     close_producer,
     found_topics,
     prepared,
@@ -47,10 +49,9 @@ class _Watch:
     def look(self) -> set[str]:
         """Return the topics that are gone; it does not wait for Kafka."""
         if self._looking is not None and self._looking.done:
-            try:
+            absent: set[str] = set()
+            with suppress(Exception):  # what is wrong with Kafka is told by what the sink waits for
                 absent = self._looking.result(1.0)
-            except (ConnectionError, LookupError):
-                absent = set()
             self._gone, self._before = absent & self._before, absent
             self._looking, self._next = None, time.monotonic() + _BETWEEN_LOOKS
         elif self._looking is None and time.monotonic() >= self._next:
@@ -142,7 +143,7 @@ class KafkaSink:
         self._waiting: list[tuple[str, bytes, bytes | None]] | None = None
         self._committing: Call[None] | None = None
         self._ready = False
-        self._watch = _Watch(lambda: set(topics) - set(found_topics(self._admin, topics, lambda topic: True).ids))
+        self._watch = _Watch(lambda: absent_topics(self._admin, topics))
         self._clients = Clients(servers, settings, patience, is_stopping)
         topics = [topic] if dead_letter_topic is None else [topic, dead_letter_topic]
         self._admin = self._clients.admin()

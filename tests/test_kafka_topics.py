@@ -540,8 +540,14 @@ def test_a_topic_that_is_deleted_while_answers_are_written_is_told_and_made_anew
 
 def test_a_topic_that_one_look_does_not_find_is_not_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.kafka_sink._BETWEEN_LOOKS", 0.0)
-    found = iter([{"a"}, set(), {"b"}, {"a"}, {"a", "b"}])
-    watch = _Watch(lambda: next(found, set()))
+    found = iter([{"a"}, set(), {"a"}, None, {"a"}, {"b"}, {"a"}, {"a", "b"}])
+
+    def absent() -> set[str]:
+        if (topics := next(found, set())) is None:
+            raise PermissionError("Kafka does not allow it")
+        return topics
+
+    watch = _Watch(absent)
     watch.begin()
     gone: list[set[str]] = []
     until(lambda: bool(gone.append(watch.look()) or gone[-1]))
