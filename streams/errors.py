@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-__all__ = ["MalformedEvent", "SinkError", "SourceError", "naming"]
+__all__ = ["MalformedEvent", "SinkError", "SourceError", "in_words", "naming"]
 
 _LONGEST_MESSAGE = 500  # characters: a message may repeat what stood in the event, which has no bound
 
@@ -98,6 +98,21 @@ def naming(file: str | Path) -> Iterator[None]:
         if error.filename is None:
             error.filename = str(file)
         raise
+
+
+def in_words(error: Exception) -> str:
+    """Return what an error says; of one of the system the file and what was wrong, without its number.
+
+    Examples
+    --------
+    >>> from streams.errors import in_words
+    >>> in_words(OSError(28, "No space left on device", "rain.csv"))
+    'rain.csv: No space left on device'
+    """
+    if not isinstance(error, OSError):
+        return str(error)
+    place = f"{error.filename}: " if error.filename is not None else ""
+    return f"{place}{error.strerror or error}"
 
 
 def _shortened(text: str) -> str:

@@ -12,7 +12,7 @@ from types import FrameType, TracebackType
 from typing import Any, Literal, Self
 
 from ihomer.persistence import ModelFileError
-from streams.errors import MalformedEvent, SourceError
+from streams.errors import MalformedEvent, SourceError, in_words
 from streams.event import Event, Sink, Source
 from streams.files import FORMATS, format_of, limited, open_source, shuffled
 from streams.lines import plain_name
@@ -207,6 +207,20 @@ class _Skipped:
             self.messages.append(str(error))
 
 
+class _UntilFailure:
+    """Events, which end where no more can be read; the error is kept, so that those before it are learned and scored first."""
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self.error: SourceError | MalformedEvent | OSError | None = None
+        self._events = events
+
+    def __iter__(self) -> Iterator[Event]:
+        try:
+            yield from self._events
+        except (SourceError, MalformedEvent, OSError) as error:
+            self.error = error
+
+
 def bundled_yeast() -> MemorySource:
     """Return the Yeast stream that comes with river: 2417 genes, 103 features, 14 functions as labels.
 
@@ -335,6 +349,7 @@ def evaluate(
     interrupts: Interrupts | None = None,
     recorder: Recorder | None = None,
     model: Model | None = None,
+    on_partial: Callable[[Result], object] | None = None,
 ) -> Result:
     """Predict, learn and score the events of one file, beside the previous-labelset baseline.
 
@@ -354,6 +369,9 @@ def evaluate(
         Watches the run, for a report.
     model
         What predicts and learns; None for what `first_model` makes of `settings`.
+    on_partial
+        Takes what came out of the events before an error, if any was scored, before the error is raised. Where no more could
+        be read, it is what a file would give that ends there.
 
     Raises
     ------
@@ -396,18 +414,38 @@ def evaluate(
             recorder=recorder,
         )
         progress.begin(total)
-        interrupted = interrupts.finish(run, source, progress)
+        interrupted = False
+        try:
+            interrupted = _finish(run, source, interrupts, progress)
+        except (SourceError, MalformedEvent, OSError) as error:
+            if on_partial is not None and run.scoring.n_scored:
+                on_partial(_so_far(run, progress.stream, skipped, error=in_words(error)))
+            raise
         if skipped.n_events and run.n_read == run.n_refused:
             raise SourceError(f"no event was left of {skipped.n_events:,}, all were skipped: {skipped.messages[0]}")
         if not run.n_read and settings.limit != 0 and not interrupted:
             raise SourceError(f"{file}: there is no event in it")
         if run.n_predicted and not run.scoring.n_scored and not interrupted:
             raise SourceError(f"{file}: none of {run.n_predicted:,} events has labels, there is nothing to learn")
-        run.record()
+        return _so_far(run, progress.stream, skipped, interrupted=interrupted)
+
+
+def _finish(run: Run, source: Source, interrupts: Interrupts, progress: Progress) -> bool:
+    """Take a run through all events that can be read, whatever comes after them; return whether it was interrupted."""
+    events = _UntilFailure(source)
+    interrupted = interrupts.finish(run, events, progress)
+    if events.error is not None:
+        raise events.error
+    return interrupted
+
+
+def _so_far(run: Run, stream: str, skipped: _Skipped, *, interrupted: bool = False, error: str | None = None) -> Result:
+    run.record()
     return result_of(
         run,
-        progress.stream,
-        n_malformed=skipped.n_events - run.n_refused,
+        stream,
+        n_malformed=skipped.n_events - run.n_refused,  # a refused event that is raised is none that is skipped: -1 then
         skipped=skipped.messages,
         interrupted=interrupted,
+        error=error,
     )

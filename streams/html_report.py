@@ -14,7 +14,7 @@ from typing import Any
 from streams.evaluate import Settings
 from streams.recorder import Recorder
 from streams.report_data import stream_data
-from streams.results import Result, versions
+from streams.results import Failure, Result, versions
 
 __all__ = ["page_of", "report_page"]
 
@@ -22,7 +22,7 @@ __all__ = ["page_of", "report_page"]
 _ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 
-def report_page(streams: Sequence[Mapping[str, Any]], title: str) -> str:
+def report_page(streams: Sequence[Mapping[str, Any]], title: str, failed: Sequence[Failure] = ()) -> str:
     """Return a page of HTML that shows streams.
 
     The page may run its own script and nothing else, and may fetch nothing; names from the data are only ever text.
@@ -33,6 +33,8 @@ def report_page(streams: Sequence[Mapping[str, Any]], title: str) -> str:
         What `stream_data` returned, at least one.
     title
         Title of the page.
+    failed
+        Streams that came to no end; those with partial scores may be among `streams`.
 
     Raises
     ------
@@ -49,11 +51,10 @@ def report_page(streams: Sequence[Mapping[str, Any]], title: str) -> str:
     >>> recorder.sample(1, None, {})
     >>> page = report_page([stream_data(recorder, "days")], "A & B")
     >>> "<title>A &amp; B</title>" in page, page.count("</script>")
-    (True, 2)
+    (True, 3)
     """
     if not streams:
         raise ValueError("there is no stream to show")
-    data = json.dumps(list(streams), separators=(",", ":"), allow_nan=False).translate(_ESCAPES)
     script = _asset("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return Template(_asset("report.html")).substitute(
@@ -61,8 +62,13 @@ def report_page(streams: Sequence[Mapping[str, Any]], title: str) -> str:
         style=_asset("report.css"),
         script=script,
         digest=digest,
-        data=data,
+        data=_embedded(list(streams)),
+        failed=_embedded([[failure.stream, failure.error, failure.partial is not None] for failure in failed]),
     )
+
+
+def _embedded(data: Any) -> str:
+    return json.dumps(data, separators=(",", ":"), allow_nan=False).translate(_ESCAPES)
 
 
 def page_of(recorder: Recorder, result: Result, settings: Settings, file: Path | None) -> dict[str, Any]:
@@ -88,7 +94,13 @@ def page_of(recorder: Recorder, result: Result, settings: Settings, file: Path |
     rate = result.events_per_second
     times = {"written": f"{datetime.now():%d %B %Y, %H:%M}", "events per second": None if rate is None else f"{rate:,.0f}"}
     return stream_data(
-        recorder, result.stream, facts=facts, counts=result.counts, times=times, interrupted=result.interrupted
+        recorder,
+        result.stream,
+        facts=facts,
+        counts=result.counts,
+        times=times,
+        interrupted=result.interrupted,
+        error=result.error,
     )
 
 

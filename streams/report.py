@@ -51,6 +51,9 @@ def print_result(console: Console, result: Result, model: str) -> None:
         facts.append("interrupted")
     console.print()
     console.print(_heading(result.stream, ", ".join(facts)))
+    if result.error is not None:
+        told = Text(f" partial scores, of the events before this: {printable(result.error)}", style="yellow")
+        console.print(told, soft_wrap=True)
     _print_scores(console, model, result.scores["total"], result.baseline["total"])
     if counts["predicted"] != counts["scored"]:
         console.print(Padding(Text(f"scored: {counts['scored']:,} events", style="dim"), (0, 1)))

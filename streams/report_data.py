@@ -35,6 +35,7 @@ def stream_data(
     counts: Mapping[str, int] | None = None,
     times: Mapping[str, Any] | None = None,
     interrupted: bool = False,
+    error: str | None = None,
 ) -> dict[str, Any]:
     """Return what a recorder has seen of one stream, as JSON.
 
@@ -52,6 +53,8 @@ def stream_data(
         What differs from run to run, to show: name -> value. Nothing else in the result does.
     interrupted
         Whether the stream was left before its end.
+    error
+        What has ended the stream half-way; None if nothing has.
 
     Examples
     --------
@@ -73,6 +76,7 @@ def stream_data(
     return {
         "stream": _text(stream),
         "interrupted": interrupted,
+        "error": error,
         "facts": [[_text(name), _text(value)] for name, value in (facts or {}).items()],
         "counts": {name: int(value) for name, value in (counts or {}).items()},
         "told": _told(counts or {}),

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from streams.run import BASELINE, MODEL, Run
 
-__all__ = ["Result", "mean_scores", "result_of", "summary_record", "versions"]
+__all__ = ["Failure", "Result", "mean_scores", "result_of", "summary_record", "versions"]
 
 Scores: TypeAlias = dict[str, float]
 
@@ -37,6 +37,8 @@ class Result:
         Messages of the first few skipped events.
     interrupted
         Whether the stream was left before its end.
+    error
+        What has ended the stream half-way, in words; None if nothing has. All else is of the events before that.
     nominal
         Features that brought texts, with the number of different ones: a number that was read as a text shows here.
 
@@ -59,17 +61,45 @@ class Result:
     partition_version: int | None = None
     skipped: list[str] = field(default_factory=list)
     interrupted: bool = False
+    error: str | None = None
     nominal: dict[str, int] = field(default_factory=dict)
 
 
-def result_of(run: Run, stream: str, *, n_malformed: int = 0, skipped: Sequence[str] = (), interrupted: bool = False) -> Result:
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What there is of a stream that something has ended before its end.
+
+    Attributes
+    ----------
+    stream
+        Name of the stream.
+    error
+        What was wrong.
+    partial
+        What came out of the events before that; None if none of them was scored.
+    """
+
+    stream: str
+    error: str
+    partial: Result | None = None
+
+
+def result_of(
+    run: Run,
+    stream: str,
+    *,
+    n_malformed: int = 0,
+    skipped: Sequence[str] = (),
+    interrupted: bool = False,
+    error: str | None = None,
+) -> Result:
     """Return what came out of a run so far.
 
     Parameters
     ----------
     run
         The run; it can go on afterwards.
-    stream, skipped, interrupted
+    stream, skipped, interrupted, error
         As in `Result`.
     n_malformed
         Number of events that could not be read.
@@ -108,6 +138,7 @@ def result_of(run: Run, stream: str, *, n_malformed: int = 0, skipped: Sequence[
         nominal={str(name): n for name, n in getattr(run.model, "nominal_features", {}).items()},
         skipped=list(skipped),
         interrupted=interrupted,
+        error=error,
     )
 
 
@@ -128,7 +159,7 @@ def summary_record(
     results: Sequence[Result],
     settings: Mapping[str, Any],
     *,
-    failed: Sequence[Mapping[str, str]] = (),
+    failed: Sequence[Failure] = (),
     interrupted: bool = False,
 ) -> dict[str, Any]:
     """Return settings, versions and results as what JSON can hold, with keys in an order that never changes.
@@ -142,7 +173,7 @@ def summary_record(
     settings
         How they were read, and by what predicted.
     failed
-        The streams that could not be read to their end, and so have no results: "stream" is the name, "error" what was wrong.
+        The streams that came to no end, which count in no mean.
     interrupted
         Whether streams were left out since the run ended before they came; one that was left half-way says so itself.
     """
@@ -150,11 +181,16 @@ def summary_record(
         "settings": dict(settings),
         "versions": versions(),
         "interrupted": interrupted or any(result.interrupted for result in results),
-        "failed": [dict(failure) for failure in failed],
+        "failed": [_failure_record(failure) for failure in failed],
         "scores": mean_scores([result.scores["total"] for result in results]),
         "baseline": mean_scores([result.baseline["total"] for result in results]),
         "streams": [_stream_record(result) for result in results],
     }
+
+
+def _failure_record(failure: Failure) -> dict[str, Any]:
+    partial = None if failure.partial is None else _stream_record(failure.partial)
+    return {"stream": failure.stream, "error": failure.error, "partial": partial}
 
 
 def _stream_record(result: Result) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from streams.partition_bands import bands
 from streams.progress import Progress
 from streams.recorder import Recorder, Sample
 from streams.report_data import stream_data
+from streams.results import Failure
 from streams.run import Run
 from tests.report_parts import HOSTILE, drifting
 
@@ -38,8 +39,8 @@ def watched(how=None, file=None):
     return recorder, result, page_of(recorder, result, how, file)
 
 
-def embedded(page):
-    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])
+def embedded(page, name="data"):
+    return json.loads(re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', page, re.S)[1])
 
 
 @pytest.fixture(scope="module")
@@ -333,8 +334,9 @@ def test_hostile_names_are_only_data(names, title):
     recorder = Recorder()
     recorder.add(set(names), set(names[:1]))
     recorder.sample(1, None, {"model": {"total": {"micro_f1": math.nan}}})
-    page = report_page([stream_data(recorder, names[0])], title)
-    assert page.count("<script") == page.count("</script>") == 2
+    page = report_page([stream_data(recorder, names[0])], title, [Failure(names[0], title)])
+    assert page.count("<script") == page.count("</script>") == 3
+    assert embedded(page, "failed") == [[names[0], title, False]]
     data = embedded(page)[0]
     cut = {name if len(name) <= 120 else f"{name[:119]}…" for name in names}
     assert {row[0] for row in data["labels"]} == cut
@@ -372,9 +374,9 @@ def test_the_command_writes_a_page_of_several_streams(tmp_path):
     assert command(files[0], "--report", "-", "--quiet").stdout.startswith("<!doctype html>")
 
 
-def test_a_run_that_fails_leaves_the_page_as_it_was(tmp_path):
+def test_a_run_that_fails_before_any_score_leaves_the_page_as_it_was(tmp_path):
     broken = tmp_path / "broken.jsonl"
-    broken.write_text('{"x": {"a": 1}, "y": ["p"]}\n{"x": \n')
+    broken.write_text('{"x": {"a": 1}}\n{"x": \n')
     out = tmp_path / "out.html"
     assert command(broken, "--report", out, "--quiet").exit_code == 2
     assert not out.exists()

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from ihomer import IHOMERClassifier
+from ihomer.baselines import MajorityLabelset
 from streams.html_report import report_page
 from streams.recorder import Recorder
 from streams.report_data import stream_data
+from streams.results import Failure, result_of
 from streams.run import Run
 from tests.report_parts import HOSTILE, drifting
 
@@ -180,6 +182,27 @@ def test_score_readings_theme_and_stream_can_be_chosen(browser, drift_page):
     page.choose("select[id=stream]", "1")
     assert page.texts("h1") == ["two"]
     assert len(page.texts(".labels tbody tr")) == 2
+    assert page.errors() == []
+
+
+def test_files_that_have_failed_are_named_above_the_scores(browser, tmp_path):
+    recorder = Recorder()
+    recorder.add({"a"}, {"a"})
+    recorder.sample(1, None, {"model": {"total": {"micro_f1": 1.0}}})
+    streams = [stream_data(recorder, "whole"), stream_data(recorder, "cut", error="cut.csv:7: no number")]
+    partial = result_of(Run(MajorityLabelset()), "cut")
+    failed = [Failure("cut", "cut.csv:7: no number", partial), Failure(HOSTILE[0], HOSTILE[1])]
+    path = tmp_path / "failed.html"
+    path.write_text(report_page(streams, "failed", failed), "utf-8")
+    page = Page(browser, path)
+    for place, is_partial in enumerate((False, True)):
+        page.choose("select[id=stream]", str(place))
+        assert page.texts("main h2")[:2] == ["2 files have failed", "Scores beside the baseline"]
+        assert page.texts(".warn dt") == ["cut", HOSTILE[0]]
+        reasons = ["cut.csv:7: no number (partial scores, of the events before that)", f"{HOSTILE[1]} (no scores)"]
+        assert page.texts(".warn dd")[:2] == reasons
+        assert ("partial" in page.texts("header p")[0]) == is_partial
+    assert page.texts("select[id=stream] option") == ["whole", "cut (partial)"]
     assert page.errors() == []
 
 

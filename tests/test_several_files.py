@@ -2,8 +2,10 @@
 
 import array
 import fcntl
+import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -39,11 +41,13 @@ def test_the_others_have_scores_where_one_file_fails(files, tmp_path):
     assert answer.exit_code == 2
     first, last = answer.stderr.splitlines()
     assert first.startswith("ihomer: two.jsonl:3: JSON is malformed")
-    assert last == "ihomer: 1 of 3 files have no scores: two"
-    assert [name in answer.stdout for name in (" one ", " two ", " three ", "mean of 2 streams")] == [True, False, True, True]
+    assert last == "ihomer: 1 of 3 files failed: two"
+    assert all(name in answer.stdout for name in (" one ", " two ", " three ", "mean of 2 streams"))
+    assert answer.stdout.count("partial") == 1
+    assert f"\n partial scores, of the events before this: {first.removeprefix('ihomer: ')}\n" in answer.stdout
     record = json.loads((tmp_path / "scores.json").read_text())
     assert [stream["stream"] for stream in record["streams"]] == ["one", "three"]
-    assert record["failed"] == [{"stream": "two", "error": first.removeprefix("ihomer: ")}]
+    assert [(failure["stream"], failure["error"]) for failure in record["failed"]] == [("two", first.removeprefix("ihomer: "))]
     assert record["interrupted"] is False
     assert record["scores"] == record["streams"][0]["scores"]
     assert (tmp_path / "page.html").stat().st_size > 1000
@@ -60,18 +64,70 @@ def test_a_file_that_is_gone_by_then_has_no_scores(files, tmp_path, monkeypatch)
     monkeypatch.setattr(streams.evaluate, "open_source", remove_and_open)
     answer = run(files[0], files[2], "--quiet", "--json", "scores.json")
     told = "three.jsonl: No such file or directory"
-    assert (answer.exit_code, answer.stderr) == (2, f"ihomer: {told}\nihomer: 1 of 2 files have no scores: three\n")
+    assert (answer.exit_code, answer.stderr) == (2, f"ihomer: {told}\nihomer: 1 of 2 files failed: three\n")
     record = json.loads((tmp_path / "scores.json").read_text())
-    assert (record["failed"], record["interrupted"]) == ([{"stream": "three", "error": told}], False)
+    assert (record["failed"], record["interrupted"]) == ([{"stream": "three", "error": told, "partial": None}], False)
 
 
-def test_a_report_and_scores_of_an_earlier_run_stay_where_all_fail(files, tmp_path):
+def test_a_report_and_scores_of_an_earlier_run_stay_where_all_fail_at_once(files, tmp_path):
+    Path(files[1]).write_text("nonsense\n")
     for name in ("scores.json", "page.html"):
         (tmp_path / name).write_text("of an earlier run")
     answer = run(files[1], files[1], "--quiet", "--json", "scores.json", "--report", "page.html")
     assert (answer.exit_code, answer.stdout) == (2, "")
-    assert answer.stderr.endswith("ihomer: 2 of 2 files have no scores: two.jsonl, two.jsonl\n")
+    assert answer.stderr.endswith("ihomer: 2 of 2 files failed: two.jsonl, two.jsonl\n")
     assert {(tmp_path / name).read_text() for name in ("scores.json", "page.html")} == {"of an earlier run"}
+
+
+def _without_times(record):
+    return {**record, "events_per_second": None}
+
+
+@pytest.mark.parametrize("how", [(), ("--delay", "30"), ("--proba",), ("--on-error", "skip")])
+def test_a_file_that_fails_half_way_has_the_scores_of_one_that_ends_there(how, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = [json.dumps({"x": {"a": i % 7}, "y": ["p"] if i % 7 < 3 else ["q"]}) for i in range(700)]
+    raw = gzip.compress("\n".join(lines).encode())
+    Path("cut.jsonl.gz").write_bytes(raw[: len(raw) * 4 // 5])
+    answer = run("cut.jsonl.gz", *how, "--json", "cut.json", "--report", "page.html", "--predictions", "out.jsonl")
+    assert (answer.exit_code, answer.stdout.count("partial scores")) == (2, 1)
+    record = json.loads(Path("cut.json").read_text())
+    assert (record["streams"], record["scores"], record["baseline"], record["interrupted"]) == ([], {}, {}, False)
+    (failure,) = record["failed"]
+    assert f"ihomer: {failure['error']}\n" == answer.stderr
+    n_read = failure["partial"]["counts"]["predicted"]
+    assert 256 < n_read < 700
+    assert len(Path("out.jsonl").read_text().splitlines()) == n_read
+    assert f'"learned":{n_read},' in Path("page.html").read_text("utf-8")
+    Path("cut.jsonl").write_text("\n".join(lines[:n_read]))
+    assert run("cut.jsonl", *how, "--json", "whole.json").exit_code == 0
+    assert _without_times(failure["partial"]) == _without_times(json.loads(Path("whole.json").read_text())["streams"][0])
+
+
+def test_what_a_model_refuses_in_the_midst_leaves_the_scores_of_the_events_before(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = ['{"x": {}, "y": ["p"]}\n'] * 300
+    lines[200] = '{"x": {}, "y": ["p"], "w": 1e300}\n'
+    Path("heavy.jsonl").write_text("".join(lines))
+    answer = run("heavy.jsonl", "--json", "scores.json")
+    assert (answer.exit_code, answer.stderr[:24]) == (2, "ihomer: heavy.jsonl:201:")
+    partial = json.loads(Path("scores.json").read_text())["failed"][0]["partial"]
+    assert (partial["counts"]["scored"], partial["counts"]["skipped"]) == (200, 0)
+    assert partial["scores"]["subset_accuracy"] == pytest.approx(199 / 200)
+
+
+def test_a_report_says_first_which_files_have_failed_and_why(files, tmp_path):
+    Path("four.jsonl").write_text("<nonsense>\n")
+    answer = run(*files, "four.jsonl", "--quiet", "--report", "page.html")
+    page = (tmp_path / "page.html").read_text("utf-8")
+    streams, failed = (
+        json.loads(re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', page)[1])
+        for name in ("data", "failed")
+    )
+    reasons = [line.removeprefix("ihomer: ") for line in answer.stderr.splitlines()]
+    assert reasons[2] == "2 of 4 files failed: two, four"
+    assert failed == [["two", reasons[0], True], ["four", reasons[1], False]]
+    assert [(stream["stream"], stream["error"]) for stream in streams] == [("one", None), ("two", reasons[0]), ("three", None)]
 
 
 def test_an_output_that_cannot_be_opened_leaves_nothing_of_the_others(files, tmp_path):

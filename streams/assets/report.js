@@ -1,6 +1,7 @@
 "use strict";
 (() => {
   const streams = JSON.parse(document.getElementById("data").textContent);
+  const failed = JSON.parse(document.getElementById("failed").textContent);
   const page = document.getElementById("page");
   const FIRST_ROWS = 25, FIRST_NODES = 40, FIRST_WORST = 8;
   const HUES = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#8a8f98"];
@@ -467,16 +468,28 @@
     if (stream.times["events per second"]) facts.push(`${stream.times["events per second"]} events/s`);
     if (stream.times.written) facts.push(stream.times.written);
     if (stream.interrupted) facts.push("interrupted before the end");
+    if (stream.error !== null) facts.push("partial: of the events before an error");
     const dark = () => (document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
     const controls = h("div", { class: "controls" });
     if (streams.length > 1) controls.append(h("select", { "aria-label": "stream", id: "stream", onchange: (event) => show(+event.target.value) },
-      streams.map((other, i) => h("option", { value: i, selected: other === stream ? "" : null }, other.stream))));
+      streams.map((other, i) => h("option", { value: i, selected: other === stream ? "" : null }, other.error === null ? other.stream : `${other.stream} (partial)`))));
     controls.append(h("button", { type: "button", id: "theme", onclick: (event) => {
       document.documentElement.dataset.theme = dark() ? "light" : "dark";
       event.currentTarget.textContent = dark() ? "light mode" : "dark mode";
       repaint();
     } }, dark() ? "light mode" : "dark mode"));
     return h("header", {}, h("div", {}, h("h1", {}, named(stream.stream)), h("p", { class: "soft" }, facts.join(" · "))), controls);
+  }
+  function failures() {
+    if (!failed.length) return null;
+    const title = failed.length === 1 ? "1 file has failed" : `${whole(failed.length)} files have failed`;
+    const rows = failed.map(([name, reason, isPartial]) => [
+      h("dt", {}, named(name)),
+      h("dd", {}, named(reason), h("span", { class: "soft" }, isPartial ? " (partial scores, of the events before that)" : " (no scores)")),
+    ]);
+    const made = card(title, null, h("dl", {}, rows));
+    made.classList.add("warn");
+    return made;
   }
   const repaint = () => [...drawings.keys()].forEach(again);
 
@@ -485,7 +498,7 @@
     drawings.forEach((_, node) => watcher.unobserve(node));
     drawings.clear();
     page.replaceChildren(...[
-      header(stream), finalScores(stream), scoresOverTime(stream), partitionOverTime(stream), experts(stream), labelTable(stream),
+      header(stream), failures(), finalScores(stream), scoresOverTime(stream), partitionOverTime(stream), experts(stream), labelTable(stream),
       h("div", { class: "pair" }, calibration(stream), confusion(stream)), speed(stream),
       h("footer", {}, "Scores, labels, calibration and errors are counted over the whole stream; pictures over time show evenly spaced samples of it."),
     ].filter((part) => part !== null));

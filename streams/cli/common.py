@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 from click.core import ParameterSource
 
-from streams.errors import naming
+from streams.errors import in_words, naming
 
 if TYPE_CHECKING:
     from streams.event import Record
@@ -282,5 +282,4 @@ def model_options(context: click.Context, parameter: click.Parameter, texts: tup
 
 def of_system(error: OSError) -> click.ClickException:
     """Return what the system refused as an error of one line that names the file."""
-    place = f"{error.filename}: " if error.filename is not None else ""
-    return click.ClickException(f"{place}{error.strerror or error}")
+    return click.ClickException(in_words(error))

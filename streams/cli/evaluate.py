@@ -24,7 +24,7 @@ from streams.cli.common import (
     refuse_other_models,
     tell,
 )
-from streams.errors import naming
+from streams.errors import in_words, naming
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from streams.evaluate import Interrupts, Settings
     from streams.event import Sink
     from streams.models import Model
-    from streams.results import Result
+    from streams.results import Failure, Result
 
 __all__ = ["command"]
 
@@ -55,11 +55,11 @@ class _Outcome:
     Attributes
     ----------
     results
-        What came out of each file, but for those that could not be read to their end.
+        What came out of each file that has come to its end.
     pages
         What a report shows of each; None if there is to be none.
     failed
-        The others: "stream" is the name, "error" what was wrong.
+        What there is of those that something has ended before.
     signal
         What has ended the run early; None if no signal has.
     is_interrupted
@@ -68,7 +68,7 @@ class _Outcome:
 
     pages: list[dict[str, Any]] | None
     results: "list[Result]" = field(default_factory=list)
-    failed: list[dict[str, str]] = field(default_factory=list)
+    failed: "list[Failure]" = field(default_factory=list)
     signal: int | None = None
     is_interrupted: bool = True
 
@@ -179,8 +179,9 @@ def command(
     in all scores as often as its weight w says. --labels then names labels that are known from the start. ARFF files find their
     labels in an .xml file beside them (MULAN), in their relation (MEKA) or in a line @outputs (KEEL).
 
-    Ctrl-C and SIGTERM end the run, which prints and writes what there is so far (exit codes 130 and 143). One of several files
-    that cannot be read to its end has no scores; the others have, and the exit code is 2.
+    Ctrl-C and SIGTERM end the run, which prints and writes what there is so far (exit codes 130 and 143). A file that
+    cannot be read to its end has partial scores, of the events before the error; they stand in no mean, the other files are
+    evaluated all the same, and the exit code is 2.
     """
     from streams.errors import MalformedEvent, SourceError
     from streams.evaluate import Settings, first_model
@@ -216,8 +217,8 @@ def command(
             if outcome.signal is not None:
                 context.exit(128 + outcome.signal)
             if outcome.failed:
-                names = ", ".join(failure["stream"] for failure in outcome.failed)
-                raise click.ClickException(f"{len(outcome.failed)} of {len(files)} files have no scores: {names}")
+                names = ", ".join(failure.stream for failure in outcome.failed)
+                raise click.ClickException(f"{len(outcome.failed)} of {len(files)} files failed: {names}")
     except OSError as error:
         raise of_system(error) from None
     except (SourceError, MalformedEvent) as error:
@@ -308,11 +309,12 @@ def _evaluate_all(
                     _evaluate_one(file, name, settings, outcome, sink, consoles, model, interrupts)
                 except (SourceError, MalformedEvent, OSError) as error:
                     of_output = isinstance(error, OSError) and error.filename != str(file)
-                    if len(files) == 1 or of_output:
+                    if of_output:
                         raise
-                    told = of_system(error) if isinstance(error, OSError) else click.ClickException(str(error))
-                    outcome.failed.append({"stream": name, "error": told.message})
-                    tell(told)
+                    if len(files) <= 1:
+                        outcome.is_interrupted = False
+                        raise
+                    tell(click.ClickException(in_words(error)))
         except KeyboardInterrupt:
             outcome.signal = interrupts.number
             return
@@ -332,23 +334,39 @@ def _evaluate_one(
     model: "Model | None",
     interrupts: "Interrupts",
 ) -> None:
-    """Evaluate a file, note and show what came out; raise KeyboardInterrupt if a signal has ended it before its end."""
+    """Evaluate a file, note and show what came out, also of a part; raise KeyboardInterrupt if a signal has ended it before."""
+    from streams.errors import MalformedEvent, SourceError
     from streams.evaluate import evaluate
     from streams.html_report import page_of
     from streams.progress import progress_on
     from streams.recorder import Recorder
     from streams.report import print_result
+    from streams.results import Failure
 
     to_watch, to_read = consoles
     progress = progress_on(to_watch, name, settings.window)
     recorder = None if outcome.pages is None else Recorder()
-    result = evaluate(file, settings, progress, sink=sink, interrupts=interrupts, recorder=recorder, model=model)
+    partial: list[Result] = []
+
+    def show(result: "Result") -> None:
+        if outcome.pages is not None and recorder is not None:
+            outcome.pages.append(page_of(recorder, result, settings, file))
+        if to_read is not None:
+            with naming(STANDARD_OUTPUT):
+                print_result(to_read, result, settings.model_name)
+
+    try:
+        result = evaluate(
+            file, settings, progress,
+            sink=sink, interrupts=interrupts, recorder=recorder, model=model, on_partial=partial.append,
+        )  # fmt: skip
+    except (SourceError, MalformedEvent, OSError) as error:
+        outcome.failed.append(Failure(name, in_words(error), partial[0] if partial else None))
+        for result in partial:
+            show(result)
+        raise
     outcome.results.append(result)
-    if outcome.pages is not None and recorder is not None:
-        outcome.pages.append(page_of(recorder, result, settings, file))
-    if to_read is not None:
-        with naming(STANDARD_OUTPUT):
-            print_result(to_read, result, settings.model_name)
+    show(result)
     if result.interrupted:
         raise KeyboardInterrupt
 
@@ -363,10 +381,11 @@ def _keep(
     model: "Model | None",
 ) -> None:
     """Write what was measured and learned, whatever came after it."""
-    if json_file is not None and (outcome.results or outcome.signal is not None):
+    is_measured = outcome.results or any(failure.partial is not None for failure in outcome.failed)
+    if json_file is not None and (is_measured or outcome.signal is not None):
         json_file.write(_summary(files, settings, outcome))
     if report_file is not None and outcome.pages:
-        report_file.write_text(_page(outcome.pages))
+        report_file.write_text(_page(outcome.pages, outcome.failed))
     if model_file is not None and outcome.results:
         model_file.write_raw(_packed(model))
 
@@ -377,10 +396,10 @@ def _packed(model: "Model | None") -> bytes:
     return pack(model, KINDS)
 
 
-def _page(pages: Sequence[dict[str, Any]]) -> str:
+def _page(pages: Sequence[dict[str, Any]], failed: "Sequence[Failure]") -> str:
     from streams.html_report import report_page
 
-    return report_page(pages, f"ihomer: {', '.join(page['stream'] for page in pages)}")
+    return report_page(pages, f"ihomer: {', '.join(page['stream'] for page in pages)}", failed)
 
 
 def _summary(files: Sequence[Path], settings: "Settings", outcome: "_Outcome") -> dict[str, Any]:
