@@ -6,6 +6,7 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -443,6 +444,26 @@ def test_scores_may_be_looked_at_without_those_that_wait_being_counted():
         found.append(looked_at.counted_scores("one"))
     assert len({str(scores) for scores in found}) == 3  # of none, of 256 and of 512 events
     assert looked_at.all_scores() == left_alone.all_scores()
+
+
+@pytest.mark.parametrize("weights", [(1.0,), (0.1, 1.0, 3.7)])
+def test_when_scores_are_looked_at_changes_no_bit_of_them(weights):
+    """Progress looks when its time has come, so that two runs of one command would differ."""
+    looked_at, left_alone = Scoring(["one"], window=500), Scoring(["one"], window=500)
+    one_by_one = Scoreboard(window=500)
+    rng = np.random.default_rng(5)
+    for _ in range(2000):
+        true, predicted = ({label for label in "abcdefgh" if rng.random() < 0.4} for _ in range(2))
+        weight = float(rng.choice(weights))
+        for scoring in (looked_at, left_alone):
+            scoring.add(true, {"one": predicted}, weight=weight)
+        one_by_one.update(true, predicted, w=weight)
+        if rng.random() < 0.01:
+            looked_at.scores("one")
+    assert looked_at.all_scores() == left_alone.all_scores()
+    for reading in ("total", "window"):
+        alone, found = one_by_one.scores(reading), looked_at.scores("one", reading)
+        assert [alone[name] - found[name] for name in alone if name != "macro_f1"] == [0.0] * 5
 
 
 def test_weights_are_taken_up_to_their_bounds():

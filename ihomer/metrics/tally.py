@@ -1,5 +1,6 @@
 """Counts of right and wrong labels, and every score as a function of them."""
 
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -93,6 +94,12 @@ def _bump(array: FloatArray, index: int | IndexArray, amount: float | npt.NDArra
     return array
 
 
+def _added(start: Any, amounts: Any) -> Any:
+    """Add numbers, or rows, one after another: the last bits do not depend on how many are added at a time."""
+    total = np.cumsum(np.concatenate((np.array([start]), amounts)), axis=0)[-1]
+    return total if total.ndim else float(total)
+
+
 class Tally:
     """Weighted sums over events, from which every score follows.
 
@@ -161,36 +168,26 @@ class Tally:
     def _count(self, outcome: Outcome, weight: float | FloatArray, sign: int) -> None:
         both = outcome.n_both
         size = outcome.n_true + outcome.n_predicted
-        columns: tuple[Any, ...] = (
-            size == 2 * both,
-            size - 2 * both,
-            both,
-            outcome.n_unobserved,
-            size == 0,
-            outcome.loss,
-        )
+        plus: Callable[[Any, Any], Any] = operator.add
+        n_events, weight_of_row = 1, weight
         if isinstance(weight, np.ndarray):
-            n_events, total = len(weight), float(weight.sum())
-            sums = [float(np.dot(weight, column)) for column in columns]
-        else:
-            n_events, total = 1, weight
-            sums = [weight * column for column in columns]
-        exact, wrong, shared, unobserved, empty, loss = sums
+            plus, n_events, weight_of_row = _added, len(weight), weight[:, None]
+        unobserved = weight * outcome.n_unobserved
         self.n_events += sign * n_events
-        self.weight += total
-        self.exact += exact
-        self.wrong += wrong
-        self.shared += shared
-        self.unobserved += unobserved
-        self.empty += empty
+        self.weight = plus(self.weight, weight)
+        self.exact = plus(self.exact, weight * (size == 2 * both))
+        self.wrong = plus(self.wrong, weight * (size - 2 * both))
+        self.shared = plus(self.shared, weight * both)
+        self.unobserved = plus(self.unobserved, unobserved)
+        self.empty = plus(self.empty, weight * (size == 0))
         self.shared_by_sum = _bump(self.shared_by_sum, size, weight * both)
         self.shared_by_union = _bump(self.shared_by_union, size - both, weight * both)
         if outcome.hits is not None:
             self.n_ranked += sign * n_events
-            self.ranked_weight += total
-            self.ranked_unobserved += unobserved
-            self.loss += loss
-            self.hits += np.dot(weight, outcome.hits)
+            self.ranked_weight = plus(self.ranked_weight, weight)
+            self.ranked_unobserved = plus(self.ranked_unobserved, unobserved)
+            self.loss = plus(self.loss, weight * outcome.loss)
+            self.hits = plus(self.hits, weight_of_row * outcome.hits)
         self._count_labels(outcome, weight, sign)
 
     def _count_labels(self, outcome: Outcome, weight: float | FloatArray, sign: int) -> None:
