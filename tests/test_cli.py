@@ -299,14 +299,14 @@ def test_errors_are_one_line(arguments, message, tmp_path):
         (["rain.csv", "--labels", "1_0"], "no column is named '1_0'"),
         (["rain.csv", "--labels", "rain", "--ignore", "rain"], "column 'rain' is asked for as a label, and as id, weight or"),
         (["rain.csv", "--labels", "rain", "--id", "rain"], "column 'rain' is asked for as a label, and as id, weight or"),
-        (["rain.csv", "--labels", "-1"], "rain.csv:3: "),
+        (["rain.csv", "--labels", "-1"], "rain.csv:2: "),
     ],
 )
 def test_errors_say_what_is_wrong(arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("rain.txt", "rain.xyz", "rain.jsonl"):
         Path(name).write_text("{}\n")
-    Path("rain.csv").write_text("cloud,rain\n0.5,1\n0.5,perhaps\n")
+    Path("rain.csv").write_text("cloud,rain\n0.5,perhaps\n0.5,1\n")
     answer = run("--model", "majority", *arguments)
     assert answer.exit_code == 2
     assert answer.stdout == ""
@@ -338,8 +338,9 @@ def test_a_malformed_row_is_named_by_line(tmp_path):
     path.write_text('{"x": {"a": 1}, "y": ["p"]}\n{"x": {"a": }\n{"x": {}, "y": ["p"]}\n')
     answer = run(path, "--model", "no-change")
     assert answer.exit_code == 2
-    assert len(answer.output.splitlines()) == 1
-    assert f"{path}:2: " in answer.output
+    assert len(answer.stderr.splitlines()) == 1
+    assert f"{path}:2: " in answer.stderr
+    assert f"{path}:2: " in answer.stdout
     answer = run(path, "--model", "no-change", "--on-error", "skip")
     assert answer.exit_code == 0
     assert "skipped: 1 events" in answer.stdout
