@@ -177,7 +177,8 @@ def _hidden_step(n: int, c: int, labels: int, width: int, observed: int) -> Coun
 def ridged(a: Arguments, b: Arguments) -> Count:
     """Count, with U places in use, n of them met by the event, s steps that wait, and W weights of each place, two for each
     label: 2 n W for the scores and 2 (n + W) s for what waits, 2 n U and 2 (n + U) s for the gain; where the steps are taken
-    in, 8 for each weight and four steps, and for each covariance and four steps that change it.
+    in, 8 for each weight and four steps, and for each covariance and four steps that change it, 4 where the last are one or
+    two.
     """
     indptr, index, _ = a.features
     before, after = ridge.Regressions(*a.of_models), ridge.Regressions(*b.of_models)
@@ -200,8 +201,9 @@ def ridged(a: Arguments, b: Arguments) -> Count:
         return count
     changing += learned
     passes = -(-changing // 4)
+    products = 8 * passes - 4 * int(changing % 4 in (1, 2))
     noisy = int((np.diag(before.covariance)[:used] < np.float32(1.0 / ridge.RIDGE)).sum()) * int(changing > 0)
-    flops = 2 * 8 * used * width + changing * used + 8 * passes * used * used + noisy
+    flops = 2 * 8 * used * width + changing * used + products * used * used + noisy
     moved = 4 * used * (2 * width + passes * used)
     return count.plus(Count(flops, 0, moved, moved))
 

@@ -6,10 +6,14 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DOUBT", "MOST_WEIGHTS", "Alike", "Expert", "Outputs", "Rows", "close_gaps", "drop_labels", "larger"]
+__all__ = [
+    "DOUBT", "MOST_WEIGHTS", "Alike", "Expert", "Outputs", "Rows", "close_gaps", "drop_labels", "larger", "square_in_lines",
+    "weight_rows", "width_in_lines",
+]  # fmt: skip
 
 DOUBT = 0.3  # of its weight is left to a past event that is doubted
 MOST_WEIGHTS = 1 << 24  # of one model: where features times labels are more, features share rows of weights
+_PER_LINE = 16  # float32 in one cache line, of 64 bytes
 
 Outputs = NDArray[np.float32]
 
@@ -104,6 +108,25 @@ def larger(array: NDArray[Any], axis: int, size: int, fill: float = 0.0) -> NDAr
     result = np.full(shape, fill, array.dtype)
     result[tuple(slice(0, n) for n in array.shape)] = array
     return result
+
+
+def square_in_lines(matrix: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Return a matrix of `size` rows and `width_in_lines(size)` columns that holds another one, and where each row begins with
+    a cache line.
+
+    Kernels that go through a large one take a quarter less time for it: else half of what they fetch at once is in two lines.
+    """
+    width = width_in_lines(size)
+    room = np.zeros(size * width + _PER_LINE, np.float32)
+    first = -(room.ctypes.data // room.itemsize) % _PER_LINE
+    result = room[first : first + size * width].reshape(size, width)
+    result[: matrix.shape[0], : matrix.shape[1]] = matrix
+    return result
+
+
+def width_in_lines(size: int) -> int:
+    """Return how many float32 fill the cache lines that `size` of them need."""
+    return -(-size // _PER_LINE) * _PER_LINE
 
 
 def close_gaps(dropped: NDArray[np.bool_], *arrays: NDArray[Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ihomer.experts.base import Expert, Outputs, Rows, larger
+from ihomer.experts.base import Expert, Outputs, Rows, larger, square_in_lines
 from ihomer.kernels.ridge import AT_ONCE, RIDGE, ridge_rows, settle
 
 __all__ = ["Ridge"]
@@ -24,7 +24,7 @@ class Ridge(Expert):
         self._counts = np.zeros(0)
         self._holder = np.full(1, -1, np.int32)
         self._hand = np.array([1, 0, 0, 0, 0])
-        self._covariance = np.full((1, 1), 1.0 / RIDGE, np.float32)
+        self._covariance = square_in_lines(np.full((1, 1), 1.0 / RIDGE, np.float32), 1)
         self._weights = np.zeros((1, 2, 0), np.float32)
         self._gains = np.zeros((AT_ONCE, 1), np.float32)
         self._scales = np.zeros(AT_ONCE, np.float32)
@@ -38,7 +38,7 @@ class Ridge(Expert):
         more = min(n_features + 1, _MOST_PLACES) - len(self._holder)
         if more > 0:
             self._holder = np.pad(self._holder, (0, more), constant_values=-1)
-            self._covariance = np.pad(self._covariance, (0, more))
+            self._covariance = square_in_lines(self._covariance, len(self._holder))
             self._weights = np.pad(self._weights, ((0, more), (0, 0), (0, 0)))
             self._gains = np.pad(self._gains, ((0, 0), (0, more)))
 

@@ -25,7 +25,7 @@ class Regressions(NamedTuple):
     place_of: np.ndarray  # int32[features], -1 for none
     holder: np.ndarray  # int32[places], the feature there, or -1
     hand: np.ndarray  # int64[5]: places in use, the place tried last, and how many events, steps that wait and noises with them
-    covariance: np.ndarray  # float32[places, places], P
+    covariance: np.ndarray  # float32[places, places or more], P
     weights: np.ndarray  # float32[places, 2 * (labels or more)], W
     gains: np.ndarray  # float32[8, places], g of the steps that wait
     scales: np.ndarray  # float32[8], h
@@ -58,6 +58,17 @@ def add_products(matrix, n_rows, width, left, right, at):
             row[j] += (a * first[j] + b * second[j]) + (c * third[j] + d * fourth[j])
 
 
+@inner
+def add_two_products(matrix, n_rows, width, left, right):
+    """Do as `add_products` does with the first four k, of which the last two are zero: in less time."""
+    first, second = right[0], right[1]
+    for r in range(n_rows):
+        a, b = left[0, r], left[1, r]
+        row = matrix[r]
+        for j in range(width):
+            row[j] += a * first[j] + b * second[j]
+
+
 @allocating
 def take_steps(n_labels, models):
     """Take the steps that wait into P and W: P -= sum of h_i g_i g_i', W += sum of g_i e_i'; then noise on P's diagonal, up to
@@ -68,17 +79,21 @@ def take_steps(n_labels, models):
     used, noise, most = hand[USED], np.float32(hand[NOISES]) * _NOISE, np.float32(1.0 / RIDGE)
     for step in range(0, hand[WAITING], 4):
         add_products(weights, used, weights.shape[1] // 2 + n_labels, gains, errors, step)
-    left, right = np.zeros((4, used), np.float32), np.zeros((4, used), np.float32)
+    left, right = np.zeros((4, used), np.float32), np.zeros((4, covariance.shape[1]), np.float32)
     count = 0
     for step in range(hand[WAITING]):
         if scales[step] > 0.0:
             for place in range(used):
                 left[count, place], right[count, place] = -scales[step] * gains[step, place], gains[step, place]
             count += 1
-        if count == 4 or (count > 0 and step == hand[WAITING] - 1):
+        if count == 4:
             add_products(covariance, used, used, left, right, np.int64(0))
             left[:] = 0.0
             count = 0
+    if count > 2:
+        add_products(covariance, used, used, left, right, np.int64(0))
+    elif count > 0:
+        add_two_products(covariance, used, used, left, right)
     if hand[NOISES] > 0:
         for place in range(used):
             if covariance[place, place] < most:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ihomer.experts.base import Expert, weight_rows
+from ihomer.experts.base import Expert, square_in_lines, weight_rows, width_in_lines
 from ihomer.experts.bayes import Bayes
 from ihomer.experts.frequency import Frequency
 from ihomer.experts.linear import Linear
@@ -178,7 +178,8 @@ def _fill_ridge(expert: Ridge, f: Fields, room: Room) -> None:
     expert._counts = f.array("_counts", np.float64, (n_features,))
     expert._holder = f.array("_holder", np.int32, (places,), -1, n_features - 1)
     expert._hand = f.counters("_hand", (5,))
-    expert._covariance = f.array("_covariance", np.float32, (places, places))
+    covariance = f.array("_covariance", np.float32, (places, width_in_lines(places)))
+    expert._covariance = square_in_lines(covariance, places)
     expert._weights = f.array("_weights", np.float32, (places, 2, room.width))
     expert._gains = f.array("_gains", np.float32, (AT_ONCE, places))
     expert._scales = f.array("_scales", np.float32, (AT_ONCE,))
