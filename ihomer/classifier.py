@@ -313,17 +313,16 @@ class IHOMERClassifier(StreamClassifier):
 
     def _learn(self, batch: Batch, brought: Indices) -> Learned:
         self._grow()
-        start, n_rows = 0, len(batch.weight)
-        parts, version = [], np.empty(n_rows, np.int64)
+        n_rows = len(batch.weight)
+        if n_rows == 1:
+            version = [self.partition.version]
+            return Learned(*self._learn_rows(batch, 0, 1, brought), version)
+        start, parts, version = 0, [], []
         while start < n_rows:
-            stop = n_rows if n_rows - start == 1 else self._end_of_quiet(batch, start)
-            version[start:stop] = self.partition.version
+            stop = self._end_of_quiet(batch, start)
+            version += [self.partition.version] * (stop - start)
             parts.append(self._learn_rows(batch, start, stop, brought if start == 0 else NO_LABELS))
-            if (self.n_learned + stop) % CLOCK == 0:
-                self._judge()
             start = stop
-        if len(parts) == 1:
-            return Learned(*parts[0], version)
         p, answer = zip(*parts, strict=True)
         return Learned(np.concatenate(p), np.concatenate(answer), version)
 
@@ -356,6 +355,8 @@ class IHOMERClassifier(StreamClassifier):
             self._answer_drift(self.n_learned + stop)
         elif changes:
             self._rearrange(self.replay)
+        if (self.n_learned + stop) % CLOCK == 0:
+            self._judge()
         return p, answer
 
     def _run(self, batch: Batch, start: int, stop: int, learn: bool, brought: Indices) -> tuple[Proba, Answer]:

@@ -1,6 +1,6 @@
 """From mixed log-odds to probabilities and a labelset, for a named objective."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +19,15 @@ _SCORE_RATE = 0.3  # of the steps of the scores by which labelsets are told from
 
 OBJECTIVES = ("hamming", "subset", "example_f1", "micro_f1", "macro_f1", "balanced")
 
-class Features(NamedTuple):
-    """The features of some rows: row r has the pairs feature[indptr[r]:indptr[r + 1]] with their values."""
+Features: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
+"""The features of some rows, as indptr, feature, value and shrink: row r has the pairs feature[indptr[r]:indptr[r + 1]] with
+their values, and learned from is the row times shrink[r].
+"""
 
-    indptr: NDArray[np.int64]
-    feature: NDArray[np.int32]
-    value: NDArray[np.float32]
-    shrink: NDArray[np.float32]  # [rows]: learned from is the row times it
 
-    @classmethod
-    def none(cls, n_rows: int) -> "Features":
-        """Return rows without features."""
-        return cls(np.zeros(n_rows + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), np.ones(n_rows, np.float32))
+def without_features(n_rows: int) -> Features:
+    """Return rows without features."""
+    return np.zeros(n_rows + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), np.ones(n_rows, np.float32)
 
 
 class Workings(NamedTuple):
@@ -51,11 +48,8 @@ class Workings(NamedTuple):
         return cls(np.empty((n_labels, 2), np.float32), np.empty(n_labels), weights_of_sets, live, score, np.zeros(N_FOUND))
 
 
-class Answers(NamedTuple):
-    """Answers to log-odds, [rows, labels] each."""
-
-    proba: NDArray[np.float64]
-    answer: NDArray[np.bool_]
+Answers: TypeAlias = tuple[NDArray[np.float64], NDArray[np.bool_]]
+"""Probabilities and answers to log-odds, [rows, labels] each."""
 
 
 class Decoder:
@@ -145,9 +139,10 @@ class Decoder:
         now, self._asked = self._asked, None
         known = known and learn and now is not None
         if now is None or not known:
-            now = Answers(np.empty(odds.shape), np.empty(odds.shape, np.bool_))
+            now = np.empty(odds.shape), np.empty(odds.shape, np.bool_)
+        proba, answer = now
         near = tuple(Alike.to(len(odds), 0) if alike is None else alike)
-        x = tuple(Features.none(len(odds)) if features is None else features)
+        x = without_features(len(odds)) if features is None else features
         mixture = (self._weights, self._weights_information, self._own)
         tallies = (self._total, self._tally[:n_labels], self._events)
         row, status = 0, None
@@ -160,14 +155,14 @@ class Decoder:
             row, status = decode_rows(
                 odds, x, near, target, target if judged is None else judged, weight, learn, known, row, self._objective,
                 self._score_rate, self.n_exchanges, sets, self._score_weights[0], self._novelty, mixture, tallies, made_from,
-                now.proba, now.answer,
+                proba, answer,
             )  # fmt: skip
             if status != DONE:
                 self._make_room(n_labels)
                 known = False
         if not learn and len(odds) == 1:
             self._asked = now
-        return now.proba, now.answer
+        return now
 
     def _fitted_workings(self, n_labels: int) -> Workings:
         """Return room for what an answer is made from: what the last one was made from, where that has the same size."""

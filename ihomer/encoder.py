@@ -227,12 +227,8 @@ class Schema(NamedTuple):
     indices: Indices  # -1 for a name without one
 
 
-class Encoded(NamedTuple):
-    """An event of plain numbers and its pairs: one that is predicted is often learned next."""
-
-    schema: Schema
-    numbers: tuple[float, ...]
-    pairs: tuple[Indices, Values]
+# An event of plain numbers: its schema, its values, and its pairs of index and value.
+_NO_EVENT: tuple[Schema | None, tuple[float, ...], tuple[Indices, Values]] = (None, (), (NO_LABELS, np.zeros(0)))
 
 
 class Checked(NamedTuple):
@@ -268,10 +264,10 @@ class Encoder:
         self.n_forgotten = 0
         self.version = 0  # rises whenever a name gets or loses its index
         self._schema: Schema | None = None
-        self._last: Encoded | None = None
+        self._last = _NO_EVENT  # the last one of plain numbers: one that is predicted is often learned next
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_schema": None, "_last": None}
+        return {**self.__dict__, "_schema": None, "_last": _NO_EVENT}
 
     def encode(self, x: Mapping[Hashable, Any]) -> tuple[Indices, Values]:
         """Return the pairs of an event, indices ascending; names without an index are left out."""
@@ -307,9 +303,9 @@ class Encoder:
         numbers = tuple(x.values())
         if not _PLAIN.issuperset(map(type, numbers)):
             return None
-        last = self._last
-        if last is not None and last.schema is schema and last.numbers == numbers:
-            return last.pairs
+        last_schema, last_numbers, last_pairs = self._last
+        if last_schema is schema and last_numbers == numbers:
+            return last_pairs
         n = len(numbers)
         try:
             values = np.fromiter(numbers, np.float64, n)
@@ -319,8 +315,9 @@ class Encoder:
         size = pack(values, schema.order, schema.indices, index, value)
         if size < 0:
             return None
-        self._last = Encoded(schema, numbers, (index[:size], value[:size]))
-        return self._last.pairs
+        pairs = index[:size], value[:size]
+        self._last = schema, numbers, pairs
+        return pairs
 
     def _order_of(self, names: tuple[Hashable, ...]) -> Schema:
         index = self.features.indices(names)

@@ -1,15 +1,16 @@
 """The experts of a stream, the mixture of their log-odds, and the decoding of the mixture, as one learner."""
 
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ihomer.decoding import Decoder, Features
+from ihomer.decoding import Decoder
 from ihomer.encoder import NO_LABELS, Batch
 from ihomer.experts import EXPERTS, Expert
-from ihomer.experts.base import Alike, Outputs, Rows
+from ihomer.experts.base import Outputs, Rows
 from ihomer.kernels.odds import UNOBSERVED
 from ihomer.mixing import Mixture
 from ihomer.places import LabelPlaces, OftenOf
@@ -117,20 +118,20 @@ class Ensemble:
         `tree` holds the probabilities of the trees, float64[rows, labels]; `brought` the labels that are known because they
         apply to the first of the rows.
         """
-        rows, n_places = self._rows(batch, start, stop, n_labels, learn), self._n_places(n_labels)
+        rows = self._rows(batch, start, stop, n_labels, learn)
         if tree is not None:
             tree = self.places.seated(tree)
         asked, self._asked = self._asked, None
-        if asked is not None and not (learn and len(batch.weight) == 1 and asked.is_about(batch, tree, n_places)):
+        if asked is not None and not (learn and len(batch.weight) == 1 and asked.is_about(batch, tree, rows.target.shape[1])):
             asked = None
-        known, out = (False, self._outputs(rows, n_places)) if asked is None else (True, asked.out)
-        self._run_experts(rows, tree, learn, out, known)
+        out = self._run_experts(rows, tree, learn, None if asked is None else asked.out)
         judged = self._judged(rows.target, brought) if len(brought) else rows.target
         odds = self.mixture.run(self._mixed(out), out, judged, rows.weight, learn, None if asked is None else asked.odds)
         if not learn and len(batch.weight) == 1:
             self._asked = Asked(batch.x_index, batch.x_value, tree, out, odds)
-        features = Features(rows.indptr, rows.feature, rows.relevant, rows.shrink[1])
-        p, answer = self.decoder.run(odds, rows.target, rows.weight, learn, self._alike(), known, features, judged)
+        features = (rows.indptr, rows.feature, rows.relevant, rows.shrink[1])
+        alike = None if self._finder is None else self._finder.alike
+        p, answer = self.decoder.run(odds, rows.target, rows.weight, learn, alike, asked is not None, features, judged)
         if not self.places.is_partial:
             return p, answer
         n_events = self.decoder.n_events - np.arange(len(p), 0, -1) if learn else np.full(len(p), self.decoder.n_events)
@@ -139,7 +140,7 @@ class Ensemble:
     def _rows(self, batch: Batch, start: int, stop: int, n_labels: int, learn: bool) -> Rows:
         """Return some rows of a batch as experts see them, with the labels that have a place."""
         rows = self._scale.rows(batch, start, stop, n_labels, learn)
-        return rows._replace(target=self.places.seated(rows.target)) if self.places.is_partial else rows
+        return replace(rows, target=self.places.seated(rows.target)) if self.places.is_partial else rows
 
     def _judged(self, target: NDArray[np.uint8], brought: NDArray[np.int32]) -> NDArray[np.uint8]:
         """Return the targets that the mixtures learn from: without the labels that the first row has brought.
@@ -151,18 +152,14 @@ class Ensemble:
         judged[0, [place for place in map(self.places.of, brought.tolist()) if place >= 0]] = UNOBSERVED
         return judged
 
-    def _alike(self) -> Alike | None:
-        """Return the past events like the rows that were run last, if an expert looks for such."""
-        return self._finder.alike if self._finder is not None else None
-
-    def _outputs(self, rows: Rows, n_places: int) -> Outputs:
-        """Return room for the experts' log-odds, float32[rows, places, outputs]."""
-        return np.empty((len(rows.weight), n_places, len(self.outputs)), np.float32)
-
     def _run_experts(
-        self, rows: Rows, tree: NDArray[np.float64] | None, learn: bool, out: Outputs, known: bool = False
+        self, rows: Rows, tree: NDArray[np.float64] | None, learn: bool, asked: Outputs | None = None
     ) -> Outputs:
-        """Write the experts' log-odds to `out` and return it; see `Expert.run`."""
+        """Return the experts' log-odds, float32[rows, places, outputs]: those that were `asked` for before, or new ones; see
+        `Expert.run`.
+        """
+        known, (n_rows, n_places) = asked is not None, rows.target.shape
+        out = np.empty((n_rows, n_places, len(self.outputs)), np.float32) if asked is None else asked
         for expert, at in zip(self._experts, self._outputs_at, strict=False):
             expert.run(rows, learn, out, at, known)
         if tree is not None and not known:
@@ -179,7 +176,7 @@ class Ensemble:
         self._asked = None
         rows = self._rows(batch, 0, len(batch.weight), n_labels, False)
         tree = None if tree is None else self.places.seated(tree)
-        out = self._run_experts(rows, tree, False, self._outputs(rows, self._n_places(n_labels)))
+        out = self._run_experts(rows, tree, False)
         return self._mixed(out), out[:, :, 0]
 
     def doubt(self, recent: int) -> None:

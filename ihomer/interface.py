@@ -339,8 +339,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
 
         def collect(learned: Learned, brought: frozenset[Hashable]) -> None:
             tops = self._tops(learned.proba, k, brought)
-            versions = learned.version.tolist()
-            for names, top, version in zip(self._names(learned.answer), tops, versions, strict=True):
+            for names, top, version in zip(self._names(learned.answer), tops, learned.version, strict=True):
                 found.append(Prediction(names, top, n_before + len(found), version))
 
         self._run_many(X, Y, w, collect)
@@ -382,7 +381,8 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         with self._while_loading():
             index, value = self._encoder.encode(x)
             p, answer = self._predict(one_row(index, value))
-            self._is_loaded = self.n_learned > 0
+            if not self._is_loaded:
+                self._is_loaded = self.n_learned > 0
         return p[0], answer[0]
 
     def _make_known(self, new: list[Hashable], positive: list[Hashable]) -> frozenset[Hashable]:
@@ -397,15 +397,8 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         """
         if not brought:
             return NO_LABELS
-        indices = self._label_indices(list(brought))
+        indices = self._labels.known(brought)
         return indices if np.isin(indices, batch.y_index[: batch.y_indptr[1]]).all() else NO_LABELS
-
-    def _label_indices(self, names: list[Hashable]) -> Indices:
-        """Return label indices, ascending; a label that has been forgotten again meanwhile is left out."""
-        if not names:
-            return NO_LABELS
-        get = self._labels.get
-        return np.array(sorted([index for index in map(get, names) if index >= 0]), np.int32)
 
     def _single(self, checked: Checked, named: Marked, weight: float) -> Batch:
         """Return one event that is about to be learned, giving indices to as many new feature names as it may bring."""
@@ -420,8 +413,8 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
             self._fit_dense()
             index, value = encoder.encode(x)
         encoder.touch(index)
-        positive, unobserved, _ = named
-        return one_row(index, value, self._label_indices(positive), self._label_indices(unobserved), weight)
+        known, (positive, unobserved, _) = self._labels.known, named  # a label may have been forgotten again meanwhile
+        return one_row(index, value, known(positive), known(unobserved), weight)
 
     def _fit_dense(self) -> None:
         if len(self._dense) < len(self._encoder.kind):
@@ -493,7 +486,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         learned.version[0] = version
         self.n_learned += len(batch.weight)
         if brought:  # `predict_one` would not have known them
-            learned.answer[0, self._label_indices(list(brought))] = False
+            learned.answer[0, self._labels.known(brought)] = False
         collect(learned, brought)
 
     def _run_columns(

@@ -260,7 +260,7 @@ class LabelPartition(Changeable, base.Base):
         """Make new names known; return the indices of the positive ones, ascending."""
         if new:
             self.add_labels(new, positive)
-        return self._indices(positive)
+        return self.labels.known(positive)
 
     def _count(self, rows: list[Indices], weights: NDArray[np.float64]) -> None:
         if rows:
@@ -324,9 +324,9 @@ class LabelPartition(Changeable, base.Base):
 
     def _add_labels(self, names: list[Hashable], positive: Collection[Hashable]) -> list[Change]:
         """Do what `add_labels` does, with names that are new."""
-        self._counts.touch(self._indices(positive))
+        self._counts.touch(self.labels.known(positive))
         changes = self._make_room(len(names))
-        known = self._indices(positive)
+        known = self.labels.known(positive)
         index = [self.labels.add(name) for name in names]
         self._upkeep.fit(self.labels.size)
         self._counts.touch(np.array(index, np.int32))
@@ -341,12 +341,6 @@ class LabelPartition(Changeable, base.Base):
                 for cluster, members in sorted(joined.items())
             ]
         )
-
-    def _indices(self, names: Collection[Hashable]) -> Indices:
-        """Return the indices of those names that are known, ascending."""
-        found = [i for i in map(self.labels.get, names) if i >= 0]
-        found.sort()
-        return np.array(found, np.int32)
 
     def _make_room(self, n_new: int) -> list[Change]:
         """Forget the labels that applied, or were new, longest ago, an eighth or more, if `n_new` would be too many."""

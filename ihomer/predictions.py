@@ -17,7 +17,7 @@ class Learned(NamedTuple):
 
     proba: Proba  # float64[rows, labels]
     answer: Answer  # bool[rows, labels]
-    version: NDArray[np.int64]  # int64[rows]: changes of the label clusters before
+    version: list[int]  # of each row: changes of the label clusters before
 
 
 class Prediction(NamedTuple):

@@ -214,7 +214,7 @@ class MLHATClassifier(StreamClassifier):
         p = self._learner.learn(batch, 0, len(batch.weight), self._encoder.kind, self._dense)
         number = self.n_learned + 1 + np.arange(len(batch.weight))
         self._last_applied[batch.y_index] = np.repeat(number, np.diff(batch.y_indptr))
-        return Learned(*self._spread(p), np.zeros(len(p), np.int64))
+        return Learned(*self._spread(p), [0] * len(p))
 
     def _predict(self, batch: Batch) -> tuple[Proba, Answer]:
         return self._spread(self._learner.predict(batch, 0, len(batch.weight), self._dense))

@@ -1,7 +1,7 @@
 """Names <-> indices, for labels and features that appear while the stream runs."""
 
 from collections.abc import Collection, Hashable, Iterable, Iterator
-from itertools import chain, repeat
+from itertools import repeat
 from numbers import Number, Real
 from typing import Any, TypeVar
 
@@ -13,6 +13,8 @@ from ihomer.printable import printable
 __all__ = ["Vocabulary", "in_name_order", "oldest", "refuse_nan", "shown"]
 
 _Value = TypeVar("_Value")
+
+_NO_INDICES = np.zeros(0, np.int32)
 
 
 def in_name_order(names: Iterable[Hashable]) -> list[Hashable]:
@@ -126,6 +128,23 @@ class Vocabulary:
         """Return the indices of names, int32[names], -1 for one without."""
         return np.fromiter(map(self._index.get, names, repeat(-1)), np.int32, len(names))
 
+    def known(self, names: Collection[Hashable]) -> NDArray[np.int32]:
+        """Return the indices of those names that have one, ascending.
+
+        Examples
+        --------
+        >>> from ihomer.vocabulary import Vocabulary
+        >>> table = Vocabulary()
+        >>> _ = table.add("rain"), table.add("snow")
+        >>> table.known(["snow", "hail", "rain"]).tolist()
+        [0, 1]
+        """
+        if not names:
+            return _NO_INDICES
+        found = [index for index in map(self._index.get, names) if index is not None]
+        found.sort()
+        return np.array(found, np.int32)
+
     def in_use(self) -> NDArray[np.int64]:
         """Return the indices that names have, int64[names], that of the oldest name first."""
         return np.fromiter(self._index.values(), np.int64, len(self._index))
@@ -156,9 +175,9 @@ class Vocabulary:
         >>> table.new_names(["snow", "rain"], ["hail", "snow"])
         ['hail', 'snow']
         """
-        if self.has_all(chain(*groups)):
-            return []
-        return in_name_order({name for name in chain(*groups) if name not in self})
+        known = self._index
+        new = {name for group in groups for name in group if name not in known}
+        return in_name_order(new) if new else []
 
     def name(self, index: int) -> Hashable:
         """Return the name that has `index`."""

@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from ihomer.decoding import Decoder, Features
+from ihomer.decoding import Decoder
 from ihomer.experts.base import Alike
 from ihomer.kernels.tallies import EXACT, F1, N_MET
 from tests.reference import decoding as slow
@@ -59,7 +59,7 @@ def feature_arrays(start, n_events, features=features_of):
     indptr = np.cumsum([0, *(len(x) for x, _ in rows)])
     feature = np.array([f for x, _ in rows for f in x], np.int32)
     value = np.array([v for x, _ in rows for v in x.values()], np.float32)
-    return Features(indptr, feature, value, np.array([shrink for _, shrink in rows], np.float32))
+    return indptr, feature, value, np.array([shrink for _, shrink in rows], np.float32)
 
 
 def run(decoder, events, learn=True, start=None, known=False, features=features_of):

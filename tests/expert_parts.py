@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -145,7 +146,7 @@ class Fast:
         if self.is_told:  # as if another expert had told how much depends on each feature
             used = rows.indptr[-1]
             rows.relevant[:used] *= 0.6 + 0.05 * (rows.feature[:used] * 7 % 9)
-        seen = rows._replace(relevant=rows.relevant.copy(), shrink=rows.shrink.copy())
+        seen = replace(rows, relevant=rows.relevant.copy(), shrink=rows.shrink.copy())
         self.expert.run(rows, learn, out, 1)
         self.rows_after = rows
         return seen, out

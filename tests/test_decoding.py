@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ihomer.decoding import OBJECTIVES, Decoder, Features
+from ihomer.decoding import OBJECTIVES, Decoder
 from ihomer.kernels.common import jit
 from ihomer.kernels.expected import MOST_ACTIVE, active_labels, add_independent, best_expected_f1, expected_f1
 from tests.decoding_parts import CLOSE, N_FEATURES, arrays, bits, compare, feature_arrays, random_stream, run
@@ -509,7 +509,7 @@ def told_apart(scored):
     truth = rng.integers(0, 2, 600)
     target = np.array([[1, 1, 0, 0], [0, 0, 1, 1]], np.uint8)[truth]
     odds = np.zeros(target.shape)
-    feature = Features(np.arange(601), truth.astype(np.int32), np.ones(600, np.float32), np.ones(600, np.float32))
+    feature = np.arange(601), truth.astype(np.int32), np.ones(600, np.float32), np.ones(600, np.float32)
     decoder = Decoder("subset", 64, scored)
     decoder.grow(4, 2)
     _, answer = decoder.run(odds, target, np.ones(600), True, features=feature)

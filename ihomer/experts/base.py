@@ -1,6 +1,7 @@
 """What an expert is, and the rows it is shown."""
 
 import abc
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -18,7 +19,8 @@ _PER_LINE = 16  # float32 in one cache line, of 64 bytes
 Outputs = NDArray[np.float32]
 
 
-class Rows(NamedTuple):
+@dataclass(slots=True)  # made and read faster than a named tuple: each event has its own, which every expert reads
+class Rows:
     """Events as experts see them: row r has the pairs feature[indptr[r]:indptr[r + 1]] with their values.
 
     What is behind the last pair is of no account.

@@ -1,5 +1,6 @@
 """The nearest of the last events as experts."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -56,10 +57,10 @@ class Neighbours(Expert):
 
     def _fit(self, rows: Rows) -> None:
         """Make room for rows of these sizes, up to the next event whose number is a multiple of 64."""
-        widest, most = min(rows.widest, MOST_PAIRS), min(rows.most_labels, _MOST_LABELS)
         has_slots = self._number < len(self._gram) or len(self._gram) == _WINDOW
-        if has_slots and widest <= self._entry.shape[1] and most <= self._labels.shape[1]:
+        if has_slots and rows.widest <= self._entry.shape[1] and rows.most_labels <= self._labels.shape[1]:
             return
+        widest, most = min(rows.widest, MOST_PAIRS), min(rows.most_labels, _MOST_LABELS)
         slots = min(-(-(self._number + 1) // _REVISED) * _REVISED, _WINDOW)
         for name, fill in (("_ring", -1), ("_importance", 0), ("_entry", 0), ("_entry_value", 0), ("_link", 0), ("_labels", 0)):
             setattr(self, name, larger(getattr(self, name), 0, slots, fill))
@@ -91,7 +92,8 @@ class Neighbours(Expert):
         if stop - start < len(rows.weight):
             part = slice(start, stop)
             indptr, target, weight = rows.indptr[start : stop + 1], rows.target[part], rows.weight[part]
-            rows, out = rows._replace(indptr=indptr, target=target, weight=weight, shrink=rows.shrink[:, part]), out[part]
+            rows = replace(rows, indptr=indptr, target=target, weight=weight, shrink=rows.shrink[:, part])
+            out = out[part]
             alike = alike.part(start, stop)
         window = (
             self._ring, self._entry, self._entry_value, self._link, self._head, self._present, self._column_of, self._columns,

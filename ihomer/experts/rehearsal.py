@@ -68,10 +68,11 @@ class Rehearsal(Expert):
         """Make room for rows that are to be learned."""
         if rows.n_centred > self._n_curves:
             self._grow_curves(rows.n_centred)
-        slots = min(self._number + len(rows.weight), _WINDOW)
-        widest, most = min(rows.widest, _MOST_PAIRS), min(rows.most_labels, _MOST_LABELS)
-        if slots <= len(self._sizes) and widest <= self._entry.shape[1] and most <= self._labels.shape[1]:
+        n_slots, slots = len(self._sizes), self._number + len(rows.weight)
+        has_slots = n_slots == _WINDOW or slots <= n_slots
+        if has_slots and rows.widest <= self._entry.shape[1] and rows.most_labels <= self._labels.shape[1]:
             return
+        slots, widest, most = min(slots, _WINDOW), min(rows.widest, _MOST_PAIRS), min(rows.most_labels, _MOST_LABELS)
         for name in ("_sizes", "_importance", "_labels", *_OF_PAIRS):
             setattr(self, name, larger(getattr(self, name), 0, slots))
         self._length = larger(self._length, 0, slots, 1.0)
