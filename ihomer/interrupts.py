@@ -153,11 +153,17 @@ def in_turn(method: _Method) -> _Method:
     return cast(_Method, waiting)
 
 
+def _may_raise(handler: Callable[..., Any]) -> bool:
+    owner = getattr(handler, "__self__", None)
+    return not (isinstance(owner, Uninterrupted) or getattr(owner, "never_raises", False))
+
+
 class Uninterrupted:
     """Lets signals that something in Python waits for wait until `release`, or the end of the block; a second Ctrl-C does not.
 
     So a handler that raises, as that of Ctrl-C does, leaves a model whole. In other threads than the main one, in which no
-    handler ever runs, and within another such block, it has no effect on signals.
+    handler ever runs, and within another such block, it has no effect on signals. Nor has it where the handler is a method of
+    an object whose attribute `never_raises` is true.
 
     Parameters
     ----------
@@ -215,10 +221,10 @@ class Uninterrupted:
             self._is_whole = False
 
     def _hold(self) -> None:
-        """Take the place of the handlers, but not of those of such a block around this one."""
+        """Take the place of the handlers that may raise, but not of those of such a block around this one."""
         for number in compress(_HELD, map(callable, map(_signal.getsignal, _HELD))):
             before = _signal.getsignal(number)
-            if callable(before) and not isinstance(getattr(before, "__self__", None), Uninterrupted):
+            if callable(before) and _may_raise(before):
                 self._before[number] = before
                 try:
                     _signal.signal(number, self._take)

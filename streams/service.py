@@ -36,7 +36,6 @@ _PERIOD = 1.0  # seconds between two statuses
 _SILENT = 60.0  # seconds in a commit, or without a word from the source's brokers, which are asked more often: too many
 _RATE_OVER = 10.0  # seconds
 _LATE_LONGEST = 7 * 86_400.0  # seconds
-_KEEP = 3  # checkpoints
 _OLDER_ENDS = 60.0  # seconds within which an older process sees that it is one: it learns a thousand messages at a time
 
 
@@ -83,7 +82,7 @@ class ServiceSettings:
     dead_letters: Endpoint | None = None
     labels: tuple[str, ...] = ()
     folder: Path | None = None
-    keep: int = _KEEP
+    keep: int = 3
     start: Literal["earliest", "latest"] | float = "earliest"
     group: str | None = None
     from_group: bool = False
@@ -210,12 +209,6 @@ def _refuse_what_would_be_ignored(settings: ServiceSettings) -> None:
                 raise EndpointError(f"{option} goes with a source in Kafka; other sources are read from their beginning")
         if settings.late_longest != _LATE_LONGEST:
             raise EndpointError("--late-age goes with a source in Kafka; lines of others have no time to tell the age by")
-    if settings.folder is None:
-        usual, pace = Pace(), settings.pace
-        every = (pace.checkpoint_messages, pace.checkpoint_seconds) != (usual.checkpoint_messages, usual.checkpoint_seconds)
-        for option, is_given in {"--every": every, "--keep": settings.keep != _KEEP}.items():
-            if is_given:
-                raise EndpointError(f"{option} goes with --checkpoint; without it none are made")
     if settings.group == "":
         raise EndpointError("--group needs a name")
     if settings.from_group and settings.group is None:

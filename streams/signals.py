@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -15,10 +16,17 @@ class StopSignals:
     ----------
     stop
         Whether there was one.
+    on_stop
+        Called when there is; it is not to raise, for that could be in the middle of what has to be left whole.
+    never_raises
+        True: so a model that is learning does not let these signals wait, nor do kernels that are being compiled.
     """
+
+    never_raises = True
 
     def __init__(self) -> None:
         self.stop = False
+        self.on_stop: Callable[[], object] = lambda: None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -39,3 +47,4 @@ class StopSignals:
     def _take(self, number: int, frame: FrameType | None) -> None:
         self.stop = True
         self._restore()
+        self.on_stop()

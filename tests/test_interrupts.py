@@ -16,6 +16,7 @@ import pytest
 import ihomer
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
 from ihomer.interrupts import Changeable, Uninterrupted
+from streams.signals import StopSignals
 
 SOURCES = str(Path(ihomer.__file__).parent)
 MAKERS = {
@@ -165,6 +166,12 @@ def test_signals_of_real_time_do_not_wait():
             assert taken
     finally:
         signal.signal(signal.SIGRTMIN, before)
+
+
+def test_a_handler_that_never_raises_does_not_wait():
+    with StopSignals() as signals, Uninterrupted(Changeable()):
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.stop
 
 
 def test_handlers_are_as_they_were():

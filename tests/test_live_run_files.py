@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import re
 import resource
 import signal
@@ -10,6 +11,7 @@ import sys
 import time
 import weakref
 from pathlib import Path
+from types import SimpleNamespace
 
 import numba
 import pytest
@@ -19,7 +21,10 @@ from benchmarks.live import events
 from ihomer import MLHATClassifier
 from streams import service
 from streams.cli import main
+from streams.cli.run import _FirstCompilation
+from streams.logs import make_logger
 from streams.service import start_left_alone
+from streams.signals import StopSignals
 
 ROOT = Path(__file__).resolve().parents[1]
 IHOMER = [sys.executable, "-c", "from streams.cli import main; main()"]
@@ -115,6 +120,37 @@ def test_a_stop_before_all_is_loaded_leaves_with_0(stream, tmp_path, number):
     assert (started.returncode, told) == (0, b"")
     assert run(*arguments_of(stream, folder)).returncode == 0
     assert len(Path(f"{folder}.out").read_text().splitlines()) == 1500
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_while_the_first_kernels_are_compiled_is_not_waited_for(stream, tmp_path, number):
+    folder = tmp_path / "run"
+    nothing_compiled = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    command = [*IHOMER, "run", *map(str, arguments_of(stream, folder, "--log-format", "json"))]
+    with subprocess.Popen(command, cwd=ROOT, env=nothing_compiled, stderr=subprocess.PIPE, text=True) as process:
+        while json.loads(process.stderr.readline())["event"] != "compiling":
+            assert process.poll() is None
+        process.send_signal(number)
+        try:
+            _, told = process.communicate(timeout=30)  # one kernel takes seconds, all of them more than a minute
+        finally:
+            process.kill()
+    last = json.loads(told)
+    assert (process.returncode, last["event"]) == (0, "stopped")
+    assert "nothing is lost" in last["reason"]
+    assert run(*arguments_of(stream, folder)).returncode == 0
+    assert len(Path(f"{folder}.out").read_text().splitlines()) == 1500
+
+
+@pytest.mark.parametrize(("n_transactions", "seconds_committing"), [(1, 0.0), (0, 0.1)])
+def test_a_stop_while_kernels_are_compiled_later_is_waited_for(n_transactions, seconds_committing):
+    with StopSignals() as signals:
+        first = _FirstCompilation(make_logger(), signals)
+        first.begin()
+        first.end(SimpleNamespace(n_transactions=n_transactions, seconds_committing=seconds_committing))
+        first.begin()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.stop
 
 
 def test_a_newer_process_takes_over_and_the_older_one_ends(stream, tmp_path):
@@ -244,7 +280,9 @@ KAFKA = ["--source", "kafka://127.0.0.1:1/a", "--sink", "-", "--patience", "0.1"
         ([*KAFKA[:2], "--sink", "kafka://127.0.0.1:2/b", *KAFKA[4:], "--group", "g"], "--group would have no effect"),
         ([*FILES, "--every", "500"], "--every goes with --checkpoint"),
         ([*FILES, "--every", "20s"], "--every goes with --checkpoint"),
+        ([*FILES, "--every", "60s"], "--every goes with --checkpoint"),
         ([*FILES, "--keep", "9"], "--keep goes with --checkpoint"),
+        ([*FILES, "--keep", "3"], "--keep goes with --checkpoint"),
         ([*KAFKA, "--follow"], "--follow goes with a source file"),
         ([*KAFKA, "--labels", ""], "'--labels': kafka: '' cannot be a topic's name"),
         ([*KAFKA, "--labels", "a,,b"], "'--labels': kafka: '' cannot be a topic's name"),

@@ -1,13 +1,15 @@
 """The command `ihomer run`."""
 
 import logging
+import os
 import re
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from streams.cli.common import (
     AT_LEAST_0,
@@ -24,8 +26,10 @@ from streams.cli.config_option import read_config
 if TYPE_CHECKING:
     from streams.config import Config
     from streams.live import LiveRun, Pace
+    from streams.logs import Logger
     from streams.monitor import Monitor
     from streams.service import ServiceSettings
+    from streams.signals import StopSignals
     from streams.status import Status
 
 __all__ = ["command"]
@@ -212,6 +216,8 @@ def command(context: click.Context, /, **given: Any) -> None:
 
     try:
         config = given.pop("config")
+        if given["checkpoint"] is None:
+            _refuse_what_goes_with_checkpoints(context)
         if given["model_from"] is not None:
             refuse_other_models(context, bool(given["model_options"] or config.model_options))
         _run(given, config)
@@ -224,6 +230,13 @@ def command(context: click.Context, /, **given: Any) -> None:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise of_system(error) from None
+
+
+def _refuse_what_goes_with_checkpoints(context: click.Context) -> None:
+    """Refuse what would have no effect, also where it is what holds without being given."""
+    for name in ("every", "keep"):
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{name} goes with --checkpoint; without it none are made")
 
 
 def _settings(given: dict[str, Any], config: "Config") -> "ServiceSettings":
@@ -285,7 +298,37 @@ def _run(given: dict[str, Any], config: "Config") -> None:
     from streams.signals import StopSignals
 
     with StopSignals() as signals:
-        _run_until(given, config, lambda: signals.stop)
+        _run_until(given, config, signals)
+
+
+class _FirstCompilation:
+    """Lets a request to stop end the process at once while kernels are compiled and no answer of it is on its way yet.
+
+    The compiler takes longer than whoever stops a process has patience, and there is nothing yet that could be lost.
+    """
+
+    def __init__(self, log: "Logger", signals: "StopSignals") -> None:
+        self._log = log
+        self._signals = signals
+        self._is_under_way = self._has_answers = False
+        signals.on_stop = self._end_if_stopped
+
+    def begin(self) -> None:
+        """Note that kernels are being compiled."""
+        self._log.info("compiling", takes=_COMPILATION_TAKES)
+        self._is_under_way = True
+        self._end_if_stopped()
+
+    def end(self, run: "LiveRun") -> None:
+        """Note that what the last turn of the run has needed is compiled."""
+        self._is_under_way = False
+        self._has_answers = run.n_transactions > 0 or run.seconds_committing > 0.0
+
+    def _end_if_stopped(self) -> None:
+        if self._signals.stop and self._is_under_way and not self._has_answers:
+            with suppress(RuntimeError):  # of a line that is being written
+                self._log.info("stopped", reason="still compiling: no answer has gone out, and nothing is lost")
+            os._exit(0)  # to raise anything is what Numba may not survive
 
 
 def _amiss(status: "Status") -> dict[str, Any]:
@@ -294,7 +337,7 @@ def _amiss(status: "Status") -> dict[str, Any]:
     return waiting if status.healthy else {**waiting, "unhealthy": status.reason}
 
 
-def _run_until(given: dict[str, Any], config: "Config", stop: Callable[[], bool]) -> None:
+def _run_until(given: dict[str, Any], config: "Config", signals: "StopSignals") -> None:
     from ihomer.kernels.compiling import watched_compilation
     from streams.logs import Foreign, Paced, make_logger
     from streams.run import MODEL
@@ -324,19 +367,21 @@ def _run_until(given: dict[str, Any], config: "Config", stop: Callable[[], bool]
             stack.callback(monitor.close)
             log.info("serving", host=given["metrics_host"], port=monitor.port)
             publish.append(monitor.publish)
-        compilation = stack.enter_context(watched_compilation(lambda: log.info("compiling", takes=_COMPILATION_TAKES)))
+        first = _FirstCompilation(log, signals)
+        compilation = stack.enter_context(watched_compilation(first.begin))
         reporter = Reporter(publish)
 
         def on_turn(run: "LiveRun") -> None:
             if seconds := compilation.taken():
                 log.info("compiled", seconds=round(seconds, 1))
+            first.end(run)
             reporter(run)
 
         run = live_run(_settings(given, config), log, on_turn)
         stack.enter_context(start_left_alone())
-        if stop():  # before anything was opened, so that no older process has ended for this one
+        if signals.stop:  # before anything was opened, so that no older process has ended for this one
             return
-        run.run(stop)
+        run.run(lambda: signals.stop)
         answering = run.answering
         dead = answering.n_dead.total()
         scoring = answering.scoring
