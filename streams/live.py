@@ -13,6 +13,7 @@ from streams.answering import Answering
 from streams.checkpoint import CheckpointFolder, Reading, Span, spans_of
 from streams.dead_letters import DeadLetterLog
 from streams.errors import SinkError, SourceError
+from streams.logs import Failing
 from streams.made_with import tell_differences
 from streams.message import Fenced, LiveSink, LiveSource, Message, Positions, Unreachable, patiently
 from streams.replay import Replay
@@ -181,10 +182,10 @@ class LiveRun:
         self.last_failure: str | None = None
         self.is_healthy = True
         self._open_source, self._open_sink, self._new = open_source, open_sink, new
-        self._log = log
-        self._on_turn = on_turn
+        self._log, self._on_turn = log, on_turn
         self._made_with, self._sink_first = made_with, sink_first
         self._dead_letters = DeadLetterLog(log.warning)
+        self._journal = Failing(log.error, log.info, "journal")
         self.answering = self._new_answering()
         self._positions: Positions = {}
         self._spans: list[Span] | None = None  # of the open transaction
@@ -309,9 +310,8 @@ class LiveRun:
             self.sink = self.sink or self._opened_sink(folder.run, first)
             committed, self._failing_since = self.sink.committed(), since
             self._recover(folder, self.source, committed, first)
-        now = time.monotonic()
-        self._last_message = now
-        self._plan_checkpoint(now)
+        self._last_message = time.monotonic()
+        self._plan_checkpoint(self._last_message)
         if first:
             self._n_before = self.answering.n_read
         self._spans, self._is_committing = None, False
@@ -553,10 +553,11 @@ class LiveRun:
         while True:
             try:
                 folder.note(reading)
+                self._journal.works()
                 return
             except OSError as error:
                 self._fail(str(error))
-                self._log.error("journal_failed", reason=str(error))
+                self._journal.failed(str(error))
                 if time.monotonic() > deadline or self._stop():
                     raise
             self._on_turn(self)

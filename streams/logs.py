@@ -15,7 +15,7 @@ from structlog.typing import EventDict, FilteringBoundLogger
 from ihomer.printable import printable
 from streams.secret import Secret, is_secret_name
 
-__all__ = ["FORMATS", "LEVELS", "Foreign", "Logger", "Paced", "make_logger"]
+__all__ = ["FORMATS", "LEVELS", "Failing", "Foreign", "Logger", "Paced", "make_logger"]
 
 Logger = FilteringBoundLogger
 
@@ -25,6 +25,7 @@ LEVELS = ("debug", "info", "warning", "error")
 _LONGEST_TEXT = 200
 _MOST_PARTS = 20
 _DEEPEST = 3
+_LONGEST_PAUSE = 60.0  # seconds between two lines on what goes on failing
 _SAME_AGAIN = 10.0  # seconds between two lines of a library that say the same
 _OWN_PORT = re.compile(r"(?<=<-)\d+")  # in what the Kafka client says of a connection: each has another one
 _MOST_KEPT = 100  # lines of a library that another one is compared with
@@ -196,6 +197,54 @@ class Paced:
         if self._next is None or now >= self._next:
             self._next = now + self._seconds
             self._logger.info(event, **fields)
+
+
+class Failing:
+    """Tells of what fails again and again: the first time, then at intervals that double up to a minute, and when it works.
+
+    Parameters
+    ----------
+    error, info
+        Take an event with fields; as the methods of structlog's loggers do.
+    what
+        What fails.
+
+    Examples
+    --------
+    >>> from streams.logs import Failing
+    >>> def say(event, **fields):
+    ...     print(event, fields)
+    >>> journal = Failing(say, say, "journal")
+    >>> journal.failed("the disk is full")
+    journal_failed {'reason': 'the disk is full', 'times': 1}
+    >>> journal.failed("the disk is full")
+    >>> journal.works() # doctest: +ELLIPSIS
+    journal_works_again {'after': 0..., 'times': 2}
+    """
+
+    def __init__(self, error: Callable[..., object], info: Callable[..., object], what: str) -> None:
+        self._error, self._info = error, info
+        self._what = what
+        self._times = 0
+        self._pause = 1.0
+        self._since = self._next = 0.0
+
+    def failed(self, reason: str) -> None:
+        """Note a failure, and tell it unless the last time is too near."""
+        now = time.monotonic()
+        if not self._times:
+            self._since = self._next = now
+        self._times += 1
+        if now >= self._next:
+            self._error(f"{self._what}_failed", reason=reason, times=self._times)
+            self._next = now + self._pause
+            self._pause = min(2.0 * self._pause, _LONGEST_PAUSE)
+
+    def works(self) -> None:
+        """Tell that it has worked, if it has failed before, which is forgotten then."""
+        if self._times:
+            self._info(f"{self._what}_works_again", after=round(time.monotonic() - self._since, 1), times=self._times)
+            self._times, self._pause = 0, 1.0
 
 
 class Foreign(logging.Handler):

@@ -132,6 +132,26 @@ def test_a_full_disk_at_a_file_of_answers_loses_nothing(tmp_path, monkeypatch):
     assert len(offsets) == run.answering.n_predicted > 40
 
 
+def test_a_full_disk_at_the_journal_is_told_ever_more_rarely_until_it_has_room(tmp_path, clock, monkeypatch):
+    topic, ledger, lines = MemoryTopic(VALUES), Ledger(), []
+    full_until, real = clock[0] + 400.0, CheckpointFolder.note
+
+    def note(folder, reading):
+        if clock[0] < full_until:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "journal")
+        real(folder, reading)
+
+    monkeypatch.setattr(CheckpointFolder, "note", note)
+    run = live_run(tmp_path, topic, ledger, Fate(), 1, PACE, lines)
+    run.run(lambda: False)
+    told = [line for line in lines if " journal_" in line]
+    assert [int(re.search(r"times=(\d+)", line)[1]) for line in told] == [1, 2, 4, 8, 16, 32, 64, 124, 184, 244, 304, 364, 400]
+    assert "journal_works_again" in told[-1]
+    assert all("No space left" in line for line in told[:-1])
+    assert run.is_healthy
+    assert_as_undisturbed(run, tmp_path, topic, ledger)
+
+
 class SmallPolls(FileLiveSource):
     """Gives a few messages at a time."""
 
