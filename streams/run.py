@@ -245,6 +245,8 @@ class Run:
         """Predict events, and learn what they follow by the delay."""
         for event in events:
             try:
+                if event.y is not None:  # before it is answered: what is refused later would count among the answers alone
+                    check_weight(event.w)
                 probabilities = self._ask_for_probabilities(event)
                 labels = self.model.predict_set_one(event.x)
             except (TypeError, ValueError) as error:
@@ -261,7 +263,6 @@ class Run:
         if event.y is None:
             return
         try:
-            check_weight(event.w)
             self.model.learn_one(event.x, self._told(event.y), event.w)
             self._untold = ()
         except (TypeError, ValueError) as error:

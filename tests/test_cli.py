@@ -405,6 +405,17 @@ def test_a_file_of_which_all_is_skipped_is_an_error(tmp_path, row, delay):
     assert not scores.exists()
 
 
+@pytest.mark.parametrize("delay", [0, 1, 9])
+def test_an_event_whose_weight_is_refused_is_skipped_and_not_answered_whenever_its_labels_come(tmp_path, delay):
+    path, answers = tmp_path / "weighed.jsonl", tmp_path / "answers.jsonl"
+    event = '{"id": "%d", "x": {}, "y": ["p"], "w": %s}\n'
+    path.write_text("".join(event % (i, "1e300" if i == 1 else "1") for i in range(4)))
+    more = ["--model", "no-change", "--on-error", "skip", "--predictions", answers]
+    record = record_of(path, "--delay", delay, *more)
+    assert record["streams"][0]["counts"] == {"predicted": 3, "learned": 3, "scored": 3, "skipped": 1, "labels": 1}
+    assert [json.loads(line)["id"] for line in answers.read_text().splitlines()] == ["0", "2", "3"]
+
+
 @pytest.mark.parametrize("model", ["mlhat", "no-change"])
 @pytest.mark.parametrize("weight", ["1e-150", "1e300"])
 def test_a_weight_that_no_score_can_count_is_named(tmp_path, model, weight):

@@ -201,7 +201,8 @@ def test_an_evaluation_writes_its_model_once_and_whole(parts, tmp_path):
     assert ihomer("evaluate", past, "--model", "mlhat", "--model-to", tmp_path / "no" / "model").exit_code == 2
     broken = tmp_path / "broken.jsonl"
     broken.write_text(past.read_text() + "nonsense\n")
-    assert ihomer("evaluate", broken, "--model", "mlhat", "--model-to", model).exit_code == 2
+    half_way = ihomer("evaluate", broken, "--model", "mlhat", "--model-to", model)
+    assert (half_way.exit_code, f"; no model is written to {model}\n" in half_way.stderr) == (2, True)
     assert not model.exists()
     baseline = ihomer("evaluate", past, "--model", "majority", "--model-to", model)
     assert (baseline.exit_code, "majority is a baseline" in baseline.stderr) == (2, True)

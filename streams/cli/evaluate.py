@@ -20,7 +20,6 @@ from streams.cli.common import (
     OutputFile,
     StandardWriter,
     model_options,
-    of_system,
     refuse_other_models,
     tell,
 )
@@ -147,7 +146,8 @@ class _Outcome:
     "--model-to",
     "model_path",
     metavar="OUT",
-    help="Write the model as it is after FILE, for `ihomer run --model-from` and for Python.",
+    help="Write the model as it is after FILE, for `ihomer run --model-from` and for Python; none if FILE cannot be read to "
+    "its end.",
 )
 @click.option(
     "--model-from",
@@ -199,6 +199,7 @@ def command(
     to_standard_output = [option for option, path in outputs.items() if path == "-"]
     if len(to_standard_output) > 1:
         raise click.UsageError(f"{' and '.join(to_standard_output)} cannot both go to standard output")
+    outcome = _Outcome(pages=None if report_path is None else [])
     try:
         _check(files, settings)
         _require_different_files(files, outputs, settings)
@@ -208,7 +209,6 @@ def command(
             )
             sink = None if predictions_path is None else stack.enter_context(_open_sink(predictions_path))
             model = None if model_file is None else first_model(settings)
-            outcome = _Outcome(pages=None if report_file is None else [])
             try:
                 _evaluate_all(files, settings, outcome, sink, _consoles(quiet, bool(to_standard_output)), model)
             finally:
@@ -219,10 +219,9 @@ def command(
             if outcome.failed:
                 names = ", ".join(failure.stream for failure in outcome.failed)
                 raise click.ClickException(f"{len(outcome.failed)} of {len(files)} files failed: {names}")
-    except OSError as error:
-        raise of_system(error) from None
-    except (SourceError, MalformedEvent) as error:
-        raise click.ClickException(str(error)) from None
+    except (OSError, SourceError, MalformedEvent) as error:
+        without = f"; no model is written to {model_path}" if model_path is not None and outcome.failed else ""
+        raise click.ClickException(f"{in_words(error)}{without}") from None
 
 
 def _open_sink(path: str) -> "AbstractContextManager[Sink]":
