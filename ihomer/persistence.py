@@ -61,7 +61,7 @@ def save(value: Any, path: str | os.PathLike[str]) -> None:
     ----------
     value
         A classifier, partition, scoreboard, metric or baseline of ihomer, or lists and dictionaries of them. Names of labels
-        and features may be str, int, float, bool, None, bytes, NumPy numbers, and tuples of these.
+        and features may be str, int, float, bool, None, bytes, NumPy numbers, and tuples and frozensets of these.
     path
         The file. After any error it is as it was before.
 

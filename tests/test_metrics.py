@@ -399,7 +399,7 @@ BAD_SETTINGS = [
     ({"fading": 1.0}, "fading"),
     ({"fading": float("nan")}, "fading"),
     ({"labels": "abc"}, "labels"),
-    ({"labels": ["a", "a"]}, "twice"),
+    ({"labels": ["a", "a"]}, "^labels names a label twice: each label that is known stands there once; not "),
     ({"labels": -1}, "labels"),
     ({"labels": 5.5}, "labels"),
     ({"labels": [["a"]]}, "labels"),

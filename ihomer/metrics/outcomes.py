@@ -170,8 +170,8 @@ def read_probabilities(probabilities: object) -> tuple[list[Hashable], FloatArra
     return list(probabilities), np.array(values, dtype=np.float64)
 
 
-def listed(labels: object, what: str) -> list[Hashable]:
-    """Return the labels of a set or sequence.
+def listed(labels: object, what: str, meaning: str = "it holds the labels that apply, no 0 or 1 for each") -> list[Hashable]:
+    """Return the labels of a set or sequence, which has a meaning.
 
     Raises
     ------
@@ -186,7 +186,7 @@ def listed(labels: object, what: str) -> list[Hashable]:
     except TypeError:
         raise ValueError(f"{what} holds a label that is not hashable: {told(labels)}") from None
     if len(names) < len(given):
-        raise ValueError(f"{what} names a label twice: it holds the labels that apply, no 0 or 1 for each; not {told(labels)}")
+        raise ValueError(f"{what} names a label twice: {meaning}; not {told(labels)}")
     return names
 
 

@@ -154,7 +154,7 @@ class Scoreboard:
             return int(labels)
         if isinstance(labels, str | bytes) or not hasattr(labels, "__iter__"):
             raise ValueError(f"labels must be a number of labels, or a collection of names, not {labels!r}")
-        names = listed(list(labels), "labels")
+        names = listed(list(labels), "labels", "each label that is known stands there once")
         refuse_nan(names)
         for name in names:
             self.vocabulary.add(name)
