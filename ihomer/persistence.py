@@ -13,7 +13,7 @@ from ihomer.classifier import IHOMERClassifier
 from ihomer.encoder import Nominal
 from ihomer.interrupts import Changeable
 from ihomer.partition import LabelPartition
-from ihomer.saved.files import Content, pack, pack_in_parts, read_file, remove_unfinished, unpack, write_file
+from ihomer.saved.files import Content, open_file, pack, pack_in_parts, remove_unfinished, unpack, write_file
 from ihomer.saved.models import classifier_of, classifier_state, tree_of, tree_state
 from ihomer.saved.partition import partition_of, partition_state
 from ihomer.saved.scores import SCORE_PARTS
@@ -28,9 +28,9 @@ __all__ = [
     "ModelFileError",
     "Part",
     "load",
+    "open_file",
     "pack",
     "pack_in_parts",
-    "read_file",
     "remove_unfinished",
     "save",
     "unpack",
@@ -107,9 +107,9 @@ def load(path: str | os.PathLike[str], cls: type[Saved]) -> Saved:
     >>> again.predict_one({"clouds": 0.9})
     {'rain': True}
     """
-    packed = read_file(path)
     try:
-        value = unpack(packed, KINDS)
+        with open_file(path) as file:
+            value = unpack(file, KINDS)
     except ModelFileError as error:
         raise ModelFileError(f"{os.fspath(path)}: {error}") from None
     if type(value) is not cls:

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import msgspec
 
-from ihomer.persistence import Content, ModelFileError, read_file, remove_unfinished, write_file
+from ihomer.persistence import Content, remove_unfinished, write_file
 from streams.errors import SourceError
 from streams.message import Fenced, Message, Partition
 
@@ -278,13 +278,9 @@ class CheckpointFolder:
                 with suppress(OSError):
                     self._journal_path(start).unlink()
 
-    def checkpoints(self) -> Iterator[tuple[int, bytes | ModelFileError]]:
-        """Yield number and content of each checkpoint, the newest first; the error for one that cannot be read."""
-        for number in reversed(self._numbers(_CHECKPOINT)):
-            try:
-                yield number, read_file(self.checkpoint_path(number))
-            except (OSError, ModelFileError) as error:
-                yield number, ModelFileError(str(error))
+    def checkpoints(self) -> list[int]:
+        """Return the numbers of the checkpoints, sound or not, the newest first."""
+        return self._numbers(_CHECKPOINT)[::-1]
 
     # The journal ---------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ihomer import IHOMERClassifier
 from ihomer.interface import StreamClassifier
-from ihomer.persistence import ModelFileError, read_file
+from ihomer.persistence import ModelFileError, open_file
 from streams.answering import Answering
 from streams.errors import SourceError
 from streams.message import Positions
@@ -46,7 +46,7 @@ def model_of(path: Path) -> StreamClassifier:
 
     Parameters and errors are those of `inspect`.
     """
-    return _of_newest(path, lambda file: _restored(file, read_file(file))[0].model)
+    return _of_newest(path, lambda file: _restored(file)[0].model)
 
 
 def _of_newest(path: Path, read: Callable[[Path], _Read]) -> _Read:
@@ -68,24 +68,25 @@ def _of_newest(path: Path, read: Callable[[Path], _Read]) -> _Read:
     raise SourceError(f"{path}: none of {len(damaged)} checkpoints can be read, the newest because {newest}")
 
 
-def _restored(file: Path, content: bytes) -> tuple[Answering, Positions]:
+def _restored(file: Path) -> tuple[Answering, Positions, int]:
+    """Return what a checkpoint holds, and how many bytes it has."""
     answering = Answering(IHOMERClassifier())
     try:
-        return answering, unpack_state(content, answering)
+        with open_file(file) as content:
+            return answering, unpack_state(content, answering), content.seek(0, os.SEEK_END)
     except ModelFileError as error:
         raise ModelFileError(f"{file}: {error}") from None
 
 
 def _inspect_file(file: Path) -> dict[str, Any]:
-    content = read_file(file)
-    answering, places = _restored(file, content)
+    answering, places, n_bytes = _restored(file)
     positions = sorted(places.items())
     model, late = answering.model, answering.late
     partition = getattr(model, "partition", None)
     scoring = copy.deepcopy(answering.scoring)
     return {
         "file": file.name,
-        "bytes": len(content),
+        "bytes": n_bytes,
         "counts": {
             "n_read": answering.n_read,
             "n_predicted": answering.n_predicted,

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ihomer.persistence import ModelFileError
+from ihomer.persistence import ModelFileError, open_file
 from streams.answering import Answering
 from streams.checkpoint import CheckpointFolder, Reading, Span, spans_of
 from streams.dead_letters import DeadLetterLog
@@ -361,15 +361,14 @@ class LiveRun:
     def _restore(self, folder: CheckpointFolder) -> int | None:
         """Take the newest sound checkpoint; return its number, None where there is none at all."""
         reasons: list[str] = []
-        for number, content in folder.checkpoints():
+        for number in folder.checkpoints():
             try:
-                if isinstance(content, ModelFileError):
-                    raise content
                 answering = self._new_answering()
-                positions = unpack_state(content, answering)
+                with open_file(folder.checkpoint_path(number)) as file:
+                    positions = unpack_state(file, answering)
                 if answering.n_read != number:
                     raise ModelFileError(f"it holds {answering.n_read} messages, and its name says {number}")
-            except ModelFileError as error:
+            except (OSError, ModelFileError) as error:
                 reasons.append(str(error))
                 self._log.error("checkpoint_damaged", file=folder.checkpoint_path(number).name, reason=str(error))
                 continue

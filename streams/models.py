@@ -125,11 +125,11 @@ def load_model(path: Path) -> "StreamClassifier":
     {'wet'}
     """
     from ihomer.interface import StreamClassifier
-    from ihomer.persistence import KINDS, ModelFileError, read_file, unpack
+    from ihomer.persistence import KINDS, ModelFileError, open_file, unpack
 
-    content = read_file(path)
     try:
-        found = unpack(content, KINDS)
+        with open_file(path) as file:
+            found = unpack(file, KINDS)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from None
     if not isinstance(found, StreamClassifier):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ihomer.interface import StreamClassifier
-from ihomer.persistence import ModelFileError, read_file
+from ihomer.persistence import ModelFileError, open_file
 from streams.answering import Answering
 from streams.checkpoint import CheckpointFolder
 from streams.config import ClientSettings
@@ -247,7 +247,8 @@ def _made_with(settings: ServiceSettings) -> dict[str, Any]:
 def _digest_of(model: Path) -> dict[str, Any]:
     """Return what tells the file of a model from another one; None where there is none any more."""
     try:
-        return {MODEL_FROM: hashlib.sha256(read_file(model)).hexdigest()[:16]}
+        with open_file(model) as file:
+            return {MODEL_FROM: hashlib.file_digest(file, "sha256").hexdigest()[:16]}
     except (OSError, ModelFileError):
         return {MODEL_FROM: None}
 

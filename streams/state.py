@@ -1,5 +1,6 @@
 """What a checkpoint holds: the state of `Answering`, and the positions in the source."""
 
+from io import BufferedIOBase
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ def state_in_parts(answering: Answering, positions: Positions) -> list[bytes | m
     return pack_in_parts({"version": _VERSION, "positions": places, "answering": answering.state()}, _KINDS)
 
 
-def unpack_state(content: bytes, answering: Answering) -> Positions:
+def unpack_state(content: bytes | BufferedIOBase, answering: Answering) -> Positions:
     """Fill `answering` with what `pack_state` packed; return the positions.
 
     Raises

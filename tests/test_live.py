@@ -180,7 +180,7 @@ def test_what_a_killed_process_has_half_written_is_removed(tmp_path):
     assert left == {"journal-000000000000001", "lock", "notes.part", "owner", "run.json"}
 
 
-@pytest.mark.parametrize("harm", ["cut", "flip", "empty", "older"])
+@pytest.mark.parametrize("harm", ["cut", "flip", "empty", "older", "unreadable"])
 def test_a_damaged_checkpoint_is_passed_over_loudly(tmp_path, harm):
     topic, ledger = MemoryTopic(VALUES), Ledger()
     run, _ = run_through(tmp_path, topic, ledger, pace=Pace(25, None, 12, 0.0, max_messages=100))
@@ -189,7 +189,11 @@ def test_a_damaged_checkpoint_is_passed_over_loudly(tmp_path, harm):
     if harm == "flip":
         content[len(content) // 2] ^= 4
     older = run.folder.checkpoint_path(run.folder._numbers(_CHECKPOINT)[-2]).read_bytes()
-    newest.write_bytes({"cut": content[:-5], "flip": content, "empty": b"", "older": older}[harm])
+    if harm == "unreadable":
+        newest.unlink()
+        newest.symlink_to("nowhere")
+    else:
+        newest.write_bytes({"cut": content[:-5], "flip": content, "empty": b"", "older": older}[harm])
     lines = []
     run, _ = run_through(tmp_path, topic, ledger, lines=lines)
     assert any("checkpoint_damaged" in line and newest.name in line for line in lines)

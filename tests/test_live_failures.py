@@ -433,14 +433,14 @@ def test_a_checkpoint_that_the_run_replaces_while_it_is_looked_at_is_no_error(tm
     folder = CheckpointFolder(tmp_path, keep=1)
     folder.take_over()
     newest = folder.checkpoint_path(len(topic))
-    content, read_file = newest.read_bytes(), inspection.read_file
+    content, open_file = newest.read_bytes(), inspection.open_file
 
     def replaced(path):
         if path == newest:
             folder.save(len(topic) + 1, content)
-        return read_file(path)
+        return open_file(path)
 
-    monkeypatch.setattr(inspection, "read_file", replaced)
+    monkeypatch.setattr(inspection, "open_file", replaced)
     assert inspection.inspect(tmp_path)["file"] == folder.checkpoint_path(len(topic) + 1).name
     folder.close()
     for file in tmp_path.glob("checkpoint-*"):

@@ -15,7 +15,7 @@ from open_files import open_below
 
 from benchmarks import file_damage, fuzz_files
 from ihomer import IHOMERClassifier
-from ihomer.persistence import KINDS, ModelFileError, pack, save, unpack, write_file
+from ihomer.persistence import KINDS, ModelFileError, open_file, pack, pack_in_parts, save, unpack, write_file
 from ihomer.saved.files import FORMAT
 
 
@@ -118,6 +118,59 @@ def test_what_stands_in_a_file_beside_the_state_is_refused() -> None:
         assert changed != header
         with pytest.raises(ModelFileError, match=reason):
             unpack(file_damage.resealed(len(changed).to_bytes(8, "little") + changed + rest), KINDS)
+
+
+def test_each_array_of_a_file_is_read_once_to_its_place(tmp_path: Path) -> None:
+    array = np.arange(3_000_000.0)
+    write_file(tmp_path / "arrays", pack_in_parts([array, array[:1000].copy()], KINDS))
+    tracemalloc.start()
+    try:
+        with open_file(tmp_path / "arrays") as file:
+            whole, part = unpack(file, KINDS)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < array.nbytes + 3e6
+    assert (whole == array).all()
+    assert whole.flags.writeable
+    assert (part == array[:1000]).all()
+
+
+_TENSOR = {"dtype": "F64", "shape": [2], "data_offsets": [0, 16]}
+
+
+@pytest.mark.parametrize(
+    ("tensors", "told"),
+    [
+        ([{**_TENSOR, "dtype": "F16"}], "a type that is not known"),
+        ([{**_TENSOR, "more": 1}], "a type that is not known"),
+        ([{**_TENSOR, "shape": [3]}], "where the file has room"),
+        ([{**_TENSOR, "shape": [1 << 40], "data_offsets": [0, 1 << 43]}], "where the file has room"),
+        ([{**_TENSOR, "shape": [0, 1 << 62, 1 << 62], "data_offsets": [0, 0]}], "not hold a valid state|room"),
+        ([{**_TENSOR, "shape": [1 << 70]}], "a shape or place"),
+        ([{**_TENSOR, "shape": [-2], "data_offsets": [0, 16]}], "a shape or place"),
+        ([{**_TENSOR, "shape": [2.0]}], "a shape or place"),
+        ([{**_TENSOR, "shape": [True, 2]}], "a shape or place"),
+        ([{**_TENSOR, "shape": [1] * 100 + [2]}], "a shape or place"),
+        ([{**_TENSOR, "shape": [1], "data_offsets": [8, 16]}], "where the file has room"),
+        ([{**_TENSOR, "shape": [1], "data_offsets": [0, 8]}], "bytes that belong to nothing"),
+        ([_TENSOR, {**_TENSOR, "shape": [1], "data_offsets": [8, 16]}], "where the file has room"),
+        ([_TENSOR, _TENSOR], "where the file has room"),
+        ([{**_TENSOR, "data_offsets": [0]}], "not hold a valid state"),
+        ([{**_TENSOR, "data_offsets": ["0", "16"]}], "a shape or place"),
+        (["array"], "not hold a valid state"),
+        ([{"dtype": "F64"}], "not hold a valid state"),
+    ],
+)
+def test_a_header_whose_arrays_do_not_fill_the_file_is_refused(tensors: list[Any], told: str) -> None:
+    data = pack([np.arange(2.0)], KINDS)
+    n_header = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + n_header])
+    (name,) = header.keys() - {"__metadata__"}
+    changed = {"__metadata__": header["__metadata__"], **dict(zip((name, "another"), tensors, strict=False))}
+    text = json.dumps(changed, separators=(",", ":")).encode()
+    with pytest.raises(ModelFileError, match=told):
+        unpack(file_damage.resealed(len(text).to_bytes(8, "little") + text + data[8 + n_header :]), KINDS)
 
 
 @functools.cache

@@ -8,28 +8,31 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, deserialize
 
 from ihomer.saved.values import Kinds, ModelFileError, Reader, Writer
 
-__all__ = ["FORMAT", "Content", "pack", "pack_in_parts", "read_file", "remove_unfinished", "unpack", "write_file"]
+__all__ = ["FORMAT", "Content", "open_file", "pack", "pack_in_parts", "remove_unfinished", "unpack", "write_file"]
 
 Content = bytes | Sequence[bytes | memoryview]  # of a file, in one piece or in parts that follow each other
 FORMAT = 18  # rises whenever a file means something else than before; a file of any other format is refused
 _PREFIX = b'{"__metadata__":{"ihomer":"'
 _START = re.compile(rb"(\d{1,9}) ([0-9a-f]{64}) ")
 _NO_DIGEST = b"0" * 64
+_PIECE = 1 << 18  # bytes that are read at once for the checksum
+_MOST_AXES = 32  # of an array
 _UNFINISHED = re.compile(r"\.ihomer\.[0-9a-f]{16}\.part")
 _TENSORS = {
     "BOOL": np.bool_, "U8": np.uint8, "I8": np.int8, "I32": np.int32, "U32": np.uint32, "I64": np.int64, "U64": np.uint64,
@@ -90,18 +93,21 @@ def pack_in_parts(value: Any, kinds: Kinds) -> list[bytes | memoryview]:
     return [b"".join((before[:at], digest.hexdigest().encode(), before[at + 64 :])), *arrays]
 
 
-def unpack(data: bytes, kinds: Kinds) -> Any:
-    """Return the value that `pack` made the bytes of.
+def unpack(data: bytes | BufferedIOBase, kinds: Kinds) -> Any:
+    """Return the value that `pack` made the bytes of, or those of a file that is open for reading.
 
-    No code in the bytes is run, and the memory used is at most a constant times their length.
+    No code in the bytes is run, and the memory used is at most a constant times their length. Of a file, each array is read to
+    where it stays, so that it is not held a second time.
 
     Raises
     ------
     ModelFileError
         If the bytes are damaged, altered, of another format, or hold what `kinds` does not allow.
+    OSError
+        If the file cannot be read.
     """
     try:
-        arrays, text = _opened(data)
+        arrays, text = _opened(BytesIO(data) if isinstance(data, bytes) else data)
         body = json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse)
         if not isinstance(body, dict) or body.keys() != {"ihomer", "state"}:
             raise ModelFileError("the state is missing")
@@ -109,51 +115,71 @@ def unpack(data: bytes, kinds: Kinds) -> Any:
         value = reader.read(body["state"])
     except ModelFileError:
         raise
-    except (ValueError, TypeError, OverflowError, SafetensorError, RecursionError, LookupError, AttributeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError, LookupError, AttributeError) as error:
         raise ModelFileError(f"the file does not hold a valid state: {str(error)[:300]}") from error
     if reader.left_over:
         raise ModelFileError("the file holds arrays that belong to nothing")
     return value
 
 
-def _opened(data: bytes) -> tuple[dict[str, NDArray[Any]], str]:
+def _opened(file: BufferedIOBase) -> tuple[dict[str, NDArray[Any]], str]:
     """Check a file from outside; return its arrays by name, and the JSON of the state."""
     at = 8 + len(_PREFIX)
-    found = _START.match(data[at : at + 80])
-    if data[8:at] != _PREFIX or found is None:
+    start = file.read(at + 80)
+    found = _START.match(start[at:])
+    if start[8:at] != _PREFIX or found is None:
         raise ModelFileError("this is not a file of ihomer, or its beginning is damaged")
     if int(found[1]) != FORMAT:
         raise ModelFileError(
             f"the file has format {int(found[1])}; this version of ihomer ({_own_version()}) reads format {FORMAT}"
         )
-    view = memoryview(data)
-    begin, end = at + found.start(2), at + found.end(2)
-    digest = hashlib.sha256(view[:begin])
-    digest.update(_NO_DIGEST)
-    digest.update(view[end:])
-    if digest.hexdigest().encode() != found[2]:
-        raise ModelFileError("the checksum does not fit: the file is cut short, damaged or altered")
-    n_header = int.from_bytes(data[:8], "little")
-    if n_header > len(data) - 8:
+    length = _checked_length(file, at + found.start(2), found[2])
+    n_header = int.from_bytes(start[:8], "little")
+    if n_header > length - 8:
         raise ModelFileError("the header is longer than the file")
-    header = json.loads(data[8 : 8 + n_header], object_pairs_hook=_distinct, parse_constant=_refuse)
+    file.seek(8)
+    header = json.loads(file.read(n_header), object_pairs_hook=_distinct, parse_constant=_refuse)
     metadata = header.pop("__metadata__")
-    for name, tensor in header.items():
-        if not isinstance(tensor, dict) or tensor.get("dtype") not in _TENSORS:
-            raise ModelFileError(f"the array {name[:80]!r} has a type that is not known here")
     text: str = metadata.pop("ihomer")
     if metadata:
         raise ModelFileError("the header holds metadata that belong to nothing")
-    del header
-    arrays = {name: _array(tensor) for name, tensor in deserialize(data)}  # type: ignore[no-untyped-call]
-    return arrays, text[found.end() :]
+    return _arrays(file, header, length - 8 - n_header), text[found.end() :]
 
 
-def _array(tensor: dict[str, Any]) -> NDArray[Any]:
-    dtype = np.dtype(_TENSORS[tensor["dtype"]])
-    if not tensor["data"]:
-        return np.zeros(tensor["shape"], dtype)
-    return np.frombuffer(tensor["data"], dtype).reshape(tensor["shape"])
+def _checked_length(file: BufferedIOBase, at: int, expected: bytes) -> int:
+    """Return the length of a file; raise unless its checksum, which stands at a place in it, fits."""
+    file.seek(0)
+    digest = hashlib.sha256(file.read(at))
+    digest.update(_NO_DIGEST)
+    file.seek(len(_NO_DIGEST), os.SEEK_CUR)
+    while part := file.read(_PIECE):
+        digest.update(part)
+    if digest.hexdigest().encode() != expected:
+        raise ModelFileError("the checksum does not fit: the file is cut short, damaged or altered")
+    return file.tell()
+
+
+def _arrays(file: BufferedIOBase, header: dict[str, Any], length: int) -> dict[str, NDArray[Any]]:
+    """Read the arrays that a header tells of, which follow each other without gaps up to the end of the file.
+
+    Nothing is allocated before it is known that the file holds as much.
+    """
+    arrays, end = {}, 0
+    for name, tensor in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        if tensor.keys() != {"dtype", "shape", "data_offsets"} or tensor["dtype"] not in _TENSORS:
+            raise ModelFileError(f"the array {name[:80]!r} has a type that is not known here")
+        dtype, shape, (begin, stop) = np.dtype(_TENSORS[tensor["dtype"]]), tensor["shape"], tensor["data_offsets"]
+        if len(shape) > _MOST_AXES or not all(type(n) is int and 0 <= n < 1 << 63 for n in (*shape, begin, stop)):
+            raise ModelFileError(f"the array {name[:80]!r} has a shape or place that is none")
+        if begin != end or stop > length or stop - begin != math.prod(shape) * dtype.itemsize:
+            raise ModelFileError(f"the array {name[:80]!r} does not lie where the file has room for it")
+        array = np.empty(shape, dtype)
+        if file.readinto(array.reshape(-1).view(np.uint8).data) != array.nbytes:
+            raise ModelFileError("the file was cut short while it was read")
+        arrays[name], end = array, stop
+    if end != length:
+        raise ModelFileError("the file holds bytes that belong to nothing")
+    return arrays
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -230,21 +256,22 @@ def remove_unfinished(folder: str | os.PathLike[str]) -> None:
                 os.unlink(os.path.join(folder, name))
 
 
-def read_file(path: str | os.PathLike[str]) -> bytes:
-    """Return the bytes of a regular file.
+@contextlib.contextmanager
+def open_file(path: str | os.PathLike[str]) -> Iterator[BufferedIOBase]:
+    """Open a regular file to read it.
 
     Raises
     ------
     ModelFileError
         If it is a folder, a pipe or a device.
     OSError
-        If it cannot be read.
+        If it cannot be opened.
     """
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(number).st_mode):
             raise ModelFileError(f"{os.fspath(path)} is not a regular file")
         with os.fdopen(number, "rb", closefd=False) as file:
-            return file.read()
+            yield file
     finally:
         os.close(number)
