@@ -70,6 +70,18 @@ def test_ridge_regression_has_1024_features_and_the_constant():
     assert len(expert._covariance) == 1025
 
 
+@pytest.mark.parametrize("n_features", [1, 15, 16, 100, 5000])
+def test_each_row_of_the_covariance_begins_with_a_cache_line_also_when_it_has_grown(n_features):
+    expert = Fast("ridge").expert
+    for size in (3, n_features, 2 * n_features):
+        expert.grow(1, size)
+        p, places = expert._covariance, min(max(size, 3) + 1, 1025)
+        assert len(p) >= places
+        assert (p.ctypes.data % 64, p.strides[0] % 64) == (0, 0)
+        assert np.array_equal(p[:1, :1], np.full((1, 1), 1.0 / 0.3, np.float32))
+        assert np.count_nonzero(p) == 1
+
+
 def test_the_variance_of_a_weight_grows_up_to_where_it_started():
     """A feature that comes once, in an event of hardly any weight, and never again; at once, noise of 16 events is added."""
     often, once = Event({0: 1.0}, frozenset(), n_labels=1), Event({0: 1.0, 1: 1.0}, frozenset(), weight=1e-6, n_labels=1)
