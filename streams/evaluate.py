@@ -112,8 +112,8 @@ class Settings:
 class Interrupts:
     """Lets Ctrl-C and SIGTERM wait while an event is learned and scored, so that both have seen the same events afterwards.
 
-    While the next event is read, while the model is compiled, and for the second time, they raise KeyboardInterrupt at once;
-    else they are noted.
+    While the next event is read, and for the second time, they raise KeyboardInterrupt at once; else they are noted. While
+    kernels are compiled the first one waits for the compiler, which may not survive what is raised.
 
     Attributes
     ----------
