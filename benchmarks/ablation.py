@@ -13,6 +13,7 @@ Log-loss is the sum over labels of the negative logarithm of what the observed v
 
 import argparse
 import json
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -40,7 +41,7 @@ class StraightRehearsal(Rehearsal):
     """Rehearsal to which every feature is a line: none has a curve."""
 
     def run(self, rows: Rows, *args: Any, **kwargs: Any) -> None:
-        super().run(rows._replace(is_centred=np.zeros_like(rows.is_centred), n_centred=0), *args, **kwargs)
+        super().run(replace(rows, is_centred=np.zeros_like(rows.is_centred), n_centred=0), *args, **kwargs)
 
 
 class RandomPartition(LabelPartition):
