@@ -116,7 +116,7 @@ def square_in_lines(matrix: NDArray[np.float32], size: int) -> NDArray[np.float3
     """Return a matrix of `size` rows and `width_in_lines(size)` columns that holds another one, and where each row begins with
     a cache line.
 
-    Kernels that go through a large one take a quarter less time for it: else half of what they fetch at once is in two lines.
+    Kernels that go through a large one take less time for it: else half of what they fetch at once lies in two lines.
     """
     width = width_in_lines(size)
     room = np.zeros(size * width + _PER_LINE, np.float32)
