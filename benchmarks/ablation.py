@@ -114,8 +114,8 @@ class Recorder:
             return
         mixed = model._ensemble._mixed
 
-        def keep_odds(*args: Any) -> Any:
-            out = mixed(*args)
+        def keep_odds(out: np.ndarray) -> np.ndarray:
+            out = mixed(out)
             self.odds.append(out.copy())
             return out
 

@@ -108,9 +108,14 @@ def matrices(
 
     Columns stand in the order in which a classifier numbers what events of dictionaries bring, so that it answers the same.
     """
-    spread = [{(k, v) if isinstance(v, str) else k: 1.0 if isinstance(v, str) else v for k, v in x.items()} for x, _ in events]
+    spread: list[dict[str | tuple[str, str], Any]] = [
+        {(k, v) if isinstance(v, str) else k: 1.0 if isinstance(v, str) else v for k, v in x.items()} for x, _ in events
+    ]
     found = dict.fromkeys(name for x in spread for name in x)
-    keys = [*sorted(k for k in found if isinstance(k, str)), *sorted(k for k in found if isinstance(k, tuple))]
+    keys: list[str | tuple[str, str]] = [
+        *sorted(k for k in found if isinstance(k, str)),
+        *sorted(k for k in found if isinstance(k, tuple)),
+    ]
     names = ["=".join(k) if isinstance(k, tuple) else k for k in keys]
     labels = labels or sorted({label for _, y in events for label in y})
     column = {k: i for i, k in enumerate(keys)}

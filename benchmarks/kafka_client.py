@@ -20,7 +20,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from benchmarks.common import run_command, write
 from benchmarks.kafka_broker import Broker
 from ihomer import IHOMERClassifier
-from streams.event import Event, decode_event, encode_event
+from streams.event import Event, Record, Value, decode_event, encode_event
 from streams.kafka import KafkaEventSink, KafkaSink, KafkaSource
 
 EVENTS = 20_000
@@ -36,7 +36,7 @@ def events(count: int) -> Iterator[Event]:
     for number in range(count):
         x = rng.normal(size=FEATURES)
         on = x @ weights > 5.0
-        features = {f"x{index}": round(float(value), 6) for index, value in enumerate(x)}
+        features: dict[str, Value] = {f"x{index}": round(float(value), 6) for index, value in enumerate(x)}
         yield Event(features, {f"label {label}": bool(on[label]) for label in range(LABELS)}, id=str(number))
 
 
@@ -117,7 +117,7 @@ def broker() -> Iterator[str]:
 def measure(address: str) -> dict[str, float]:
     """Return events per second of each way."""
     sink = KafkaEventSink(address, "events")
-    records = [{"id": event.id, "x": event.x, "y": event.y} for event in events(EVENTS)]
+    records: list[Record] = [{"id": event.id, "x": event.x, "y": event.y} for event in events(EVENTS)]
     values = [encode_event(Event(record["x"], record["y"], id=record["id"])) for record in records]
     for record in records:
         sink.write(record)

@@ -329,7 +329,7 @@ def decoded(a: Arguments, b: Arguments) -> Count:
         return Count()
     odds, target, judged = a.odds[0], a.target[0], a.judged[0]
     _, _, by_set, live, _, found = b.made_from
-    weighed, proba, answer = Weighed(*by_set, live), b.proba[0], b.answer[0]
+    weighed, proba, answer = Weighed(by_set[0], by_set[1], by_set[2], by_set[3], by_set[4], live), b.proba[0], b.answer[0]
     posterior = weighed.posterior
     labels, n_sets = len(odds), int(header[N_SETS])
     met = tallies.Tallies(*a.of_tallies).own[:, tallies.SIZE] > 0.0

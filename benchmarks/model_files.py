@@ -9,6 +9,7 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +74,11 @@ def main() -> None:
                 "experts": list(settings[0]),
                 "features": settings[1],
                 "labels": settings[2],
-                "save_seconds": round(seconds(lambda model=model, path=path: model.save(path)), 4),
-                "load_seconds": round(seconds(lambda path=path: IHOMERClassifier.load(path)), 4),
+                "save_seconds": round(seconds(partial(model.save, path)), 4),
+                "load_seconds": round(seconds(partial(IHOMERClassifier.load, path)), 4),
                 "bytes": path.stat().st_size,
-                "save_most_bytes": most_bytes(lambda model=model, path=path: model.save(path)),
-                "load_most_bytes": most_bytes(lambda path=path: IHOMERClassifier.load(path)),
+                "save_most_bytes": most_bytes(partial(model.save, path)),
+                "load_most_bytes": most_bytes(partial(IHOMERClassifier.load, path)),
             }
             result[name] = found
             print(f"{name:>7}:", *(f"{key} {value}" for key, value in found.items()), sep="  ")

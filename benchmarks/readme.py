@@ -111,7 +111,8 @@ def calibration() -> str:
 
 def debug() -> str:
     """Return what `debug_one` says of one event."""
-    return "```\n" + load("debug_one")["text"] + "\n```"
+    text: str = load("debug_one")["text"]
+    return "```\n" + text + "\n```"
 
 
 def speed() -> str:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.common import RESULTS, events_of, matrices, require_sets, run_command, write
 from benchmarks.drawing import GREY, plotter, save
@@ -68,14 +69,14 @@ _NEAR, _FAR = 0.5, 0.25  # of the roof of the memory: from here on bandwidth hol
 
 
 @jit
-def _triad(a, b, c, s, times):
+def _triad(a: NDArray[Any], b: NDArray[Any], c: NDArray[Any], s: float, times: int) -> None:
     for _ in range(times):
         for i in range(a.size):
             a[i] = b[i] + s * c[i]
 
 
 @jit
-def _multiply_add(values, factor, term, times):
+def _multiply_add(values: NDArray[Any], factor: Any, term: Any, times: int) -> None:
     """Let each value go through four steps x = x * factor + term in a register, again and again."""
     for _ in range(times):
         for i in range(values.size):

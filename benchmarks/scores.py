@@ -16,6 +16,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,14 @@ SIMPLE: dict[str, Callable[[Any, np.ndarray], np.ndarray]] = {
 AS_THEY_COME = "labels as they come"  # no label is named before it applies
 MODELS: dict[str, Callable[[], Any]] = {
     "default": IHOMERClassifier,
-    **{f"objective={o}": (lambda o=o: IHOMERClassifier(objective=o)) for o in ("subset", "example_f1", "micro_f1", "macro_f1")},
+    **{f"objective={o}": partial(IHOMERClassifier, objective=o) for o in ("subset", "example_f1", "micro_f1", "macro_f1")},
     AS_THEY_COME: IHOMERClassifier,
     "paper": IHOMERClassifier.paper,
     "tree alone": MLHATClassifier,
 }
 SCORES = ("subset_accuracy", "example_f1", "micro_f1", "macro_f1")
 ALONE: dict[str, Callable[[], Any]] = {
-    f"{name} alone": (lambda name=name: IHOMERClassifier(experts=(name,))) for name in EXPERTS
+    f"{name} alone": partial(IHOMERClassifier, experts=(name,)) for name in EXPERTS
 }
 SECONDS = 120.0  # for river's logistic regression on one set
 FIRST = 200  # events, scored apart: a warm-up hole would show
@@ -68,7 +69,9 @@ def answers_of(model: Any, X: Any, Y: Any) -> np.ndarray:
 
     The rows of an array name all labels, those of a sparse matrix the labels that apply.
     """
-    parts = [model.test_then_train_many(X[i : i + 1000], Y[i : i + 1000]) for i in range(0, Y.shape[0], 1000)]
+    parts: list[np.ndarray | sparse.csr_array] = [
+        model.test_then_train_many(X[i : i + 1000], Y[i : i + 1000]) for i in range(0, Y.shape[0], 1000)
+    ]
     return np.vstack([part.toarray() if sparse.issparse(part) else part for part in parts])
 
 
@@ -124,7 +127,7 @@ def kept(file: str, sets: dict[str, Any], order: str) -> dict[str, Any]:
         If what the file has is of another order.
     """
     path = RESULTS / f"{file}.json"
-    found = json.loads(path.read_text()) if path.exists() else {"order": order, "sets": {}}
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"order": order, "sets": {}}
     if found["order"] != order:
         raise ValueError(f"{path.name} is of the order {found['order']}: results of another order do not go with it")
     old = found["sets"]

@@ -1,6 +1,8 @@
 """Simple learners that a model has to beat: labelsets repeated, nearest neighbours, river's logistic regression."""
 
 import time
+from collections.abc import Hashable, Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,10 +76,11 @@ def logistic_regression(X: NDArray[np.float64] | sparse.csr_array, Y: Labels, se
     return np.array(answers, np.uint8)
 
 
-def _named(X: NDArray[np.float64] | sparse.csr_array, row: int) -> dict[int, float]:
+def _named(X: NDArray[np.float64] | sparse.csr_array, row: int) -> dict[Hashable, Any]:
+    pairs: Iterable[tuple[int, float]]
     if isinstance(X, np.ndarray):
         pairs = enumerate(X[row].tolist())
     else:
         a, b = X.indptr[row], X.indptr[row + 1]
-        pairs = zip(X.indices[a:b].tolist(), X.data[a:b].tolist(), strict=True)  # type: ignore[assignment]
+        pairs = zip(X.indices[a:b].tolist(), X.data[a:b].tolist(), strict=True)
     return {column: value for column, value in pairs if value == value}

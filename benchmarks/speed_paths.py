@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -151,7 +152,7 @@ def _list(stream: Stream) -> list[PublicPath]:
     return in_batches([rows.x(row) for row in range(len(stream))], labelsets)
 
 
-def _as_dense(X: Any) -> Any:
+def _as_dense(X: np.ndarray | sparse.csr_array) -> np.ndarray:
     return X.toarray() if sparse.issparse(X) else X
 
 
@@ -178,6 +179,10 @@ def rate(make: Callable[[], Any], run: Run, n_events: int) -> float:
     return best
 
 
+def _itself(model: Any) -> Any:
+    return model
+
+
 def ours(name: str, form: str, stream: Stream, all_paths: bool) -> dict[str, Any]:
     """Return events per second of the paths of one of our models in one form, and the memory of learning."""
     make = MODELS[name]
@@ -191,7 +196,7 @@ def ours(name: str, form: str, stream: Stream, all_paths: bool) -> dict[str, Any
         if path.after_learning:
             model = make()
             paths[1].run(model)
-            start = lambda model=model: model  # noqa: E731
+            start = partial(_itself, model)
         found["events_per_second"][path.name] = round(rate(start, path.run, len(stream)), 1)
         if path is paths[0]:
             found["before_mb"], found["peak_mb"] = round(before, 1), round(worker.peak_memory_mb(), 1)

@@ -2,12 +2,13 @@
 
 import json
 import random
+from collections.abc import Sequence
 
 from streams.kafka import KafkaEventSink
 from tests.killing import read_all
 
 
-def malformed(number, rng):
+def malformed(number: int, rng: random.Random) -> list[tuple[bytes, str]]:
     """Return a message of each malformed kind, with the code that it is to be reported with."""
     x = {"f0": rng.random(), "f1": number}
     good = {"x": x, "y": ["l1"]}
@@ -41,10 +42,11 @@ def malformed(number, rng):
 N_KINDS = len(malformed(0, random.Random(0)))
 
 
-def mixed_with_poison(n_good, seed=0):
+def mixed_with_poison(n_good: int, seed: int = 0) -> tuple[list[bytes], list[str]]:
     """Return good events with a malformed message after each tenth, and the codes of the latter."""
     rng = random.Random(seed)
-    values, codes = [], []
+    values: list[bytes] = []
+    codes: list[str] = []
     for number in range(n_good):
         x = {f"f{j}": round(rng.gauss(0, 1), 4) for j in range(5)}
         values.append(json.dumps({"id": f"e{number}", "x": x, "y": [f"l{int(x['f0'] > 0)}"]}).encode())
@@ -55,7 +57,7 @@ def mixed_with_poison(n_good, seed=0):
     return values, codes
 
 
-def write_raw(broker, topic, values):
+def write_raw(broker: str, topic: str, values: Sequence[bytes]) -> None:
     """Write bytes as they are."""
     sink = KafkaEventSink([broker], topic, partitions=3)
     try:
@@ -66,7 +68,7 @@ def write_raw(broker, topic, values):
         sink.close()
 
 
-def outcome_of_poison(broker, topic, values, codes):
+def outcome_of_poison(broker: str, topic: str, values: Sequence[bytes], codes: Sequence[str]) -> dict[str, int]:
     """Count answers and dead letters, and those that have not the code or the place that they should have."""
     dead = [json.loads(message.value) for message in read_all(broker, f"{topic}-dead")]
     good = {value for value in values if b'"id": "e' in value}

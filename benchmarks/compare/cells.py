@@ -122,4 +122,4 @@ def is_done(settings: Settings, cell: Cell, line: dict[str, Any], retry: bool) -
         return not retry
     measured = line["measured"]
     enough = measured["budget_seconds"] >= settings.seconds and measured["budget_mb"] >= settings.memory_mb
-    return line["status"] == COMPLETE or enough
+    return bool(line["status"] == COMPLETE or enough)

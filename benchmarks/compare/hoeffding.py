@@ -2,7 +2,8 @@
 
 import copy
 from collections import Counter, deque
-from typing import Any, Protocol
+from collections.abc import Hashable
+from typing import Any, Protocol, TypeAlias
 
 from river.tree import HoeffdingTreeClassifier
 
@@ -10,17 +11,18 @@ from ihomer import MLHATClassifier
 from ihomer.kernels.nodes import child_of
 from ihomer.kernels.tree_state import NONE
 
+Features: TypeAlias = dict[Hashable, Any]
 Labelset = frozenset[str]
 
 
 class Leaf(Protocol):
     """What predicts at a leaf."""
 
-    def predict(self, x: dict[str, float]) -> Labelset:
+    def predict(self, x: Features) -> Labelset:
         """Return the labels predicted."""
         ...
 
-    def learn(self, x: dict[str, float], labels: Labelset) -> None:
+    def learn(self, x: Features, labels: Labelset) -> None:
         """Learn one event."""
         ...
 
@@ -42,11 +44,11 @@ class MajorityLabelset:
         self.count: Counter[Labelset] = Counter()
         self._best: Labelset = frozenset()
 
-    def predict(self, x: dict[str, float]) -> Labelset:
+    def predict(self, x: Features) -> Labelset:
         """Return the labels predicted; none before anything is learned."""
         return self._best
 
-    def learn(self, x: dict[str, float], labels: Labelset) -> None:
+    def learn(self, x: Features, labels: Labelset) -> None:
         """Count the labelset of an event."""
         self.count[labels] += 1
         if self.count[labels] > self.count[self._best]:
@@ -73,16 +75,16 @@ class PrunedSets:
     def __init__(self, buffer: int = 1000, prune: int = 1, **parameters: Any) -> None:
         self.buffer, self.prune = buffer, prune
         self._majority = MajorityLabelset()
-        self._waiting: deque[tuple[dict[str, float], Labelset]] = deque()
+        self._waiting: deque[tuple[Features, Labelset]] = deque()
         self._classes: list[Labelset] = []
         self._tree = HoeffdingTreeClassifier(**parameters)
 
-    def predict(self, x: dict[str, float]) -> Labelset:
+    def predict(self, x: Features) -> Labelset:
         """Return the labels predicted."""
         found = self._tree.predict_one(x) if self._classes else None
-        return self._majority.predict(x) if found is None else self._classes[found]
+        return self._majority.predict(x) if found is None else self._classes[int(found)]
 
-    def learn(self, x: dict[str, float], labels: Labelset) -> None:
+    def learn(self, x: Features, labels: Labelset) -> None:
         """Learn one event."""
         if self._classes:
             self._learn_class(x, labels)
@@ -95,7 +97,7 @@ class PrunedSets:
             while self._waiting:
                 self._learn_class(*self._waiting.popleft())
 
-    def _learn_class(self, x: dict[str, float], labels: Labelset) -> None:
+    def _learn_class(self, x: Features, labels: Labelset) -> None:
         # Classes stand in order of frequency, and max keeps the first of equals.
         parts = [i for i, known in enumerate(self._classes) if known <= labels]
         if parts:
@@ -154,7 +156,7 @@ class MultiLabelHoeffdingTree:
         """Number of leaves of the tree."""
         return self._tree.summary["n_leaves"]
 
-    def _path(self, x: dict[str, float]) -> list[int]:
+    def _path(self, x: Features) -> list[int]:
         """Return the nodes that an event passes, the leaf last."""
         index, value = self._tree._encoder.encode(x)
         state = self._tree._learner.state
@@ -172,12 +174,12 @@ class MultiLabelHoeffdingTree:
                 return self._leaves[node], node == path[-1]
         return self._new, False
 
-    def predict_one(self, x: dict[str, float]) -> dict[str, bool]:
+    def predict_one(self, x: Features) -> dict[str, bool]:
         """Return for each label named so far whether it is predicted."""
         found = self._learner_of(self._path(x))[0].predict(x)
         return {label: label in found for label in self._labels}
 
-    def learn_one(self, x: dict[str, float], y: dict[str, bool]) -> None:
+    def learn_one(self, x: Features, y: dict[str, bool]) -> None:
         """Learn one event: in the tree, then in the leaf that it reaches."""
         self._tree.learn_one(x, y)
         self._labels.update(dict.fromkeys(y, False))

@@ -1,6 +1,7 @@
 """river's models for the comparison; settings come from compare.toml."""
 
 import copy
+from collections.abc import Hashable
 from typing import Any
 
 from river import drift, ensemble, forest, linear_model, multioutput, naive_bayes, neighbors, preprocessing, rules, tree
@@ -141,10 +142,10 @@ class Powerset(multioutput.MultiClassEncoder):
         The classifier of the labelsets.
     """
 
-    def predict_one(self, x: dict[str, float], **kwargs: Any) -> dict[str, bool]:
+    def predict_one(self, x: dict[Hashable, Any], **kwargs: Any) -> dict[Hashable, bool]:
         """Return for each label whether it is predicted; {} before anything is learned."""
         found = self.model.predict_one(x, **kwargs)
-        return {} if found is None else dict(self._r_label_map[found])
+        return {} if found is None else dict(self._r_label_map[int(found)])
 
 
 def powerset(stream: Stream, seed: int, **parameters: Any) -> Powerset:
@@ -154,10 +155,9 @@ def powerset(stream: Stream, seed: int, **parameters: Any) -> Powerset:
 
 def isoup(stream: Stream, seed: int, **parameters: Any) -> Any:
     """Return iSOUP-Tree with logistic regression at its leaves."""
+    at_leaves: Any = linear_model.LogisticRegression()  # works, though river's annotation asks for a regressor
     return Thresholded(
-        tree.ISOUPTreeRegressor(
-            leaf_prediction="model", leaf_model=linear_model.LogisticRegression(), splitter=TEBSTSplitter(), **parameters
-        )
+        tree.ISOUPTreeRegressor(leaf_prediction="model", leaf_model=at_leaves, splitter=TEBSTSplitter(), **parameters)
     )
 
 
@@ -180,9 +180,8 @@ class _RulesPerLabel:
 
 def rules_per_label(stream: Stream, seed: int, **parameters: Any) -> Any:
     """Return AMRules with logistic regression for each label."""
-    template = rules.AMRules(
-        pred_model=linear_model.LogisticRegression(), splitter=TEBSTSplitter(), drift_detector=drift.ADWIN(), **parameters
-    )
+    of_rules: Any = linear_model.LogisticRegression()  # as for iSOUP-Tree
+    template = rules.AMRules(pred_model=of_rules, splitter=TEBSTSplitter(), drift_detector=drift.ADWIN(), **parameters)
     return Thresholded(_RulesPerLabel(template))
 
 

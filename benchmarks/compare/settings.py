@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 DEFAULT = Path(__file__).resolve().parents[1] / "compare.toml"
 ORDERS = ("file", "shuffled", "clustered")
 GROUPS = ("ours", "global", "local", "trivial", "other")
-_OF_RUN = {"sets": list, "models": list, "orders": list, "seeds": list, "seconds": (int, float), "memory_mb": int, "limit": int}
+_OF_RUN: dict[str, type | tuple[type, ...]] = {
+    "sets": list, "models": list, "orders": list, "seeds": list, "seconds": (int, float), "memory_mb": int, "limit": int,
+}  # fmt: skip
 
 
 class SettingsError(ValueError):
@@ -112,12 +114,10 @@ def load(path: Path = DEFAULT, *, quick: bool = False, **overrides: Any) -> Sett
     for key, kind in _OF_RUN.items():
         if not isinstance(run.get(key), kind) or isinstance(run[key], bool):
             raise SettingsError(f"{path}: run.{key} is {run.get(key)!r}")
-    settings = Settings(
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in run.items() if key in _OF_RUN},
-        set_tables=tables.get("sets", {}),
-        model_tables=models,
-        path=path,
-    )
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in run.items() if key in _OF_RUN
+    }
+    settings = Settings(**values, set_tables=tables.get("sets", {}), model_tables=models, path=path)
     return _checked(replace(settings, seconds=float(settings.seconds)))
 
 
