@@ -497,7 +497,6 @@ def _id_text(found: Any) -> str:
 def message_of(record: Any) -> Message:
     """Return a record of the client as a message."""
     timestamp = record.timestamp
-    headers = tuple((name, value or b"") for name, value in record.headers) if record.headers else ()
     return Message(
         record.topic,
         record.partition,
@@ -505,7 +504,6 @@ def message_of(record: Any) -> Message:
         record.value,
         timestamp / 1000 if timestamp is not None and timestamp >= 0 else None,
         record.key,
-        headers,
     )
 
 

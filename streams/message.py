@@ -41,8 +41,6 @@ class Message:
         Seconds since 1970 that the message carries, or None.
     key
         Its key, or None.
-    headers
-        Pairs of name and bytes.
     """
 
     topic: str
@@ -51,7 +49,6 @@ class Message:
     value: bytes | None
     timestamp: float | None = None
     key: bytes | None = None
-    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 class LiveSource(Protocol):
