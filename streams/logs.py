@@ -15,7 +15,7 @@ from structlog.typing import EventDict, FilteringBoundLogger
 from ihomer.printable import printable
 from streams.secret import Secret, is_secret_name
 
-__all__ = ["FORMATS", "LEVELS", "Failing", "Foreign", "Logger", "Paced", "make_logger"]
+__all__ = ["FORMATS", "LEVELS", "Failing", "Foreign", "Logger", "Paced", "Whole", "make_logger"]
 
 Logger = FilteringBoundLogger
 
@@ -38,7 +38,8 @@ def make_logger(format: str = "text", level: str = "info", file: TextIO | None =
     """Return a logger that writes one line for each event; pass it to whoever has something to tell.
 
     Fields whose names are those of secrets or payloads are left out, bytes are never written, texts are cut to 200
-    characters and hold no control characters. What cannot be written is dropped: a log does not end a run.
+    characters, unless they are `Whole`, and hold no control characters. What cannot be written is dropped: a log does not end
+    a run.
 
     Parameters
     ----------
@@ -85,6 +86,19 @@ def make_logger(format: str = "text", level: str = "info", file: TextIO | None =
         cache_logger_on_first_use=False,
     )
     return logger
+
+
+class Whole(str):
+    """A text that a logger does not cut: what an error says, which cut would not tell what to do.
+
+    Examples
+    --------
+    >>> import sys
+    >>> from streams.logs import Whole, make_logger
+    >>> log = make_logger("json", file=sys.stdout)
+    >>> log.error("failed", reason=Whole("no such file")) # doctest: +ELLIPSIS
+    {"timestamp": "...", "level": "error", "event": "failed", "reason": "no such file"}
+    """
 
 
 class _Lines:
@@ -143,6 +157,8 @@ def _shown(value: Any, depth: int) -> Any:
         return value if abs(value) < 1 << 63 else "(huge)"
     if isinstance(value, float):
         return value if value - value == 0 else str(value)
+    if isinstance(value, Whole):
+        return printable(value)
     if isinstance(value, str):
         return _clean(value)
     if isinstance(value, _BYTES):

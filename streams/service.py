@@ -70,7 +70,7 @@ class ServiceSettings:
     top, window, labels_per_event
         As in `Answering`.
     late_most, late_longest
-        As in `LateStore`.
+        As in `LateStore`; None for 7 days.
     pace
         When to commit, to checkpoint and to end.
     source_client, sink_client
@@ -95,7 +95,7 @@ class ServiceSettings:
     window: int = 1000
     labels_per_event: int = 1000
     late_most: int = 100_000
-    late_longest: float = _LATE_LONGEST
+    late_longest: float | None = None
     pace: Pace = field(default_factory=Pace)
     source_client: ClientSettings = field(default_factory=ClientSettings)
     sink_client: ClientSettings = field(default_factory=ClientSettings)
@@ -207,7 +207,7 @@ def _refuse_what_would_be_ignored(settings: ServiceSettings) -> None:
         for option, is_given in {**given, "--group-offsets": settings.from_group}.items():
             if is_given:
                 raise EndpointError(f"{option} goes with a source in Kafka; other sources are read from their beginning")
-        if settings.late_longest != _LATE_LONGEST:
+        if settings.late_longest is not None:
             raise EndpointError("--late-age goes with a source in Kafka; lines of others have no time to tell the age by")
     if settings.group == "":
         raise EndpointError("--group needs a name")
@@ -218,6 +218,8 @@ def _refuse_what_would_be_ignored(settings: ServiceSettings) -> None:
             "--group would have no effect: offsets are committed for it where source and sink name a server of one Kafka "
             "cluster, and looked at with --group-offsets"
         )
+    if settings.pace.idle_exit is not None and isinstance(settings.source, FileEndpoint) and not settings.follow:
+        raise EndpointError("--idle-exit goes with a source that is waited for; a file without --follow ends at its end")
     if settings.follow and not isinstance(settings.source, FileEndpoint):
         raise EndpointError("--follow goes with a source file; Kafka and standard input are waited for in any case")
 
@@ -230,6 +232,10 @@ def _shares_servers(settings: ServiceSettings) -> bool:
     return not set(source.servers).isdisjoint(sink.servers)
 
 
+def _late_longest(settings: ServiceSettings) -> float:
+    return _LATE_LONGEST if settings.late_longest is None else settings.late_longest
+
+
 def _made_with(settings: ServiceSettings) -> dict[str, Any]:
     """Return, as JSON has it, what a checkpoint keeps of the settings whatever they are later."""
     options = {f"model-option {name}": value for name, value in settings.model_options.items()}
@@ -238,7 +244,7 @@ def _made_with(settings: ServiceSettings) -> dict[str, Any]:
         model = _digest_of(settings.model_from)
     ends = {name: _place_of(end) for name, end in zip(ENDS, (settings.source, settings.sink), strict=True)}
     kept = {**model, **ends, "window": settings.window}
-    late = {"late-most": settings.late_most, "late-age": settings.late_longest}
+    late = {"late-most": settings.late_most, "late-age": _late_longest(settings)}
     made_with = {**kept, "labels-per-event": settings.labels_per_event, **late, **options}
     as_json: dict[str, Any] = json.loads(json.dumps(made_with, default=str))
     return as_json
@@ -266,7 +272,7 @@ def _new_answering(settings: ServiceSettings, first_model: StreamClassifier | No
         model = build_model(settings.model, settings.seed, settings.model_options)
     if not isinstance(model, StreamClassifier):
         raise SettingError(f"model {settings.model} is there to compare with, not for a live run")
-    late = LateStore(settings.late_most, settings.late_longest)
+    late = LateStore(settings.late_most, _late_longest(settings))
     return Answering(model, settings.top, settings.window, late, settings.labels_per_event)
 
 

@@ -69,11 +69,11 @@ def test_a_full_disk_loses_nothing(stream, tmp_path):
     assert (full / last).read_bytes() == (calm / last).read_bytes()
 
 
-def following(stream, folder):
+def following(stream, folder, *more):
     """Start a process that has learned the whole stream when this returns, and waits for more."""
-    command = [*IHOMER, "run", *map(str, arguments_of(stream, folder, "--follow"))]
+    command = [*IHOMER, "run", *map(str, arguments_of(stream, folder, "--follow", *more))]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    while "messages=1500" not in (line := process.stderr.readline()):
+    while not re.search('messages(=|": )1500', line := process.stderr.readline()):
         assert line
     return process
 
@@ -161,6 +161,16 @@ def test_a_newer_process_takes_over_and_the_older_one_ends(stream, tmp_path):
     assert (older.returncode, newer.returncode) == (3, 0), told + newer.stderr
     assert "another process has taken over" in told
     assert len(Path(f"{folder}.out").read_text().splitlines()) == 1500
+
+
+def test_the_log_of_one_that_is_taken_over_is_json_to_its_end(stream, tmp_path):
+    folder = tmp_path / "run"
+    older = following(stream, folder, "--log-format", "json")
+    assert run(*arguments_of(stream, folder)).returncode == 0
+    _, told = older.communicate(timeout=60)
+    last = [json.loads(line) for line in told.splitlines()][-1]
+    assert (older.returncode, last["level"], last["event"], last["exit_code"]) == (3, "error", "failed", 3)
+    assert "another process has taken over" in last["reason"]
 
 
 def test_without_checkpoints_answers_are_not_doubled(stream, tmp_path):
@@ -273,6 +283,8 @@ KAFKA = ["--source", "kafka://127.0.0.1:1/a", "--sink", "-", "--patience", "0.1"
         ([*FILES, "--start", "latest"], "--start goes with a source in Kafka"),
         ([*FILES, "--group", "g"], "--group goes with a source in Kafka"),
         ([*FILES, "--late-age", "1h"], "--late-age goes with a source in Kafka"),
+        ([*FILES, "--late-age", "7d"], "--late-age goes with a source in Kafka"),
+        (["--source", "-", "--sink", "-", "--late-age", "7d"], "--late-age goes with a source in Kafka"),
         (["--source", "-", "--sink", "-", "--group-offsets"], "--group-offsets goes with a source in Kafka"),
         ([*KAFKA, "--group-offsets"], "--group-offsets goes with the --group"),
         ([*KAFKA, "--group", ""], "--group needs a name"),
@@ -283,6 +295,9 @@ KAFKA = ["--source", "kafka://127.0.0.1:1/a", "--sink", "-", "--patience", "0.1"
         ([*FILES, "--every", "60s"], "--every goes with --checkpoint"),
         ([*FILES, "--keep", "9"], "--keep goes with --checkpoint"),
         ([*FILES, "--keep", "3"], "--keep goes with --checkpoint"),
+        ([*FILES, "--metrics-host", "::1"], "--metrics-host goes with --metrics-port"),
+        ([*FILES, "--metrics-host", "127.0.0.1"], "--metrics-host goes with --metrics-port"),
+        ([*FILES, "--idle-exit", "9"], "--idle-exit goes with a source that is waited for"),
         ([*KAFKA, "--follow"], "--follow goes with a source file"),
         ([*KAFKA, "--labels", ""], "'--labels': kafka: '' cannot be a topic's name"),
         ([*KAFKA, "--labels", "a,,b"], "'--labels': kafka: '' cannot be a topic's name"),
@@ -296,6 +311,38 @@ def test_options_that_would_be_ignored_or_fail_later_are_refused(arguments, told
     assert answer.exit_code == 2
     assert told in answer.stderr
     assert answer.stderr.count("\n") == 1
+
+
+JSON = ["--log-format", "json"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--source", "-", *JSON], "Missing option '--sink'."),
+        ([*JSON, "--source", "-", "--sink"], "Option '--sink' requires an argument."),
+        (["--no-such", "3", *FILES, "--log-format=json"], "No such option '--no-such'."),
+        (["--late-age", "soon", *FILES, *JSON], "Invalid value for '--late-age': 'soon' is no time, as 30s, 10m, 12h or 7d"),
+        ([*FILES, *JSON, "--late-age", "7d"], "--late-age goes with a source in Kafka"),
+        ([*FILES, *JSON, "--model-option", "depth=3"], "model ihomer has no setting 'depth'"),
+        ([*FILES, *JSON, "--config", f"{'long/' * 50}name"], f"{'long/' * 50}name: No such file or directory"),
+    ],
+)
+def test_an_error_is_a_line_of_a_log_of_json(arguments, told):
+    answer = CliRunner().invoke(main, ["run", *arguments])
+    *_, last = (json.loads(line) for line in answer.stderr.splitlines())
+    assert (answer.exit_code, last["level"], last["event"], last["exit_code"]) == (2, "error", "failed", 2)
+    assert last["reason"].startswith(told)
+    arguments = [{"json": "text", "--log-format=json": "--log-format=text"}.get(each, each) for each in arguments]
+    assert f"ihomer: {last['reason']}" == CliRunner().invoke(main, ["run", *arguments]).stderr.splitlines()[-1]
+
+
+def test_an_error_is_a_line_of_json_where_a_file_of_settings_asks_for_that(tmp_path):
+    (tmp_path / "run.toml").write_text('[run]\nlog-format = "json"\n')
+    for arguments in (FILES, FILES[:2]):
+        answer = CliRunner().invoke(main, ["run", *arguments, "--config", str(tmp_path / "run.toml")])
+        assert answer.exit_code == 2
+        assert [json.loads(line)["level"] for line in answer.stderr.splitlines()][-1] == "error"
 
 
 @pytest.mark.parametrize("options", ['"depth=3"', '["max_depth=3", "depth=3"]'])

@@ -33,8 +33,11 @@ __all__ = [
     "OutputFile",
     "Seconds",
     "StandardWriter",
+    "drop_what_nobody_reads",
+    "is_given",
     "model_options",
     "of_system",
+    "one_line",
     "refuse_other_models",
     "require_standard_output",
     "tell",
@@ -109,9 +112,14 @@ class OneLineErrors(click.Group):
             return super().invoke(ctx)
 
 
+def one_line(error: click.ClickException) -> str:
+    """Return what an error says as one line."""
+    return " ".join(error.format_message().split())
+
+
 def tell(error: click.ClickException) -> None:
     """Write an error as one line to standard error."""
-    text = " ".join(error.format_message().split())
+    text = one_line(error)
     if not text.isprintable():
         from ihomer.printable import printable  # brings NumPy and Numba, for which a usual message does not wait
 
@@ -247,9 +255,14 @@ class StandardWriter:
         self.flush()
 
 
+def is_given(context: click.Context, name: str) -> bool:
+    """Whether an option was given, also as what holds without it: on the command line or in the file of --config."""
+    return context.get_parameter_source(name) is not ParameterSource.DEFAULT
+
+
 def refuse_other_models(context: click.Context, has_options: bool) -> None:
     """Refuse what describes a model beside --model-from: the model of a file has its own settings."""
-    others = [name for name in ("model", "seed") if context.get_parameter_source(name) is not ParameterSource.DEFAULT]
+    others = [name for name in ("model", "seed") if is_given(context, name)]
     if has_options:
         others.append("model-option")
     if others:

@@ -19,6 +19,7 @@ from streams.cli.common import (
     STANDARD_OUTPUT,
     OutputFile,
     StandardWriter,
+    is_given,
     model_options,
     refuse_other_models,
     tell,
@@ -191,6 +192,8 @@ def command(
     settings = Settings(**given, format=file_format)
     if not files and (ignored := [option for option, name in _OF_FILES.items() if getattr(settings, name) is not None]):
         raise click.UsageError(f"{' and '.join(ignored)} without FILE: what is evaluated then is the Yeast stream")
+    if is_given(context, "top") and (predictions_path is None or not settings.probabilities):
+        raise click.UsageError("--top goes with --predictions and --proba: without both, no probabilities are written")
     if model_path is not None and len(files) > 1:
         raise click.UsageError("--model-to goes with one FILE: each has a model of its own")
     if model_path is not None and settings.model in BASELINES:

@@ -9,17 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from streams.cli.common import (
     AT_LEAST_0,
     AT_LEAST_1,
     CLASSIFIERS,
+    FAILED,
     SEED_OF,
     Seconds,
+    drop_what_nobody_reads,
+    is_given,
     model_options,
     of_system,
+    one_line,
     refuse_other_models,
+    tell,
 )
 from streams.cli.config_option import read_config
 
@@ -64,7 +68,9 @@ def _every(context: click.Context, parameter: click.Parameter, text: str | None)
     return (None, float(match[1])) if match[2] else (int(match[1]), None)
 
 
-def _seconds(context: click.Context, parameter: click.Parameter, text: str) -> float:
+def _seconds(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+    if text is None:
+        return None
     match = _AGE.fullmatch(text)
     if match is None:
         raise click.BadParameter(f"{text!r} is no time, as 30s, 10m, 12h or 7d")
@@ -96,7 +102,41 @@ def _start(context: click.Context, parameter: click.Parameter, text: str) -> str
     return seconds
 
 
-@click.command("run")
+class _Command(click.Command):
+    """A command whose errors are lines of its log where that is JSON, for whoever reads all lines as that."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the arguments."""
+        given = list(args)
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.ClickException as error:
+            leniently = {"resilient_parsing": True, "ignore_unknown_options": True}
+            _tell_in_log(super().make_context(info_name, given, parent, **extra, **leniently), error, FAILED)
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run."""
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            _tell_in_log(ctx, error, FAILED)
+            raise
+
+
+def _tell_in_log(context: click.Context, error: click.ClickException, code: int) -> None:
+    """End with an exit code and a line of the log that tells an error, if the log is JSON; else return."""
+    if context.params.get("log_format") == "json":
+        from streams.logs import Whole, make_logger
+
+        make_logger("json").error("failed", reason=Whole(one_line(error)), exit_code=code)
+        drop_what_nobody_reads()
+        context.exit(code)
+
+
+@click.command("run", cls=_Command)
 @click.option(
     "--source", metavar="WHERE", required=True, help="kafka://HOST:PORT/TOPIC[,TOPIC] (or /?pattern=REGEX), file:PATH or -."
 )
@@ -181,10 +221,8 @@ def _start(context: click.Context, parameter: click.Parameter, text: str) -> str
 @click.option(
     "--late-age",
     metavar="T",
-    default="7d",
-    show_default=True,
     callback=_seconds,
-    help="How long they wait, as 30s, 10m, 12h or 7d, by the time of the messages, which only Kafka tells.",
+    help="How long they wait, as 30s, 10m, 12h or 7d, by the time of the messages, which only Kafka tells. [default: 7d]",
 )
 @click.option("--metrics-port", type=click.IntRange(0, 65535), metavar="PORT", help="Serve /metrics and /healthz; 0: any port.")
 @click.option("--metrics-host", metavar="HOST", default="127.0.0.1", show_default=True, help="Address that they are served on.")
@@ -216,15 +254,16 @@ def command(context: click.Context, /, **given: Any) -> None:
 
     try:
         config = given.pop("config")
-        if given["checkpoint"] is None:
-            _refuse_what_goes_with_checkpoints(context)
+        _refuse_what_goes_with_others(context)
         if given["model_from"] is not None:
             refuse_other_models(context, bool(given["model_options"] or config.model_options))
         _run(given, config)
     except (EndpointError, SettingError) as error:
         raise click.UsageError(str(error)) from None
     except Fenced as error:
-        click.echo(f"ihomer: {error}; this one ends, nothing was answered twice", err=True)
+        taken_over = click.ClickException(f"{error}; this one ends, nothing was answered twice")
+        _tell_in_log(context, taken_over, FENCED)
+        tell(taken_over)
         context.exit(FENCED)
     except (ConfigError, LookupError, SinkError, SourceError, Unreachable) as error:
         raise click.ClickException(str(error)) from None
@@ -232,11 +271,15 @@ def command(context: click.Context, /, **given: Any) -> None:
         raise of_system(error) from None
 
 
-def _refuse_what_goes_with_checkpoints(context: click.Context) -> None:
+def _refuse_what_goes_with_others(context: click.Context) -> None:
     """Refuse what would have no effect, also where it is what holds without being given."""
-    for name in ("every", "keep"):
-        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
-            raise click.UsageError(f"--{name} goes with --checkpoint; without it none are made")
+    given = context.params
+    if given["checkpoint"] is None:
+        for name in ("every", "keep"):
+            if is_given(context, name):
+                raise click.UsageError(f"--{name} goes with --checkpoint; without it none are made")
+    if given["metrics_port"] is None and is_given(context, "metrics_host"):
+        raise click.UsageError("--metrics-host goes with --metrics-port; without it nothing is served")
 
 
 def _settings(given: dict[str, Any], config: "Config") -> "ServiceSettings":
