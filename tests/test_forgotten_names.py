@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from ihomer import IHOMERClassifier, LabelPartition
+from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
 from ihomer.experts import EXPERTS
 from ihomer.kernels.voting import FAST, SLOW
 
@@ -78,3 +78,13 @@ def test_past_events_that_new_trees_start_from_have_lost_forgotten_features():
         model.learn_one({f"f{i}": 1.0}, {"p"})
     known = [model._encoder.features.get(name) for name in model.features]
     assert sorted(model._replay.latest(40).x_index.tolist()) == sorted(known)
+
+
+def test_the_features_that_are_known_at_most_bound_what_one_wide_event_makes_a_tree_keep(tmp_path):
+    tree = MLHATClassifier(max_features=64)
+    for first in (0, 100_000):
+        tree.learn_one({f"f{i}": 1.0 for i in range(first, first + 100_000)}, {"p"})
+        tree.learn_one(dict.fromkeys(tree.features, 1.0), {"q"})
+    tree.save(tmp_path / "model")
+    assert len(tree.features) == 64
+    assert (tmp_path / "model").stat().st_size < 1_000_000
