@@ -36,7 +36,6 @@ from ihomer.rows import (
     frame_like,
     has_columns,
     in_columns,
-    index_arrays,
     label_rows,
     named_in_row,
     row_weights,
@@ -543,12 +542,12 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         self, features: Columns, table: Columns, weights: Values, start: int, stop: int, new: list[Hashable]
     ) -> Batch:
         self._encoder.add(new)
-        x = with_indices(features, start, stop, self._encoder.features)
-        self._encoder.touch_rows(x.indptr, x.indices)
+        x_indptr, x_index, x_value = with_indices(features, start, stop, self._encoder.features)
+        self._encoder.touch_rows(x_indptr, x_index)
         self._fit_dense()
-        y = with_indices(table, start, stop, self._labels)
-        positive, unobserved = some_entries(y, y.data == 1.0), some_entries(y, np.isnan(y.data))
-        return Batch(*index_arrays(x), x.data, *index_arrays(positive), *index_arrays(unobserved), weights[start:stop])
+        indptr, index, value = with_indices(table, start, stop, self._labels)
+        positive, unobserved = some_entries(indptr, index, value == 1.0), some_entries(indptr, index, np.isnan(value))
+        return Batch(x_indptr, x_index, x_value, *positive, *unobserved, weights[start:stop])
 
     def _predict_rows(self, X: Any) -> tuple[Proba, Answer]:
         self._refuse_if_broken()
@@ -565,8 +564,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
 
     def _predict_some(self, features: Columns | list[Mapping[Hashable, Any]], part: slice) -> tuple[Proba, Answer]:
         if isinstance(features, Columns) and not self._encoder.has_nominal:
-            x = with_indices(features, part.start, part.stop, self._encoder.features)
-            return self._predict(unlabelled(*index_arrays(x), x.data))
+            return self._predict(unlabelled(*with_indices(features, part.start, part.stop, self._encoder.features)))
         rows = features.as_dicts(part.start, part.stop) if isinstance(features, Columns) else features[part]
         found = [self._predict(one_row(*self._encoder.encode(row))) for row in rows]
         return np.concatenate([p for p, _ in found]), np.concatenate([answer for _, answer in found])

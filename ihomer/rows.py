@@ -24,7 +24,6 @@ __all__ = [
     "frame_like",
     "has_columns",
     "in_columns",
-    "index_arrays",
     "label_rows",
     "named_in_row",
     "row_weights",
@@ -227,30 +226,26 @@ def row_weights(w: Any, n_rows: int) -> Values:
     return weights
 
 
-def index_arrays(matrix: Any) -> tuple[NDArray[np.int64], Indices]:
-    """Return where the rows of a CSR array end, and its columns, as a batch holds them."""
-    return matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
+def with_indices(table: Columns, start: int, stop: int, vocabulary: Vocabulary) -> tuple[Offsets, Indices, Values]:
+    """Return some rows as a batch holds them: where they end, vocabulary indices, which ascend in a row, and values.
 
-
-def with_indices(table: Columns, start: int, stop: int, vocabulary: Vocabulary) -> Any:
-    """Return some rows as a CSR array whose columns are vocabulary indices, ascending; unknown names are left out."""
-    index_of = vocabulary.indices(table.names)
+    Unknown names are left out.
+    """
     a, b = table.indptr[start], table.indptr[stop]
-    shape = (stop - start, max(vocabulary.size, 1))
-    index, value, indptr = index_of[table.column[a:b]], table.value[a:b], table.indptr[start : stop + 1] - a
+    indptr, value = table.indptr[start : stop + 1] - a, table.value[a:b]
+    index = vocabulary.indices(table.names)[table.column[a:b]]
     known = index >= 0
     if not known.all():
-        indptr = np.concatenate([[0], np.cumsum(known)])[indptr]
-        index, value = index[known], value[known]
-    matrix = sparse.csr_array((value, index, indptr), shape=shape)
-    matrix.sort_indices()
-    return matrix
+        value = value[known]
+        indptr, index = some_entries(indptr, index, known)
+    row = np.repeat(np.arange(stop - start), np.diff(indptr))
+    order = np.argsort(row * vocabulary.size + index, kind="stable")
+    return indptr, index[order], value[order]
 
 
-def some_entries(matrix: Any, keep: NDArray[np.bool_]) -> Any:
-    """Return a CSR array with some of the entries of another."""
-    indptr = np.concatenate([[0], np.cumsum(keep)])[matrix.indptr]
-    return sparse.csr_array((matrix.data[keep], matrix.indices[keep], indptr), shape=matrix.shape)
+def some_entries(indptr: Offsets, index: Indices, keep: NDArray[np.bool_]) -> tuple[Offsets, Indices]:
+    """Return where rows end, and their indices, with some of the entries only."""
+    return np.concatenate([[0], np.cumsum(keep)])[indptr], index[keep]
 
 
 def named_in_row(labels: LabelRows | list[Marked], row: int) -> Marked:
@@ -302,7 +297,7 @@ class FoundLabels:
     def add(self, answer: NDArray[np.bool_], labels: Vocabulary) -> None:
         """Take in the answers to some rows, bool[rows, labels]; what has no column is left out."""
         rows, indices = np.nonzero(answer)
-        used, place = np.unique(indices, return_inverse=True)
+        used, place = _used_columns(indices, answer.shape[1])
         columns = np.array([self._column_of(labels.name(i)) for i in used.tolist()], np.int64)[place]
         self._rows.append(self._n_rows + rows[columns >= 0])
         self._columns.append(columns[columns >= 0])

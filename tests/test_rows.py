@@ -102,9 +102,9 @@ def test_columns_of_a_table_go_by_the_indices_of_its_names_and_what_has_none_is_
     for name in "dca":
         known.add(name)
     found = with_indices(columns, 0, 2, known)
-    assert (found.indices.tolist(), found.indptr.tolist()) == ([0, 1, 2, 2], [0, 3, 4])
-    assert found.data.tolist() == [4.0, 3.0, 1.0, 5.0]
-    assert with_indices(columns, 1, 2, known).data.tolist() == [5.0]
+    assert [part.tolist() for part in found] == [[0, 3, 4], [0, 1, 2, 2], [4.0, 3.0, 1.0, 5.0]]
+    assert [part.dtype for part in found] == [np.int64, np.int32, np.float64]
+    assert [part.tolist() for part in with_indices(columns, 1, 2, known)] == [[0, 1], [2], [5.0]]
 
 
 def test_a_row_names_what_applies_and_what_is_not_observed_and_that_of_an_array_all_columns():
