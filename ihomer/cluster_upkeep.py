@@ -186,15 +186,19 @@ class ClusterUpkeep:
     def _repair(self, graph: LabelGraph) -> None:
         """Let clusters that are drawn to another one more than they hold together join it; then move single labels."""
         done: set[int] = set()
-        size = self._counted()
-        for cluster, target in graph.ties():
-            fits = self.rules.most is None or size[cluster] + size[target] <= self.rules.most
-            if fits and not done & {cluster, target}:
+        members = graph.clusters()
+        for cluster, target in graph.ties(members):
+            if not done & {cluster, target} and self._fit_together(cluster, target):
                 self.cluster[self.cluster == cluster] = target
                 self.tree.remove(cluster)
                 done |= {cluster, target}
-        if graph.settle():
+        if graph.settle(graph.clusters() if done else members):
             self._remove_empty(set(self.tree.leaves()))
+
+    def _fit_together(self, a: int, b: int) -> bool:
+        """Tell whether two clusters have no more labels than one may have."""
+        most = self.rules.most
+        return most is None or int(np.count_nonzero((self.cluster == a) | (self.cluster == b))) <= most
 
     def _merge_siblings(self, graph: LabelGraph) -> None:
         """Apply the published rule: merge two leaves if one's diameter exceeds what their parent's was when it was cut."""
@@ -203,7 +207,7 @@ class ClusterUpkeep:
             left, right = self.tree.children[parent]
             if left not in members or right not in members or not self._has_spread(graph, parent, members):
                 continue
-            if self.rules.most is None or len(members[left]) + len(members[right]) <= self.rules.most:
+            if self._fit_together(left, right):
                 merged = self.tree.merge(parent)
                 self.cluster[members[left]] = merged
                 self.cluster[members[right]] = merged
@@ -216,8 +220,7 @@ class ClusterUpkeep:
     def _join_small(self, graph: LabelGraph) -> None:
         """Let each cluster that is too small join the one of the strongest average link, else its sibling."""
         least = graph.rules.least if self.least_given else (graph.rules.least + 1) // 2
-        members = graph.clusters()
-        small = sorted((len(m), c) for c, m in members.items() if len(m) < least)
+        small = sorted((n, c) for c, n in self._counted().items() if n < least)
         for _, cluster in small:
             member = np.flatnonzero(self.cluster == cluster).astype(np.int32)
             if len(member) >= least or len(self.tree.parent) == 1:

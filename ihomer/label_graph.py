@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ihomer.kernels import partition_graph as kernels
 from ihomer.pair_counts import PairCounts
+from ihomer.partition_changes import by_cluster
 
 __all__ = ["Cut", "CutRules", "LabelGraph"]
 
@@ -61,10 +62,13 @@ class LabelGraph:
 
     def clusters(self) -> dict[int, Members]:
         """Return cluster -> its labels, the most frequent first."""
-        label = np.flatnonzero(self.cluster >= 0)
-        order = label[np.lexsort((-self.count[label], self.cluster[label]))]
-        ids, first = np.unique(self.cluster[order], return_index=True)
-        return dict(zip(ids.tolist(), np.split(order.astype(np.int32), first[1:]), strict=True))
+        order = self._by_count()
+        return dict(by_cluster(self.cluster[order], order))
+
+    def _by_count(self) -> Members:
+        """Return the labels that have a cluster, the most frequent first."""
+        used = np.flatnonzero(self.cluster >= 0).astype(np.int32)
+        return used[np.argsort(-self.count[used], kind="stable")]
 
     def bound(self, n: float) -> float:
         """Return the Hoeffding bound sqrt(ln(1 / delta) / (2 n)) of a mean of n values in [0, 1]."""
@@ -132,10 +136,12 @@ class LabelGraph:
         self._side[member[leaning[:left]]] = 0
         self._side[member[leaning[left:]]] = 1
 
-    def ties(self) -> list[tuple[int, int]]:
-        """Return (cluster, other) where the labels of a cluster are clearly drawn more to another than to each other."""
-        members = self.clusters()
-        ids, place = self._places(np.flatnonzero(self.cluster >= 0).astype(np.int32))
+    def ties(self, members: dict[int, Members]) -> list[tuple[int, int]]:
+        """Return (cluster, other) where the labels of a cluster are clearly drawn more to another than to each other.
+
+        `members`, here and below, are those of `clusters`.
+        """
+        ids, place = self._places(members)
         total = np.zeros(len(ids))
         start, neighbour, _, energy = self._edges
         found = []
@@ -144,39 +150,38 @@ class LabelGraph:
                 member, place, self.count, start, neighbour, energy, self.rules.log_term, HOLD, total
             )
             if surplus > 0.0:
-                found.append((cluster, int(ids[best])))
+                found.append((cluster, ids[best]))
         return found
 
-    def settle(self) -> int:
+    def settle(self, members: dict[int, Members]) -> int:
         """Move single labels to the clusters that draw them clearly more; return how many moved."""
-        used = np.flatnonzero(self.cluster >= 0).astype(np.int32)
-        order = used[np.argsort(-self.count[used], kind="stable")]
-        order = order[self.count[order] > 0.0]
-        ids, place = self._places(used)
-        size = np.bincount(place[used], minlength=len(ids)).astype(np.int64)
+        used = self._by_count()
+        order = used[self.count[used] > 0.0]
+        ids, place = self._places(members)
+        size = np.array([len(member) for member in members.values()], np.int64)
         start, neighbour, _, energy = self._edges
         largest = self.rules.most if self.rules.most is not None else len(self.cluster)
         moved = kernels.settle(order, place, size, largest, self.count, start, neighbour, energy, self.rules.log_term, HOLD)
         if moved:
-            self.cluster[used] = ids[place[used]]
+            self.cluster[used] = np.array(ids, np.int32)[place[used]]
         return int(moved)
 
-    def _places(self, used: Members) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def _places(self, members: dict[int, Members]) -> tuple[list[int], NDArray[np.int32]]:
         """Return the cluster ids in order, and the place of each label's cluster among them."""
-        ids, inverse = np.unique(self.cluster[used], return_inverse=True)
         place = np.zeros(len(self.cluster), np.int32)
-        place[used] = inverse
-        return ids, place
+        for at, member in enumerate(members.values()):
+            place[member] = at
+        return list(members), place
 
     def nearest_clusters(self, member: Members) -> list[int]:
         """Return the other clusters that a cluster has links to, the strongest average link first."""
-        used = np.flatnonzero(self.cluster >= 0).astype(np.int32)
-        ids, place = self._places(used)
+        members = self.clusters()
+        ids, place = self._places(members)
         total = np.zeros(len(ids))
         start, neighbour, _, energy = self._edges
         for x in member:
             kernels.cluster_energies(x, place, start, neighbour, energy, total)
-        total /= np.bincount(place[used], minlength=len(ids))
+        total /= [len(others) for others in members.values()]
         order = np.argsort(-total, kind="stable")
         own = self.cluster[member[0]]
-        return [int(ids[p]) for p in order if total[p] > 0.0 and ids[p] != own]
+        return [ids[p] for p in order if total[p] > 0.0 and ids[p] != own]

@@ -65,8 +65,11 @@ class PartitionDrift:
 def by_cluster(key: Clusters, index: NDArray[_Index]) -> Iterator[tuple[int, NDArray[_Index]]]:
     """Yield (cluster, its indices), clusters ascending; `key` is the cluster of each of the indices, whose order stays."""
     order = np.argsort(key, kind="stable")
-    ids, first = np.unique(key[order], return_index=True)
-    yield from zip(ids.tolist(), np.split(index[order], first[1:]), strict=True)
+    key, index = key[order], index[order]
+    start = 0
+    for stop in [*(np.flatnonzero(key[1:] != key[:-1]) + 1).tolist(), len(key)]:
+        yield int(key[start]), index[start:stop]
+        start = stop
 
 
 def changes_between(before: Clusters, after: Clusters, event: int, name_of: Callable[[int], Hashable]) -> list[Change]:
