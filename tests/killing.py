@@ -82,7 +82,7 @@ def run_and_kill(
     while lives.n_kills < n_kills:
         at_step = rng.random() < 0.5
         start = [sys.executable, "-m", "tests.dying_run", str(rng.randint(1, 30) if at_step else 0)]
-        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        quiet: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
         life = subprocess.Popen([*start, *arguments], cwd=_ROOT, text=True, **quiet)
         during(lives.n_kills + lives.came_to_end)
         killed_by_time = False

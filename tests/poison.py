@@ -70,12 +70,12 @@ def write_raw(broker: str, topic: str, values: Sequence[bytes]) -> None:
 
 def outcome_of_poison(broker: str, topic: str, values: Sequence[bytes], codes: Sequence[str]) -> dict[str, int]:
     """Count answers and dead letters, and those that have not the code or the place that they should have."""
-    dead = [json.loads(message.value) for message in read_all(broker, f"{topic}-dead")]
+    dead = [json.loads(message.value or b"") for message in read_all(broker, f"{topic}-dead")]
     good = {value for value in values if b'"id": "e' in value}
     expected = dict(zip((value for value in values if value not in good), codes, strict=True))
-    places = {(m.partition, m.offset): expected[m.value] for m in read_all(broker, topic) if m.value not in good}
+    places = {(m.partition, m.offset): expected[m.value or b""] for m in read_all(broker, topic) if m.value not in good}
     found = {(letter["source"]["partition"], letter["source"]["offset"]): letter["error"] for letter in dead}
     wrong = len(found.items() ^ places.items())
-    answers = [json.loads(message.value)["id"] for message in read_all(broker, f"{topic}-answers")]
+    answers = [json.loads(message.value or b"")["id"] for message in read_all(broker, f"{topic}-answers")]
     twice = len(answers) - len(set(answers))
     return {"answers": len(answers), "answered_twice": twice, "dead_letters": len(dead), "wrong_code_or_place": wrong}
