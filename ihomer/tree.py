@@ -45,7 +45,7 @@ class MLHATClassifier(StreamClassifier):
     n_neighbors
         Number of neighbours.
     window
-        Number of events that a leaf keeps to look for neighbours.
+        Number of events that a leaf keeps to look for neighbours; of each at most the 4,096 values furthest from 0.
     n_models
         Number of bagged logistic regressions for each label.
     learning_rate
@@ -82,7 +82,7 @@ class MLHATClassifier(StreamClassifier):
     Notes
     -----
     The defaults up to `adwin_delta`, but for `drift_input`, are those of the published code; the bounds on leaves, depth,
-    features and labels are ours, for memory and time.
+    features, labels and what is kept of a wide event are ours, for memory and time.
 
     Five steps of the published code are mended here. An alternate is judged by its own loss (the code gives an alternate below
     the root the loss of the node above). When the leaf of an alternate below the root splits, it stays an alternate (there it

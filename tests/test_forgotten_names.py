@@ -80,6 +80,18 @@ def test_past_events_that_new_trees_start_from_have_lost_forgotten_features():
     assert sorted(model._replay.latest(40).x_index.tolist()) == sorted(known)
 
 
+def test_what_a_window_of_a_leaf_takes_ends_with_4096_features_however_wide_events_are(tmp_path):
+    sizes = []
+    for window in (1, 201):
+        tree = MLHATClassifier(window=window, n_models=1, max_leaves=1)
+        for n_features in (20, 3000, 20_000):
+            tree.learn_one({f"f{i}": 1.0 for i in range(n_features)}, {"p"})
+        tree.save(tmp_path / "model")
+        sizes.append((tmp_path / "model").stat().st_size)
+    bound = 2 * 200 * 4096 * 12  # there is room for twice `max_leaves`
+    assert bound <= sizes[1] - sizes[0] <= 1.01 * bound
+
+
 def test_the_features_that_are_known_at_most_bound_what_one_wide_event_makes_a_tree_keep(tmp_path):
     tree = MLHATClassifier(max_features=64)
     for first in (0, 100_000):

@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import random
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from benchmarks import file_damage, fuzz_files
 from ihomer import MLHATClassifier
+from ihomer.kernels.window import MOST_PAIRS
 from ihomer.persistence import KINDS, ModelFileError, pack, unpack
 from ihomer.saved.tree import RECORDS
 
@@ -96,6 +98,44 @@ def test_what_does_not_fit_is_told(ending: str, place: Any, field: str | None, n
         (value if field is None else value[field])[place] = number
 
     refused(told, (ending, change))
+
+
+def test_a_tree_that_has_learned_events_wider_than_a_window_keeps_goes_on_after_loading_as_if_nothing_had_been() -> None:
+    rng = random.Random(1)
+    events = [({f"f{j}": rng.gauss(0.0, 1.0) for j in range(5000)}, {rng.choice("uv")}) for _ in range(8)]
+    model = MLHATClassifier(n_models=1)
+    for x, y in events[:4]:
+        model.learn_one(x, y)
+    loaded = unpack(pack(model, KINDS), KINDS)
+    for x, y in events[4:]:
+        assert loaded.predict_proba_one(x) == model.predict_proba_one(x)
+        loaded.learn_one(x, y)
+        model.learn_one(x, y)
+    assert pack(loaded, KINDS) == pack(model, KINDS)
+    assert loaded._learner.state.row_index.shape[2] == MOST_PAIRS
+
+
+def test_rows_of_a_file_from_before_rows_had_a_bound_are_cut_as_new_ones_are() -> None:
+    rng = random.Random(2)
+    values = [[rng.choice([-2.0, -1.0, 0.5, 3.0, 4.0]) for _ in range(n)] for n in (20, 5000, MOST_PAIRS, 4500)]
+    model = MLHATClassifier(n_models=1, window=6)
+    for number, row in enumerate(values):
+        model.learn_one({f"{j:04}": value for j, value in enumerate(row)}, {number})
+    head, body, arrays = file_damage.split(pack(model, KINDS))
+    n_slots = len(model._learner.state.slots)
+
+    def as_before(dtype: Any, parts: Any) -> Any:
+        wide = np.zeros((n_slots, 6, 5000), dtype)
+        for row, part in enumerate(parts):
+            wide[0, row, : len(part)] = part
+        return lambda _: wide
+
+    arrays = dict(arrays)
+    changed(arrays, "row_index", as_before(np.int32, [range(len(row)) for row in values]))
+    changed(arrays, "row_value", as_before(np.float64, values))
+    changed(arrays, "row_size", lambda old: np.where(old > 0, [*map(len, values), 0, 0], 0))
+    loaded = unpack(file_damage.joined(head, body, arrays), KINDS)
+    assert pack(loaded, KINDS) == pack(model, KINDS)
 
 
 @pytest.mark.parametrize("ending", ["nodes", "slots", "blocks"])

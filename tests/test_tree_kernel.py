@@ -25,7 +25,7 @@ from ihomer.kernels.tree_state import (
     N,
 )
 from ihomer.learner import TreeLearner
-from tests.reference.tree import DEFAULTS, TOTAL, Inner, Leaf, Moments, SlowTree, mix
+from tests.reference.tree import DEFAULTS, MOST_PAIRS, TOTAL, Inner, Leaf, Moments, SlowTree, mix
 
 NAN = math.nan
 CLOSE = 1e-9
@@ -403,6 +403,29 @@ def test_usual_sizes_on_a_longer_stream():
     pair = Pair(4, 5, tolerance=1e-6, seed=3, young_weight=300, tau=0.45)
     pair.teach(stream(3, 700, 5, 4, noise=0.02, drift=400), every=100)
     assert pair.twin.n_splits > 0
+
+
+@pytest.mark.parametrize("values", ["grid", "gauss"])
+def test_of_events_wider_than_a_window_keeps_the_largest_values_are_kept(values):
+    """Splits and logistic models learn all of them; of equal values those of the first features are kept."""
+    n_features = MOST_PAIRS + 900
+    pair = Pair(2, n_features, **QUICK | AS_NEIGHBOURS | {"n_models": 1, "learning_rate": 1e-5, "bootstrap": False})
+    wide = list(stream(3, 16, n_features, 2, values=values, zero=0.1, missing=0.02))
+    narrow = list(stream(4, 30, n_features, 2, values=values, zero=0.95))
+    pair.teach(wide[:8], every=4)
+    pair.teach([event for both in zip(narrow, [*wide[8:], *narrow], strict=False) for event in both], every=10)
+    pair.teach(wide[:2])
+    sizes = pair.learner.state.row_size
+    assert pair.twin.n_splits > 0
+    assert sizes.max() == pair.learner.state.row_index.shape[2] == MOST_PAIRS
+
+
+def test_an_event_of_values_that_hardly_differ_or_of_one_more_than_is_kept_is_cut():
+    values = [NAN, *[3.0] * (MOST_PAIRS - 2), *[0.5, -0.5, 0.5, 5e-324, 1e100]]
+    pair = Pair(1, len(values), tolerance=None, **QUICK | AS_NEIGHBOURS | {"n_models": 1})
+    tiny = [(j, 5e-324 if j % 2 else -1e-323) for j in range(MOST_PAIRS + 3)]
+    pair.teach([(list(enumerate(values[i:])), {0}, set(), 1.0) for i in range(6)])
+    pair.teach([(tiny, set(), set(), 1.0), (tiny[1:], {0}, set(), 1.0), (tiny[3:], set(), set(), 1.0)])
 
 
 def test_labels_and_features_that_come_and_go():

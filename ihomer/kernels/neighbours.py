@@ -6,16 +6,53 @@ import numpy as np
 
 from ihomer.kernels.common import allocating, inner
 from ihomer.kernels.odds import POSITIVE
+from ihomer.kernels.window import MOST_PAIRS
 
 _CANCELLED = 1e-3  # a difference below this share of its terms has lost too many digits
 _STRIDE = 16  # features between two looks at whether a row is still in the running
 
 
 @inner
+def n_further(x_value, bound):
+    """Return how many values are further from 0 than `bound`."""
+    count = 0
+    for k in range(x_value.size):
+        count += abs(x_value[k]) > bound
+    return count
+
+
+@inner
+def bounds_of_kept(x_value):
+    """Return two bounds and a number: an event keeps its values further from 0 than `high`, and of those further than `low`,
+    which are all equally far, so many. These are the values that a distance loses least without.
+    """
+    if x_value.size <= MOST_PAIRS:
+        return -1.0, -1.0, 0
+    low, high = 0.0, 0.0
+    for k in range(x_value.size):
+        if abs(x_value[k]) > high:
+            high = abs(x_value[k])
+    if n_further(x_value, low) <= MOST_PAIRS:
+        return low, low, 0
+    while True:
+        middle = 0.5 * low + 0.5 * high
+        if middle <= low or middle >= high:
+            return low, high, MOST_PAIRS - n_further(x_value, high)
+        count = n_further(x_value, middle)
+        if count == MOST_PAIRS:
+            return middle, middle, 0
+        if count > MOST_PAIRS:
+            low = middle
+        else:
+            high = middle
+
+
+@inner
 def push_row(t, node, x_index, x_value, y):
     """Append an event to the window of leaf `node`, over the oldest one when the window is full.
 
-    `y`: uint8[L], marks of `odds`. Missing values are left out, which makes them 0 for later neighbours.
+    `y`: uint8[L], marks of `odds`. Missing values are left out, which makes them 0 for later neighbours. Of more pairs than a
+    window keeps of an event, those stay whose values are furthest from 0, of equal ones the first.
     """
     n = t.nodes[node]
     slot = n["slot"]
@@ -26,9 +63,12 @@ def push_row(t, node, x_index, x_value, y):
     else:
         row = n["row_first"]
         n["row_first"] = (row + 1) % window
+    low, high, n_equal = bounds_of_kept(x_value)
     size = 0
     for k in range(x_index.size):
-        if not math.isnan(x_value[k]):
+        far = abs(x_value[k])  # a missing value is further than nothing
+        if far > high or (far > low and n_equal > 0):
+            n_equal -= far <= high
             t.row_index[slot, row, size] = x_index[k]
             t.row_value[slot, row, size] = x_value[k]
             size += 1

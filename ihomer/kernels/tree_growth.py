@@ -6,6 +6,7 @@ import numpy as np
 from ihomer.kernels.blocks import rehash
 from ihomer.kernels.nodes import rehash_labelsets
 from ihomer.kernels.tree_state import ENTRY, LEAST, MOST, NONE, linked
+from ihomer.kernels.window import MOST_PAIRS
 
 
 def _padded(array, axis, size, value=0):
@@ -70,8 +71,8 @@ def with_more_blocks(t, needed):
 
 
 def with_wider_rows(t, needed):
-    """Return the tree with room for `needed` pairs or more in each stored row."""
-    width = max(needed, t.row_index.shape[2] * 3 // 2)
+    """Return the tree with room for `needed` pairs or more, but no more than are kept of an event, in each stored row."""
+    width = min(max(needed, t.row_index.shape[2] * 3 // 2), MOST_PAIRS)
     return t._replace(row_index=_padded(t.row_index, 2, width), row_value=_padded(t.row_value, 2, width))
 
 

@@ -45,6 +45,7 @@ from ihomer.kernels.tree_state import (
     MAX_LABELSETS,
     NONE,
 )
+from ihomer.kernels.window import MOST_PAIRS
 
 DONE, FULL_NODES, FULL_SLOTS, FULL_BLOCKS, FULL_ROWS, FULL_LABELSETS = range(6)
 
@@ -296,7 +297,7 @@ def room_for(t, voters, x_index, x_value):
         return FULL_SLOTS
     if h["free_blocks"] < (n_leaves + splits) * x_index.size:
         return FULL_BLOCKS
-    if t.row_index.shape[2] < x_index.size:
+    if t.row_index.shape[2] < min(x_index.size, MOST_PAIRS):
         return FULL_ROWS
     for v in range(n_voters):
         n_labelsets = t.nodes[voters.leaf[v]]["n_labelsets"]

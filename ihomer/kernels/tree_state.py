@@ -1,7 +1,8 @@
 """The state of one tree as plain arrays, and how the arrays are made and made larger.
 
 Sizes: N nodes, S leaf slots, W window rows, K stored pairs of a row, L labels, M logistic models, B blocks (one per leaf
-and feature seen there), H entries of the block table, P entries of a leaf's set of labelsets. All are capacities.
+and feature seen there), H entries of the block table, P entries of a leaf's set of labelsets. All are capacities. K is at most
+`window.MOST_PAIRS`.
 """
 
 from typing import NamedTuple

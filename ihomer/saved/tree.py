@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ihomer.kernels import tree_state
 from ihomer.kernels.adwin import adwin_arrays
 from ihomer.kernels.tree_state import MAX_LABELSETS, NONE, NOTES, TreeState
+from ihomer.kernels.window import MOST_PAIRS
 from ihomer.learner import NOTED, TreeLearner
 from ihomer.saved.fields import BEYOND, MOST, Fields, check_detectors, check_list, check_probes
 
@@ -62,7 +63,7 @@ def fill_learner(learner: TreeLearner, fields: Fields, labels_in_use: NDArray[np
     _check_leaves(arrays, tree, n_features)
     _check_blocks(arrays, tree, n_features)
     check_detectors(arrays, tree.detector)
-    learner.state = tree
+    learner.state = _without_surplus(tree)
     learner._note_places()
 
 
@@ -95,6 +96,19 @@ def _arrays(a: Fields, settings: NDArray[Any]) -> TreeState:
         coefficient=a.array("coefficient", np.float64, (b, n_labels * n_models)),
         table=a.array("table", tree_state.ENTRY, (None,)),
     )
+
+
+def _without_surplus(t: TreeState) -> TreeState:
+    """Cut the rows of a file that was written before rows had a bound, as `push_row` would have."""
+    if t.row_index.shape[2] <= MOST_PAIRS:
+        return t
+    for row in zip(*np.nonzero(t.row_size > MOST_PAIRS), strict=True):
+        size = t.row_size[row]
+        kept = np.sort(np.argsort(-np.abs(t.row_value[row][:size]), kind="stable")[:MOST_PAIRS])
+        for array in (t.row_index, t.row_value):
+            array[row][:MOST_PAIRS] = array[row][kept]
+        t.row_size[row] = MOST_PAIRS
+    return t._replace(row_index=t.row_index[..., :MOST_PAIRS].copy(), row_value=t.row_value[..., :MOST_PAIRS].copy())
 
 
 def _check_counters(a: Fields, t: TreeState) -> None:

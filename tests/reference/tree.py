@@ -8,6 +8,7 @@ GOLDEN = 0x9E3779B97F4A7C15
 WORD = 2**64 - 1
 TOTAL = "total"  # stands beside label positions where all events count, whatever their labels
 MAX_LABELSETS = 4096
+MOST_PAIRS = 4096  # of an event in a leaf's window
 DEFAULTS = {
     "grace_period": 200,
     "delta": 1.6587784772850855e-7,
@@ -102,6 +103,11 @@ class Event:
 
     def known(self):
         return {j: v for j, v in self.values.items() if not math.isnan(v)}
+
+    def kept(self):
+        """What a window keeps: the values furthest from 0, of equal ones those of the first features."""
+        known = self.known()
+        return {j: known[j] for j in sorted(known, key=lambda j: (-abs(known[j]), j))[:MOST_PAIRS]}
 
     def kind_of(self, feature):
         if callable(self.kind):
@@ -287,8 +293,8 @@ class Leaf(Node):
             self.features.setdefault(j, Feature()).learn(v, event.positives, event.weight)
         if len(self.labelsets) < MAX_LABELSETS:
             self.labelsets.add(event.positives)
+        self.window = [*self.window, (event.kept(), event.positives)][-tree.window :]
         x = event.known()
-        self.window = [*self.window, (x, event.positives)][-tree.window :]
         for m in range(tree.n_models):
             for label in range(tree.n_labels):
                 if label not in event.unobserved:
