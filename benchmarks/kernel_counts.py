@@ -20,9 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ihomer.kernels import answers, decoding, local, rehearsal, ridge, tallies, window
-from ihomer.kernels.expected import MOST_ACTIVE
+from ihomer.kernels.curves import LEAST_LENGTH, MOST_LENGTH, N_KNOTS
+from ihomer.kernels.expected import LEAST_POSTERIOR, MOST_ACTIVE
 from ihomer.kernels.hidden import N_UNITS, Layer
 from ihomer.kernels.labelsets import LOOK_BACK, N_EVENTS, N_LATEST, N_SETS, N_WORDS, Labelsets, Weighed
+from ihomer.kernels.linear import BIAS
 from ihomer.kernels.mixing import find_group
 from ihomer.kernels.odds import POSITIVE, UNOBSERVED
 from ihomer.kernels.random import uniform
@@ -62,8 +64,8 @@ class Count(NamedTuple):
 
 
 def solve(n: int) -> Count:
-    """Count Cholesky's method for n unknowns: n (n - 1) (n + 1) / 3 for the sums of G, n (n - 1) / 2 divisions, 2 n^2 after."""
-    return Count((n - 1) * n * (n + 1) / 3 + n * (n - 1) / 2 + 2 * n * n, n)
+    """Count Cholesky's method for n unknowns: n (n - 1) (n + 1) / 3 for the sums of G, n (n + 1) / 2 to divide, 2 n^2 after."""
+    return Count((n - 1) * n * (n + 1) / 3 + n * (n + 1) / 2 + 2 * n * n, n)
 
 
 def solve_large(n: int) -> Count:
@@ -72,7 +74,7 @@ def solve_large(n: int) -> Count:
     flops = n * n  # divisions by D, and products with L'
     for k in range(0, padded, 4):
         flops += sum(3 + 2 * (padded - row) for pivot in range(k, k + 4) for row in range(pivot + 1, k + 4))
-        flops += sum(12 + 8 * (padded - row) for row in range(k + 4, padded))
+        flops += 4 + sum(12 + 8 * (padded - row) for row in range(k + 4, padded))
     return Count(flops)
 
 
@@ -102,28 +104,30 @@ def rehearsed(a: Arguments, b: Arguments) -> Count:
 
     Of P pairs, C are of centred features: their curves have two rows of weights each in what is read and moved.
     """
-    indptr, index, _, is_centred, is_new = a.features
+    indptr, index, position, is_centred, is_new = a.features
     target, number, size, w = a.target, a.number, a.size, a.w
-    layer, kept = Layer(*a.of_layer), rehearsal.Past(*b.kept)
+    layer, after, kept = Layer(*a.of_layer), Layer(*b.of_layer), rehearsal.Past(*b.kept)
     n, labels, units = _pairs(indptr), a.out.shape[1], 4 * N_UNITS
     own = slice(indptr[0], indptr[1])
     c, n_new = int(is_centred[own].sum()), int(is_new[own].sum())
     width = _padded(labels, w.shape[1])
     rows = width * w.itemsize
-    read = 9 * n + 4 * labels + (n + c + 1) * rows + (n + 2 * c + 1) * units + (N_UNITS + 1) * rows
+    active = _active(index[own], position[own], is_centred[own], is_new[own], layer)
+    read = 9 * n + 4 * labels + (n + c + 1) * rows + (n + 2 * c + 1) * units + active * rows
     count = Count(2 * labels + 3 * n + 2 * c, 2, read, 8 * labels).plus(_additive_score(n, c, width))
-    count = count.plus(_hidden_score(n, c, width)).plus(_relevance(n, n_new, bool(a.strength.any())))
+    count = count.plus(_hidden_score(n, c, width, active)).plus(_relevance(n, n_new, bool(a.strength.any())))
     if not a.learn:
         return count
     if (number + 1) % rehearsal._MEASURED == 0:
         count = count.plus(Count(2 * N_UNITS * width, 0, N_UNITS * rows, 4 * N_UNITS))
     stored, observed = min(n, kept.entry.shape[1]), _observed(target, labels)
-    written = 9 * stored + (n + c + 1) * rows + (n + 2 * c + 1) * (units + 8) + (N_UNITS + 1) * (rows + 8)
+    written = 9 * stored + (n + c + 1) * rows + (n + 2 * c + 1) * (units + 8) + active * (rows + 8)
     count = count.plus(Count(5, 0, labels, written)).plus(_additive_step(n, c, labels, width, observed))
-    count = count.plus(_hidden_step(n, c, labels, width, observed))
     places = np.append(index[own] % (len(layer.lower) - 1), len(layer.lower) - 1)
     if (layer.lower_square[places] == 0.0).any():
-        count = count.plus(_hidden_score(n, c, width))
+        active = _active(index[own], position[own], is_centred[own], is_new[own], after)
+        count = count.plus(_hidden_score(n, c, width, active))
+    count = count.plus(_hidden_step(n, c, labels, width, observed, active))
     for time in range(rehearsal._TIMES):
         slot = int(uniform(0, int(number), time) * min(number + 1, size))
         past, positive, marked = kept.sizes[slot].tolist()
@@ -134,7 +138,10 @@ def rehearsed(a: Arguments, b: Arguments) -> Count:
         count = count.plus(_additive_step(past, curved, labels, width, observed))
         if time < rehearsal._HIDDEN_TIMES:
             moved = (past + 2 * curved + 1) * (units + 8)
-            count = count.plus(_hidden_score(past, curved, width)).plus(_hidden_step(past, curved, labels, width, observed))
+            pairs = kept.entry[slot, :past], kept.position[slot, :past], kept.is_centred[slot, :past]
+            active = _active(*pairs, np.zeros(past, np.bool_), after)
+            count = count.plus(_hidden_score(past, curved, width, active))
+            count = count.plus(_hidden_step(past, curved, labels, width, observed, active))
             count = count.plus(Count(0, 0, moved, moved))
     return count
 
@@ -153,9 +160,23 @@ def _padded(labels: int, room: int) -> int:
     return min((labels + 15) // 16 * 16, room)
 
 
-def _hidden_score(n: int, c: int, width: int) -> Count:
-    """Count U' x and curves, 2 P + 4 C + 1 for each unit, and V' h, 2 for each unit and place of a label."""
-    return Count(N_UNITS * (1 + 2 * n + 4 * c) + 2 * (N_UNITS + 1) * width + n + 5 * c + 2)
+def _active(index: Any, position: Any, is_centred: Any, is_new: Any, layer: Layer) -> int:
+    """Return how many hidden units an event wakes, with the constant: from the weights before or after a step, about."""
+    between = np.clip(position + 2.0, 0.0, N_KNOTS - 1.0)
+    knot = np.minimum(between.astype(int), N_KNOTS - 2)
+    share = between - knot
+    square = np.where(is_centred, (1.0 - share) ** 2 + share**2, position.astype(float) ** 2)
+    known = square[~is_new].sum() or square.sum()
+    part = 1.0 / np.clip(np.sqrt(known), LEAST_LENGTH, MOST_LENGTH)
+    row, at = index % (len(layer.lower) - 1), index % (layer.curves.shape[1] - 1)
+    total = float(BIAS) * layer.lower[-1] + part * (position @ layer.lower[row])
+    curved = (1.0 - share)[:, None] * layer.curves[knot, at] + share[:, None] * layer.curves[knot + 1, at]
+    return 1 + int((total + part * curved[is_centred].sum(axis=0) > 0.0).sum())
+
+
+def _hidden_score(n: int, c: int, width: int, active: int) -> Count:
+    """Count U' x and curves, 2 P + 4 C + 1 for each unit, and V' h, 2 for each active unit and place of a label."""
+    return Count(N_UNITS * (1 + 2 * n + 4 * c) + 2 * active * width + n + 5 * c + 2)
 
 
 def _relevance(n: int, n_new: int, is_known: bool) -> Count:
@@ -166,23 +187,22 @@ def _relevance(n: int, n_new: int, is_known: bool) -> Count:
     return count.plus(Count(10 * n - 5 * n_new + 4, n + 2, 4 * n, 4 * n))
 
 
-def _hidden_step(n: int, c: int, labels: int, width: int, observed: int) -> Count:
-    """Count the errors, what flows back, 2 L for each unit, and the steps: 2 for each weight that moves, 5 for each row."""
+def _hidden_step(n: int, c: int, labels: int, width: int, observed: int, active: int) -> Count:
+    """Count the errors, what flows back, 2 L for each active unit, and the steps: 2 for each weight moved, 5 for each row."""
     units, lower = N_UNITS, n + 2 * c + 1
-    rows = N_UNITS + 1 + lower
-    flops = labels * (2 + _PROBABILITY) + observed + 2 * units * labels + 2 * (labels + units) + 2
-    return Count(flops + 5 * rows + 2 * (units + 1) * width + 2 * lower * units, labels + rows)
+    rows = active + lower
+    flops = labels * (2 + _PROBABILITY) + observed + 2 * (active - 1) * labels + 2 * (labels + units) + 2
+    return Count(flops + 5 * rows + 2 * active * width + 2 * lower * units, labels + rows)
 
 
 def ridged(a: Arguments, b: Arguments) -> Count:
-    """Count, with U places in use, n of them met by the event, s steps that wait, and W weights of each place, two for each
-    label: 2 n W for the scores and 2 (n + W) s for what waits, 2 n U and 2 (n + U) s for the gain; where the steps are taken
-    in, 8 for each weight and four steps, and for each covariance and four steps that change it, 4 where the last are one or
-    two.
+    """Count, with U places in use, n of them met by the event, and W weights of each place, two for each label: 2 n W for the
+    scores and 2 (n + W) s for s steps of W that wait, 2 n U and 2 (n + U) s for the gain and s steps of P that wait; where the
+    steps are taken in, 8 for each weight and four steps, and 8 for each covariance.
     """
     indptr, index, _ = a.features
     before, after = ridge.Regressions(*a.of_models), ridge.Regressions(*b.of_models)
-    hand, scales = after.hand, before.scales
+    hand, falls = after.hand, int(before.hand[ridge.FALLS])
     n, labels, waiting = _pairs(indptr), a.out.shape[1], int(before.hand[ridge.WAITING])
     width = before.errors.shape[1] // 2 + labels
     met = 1 + int((after.place_of[index[indptr[0] : indptr[1]]] >= 0).sum())
@@ -191,21 +211,20 @@ def ridged(a: Arguments, b: Arguments) -> Count:
     if not a.learn:
         return count
     used, observed = int(hand[ridge.USED]), _observed(a.target, labels)
-    changing = int((scales[:waiting] != 0.0).sum())
-    flops = n + 2 * (n + 1 - met) + (met - 1) + 2 * met * used + waiting * (2 * met + 1) + 2 * changing * used + 2 * met
-    # The eighth step that waits is mostly the event's whose number eight divides, and such a one always changes P.
-    learned = int(hand[ridge.NOISES] != before.hand[ridge.NOISES] or not hand[ridge.WAITING])
+    flops = n + 2 * (n + 1 - met) + (met - 1) + 2 * met * used + falls * (2 * met + 1 + 2 * used) + 2 * met
+    learned = int(hand[ridge.FALLS] != falls)
     count = count.plus(Count(flops + 3 + 7 * observed + 4 * learned, observed))
-    count = count.plus(Count(read=8 * n + labels + 4 * used * (met + changing), written=8 * n + 4 * used + 8 * labels))
-    if hand[ridge.WAITING]:
-        return count
-    changing += learned
-    passes = -(-changing // 4)
-    products = 8 * passes - 4 * int(changing % 4 in (1, 2))
-    noisy = int((np.diag(before.covariance)[:used] < np.float32(1.0 / ridge.RIDGE)).sum()) * int(changing > 0)
-    flops = 2 * 8 * used * width + changing * used + products * used * used + noisy
-    moved = 4 * used * (2 * width + passes * used)
-    return count.plus(Count(flops, 0, moved, moved))
+    count = count.plus(
+        Count(read=8 * n + labels + 4 * used * (met + falls), written=8 * n + 4 * used * (1 + learned) + 8 * labels)
+    )  # fmt: skip
+    if not hand[ridge.WAITING]:
+        moved = 4 * used * 2 * width
+        count = count.plus(Count(2 * ridge.AT_ONCE * used * width, 0, moved, moved))
+    if learned and not hand[ridge.FALLS]:
+        noisy = int((np.diag(before.covariance)[:used] < np.float32(1.0 / ridge.RIDGE)).sum())
+        moved = 4 * used * used
+        count = count.plus(Count(2 * ridge.FALLS_AT_ONCE * (used + 1) * used + noisy, 0, moved, moved))
+    return count
 
 
 def naive_bayes(a: Arguments, b: Arguments) -> Count:
@@ -344,14 +363,14 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     count = count.plus(_weighing(sets.ends, sets.pool, active, is_recent, len(near_sets), labels))
     count = count.plus(_lifting(a.alike[0][0], n_sets, sets.latest, int(header[N_EVENTS]), weighed.lift))
     sizes = np.diff(sets.ends)[near_sets]
-    weighty = (1.0 - new) * posterior[near_sets] > 1e-6
+    weighty = posterior[near_sets] > LEAST_POSTERIOR
     largest_seen = int(min(sizes[weighty].max(initial=1), len(active)))
     joined, largest_new = _joining(p[active], int(weighty.sum()), int(sizes[weighty].sum()))
     largest = max(largest_seen, largest_new)
     tried = min(answers.MOST_CANDIDATES, 3 + int(((1.0 - new) * posterior[near_sets] > answers.LEAST_CANDIDATE).sum()))
     count = count.plus(joined).plus(_answering(len(active), largest, tried, int(answer.sum())))
     n_inputs = decoding.Mixture(*a.of_mixture).weights.shape[1] - 1
-    final = Count((2 + _LOG_ODDS) * met.sum() + _PROBABILITY * labels, met.sum() + labels, 32 * labels + 16 * labels)
+    final = Count((4 + _LOG_ODDS) * met.sum() + _PROBABILITY * labels, met.sum() + labels, 32 * labels + 16 * labels)
     count = count.plus(final)
     if not a.learn:
         return count.plus(Count((1 + 3 * n_inputs) * labels))
@@ -362,15 +381,15 @@ def decoded(a: Arguments, b: Arguments) -> Count:
     count = count.plus(_noting(int(met.sum())))
     if not known.all():  # the labelset is not learned
         return count
-    count = count.plus(_scored(n, width, int(sizes[posterior[near_sets] > 1e-6].sum())))
+    count = count.plus(_scored(n, width, int((target[:labels] == POSITIVE).sum())))
     return count.plus(Count(60 * len(near_sets) + 150, 6, labels + 40 * len(near_sets), 48 * labels + 72))
 
 
-def _scored(n: int, width: int, n_members: int) -> Count:
-    """Count the step of the scores of labels: 1 for each label of a labelset that may apply; 3 for each error, and 2 P + 2 for
-    the weights of each label.
+def _scored(n: int, width: int, size: int) -> Count:
+    """Count the step of the scores of labels: 1 for each label that applies; 3 for each error, and 2 P + 2 for the weights of
+    each label.
     """
-    return Count(n_members + width * (5 + 2 * n) + 3, 0, 0, 4 * (n + 1) * width)
+    return Count(size + width * (5 + 2 * n) + 3, 0, 0, 4 * (n + 1) * width)
 
 
 def active_of(p: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -432,14 +451,14 @@ def _joining(p: NDArray[np.float64], n_sets: int, n_members: int) -> tuple[Count
 
 
 def _answering(n_active: int, largest: int, tried: int, size: int) -> Count:
-    """Count the choice of an answer: 14 for each active label's worth; 4 A k for the mass and for each size the gains of the
-    best expected F1; for each answer tried 2 A, and 3 k for each of its labels; for the best exchange twice the gains, and 7
+    """Count the choice of an answer: 14 for each active label's worth; 3 A k for the mass and for each size the gains of the
+    best expected F1; for each answer tried 2 A, and 2 k for each of its labels; for the best exchange twice the gains, and 7
     for each active label.
     """
     flops = 14 + 14 * n_active
-    flops += n_active * largest + (size + 2) * (3 * n_active * largest + 3)
-    flops += tried * (2 * n_active + 3 * size * largest + size + 6)
-    flops += 6 * n_active * largest + 7 * n_active + 4 * size
+    flops += n_active * largest + (size + 2) * (2 * n_active * largest + 3)
+    flops += tried * (2 * n_active + 2 * size * largest + size + 6)
+    flops += 4 * n_active * largest + 7 * n_active + 4 * size
     return Count(flops, tried, 16 * n_active)
 
 

@@ -34,7 +34,7 @@ class Workings(NamedTuple):
     """What the last answer was made from; see `decode_rows`."""
 
     inputs: NDArray[np.float32]  # [labels, 2]
-    final: NDArray[np.float64]
+    by_label: NDArray[np.float64]  # [2, labels]
     weights_of_sets: NDArray[np.float64]  # [5, sets]
     live: NDArray[np.int32]
     score: NDArray[np.float32]  # [width of a row of weights]
@@ -43,9 +43,8 @@ class Workings(NamedTuple):
     @classmethod
     def to(cls, n_labels: int, n_sets: int, width: int) -> "Workings":
         """Return room for so many labels and labelsets, and for the scores of labels whose rows of weights have some width."""
-        weights_of_sets, live = np.empty((N_WEIGHTS, n_sets)), np.empty(n_sets, np.int32)
-        score = np.empty(width, np.float32)
-        return cls(np.empty((n_labels, 2), np.float32), np.empty(n_labels), weights_of_sets, live, score, np.zeros(N_FOUND))
+        inputs, by_label, score = np.empty((n_labels, 2), np.float32), np.empty((2, n_labels)), np.empty(width, np.float32)
+        return cls(inputs, by_label, np.empty((N_WEIGHTS, n_sets)), np.empty(n_sets, np.int32), score, np.zeros(N_FOUND))
 
 
 Answers: TypeAlias = tuple[NDArray[np.float64], NDArray[np.bool_]]
@@ -167,7 +166,7 @@ class Decoder:
     def _fitted_workings(self, n_labels: int) -> Workings:
         """Return room for what an answer is made from: what the last one was made from, where that has the same size."""
         workings, n_sets = self._workings, len(self._hashes)
-        if len(workings.final) != n_labels or len(workings.live) != n_sets:
+        if workings.by_label.shape[1] != n_labels or len(workings.live) != n_sets:
             workings = self._workings = Workings.to(n_labels, n_sets, self._score_weights.shape[2])
         return workings
 

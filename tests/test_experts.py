@@ -313,7 +313,7 @@ def test_chosen_neighbours_are_those_of_the_twin(kind, window, monkeypatch):
             twin.step(row, [-9.0], True)
             share = dict(zip(fast.expert.alike.number[i].tolist(), fast.expert.alike.share[i].tolist(), strict=True))
             share.pop(-1, None)
-            assert share == pytest.approx(twin.share, abs=1e-9)
+            assert share == pytest.approx(twin.share, abs=1e-5)  # in 32 bits
             asked = set(np.flatnonzero(out[i, :, 1] > out[i, :, 1].min() + 0.1).tolist())
             assert asked == set(twin.nearest[:5]) or not twin.nearest
     assert fast.expert._number == n_events > window, "no row left the window"

@@ -199,7 +199,7 @@ def test_places_and_labelsets_that_are_none_are_refused(path: str, change: Calla
     ("ridge._holder", put(64, 40), "too large"), ("ridge._holder", put(-2, 40), "too small"),
     ("ridge._hand", put(-1, 1), "too small"),
     ("ridge._hand", lambda hand: put(hand[0], 1)(hand), "places in use"),
-    ("ridge._hand", put(8, 3), "too many steps wait"),
+    ("ridge._hand", put(8, 3), "too many steps wait"), ("ridge._hand", put(4, 4), "too many steps wait"),
     ("ridge._place_of", put(-1, 0), "not its holder's"),
 ])  # fmt: skip
 def test_an_expert_that_is_none_is_refused(path: str, change: Callable[[Any], Any], reason: str) -> None:

@@ -115,27 +115,11 @@ def test_a_tree_that_has_learned_events_wider_than_a_window_keeps_goes_on_after_
     assert loaded._learner.state.row_index.shape[2] == MOST_PAIRS
 
 
-def test_rows_of_a_file_from_before_rows_had_a_bound_are_cut_as_new_ones_are() -> None:
-    rng = random.Random(2)
-    values = [[rng.choice([-2.0, -1.0, 0.5, 3.0, 4.0]) for _ in range(n)] for n in (20, 5000, MOST_PAIRS, 4500)]
-    model = MLHATClassifier(n_models=1, window=6)
-    for number, row in enumerate(values):
-        model.learn_one({f"{j:04}": value for j, value in enumerate(row)}, {number})
-    head, body, arrays = file_damage.split(pack(model, KINDS))
-    n_slots = len(model._learner.state.slots)
+def test_rows_wider_than_a_window_keeps_are_refused() -> None:
+    def wider(value: Any) -> Any:
+        return np.zeros((*value.shape[:2], MOST_PAIRS + 1), value.dtype)
 
-    def as_before(dtype: Any, parts: Any) -> Any:
-        wide = np.zeros((n_slots, 6, 5000), dtype)
-        for row, part in enumerate(parts):
-            wide[0, row, : len(part)] = part
-        return lambda _: wide
-
-    arrays = dict(arrays)
-    changed(arrays, "row_index", as_before(np.int32, [range(len(row)) for row in values]))
-    changed(arrays, "row_value", as_before(np.float64, values))
-    changed(arrays, "row_size", lambda old: np.where(old > 0, [*map(len, values), 0, 0], 0))
-    loaded = unpack(file_damage.joined(head, body, arrays), KINDS)
-    assert pack(loaded, KINDS) == pack(model, KINDS)
+    refused("rows are wider", ("row_index", wider), ("row_value", wider))
 
 
 @pytest.mark.parametrize("ending", ["nodes", "slots", "blocks"])

@@ -69,8 +69,8 @@ def _counted_by_running(calls: list[Any], folder: Path) -> list[list[int]]:
 def test_operations_by_formula_are_those_that_the_kernels_do(tmp_path: Path) -> None:
     """The kernels run uncompiled on numbers that count; what a bound has replaced by a constant counts no more there."""
     calls = _calls()
-    # How many sizes of answers are looked at is not known from outside; hidden units that are silent, and steps of ridge that
-    # fill up the last four, are the constant 0.
+    # How many sizes of answers are looked at is not known from outside, nor which hidden units an event wakes between two
+    # steps; steps of ridge that fill up the last four are the constant 0.
     near_enough = {"decode_rows": 0.1, "rehearsal_rows": 0.05, "ridge_rows": 0.1}
     assert {name for _, name, _, _ in calls} == set(COUNTERS)
     for (_, name, _, count), (flops, special) in zip(calls, _counted_by_running(calls, tmp_path), strict=True):
@@ -100,7 +100,7 @@ def test_bytes_by_hand() -> None:
 
 def test_the_count_of_a_system_is_that_of_its_loops() -> None:
     for n in (1, 2, 3, 16):
-        sums = sum(2 * j for i in range(n) for j in range(i + 1)) + sum(i for i in range(n))
+        sums = sum(2 * j for i in range(n) for j in range(i + 1)) + sum(i + 1 for i in range(n))
         after = sum(2 * i + 1 for i in range(n)) * 2
         assert solve(n) == Count(sums + after, n, 0, 0)
 

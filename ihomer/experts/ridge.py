@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ihomer.experts.base import Expert, Outputs, Rows, larger, square_in_lines
-from ihomer.kernels.ridge import AT_ONCE, RIDGE, ridge_rows, settle
+from ihomer.kernels.ridge import AT_ONCE, FALLS_AT_ONCE, RIDGE, ridge_rows, settle
 
 __all__ = ["Ridge"]
 
@@ -23,12 +23,13 @@ class Ridge(Expert):
         self._place_of = np.full(0, -1, np.int32)
         self._counts = np.zeros(0)
         self._holder = np.full(1, -1, np.int32)
-        self._hand = np.array([1, 0, 0, 0, 0])
+        self._hand = np.array([1, 0, 0, 0, 0, 0])
         self._covariance = square_in_lines(np.full((1, 1), 1.0 / RIDGE, np.float32), 1)
         self._weights = np.zeros((1, 2, 0), np.float32)
         self._gains = np.zeros((AT_ONCE, 1), np.float32)
-        self._scales = np.zeros(AT_ONCE, np.float32)
         self._errors = np.zeros((AT_ONCE, 2, 0), np.float32)
+        self._falls = np.zeros((FALLS_AT_ONCE, 1), np.float32)
+        self._scales = np.zeros(FALLS_AT_ONCE, np.float32)
 
     def grow(self, n_labels: int, n_features: int) -> None:
         self._weights = larger(self._weights, 2, n_labels)
@@ -41,6 +42,7 @@ class Ridge(Expert):
             self._covariance = square_in_lines(self._covariance, len(self._holder))
             self._weights = np.pad(self._weights, ((0, more), (0, 0), (0, 0)))
             self._gains = np.pad(self._gains, ((0, 0), (0, more)))
+            self._falls = np.pad(self._falls, ((0, 0), (0, more)))
 
     def run(self, rows: Rows, learn: bool, out: Outputs, at: int, known: bool = False) -> None:
         features = (rows.indptr, rows.feature, rows.relevant)
@@ -51,7 +53,8 @@ class Ridge(Expert):
         weights = self._weights.reshape(len(self._weights), -1)
         errors = self._errors.reshape(len(self._errors), -1)
         return (
-            self._counts, self._place_of, self._holder, self._hand, self._covariance, weights, self._gains, self._scales, errors
+            self._counts, self._place_of, self._holder, self._hand, self._covariance, weights, self._gains, errors, self._falls,
+            self._scales,
         )  # fmt: skip
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:

@@ -50,6 +50,7 @@ class Made(NamedTuple):
 
     inputs: np.ndarray  # float32[labels, 2], of the mixture
     final: np.ndarray  # float64[labels], what comes out of it
+    marginal: np.ndarray  # float64[labels], their probabilities if the labelset is one of those seen
     weighed: Weighed
     score: np.ndarray  # float32[labels or more], u of `score_labels`
     found: np.ndarray  # float64[5], what was found out about the seen labelsets
@@ -115,7 +116,7 @@ def learn_labelset(target, odds, weight, rate, index, value, first, last, w, mad
             scored += score[members[k]]
         learn_factors(number, likely, scored, own, n_live, sets, weighed)
         if rate > 0.0:
-            learn_scores(number, rate * own, n_live, sets, weighed, index, value, first, last, w, score)
+            learn_scores(number, rate * own, made.marginal, sets, index, value, first, last, w, score)
     if number < 0:
         number = add_set(h, members, size, sets)
     if header[N_SETS] > 1:
@@ -131,8 +132,8 @@ def answer_row(
 ):  # fmt: skip
     """Write the probabilities and the answer of a row, and what they were made from; see `decode_rows`."""
     n_labels, p, place, sizes = q.size, space.p, space.place, space.sizes
-    inputs, final, weighed, found = made.inputs, made.final, made.weighed, made.found
-    marginal, active = np.empty(n_labels), np.empty(MOST_ACTIVE, np.int64)
+    inputs, final, marginal, weighed, found = made.inputs, made.final, made.marginal, made.weighed, made.found
+    active = np.empty(MOST_ACTIVE, np.int64)
     counts, without = np.empty(MOST_ACTIVE + 1), np.empty(MOST_ACTIVE + 1)
     log_none = 0.0
     for label in range(n_labels):
@@ -153,7 +154,7 @@ def answer_row(
     for label in range(n_labels):
         inputs[label, 0] = q[label]
         met = tallies.own[label, SIZE] > 0.0
-        inputs[label, 1] = log_odds(marginal[label] + new * p[label], 1e-5) if met else q[label]
+        inputs[label, 1] = log_odds((1.0 - new) * marginal[label] + new * p[label], 1e-5) if met else q[label]
     mix_row(inputs, np.zeros(n_labels, np.uint8), mixture.weights, mixture.own, final)
     for label in range(n_labels):
         proba[label] = probability(final[label])
@@ -176,14 +177,14 @@ def decode_rows(
     score_rate, w : rate of `learn_scores`, 0 where there are no scores, and its weights; n_exchanges : see `balanced`
     alike : int64[rows, m], float64[rows, m], past events like each row, and what their labelsets count there
     of_sets : `Labelsets`; novelty : of `novelty_of`; of_mixture : `Mixture`; of_tallies : `Tallies`
-    made_from : the arrays of `Made`; of `Weighed` float64[5, sets] and int32[sets]
+    made_from : the arrays of `Made`, those of labels as float64[2, labels]; of `Weighed` float64[5, sets] and int32[sets]
     known : these, `proba` and `answer` already hold what a call without `learn` wrote for the one row, and nothing was learned
     since
     Return (row, DONE), or (row, FULL) where there is no room for the labelset of that row.
     """
     indptr, index, value, shrink = features
     sets, mixture, tallies = Labelsets(*of_sets), Mixture(*of_mixture), Tallies(*of_tallies)
-    inputs, final, by_set, live, score, found = made_from
+    inputs, by_label, by_set, live, score, found = made_from
     n_labels, header, room = odds.shape[1], sets.header, sets.hashes.size
     space = Space(
         np.empty(n_labels), np.empty(n_labels, np.int64), np.empty(n_labels + 1, np.int32),
@@ -191,7 +192,7 @@ def decode_rows(
     )  # fmt: skip
     u = score[: padded(n_labels, w.shape[1])]
     weighed = Weighed(by_set[0], by_set[1], by_set[2], by_set[3], by_set[4], live)
-    made = Made(inputs, final, weighed, u, found)
+    made = Made(inputs, by_label[0], by_label[1], weighed, u, found)
     gradient, work, ungrouped = np.empty((1, 3)), np.empty((3, 3, 4)), np.zeros(n_labels, np.uint8)
     for row in range(start, odds.shape[0]):
         if learn and (header[N_SETS] == room or header[N_MEMBERS] + n_labels > sets.pool.size):
@@ -209,7 +210,7 @@ def decode_rows(
             )  # fmt: skip
         if learn:
             mix_learn(
-                inputs, final, judged[row, :n_labels], ungrouped, weight[row], mixture.weights, mixture.information,
+                inputs, made.final, judged[row, :n_labels], ungrouped, weight[row], mixture.weights, mixture.information,
                 mixture.own, gradient, work,
             )  # fmt: skip
             note_expected(t, proba[row], tallies)

@@ -8,6 +8,8 @@ import numpy as np
 from ihomer.kernels.common import copy_first, inner
 
 MOST_ACTIVE = 64  # labels that take part
+_TWO_OVER = 2.0 / np.maximum(np.arange(2 * MOST_ACTIVE + 2), 1)  # 2 / n by n: to multiply takes less time than to divide
+LEAST_POSTERIOR = 1e-6  # of a seen labelset that counts
 _LEAST_P = 0.003  # of a label that takes part, unless too many do
 _NEGLIGIBLE = 1e-4  # probability of larger labelsets, beyond which sizes are not looked at
 
@@ -37,22 +39,22 @@ def active_labels(p, active, place):
 
 @inner
 def add_seen(share, live, n_live, ends, pool, posterior, place, n_active, joint, marginal):
-    """Add `share` times the posterior of the seen labelsets to D and the labels' marginals; return the empty set's part,
-    and the size of the largest of them.
+    """Add the posterior of the seen labelsets to the labels' marginals, and `share` times it to D; return the empty set's part
+    of the latter, and the size of the largest of them.
     """
     none, largest = 0.0, np.int64(1)
     for i in range(n_live):
         s = np.uint32(live[i])
-        w = share * posterior[s]
-        if w <= 1e-6:
+        if posterior[s] <= LEAST_POSTERIOR:
             continue
+        w = share * posterior[s]
         size = ends[s + 1] - ends[s]
         if size == 0:
             none += w
         largest = max(largest, min(size, n_active))
         for k in range(ends[s], ends[s + 1]):
             label = np.uint32(pool[k])
-            marginal[label] += w
+            marginal[label] += posterior[s]
             if place[label] >= 0:
                 joint[place[label], min(size, n_active)] += w
     return none, largest
@@ -102,7 +104,7 @@ def expected_f1(chosen, size, joint, n_active, largest):
     for j in range(n_active):
         if chosen[j]:
             for k in range(1, largest + 1):
-                total += joint[j, k] * 2.0 / (size + k)
+                total += joint[j, k] * _TWO_OVER[size + k]
     return total
 
 
@@ -112,7 +114,7 @@ def gains_of_size(size, joint, n_active, largest, gain):
     for j in range(n_active):
         gain[j] = 0.0
         for k in range(1, largest + 1):
-            gain[j] += joint[j, k] * 2.0 / (size + k)
+            gain[j] += joint[j, k] * _TWO_OVER[size + k]
 
 
 @inner

@@ -15,7 +15,7 @@ from ihomer.kernels.scaling import to_unit_length
 N_UNITS = 64  # hidden units
 _EVEN = 0.3  # of the mean relevance of an event's features, added to that of each
 MOST_RELEVANCE = 1e30  # what is more, or no number, comes from weights that are spoiled
-_RATE = 0.1  # of the AdaGrad steps
+_RATE = np.float32(0.1)  # of the AdaGrad steps
 START = 0.03  # of a row's summed squared gradients: a row of which nothing is known moves by little
 _SPREAD = 0.17  # weights of a feature start in [-0.17, 0.17], at random, so that no two units learn the same
 _MOST = 1e30  # sum of squares of a step: what is larger comes from weights that are spoiled
@@ -63,20 +63,25 @@ def wake_rows(points, lower, lower_square):
 
 
 @inner
-def hidden_score(points, layer, unit, score):
-    """Write h = max(0, U' x + curves) to `unit`, float32[units + 1], its last place being the constant's, and V' h to `score`,
-    float32[places] of `padded`. See `line_score` and `add_curves`.
+def hidden_score(points, layer, unit, active, score):
+    """Write U' x + curves to `unit`, float32[units + 1], its last place being the constant's, and V' h, h = max(0, `unit`), to
+    `score`, float32[places] of `padded`. See `line_score` and `add_curves`.
+
+    The units with h > 0 are written to `active`, int64[units + 1], the constant last; return how many: the others cost no time.
     """
     line_score(points, layer.lower, True, unit[:N_UNITS])
     add_curves(points, layer.curves, unit[:N_UNITS])
     unit[N_UNITS] = BIAS
     score[:] = 0.0
+    n_active = np.int64(0)
     for j in range(unit.size):
-        h = unit[j] if unit[j] > 0.0 else np.float32(0.0)
-        unit[j] = h
-        row = layer.upper[j]
+        active[n_active] = j
+        n_active += unit[j] > 0.0
+    for i in range(n_active):
+        h, row = unit[active[i]], layer.upper[active[i]]
         for label in range(score.size):
             score[label] += h * row[label]
+    return n_active
 
 
 @inner
@@ -154,15 +159,16 @@ def mean_square_of(step, size):
 
 
 @inner
-def step_upper(unit, error, n_labels, upper, upper_square):
+def step_upper(unit, active, n_active, error, n_labels, upper, upper_square):
     """Take a step of AdaGrad with one rate for a row: S_j += h_j^2 mean of e_l^2, V_j += rate h_j e / sqrt(S_j)."""
     mean_square = mean_square_of(error, n_labels)
     if mean_square == 0.0:
         return
-    for j in range(unit.size):
+    for i in range(n_active):
+        j = active[i]
         h = unit[j]
         upper_square[j] += float(h) * float(h) * mean_square
-        c = np.float32(_RATE * h / math.sqrt(upper_square[j]))
+        c = _RATE * h / math.sqrt(np.float32(upper_square[j]))
         row = upper[j]
         for label in range(error.size):
             row[label] += c * error[label]
@@ -172,8 +178,8 @@ def step_upper(unit, error, n_labels, upper, upper_square):
 def step_row(x, back, mean_square, row, square):
     """Take a step of AdaGrad with one rate for a row: S += x^2 mean of b_j^2, U += rate x b / sqrt(S); return S."""
     square += float(x) * float(x) * mean_square
-    c = np.float32(_RATE * x / math.sqrt(square))
-    for j in range(back.size):
+    c = _RATE * x / math.sqrt(np.float32(square))
+    for j in range(N_UNITS):
         row[j] += c * back[j]
     return square
 
@@ -198,7 +204,7 @@ def step_lower(points, back, layer):
 
 
 @inner
-def hidden_step(points, mark, base, weight, layer, unit, score, back):
+def hidden_step(points, mark, base, weight, layer, unit, active, n_active, score, back):
     """Take one step on an event by its log-loss, from what `hidden_score` wrote to `unit` and `score`.
 
     e_l = w (y_l - p_l), p_l from base_l + score_l;  b_j = sum over l of V_jl e_l where h_j > 0, else 0
@@ -207,10 +213,11 @@ def hidden_step(points, mark, base, weight, layer, unit, score, back):
     for label in range(mark.size):
         error = (mark[label] == POSITIVE) - probability(np.float32(bounded(float(score[label]) + base[label], MOST_ODDS)))
         score[label] = 0.0 if mark[label] == UNOBSERVED else weight * error
-    for j in range(N_UNITS):
-        row, total = layer.upper[j], np.float32(0.0)
+    back[:] = 0.0
+    for i in range(n_active - 1):  # the last one is the constant
+        row, total = layer.upper[active[i]], np.float32(0.0)
         for label in range(mark.size):
             total += row[label] * score[label]
-        back[j] = total if unit[j] > 0.0 else np.float32(0.0)
-    step_upper(unit, score, mark.size, layer.upper, layer.upper_square)
+        back[active[i]] = total
+    step_upper(unit, active, n_active, score, mark.size, layer.upper, layer.upper_square)
     step_lower(points, back, layer)

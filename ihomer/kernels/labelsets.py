@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ihomer.kernels.common import allocating, inner
+from ihomer.kernels.expected import LEAST_POSTERIOR
 from ihomer.kernels.linalg import solve_positive
 from ihomer.kernels.linear import linear_score, linear_step
 from ihomer.kernels.odds import MOST_ODDS, bounded
@@ -22,7 +23,6 @@ _FADED = KEEP_RECENT ** np.arange(LOOK_BACK + 1.0)
 _NEGLIGIBLE = -10.0  # log-probability, relative to the largest, of a labelset that is left out
 _EVEN = 0.02  # of all events, added to how often a labelset has occurred before that is compared with its share
 _NOT_NEAR = 1e300  # in place of a lift
-_LEAST_P = 1e-6  # of a labelset from which the weights of the factors are learned
 _IMPOSSIBLE = -1e9  # log-odds of a label of negligible probability
 _NOT_COVERED = math.exp(-9.0)  # probability of a labelset that does not count as covered
 _LEAST_LOG = -700.0  # of a probability that a float can hold
@@ -265,7 +265,7 @@ def learn_factors(true_set, true_likelihood, true_score, weight, n_live, sets, w
     for i in range(n_live):
         s = np.uint32(live[i])
         p = posterior[s]
-        if p > _LEAST_P:
+        if p > LEAST_POSTERIOR:
             mean[0] += p * likelihood[s]
             mean[1] += p * stats[s, LOG_COUNT]
             mean[2] += p * recency[s]
@@ -276,7 +276,7 @@ def learn_factors(true_set, true_likelihood, true_score, weight, n_live, sets, w
     for i in range(n_live):
         s = np.uint32(live[i])
         p = posterior[s]
-        if p > _LEAST_P:
+        if p > LEAST_POSTERIOR:
             x, y, z, v = likelihood[s] - mean[0], stats[s, LOG_COUNT] - mean[1], recency[s] - mean[2], lift[s] - mean[3]
             u = score[s] - mean[4]
             px, py, pz, pv, pu = p * x, p * y, p * z, p * v, p * u
@@ -309,22 +309,19 @@ def score_labels(index, value, first, last, w, score):
 
 
 @inner
-def learn_scores(true_set, rate, n_live, sets, weighed, index, value, first, last, w, error):
+def learn_scores(true_set, rate, marginal, sets, index, value, first, last, w, error):
     """Take a step on the log-probability of the labelset that applied: W_l += rate e_l x 8 / max(8, sum of e^2).
 
-    e_l = 1 if l is in it, else 0, less the posterior probability of l. So labels are told apart that exclude each other, which
-    models of single labels do not learn: a conditional random field over the labelsets seen (Ghamrawi and McCallum 2005).
-    w : float32[rows of weights + 1, labels or more]; error : float32[labels or more], work space
+    e_l = 1 if l is in it, else 0, less the `marginal` of l, its posterior probability. So labels are told apart that exclude
+    each other, which models of single labels do not learn: a conditional random field over the labelsets seen (Ghamrawi and
+    McCallum 2005).
+    marginal : float64[labels]; w : float32[rows of weights + 1, labels or more]; error : float32[labels or more], work space
     """
     error[:] = 0.0
+    for label in range(marginal.size):
+        error[label] = -marginal[label]
     for k in range(sets.ends[true_set], sets.ends[true_set + 1]):
-        error[np.uint32(sets.pool[k])] = 1.0
-    for i in range(n_live):
-        s = np.uint32(weighed.live[i])
-        p = weighed.posterior[s]
-        if p > _LEAST_P:
-            for k in range(sets.ends[s], sets.ends[s + 1]):
-                error[np.uint32(sets.pool[k])] -= p
+        error[np.uint32(sets.pool[k])] += np.float32(1.0)
     square = 0.0
     for label in range(error.size):
         square += float(error[label]) * float(error[label])

@@ -23,12 +23,12 @@ class Space(NamedTuple):
 
     best: np.ndarray  # int64[32], slots of the nearest rows, newest first
     similarity: np.ndarray  # float64[32], their dot products with the event
-    share: np.ndarray  # float64[32], what their labels count in the regression
+    share: np.ndarray  # float32[32], what their labels count in the regression
     sizes: np.ndarray  # int64[32, 2], how many positives, and labels, each has
     voters: np.ndarray  # int64[5], places of those that vote
     candidates: np.ndarray  # int64[more than slots]
     near: np.ndarray  # float32[more than slots]
-    kernel: np.ndarray  # float64[32, 32]
+    kernel: np.ndarray  # float32[32, 32]
     votes: np.ndarray  # float64[labels]
     prior: np.ndarray  # float64[labels], rates
 
@@ -118,12 +118,12 @@ def local_ridge(found, window, gram, importance, space, out):
     """
     best, a, share, votes, prior = space.best, space.kernel, space.share, space.votes, space.prior
     for i in range(found):
-        row = gram[best[i]]
+        row = gram[np.uint32(best[i])]
         for j in range(i, found):
-            a[i, j] = row[best[j]] * (1.0 / _UNITS)
-        a[i, i] += _RIDGE / min(importance[best[i]], _MOST_WEIGHT)
-        share[i] = power(space.similarity[i])
-    solve_large(a, share, found, _RIDGE / _MOST_WEIGHT)
+            a[i, j] = row[np.uint32(best[j])] * (np.float32(1.0) / _UNITS)
+        a[i, i] += np.float32(_RIDGE / min(importance[best[i]], _MOST_WEIGHT))
+        share[i] = power(np.float32(space.similarity[i]))
+    solve_large(a, share, found, np.float32(_RIDGE / _MOST_WEIGHT))
     total = 0.0
     votes[:] = 0.0
     for i in range(found):
@@ -170,10 +170,10 @@ def local_rows(
     indptr, index, value = features
     window, n_labels = Window(size, *of_window), out.shape[1]
     space = Space(
-        np.empty(N_NEAR, np.int64), np.empty(N_NEAR), np.empty(N_NEAR), np.empty((N_NEAR, 2), np.int64),
+        np.empty(N_NEAR, np.int64), np.empty(N_NEAR), np.empty(N_NEAR, np.float32), np.empty((N_NEAR, 2), np.int64),
         np.empty(N_VOTERS, np.int64),
-        np.empty(size + 1, np.int64), np.empty(size + 1, np.float32), np.empty((N_NEAR, N_NEAR)), np.empty(n_labels),
-        np.empty(n_labels),
+        np.empty(size + 1, np.int64), np.empty(size + 1, np.float32), np.empty((N_NEAR, N_NEAR), np.float32),
+        np.empty(n_labels), np.empty(n_labels),
     )  # fmt: skip
     for row in range(out.shape[0]):
         first, last = indptr[row], indptr[row + 1]

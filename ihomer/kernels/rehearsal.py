@@ -99,12 +99,12 @@ def rehearsal_rows(
     score, hidden = np.empty(width, np.float32), np.empty(width, np.float32)
     unit, back = np.empty(N_UNITS + 1, np.float32), np.empty(N_UNITS, np.float32)
     start, mark = np.empty(n_labels), np.empty(n_labels, np.uint8)
-    lanes = np.empty(N_UNITS // 2, np.float32)
+    lanes, active = np.empty(N_UNITS // 2, np.float32), np.empty(N_UNITS + 1, np.int64)
     for row in range(out.shape[0]):
         known, whole = lengths_of(position, is_centred, is_new, indptr[row], indptr[row + 1])
         points = Points(index, position, is_centred, indptr[row], indptr[row + 1], known)
         additive_score(points, w, curves, score)
-        hidden_score(points, layer, unit, hidden)
+        n_active = hidden_score(points, layer, unit, active, hidden)
         shrink[row] = weigh_by_relevance(points, is_new, layer.lower, strength, lanes, relevant, shrink[row])
         for label in range(n_labels):
             start[label] = out[row, label, base]
@@ -115,8 +115,8 @@ def rehearsal_rows(
         n, t, own = number + row, target[row, :n_labels], min(weight[row], 8.0)
         additive_step(points, t, start, _RATE * own * (known / whole), w, curves, score)
         if wake_rows(points, layer.lower, layer.lower_square):
-            hidden_score(points, layer, unit, hidden)
-        hidden_step(points, t, start, own * (known / whole), layer, unit, hidden, back)
+            n_active = hidden_score(points, layer, unit, active, hidden)
+        hidden_step(points, t, start, own * (known / whole), layer, unit, active, n_active, hidden, back)
         slot = n % size
         store_event(points, t, slot, past)
         past.importance[slot], past.length[slot] = own, whole
@@ -130,7 +130,7 @@ def rehearsal_rows(
             additive_score(points, w, curves, score)
             additive_step(points, mark, start, _RATE * past.importance[slot], w, curves, score)
             if time < _HIDDEN_TIMES:
-                hidden_score(points, layer, unit, hidden)
-                hidden_step(points, mark, start, past.importance[slot], layer, unit, hidden, back)
+                n_active = hidden_score(points, layer, unit, active, hidden)
+                hidden_step(points, mark, start, past.importance[slot], layer, unit, active, n_active, hidden, back)
         if (n + 1) % _MEASURED == 0:
             measure_strength(layer.upper, np.int64(width), strength)

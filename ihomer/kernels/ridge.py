@@ -14,8 +14,8 @@ _NOISE = np.float32(2e-5)  # added to the variance of each weight per event: the
 _MUCH_MORE = 2.0  # times as frequent as the holder of a place must a feature be to take it
 _SMALL = 0.15  # x' P x below which an event changes P little: then every fourth is taken, four times as heavy
 _EVERY = 4
-AT_ONCE = 8  # events whose steps wait until they are taken in together: what they cost is moving P and W through memory
-USED, TRIED, N_LEARNED, WAITING, NOISES = 0, 1, 2, 3, 4
+AT_ONCE, FALLS_AT_ONCE = 8, 4  # steps of W, and of P, that wait until they are taken together: that moves all of it in memory
+USED, TRIED, N_LEARNED, WAITING, FALLS, NOISES = 0, 1, 2, 3, 4, 5
 
 
 class Regressions(NamedTuple):
@@ -24,12 +24,13 @@ class Regressions(NamedTuple):
     counts: np.ndarray  # float64[features], how many events had each
     place_of: np.ndarray  # int32[features], -1 for none
     holder: np.ndarray  # int32[places], the feature there, or -1
-    hand: np.ndarray  # int64[5]: places in use, the place tried last, and how many events, steps that wait and noises with them
+    hand: np.ndarray  # int64[6]: places in use, the place tried last, how many events, steps of W and P that wait, and noises
     covariance: np.ndarray  # float32[places, places or more], P
     weights: np.ndarray  # float32[places, 2 * (labels or more)], W
-    gains: np.ndarray  # float32[8, places], g of the steps that wait
-    scales: np.ndarray  # float32[8], h
-    errors: np.ndarray  # float32[8, 2 * (labels or more)], e
+    gains: np.ndarray  # float32[8, places], g of the steps of W that wait
+    errors: np.ndarray  # float32[8, 2 * (labels or more)], e of these
+    falls: np.ndarray  # float32[4, places or more], g of the steps of P that wait: those of events that change it
+    scales: np.ndarray  # float32[4], h of these
 
 
 @inner
@@ -59,55 +60,40 @@ def add_products(matrix, n_rows, width, left, right, at):
 
 
 @inner
-def add_two_products(matrix, n_rows, width, left, right):
-    """Do as `add_products` does with the first four k, of which the last two are zero: in less time."""
-    first, second = right[0], right[1]
-    for r in range(n_rows):
-        a, b = left[0, r], left[1, r]
-        row = matrix[r]
-        for j in range(width):
-            row[j] += a * first[j] + b * second[j]
+def take_steps(n_labels, models):
+    """Take the steps of W that wait: W += sum of g_i e_i'."""
+    weights, gains, errors = models.weights, models.gains, models.errors
+    for step in range(0, models.hand[WAITING], 4):
+        add_products(weights, models.hand[USED], weights.shape[1] // 2 + n_labels, gains, errors, step)
+    models.hand[WAITING] = 0
+    gains[:] = 0.0
+    errors[:] = 0.0
 
 
 @allocating
-def take_steps(n_labels, models):
-    """Take the steps that wait into P and W: P -= sum of h_i g_i g_i', W += sum of g_i e_i'; then noise on P's diagonal, up to
-    where it started. Four steps at once: P and W are long, and are gone through once for them.
-    """
-    hand, covariance, weights = models.hand, models.covariance, models.weights
-    gains, scales, errors = models.gains, models.scales, models.errors
+def take_falls(models):
+    """Take the steps of P that wait: P -= sum of h_i g_i g_i'; then noise on its diagonal, up to where it started."""
+    hand, covariance, falls, scales = models.hand, models.covariance, models.falls, models.scales
     used, noise, most = hand[USED], np.float32(hand[NOISES]) * _NOISE, np.float32(1.0 / RIDGE)
-    for step in range(0, hand[WAITING], 4):
-        add_products(weights, used, weights.shape[1] // 2 + n_labels, gains, errors, step)
-    left, right = np.zeros((4, used), np.float32), np.zeros((4, covariance.shape[1]), np.float32)
-    count = 0
-    for step in range(hand[WAITING]):
-        if scales[step] > 0.0:
-            for place in range(used):
-                left[count, place], right[count, place] = -scales[step] * gains[step, place], gains[step, place]
-            count += 1
-        if count == 4:
-            add_products(covariance, used, used, left, right, np.int64(0))
-            left[:] = 0.0
-            count = 0
-    if count > 2:
-        add_products(covariance, used, used, left, right, np.int64(0))
-    elif count > 0:
-        add_two_products(covariance, used, used, left, right)
-    if hand[NOISES] > 0:
+    left = np.empty((FALLS_AT_ONCE, used), np.float32)
+    for step in range(FALLS_AT_ONCE):
         for place in range(used):
-            if covariance[place, place] < most:
-                covariance[place, place] += noise
-    hand[WAITING], hand[NOISES] = 0, 0
-    gains[:] = 0.0
+            left[step, place] = -scales[step] * falls[step, place]
+    add_products(covariance, used, used, left, falls, np.int64(0))
+    for place in range(used):
+        if covariance[place, place] < most:
+            covariance[place, place] += noise
+    hand[FALLS], hand[NOISES] = 0, 0
+    falls[:] = 0.0
     scales[:] = 0.0
-    errors[:] = 0.0
 
 
 @jit
 def settle(n_labels, of_models):
-    """Take the steps that wait into the models, `Regressions`; see `take_steps`."""
-    take_steps(n_labels, Regressions(*of_models))
+    """Take the steps that wait into the models, `Regressions`; see `take_steps` and `take_falls`."""
+    models = Regressions(*of_models)
+    take_steps(n_labels, models)
+    take_falls(models)
 
 
 @inner
@@ -130,6 +116,7 @@ def place_features(index, first, last, n_labels, models):
             if holder[place] >= 0:
                 place_of[holder[place]] = -1
             take_steps(n_labels, models)
+            take_falls(models)
         clear_place(place, models.covariance, models.weights)
         place_of[f] = place
         holder[place] = f
@@ -149,7 +136,7 @@ def pairs_with_places(index, value, first, last, place_of, places, values):
 
 @inner
 def along(places, values, size, gains, step):
-    """Return g' x, g of a step that waits."""
+    """Return g' x, g of a step that waits: gains[step]."""
     total = np.float32(0.0)
     for k in range(size):
         total += values[k] * gains[step, places[k]]
@@ -158,19 +145,28 @@ def along(places, values, size, gains, step):
 
 @inner
 def gain_of(places, values, size, models, gain):
-    """Write P x - sum of h_i (g_i' x) g_i over the steps that wait to `gain`, float32[places]; return its product with x."""
-    covariance, gains, scales, used = models.covariance, models.gains, models.scales, models.hand[USED]
+    """Write P x - sum of h_i (g_i' x) g_i over the steps of P that wait to `gain`, float32[places]; return its product with x.
+
+    Four rows of P at once: the gain is gone through less often.
+    """
+    covariance, falls, scales, used = models.covariance, models.falls, models.scales, models.hand[USED]
     for i in range(used):
         gain[i] = 0.0
-    for k in range(size):
-        x, place = values[k], places[k]
+    whole = size // 4 * 4
+    for k in range(0, whole, 4):
+        a, b, c, d = values[k], values[k + 1], values[k + 2], values[k + 3]
+        first, second = covariance[places[k]], covariance[places[k + 1]]
+        third, fourth = covariance[places[k + 2]], covariance[places[k + 3]]
         for i in range(used):
-            gain[i] += x * covariance[place, i]
-    for step in range(models.hand[WAITING]):
-        part = scales[step] * along(places, values, size, gains, step)
-        if part != 0.0:
-            for i in range(used):
-                gain[i] -= part * gains[step, i]
+            gain[i] += (a * first[i] + b * second[i]) + (c * third[i] + d * fourth[i])
+    for k in range(whole, size):
+        x, row = values[k], covariance[places[k]]
+        for i in range(used):
+            gain[i] += x * row[i]
+    for step in range(models.hand[FALLS]):
+        part, fall = scales[step] * along(places, values, size, falls, step), falls[step]
+        for i in range(used):
+            gain[i] -= part * fall[i]
     quadratic = 0.0
     for k in range(size):
         quadratic += float(values[k]) * float(gain[places[k]])
@@ -179,8 +175,8 @@ def gain_of(places, values, size, models, gain):
 
 @inner
 def ridge_scores(places, values, size, n_labels, models, score):
-    """Write W x + sum of (g_i' x) e_i over the steps that wait, of both models, to `score`, float32[2 * (labels or more)], each
-    in its half.
+    """Write W x + sum of (g_i' x) e_i over the steps of W that wait, of both models, to `score`, float32[2 * (labels or
+    more)], each in its half.
     """
     width = score.size // 2 + n_labels
     score[:width] = 0.0
@@ -228,6 +224,7 @@ def ridge_rows(features, target, weight, shrink, learn, of_models, base, out, at
         if not (0.0 <= quadratic < 1e6):  # rounding has spoiled P
             gain[:] = 0.0
             take_steps(n_labels, models)
+            take_falls(models)
             for place in range(hand[USED]):
                 clear_place(place, models.covariance, models.weights[:0])
             gain = models.gains[0]
@@ -243,8 +240,14 @@ def ridge_rows(features, target, weight, shrink, learn, of_models, base, out, at
         if quadratic < _SMALL:
             times = _EVERY if hand[N_LEARNED] % _EVERY == 0 else 0
         if times > 0:
-            models.scales[hand[WAITING]] = np.float32(1.0 / (1.0 / (times * weight[row]) + quadratic))
+            fall = models.falls[hand[FALLS]]
+            for place in range(hand[USED]):
+                fall[place] = gain[place]
+            models.scales[hand[FALLS]] = np.float32(1.0 / (1.0 / (times * weight[row]) + quadratic))
             hand[NOISES] += times
+            hand[FALLS] += 1
+            if hand[FALLS] == FALLS_AT_ONCE:
+                take_falls(models)
         hand[WAITING] += 1
         if hand[WAITING] == AT_ONCE:
             take_steps(n_labels, models)

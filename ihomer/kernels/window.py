@@ -43,29 +43,50 @@ def in_units(z):
 
 
 @inner
-def shared_products(index, value, first, last, number, window, out):
-    """Write the dot product of an event, whose number is given, with each row to `out`, float32[slots].
+def add_columns(index, value, k, last, n_slots, window, out):
+    """Add the columns of feature k and, if it has one, of the next feature, times their values, to `out`; return how many.
+
+    Two at once, since `out` has to be read and written for each look at it.
+    """
+    x, column = np.float32(value[k] / np.float32(UNITS)), window.columns[window.column_of[index[k]]]
+    if k + 1 == last or window.column_of[index[k + 1]] < 0:
+        for slot in range(n_slots):
+            out[slot] += x * np.float32(column[slot])
+        return 1
+    y, other = np.float32(value[k + 1] / np.float32(UNITS)), window.columns[window.column_of[index[k + 1]]]
+    for slot in range(n_slots):
+        out[slot] = (out[slot] + x * np.float32(column[slot])) + y * np.float32(other[slot])
+    return 2
+
+
+@inner
+def add_linked(x, head, number, window, out):
+    """Add a feature's values in the rows that its links lead to, times x, to `out`.
 
     A link into a row that has been overwritten leads to a newer row: the walk ends there.
     """
-    n_slots, oldest = min(number, window.size), number - window.size
+    at, newest, oldest = head, number, number - window.size
     ring, link, entry_value = window.ring, window.link, window.entry_value
+    while at >= 0:
+        slot, place = at >> WIDTH_BITS, at & (MOST_PAIRS - 1)
+        row = ring[slot, NUMBER]
+        if row >= newest or row < oldest:
+            break
+        out[slot] += x * np.float32(entry_value[slot, place])
+        newest, at = row, link[slot, place]
+
+
+@inner
+def shared_products(index, value, first, last, number, window, out):
+    """Write the dot product of an event, whose number is given, with each row to `out`, float32[slots]."""
+    n_slots, k = min(number, window.size), first
     out[:n_slots] = 0.0
-    for k in range(first, last):
-        x, feature = np.float32(value[k] / np.float32(UNITS)), index[k]
-        if window.column_of[feature] >= 0:
-            column = window.columns[window.column_of[feature]]
-            for slot in range(n_slots):
-                out[slot] += x * np.float32(column[slot])
-            continue
-        at, newest = window.head[feature], number
-        while at >= 0:
-            slot, place = at >> WIDTH_BITS, at & (MOST_PAIRS - 1)
-            row = ring[slot, NUMBER]
-            if row >= newest or row < oldest:
-                break
-            out[slot] += x * np.float32(entry_value[slot, place])
-            newest, at = row, link[slot, place]
+    while k < last:
+        if window.column_of[index[k]] >= 0:
+            k += add_columns(index, value, k, last, n_slots, window, out)
+        else:
+            add_linked(np.float32(value[k] / np.float32(UNITS)), window.head[index[k]], number, window, out)
+            k += 1
 
 
 @inner

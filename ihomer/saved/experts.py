@@ -18,7 +18,7 @@ from ihomer.experts.rehearsal import _WINDOW as PAST
 from ihomer.experts.ridge import _MOST_PLACES, Ridge
 from ihomer.kernels.curves import LEAST_LENGTH, MOST_LENGTH, N_KNOTS
 from ihomer.kernels.hidden import MOST_RELEVANCE, N_UNITS, START
-from ihomer.kernels.ridge import AT_ONCE, WAITING
+from ihomer.kernels.ridge import AT_ONCE, FALLS, FALLS_AT_ONCE, WAITING
 from ihomer.kernels.scaling import MOST_POSITION
 from ihomer.kernels.window import MOST_PAIRS, N_LABELS, N_PAIRS, N_POSITIVE, NUMBER, UNITS, WIDTH_BITS
 from ihomer.saved.fields import Fields, held, next_power
@@ -177,16 +177,17 @@ def _fill_ridge(expert: Ridge, f: Fields, room: Room) -> None:
     expert._place_of = f.array("_place_of", np.int32, (n_features,), -1, places - 1)
     expert._counts = f.array("_counts", np.float64, (n_features,))
     expert._holder = f.array("_holder", np.int32, (places,), -1, n_features - 1)
-    expert._hand = f.counters("_hand", (5,))
+    expert._hand = f.counters("_hand", (6,))
     covariance = f.array("_covariance", np.float32, (places, width_in_lines(places)))
     expert._covariance = square_in_lines(covariance, places)
     expert._weights = f.array("_weights", np.float32, (places, 2, room.width))
     expert._gains = f.array("_gains", np.float32, (AT_ONCE, places))
-    expert._scales = f.array("_scales", np.float32, (AT_ONCE,))
     expert._errors = f.array("_errors", np.float32, (AT_ONCE, 2, room.width))
+    expert._falls = f.array("_falls", np.float32, (FALLS_AT_ONCE, places))
+    expert._scales = f.array("_scales", np.float32, (FALLS_AT_ONCE,))
     used, tried = expert._hand[:2].tolist()
     f.require(tried < used <= places, "the places in use are impossible")
-    f.require(expert._hand[WAITING] < AT_ONCE, "too many steps wait")
+    f.require(expert._hand[WAITING] < AT_ONCE and expert._hand[FALLS] < FALLS_AT_ONCE, "too many steps wait")
     held_places = np.flatnonzero(expert._holder >= 0)
     holder = expert._holder[held_places]
     f.require(bool((held_places[:1] > 0).all() and (held_places < used).all()), "a place that is not in use has a holder")

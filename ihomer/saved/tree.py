@@ -63,7 +63,7 @@ def fill_learner(learner: TreeLearner, fields: Fields, labels_in_use: NDArray[np
     _check_leaves(arrays, tree, n_features)
     _check_blocks(arrays, tree, n_features)
     check_detectors(arrays, tree.detector)
-    learner.state = _without_surplus(tree)
+    learner.state = tree
     learner._note_places()
 
 
@@ -77,6 +77,7 @@ def _arrays(a: Fields, settings: NDArray[Any]) -> TreeState:
     labels = a.array("labels", np.float64, (n, 3, None))
     row_index = a.array("row_index", np.int32, (s, window, None))
     n_labels, width = labels.shape[2], row_index.shape[2]
+    a.require(width <= MOST_PAIRS, "rows are wider than a window keeps them")
     return TreeState(
         settings=settings,
         header=a.array("header", tree_state.HEADER, (1,)),
@@ -96,19 +97,6 @@ def _arrays(a: Fields, settings: NDArray[Any]) -> TreeState:
         coefficient=a.array("coefficient", np.float64, (b, n_labels * n_models)),
         table=a.array("table", tree_state.ENTRY, (None,)),
     )
-
-
-def _without_surplus(t: TreeState) -> TreeState:
-    """Cut the rows of a file that was written before rows had a bound, as `push_row` would have."""
-    if t.row_index.shape[2] <= MOST_PAIRS:
-        return t
-    for row in zip(*np.nonzero(t.row_size > MOST_PAIRS), strict=True):
-        size = t.row_size[row]
-        kept = np.sort(np.argsort(-np.abs(t.row_value[row][:size]), kind="stable")[:MOST_PAIRS])
-        for array in (t.row_index, t.row_value):
-            array[row][:MOST_PAIRS] = array[row][kept]
-        t.row_size[row] = MOST_PAIRS
-    return t._replace(row_index=t.row_index[..., :MOST_PAIRS].copy(), row_value=t.row_value[..., :MOST_PAIRS].copy())
 
 
 def _check_counters(a: Fields, t: TreeState) -> None:

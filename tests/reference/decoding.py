@@ -131,13 +131,9 @@ class Scores:
             result.append(clip(u, -MOST_ODDS, MOST_ODDS))
         return result
 
-    def learn(self, x, true, posterior, n_labels, rate):
+    def learn(self, x, true, marginal, rate):
         """Step on log P(true): e_l = [l in true] - P(l), the step no longer than where sum of e^2 is 8."""
-        e = [float(label in true) for label in range(n_labels)]
-        for s, p in posterior.items():
-            if p > 1e-6:
-                for label in sorted(s):
-                    e[label] = single(e[label] - p)
+        e = [single(single(-p) + float(label in true)) for label, p in enumerate(marginal)]
         rate *= MOST_SQUARE / max(sum(v * v for v in e), MOST_SQUARE)
         for label, v in enumerate(e):
             step = single(v * rate)
@@ -321,11 +317,12 @@ class Event:
         return frozenset(label for label, p in enumerate(self.p) if p > least)
 
     def _mix(self, mixing, met):
-        marginal = [self.new * p for p in self.p]
-        for s, p in self.seen.items():
+        self.marginal = [0.0] * len(self.p)  # of the seen labelsets
+        for s, p in self.posterior.items():
             if p > 1e-6:
                 for x in s:
-                    marginal[x] += p
+                    self.marginal[x] += p
+        marginal = [(1.0 - self.new) * m + self.new * p for m, p in zip(self.marginal, self.p, strict=True)]
         # A label not met yet has no marginal: its log-odds are kept.
         pairs = [(x, logit(marginal[label], 1e-5) if label in met else x) for label, x in enumerate(self.q)]
         self.inputs = [[clip(single(x), -MOST_INPUT, MOST_INPUT) for x in pair] for pair in pairs]
@@ -335,7 +332,7 @@ class Event:
     def sizes(self):
         """D and P(none) of the labelset: one of those seen, or, if new, one of independent labels."""
         if self._sizes is None:
-            joint = {s: p for s, p in self.seen.items() if p > 1e-6}
+            joint = {s: p for s, p in self.seen.items() if self.posterior[s] > 1e-6}
             for s, p in without_large(independent({x: self.p[x] for x in sorted(self.active)})).items():
                 joint[s] = joint.get(s, 0.0) + self.new * p
             self._sizes = size_matrix(joint, self.active)
@@ -384,7 +381,7 @@ class SlowDecoder:
             self.f1 = 0.999 * self.f1 + (2.0 * len(event.answer & true) / size if size else 1.0)
         if whole in self.labelsets.sets and event.posterior:
             rate = SCORE_RATE * shrink * min(weight, 8.0)
-            self.scores.learn(event.x, whole, event.posterior, len(target), rate)
+            self.scores.learn(event.x, whole, event.marginal, rate)
         self.labelsets.learn(whole, event.q, event.u, event.alike, weight, event.posterior, event.new, event.novelty_inputs)
 
     def forget_labels(self, labels):

@@ -281,7 +281,7 @@ class SlowRidge:
         self.holder = [CONSTANT]
         self.hand = 0
         self.n_events = 0
-        self.n_waiting = self.n_noises = 0  # steps, and noises, since the noise was last added to the covariance
+        self.n_falls = self.n_noises = 0  # falls of the covariance, and noises, since the noise was last added to it
         self.covariance = [[self.START]]
         self.weights = [{}, {}]  # of both models: (place, label) -> weight
         self.closest = math.inf  # of all x' P x to the bound at which an event is skipped
@@ -367,17 +367,17 @@ class SlowRidge:
             for i in places:
                 for j in places:
                     self.covariance[i][j] -= gain[i] * gain[j] * scale
-        self.n_noises += times
-        self.n_waiting += 1
-        if self.n_waiting == 8:
-            self.settle()
+            self.n_noises += times
+            self.n_falls += 1
+            if self.n_falls == 4:
+                self.settle()
 
     def settle(self):
         """Add the noise of the last events to the variances."""
         for i in range(len(self.holder)):
             if self.covariance[i][i] < self.START:
                 self.covariance[i][i] += self.n_noises * 2e-5
-        self.n_waiting = self.n_noises = 0
+        self.n_falls = self.n_noises = 0
 
     def forget_labels(self, labels):
         for weights in self.weights:
