@@ -43,6 +43,27 @@ class Joint(NamedTuple):
     sizes: np.ndarray  # float64[64, 65], D[j, k] = P(active label j applies, and k labels apply in all)
 
 
+class Choice(NamedTuple):
+    """Work space of one answer, of the active labels."""
+
+    chosen: np.ndarray  # uint8[64], the answer
+    trial: np.ndarray  # uint8[64]
+    best: np.ndarray  # uint8[64]
+    value: np.ndarray  # float64[64], worth of each label
+    gain: np.ndarray  # float64[64]
+    fewer: np.ndarray  # float64[64]
+    members: np.ndarray  # int32[labels + 1], of a labelset
+
+
+@allocating
+def choice_of(n_labels):
+    """Return work space for answers of so many labels."""
+    return Choice(
+        np.empty(MOST_ACTIVE, np.uint8), np.empty(MOST_ACTIVE, np.uint8), np.empty(MOST_ACTIVE, np.uint8),
+        np.empty(MOST_ACTIVE), np.empty(MOST_ACTIVE), np.empty(MOST_ACTIVE), np.empty(n_labels + 1, np.int32),
+    )  # fmt: skip
+
+
 @inner
 def label_worth(case, p, tallies, value):
     """Write what each active label adds to the worth of an answer: its gains in micro-F1 and macro-F1.
@@ -165,15 +186,16 @@ def best_exchange(answer, worth, case, joint, value, f1_counts, sets, posterior,
     return best, best_worth
 
 
-@allocating
-def balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, gain, trial, chosen):
-    """Write the set of largest worth among the seen labelsets that are probable, and the best ones for each single score, with
-    up to `n_exchanges` labels put in or taken out, each the one by which it gains most.
+@inner
+def balanced(case, p, joint, sets, weighed, tallies, n_exchanges, choice):
+    """Write to `choice.chosen` the set of largest worth among the seen labelsets that are probable, and the best ones for each
+    single score, with up to `n_exchanges` labels put in or taken out, each the one by which it gains most.
 
-    p : float64[labels]; gain, trial : float64[64], uint8[64], work space
+    p : float64[labels]
     """
     best_worth, posterior = -1e300, weighed.posterior
-    answer, value = np.zeros(MOST_ACTIVE, np.uint8), np.empty(MOST_ACTIVE)
+    chosen, trial, answer, value, gain, fewer, members = choice
+    answer[: case.n_active] = 0
     label_worth(case, p, tallies, value)
     f1_counts = f1_worth(tallies.events)
     tried, i = 0, -3
@@ -196,7 +218,6 @@ def balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, gain,
         if worth > best_worth:
             best_worth = worth
             copy_first(chosen, answer, case.n_active)
-    fewer = np.empty(MOST_ACTIVE)
     for _ in range(n_exchanges):
         j, best_worth = best_exchange(answer, best_worth, case, joint, value, f1_counts, sets, posterior, gain, fewer)
         if j < 0:
@@ -205,8 +226,8 @@ def balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, gain,
     copy_first(answer, chosen, case.n_active)
 
 
-@allocating
-def choose_answer(objective, n_exchanges, case, p, joint, sets, weighed, tallies, members, answer):
+@inner
+def choose_answer(objective, n_exchanges, case, p, joint, sets, weighed, tallies, choice, answer):
     """Write the answer of an objective to `answer`, bool[labels]. p : float64[labels], probabilities
 
     A label that is not active, since too many are more probable, is answered if it is more probable than not.
@@ -214,15 +235,15 @@ def choose_answer(objective, n_exchanges, case, p, joint, sets, weighed, tallies
     for label in range(p.size):
         likely = case.place[label] < 0 and case.odds[label] > 0.0 and tallies.own[label, SIZE] > 0.0
         answer[label] = p[label] > 0.5 if objective == HAMMING else likely
-    gain, trial, chosen = np.empty(MOST_ACTIVE), np.zeros(MOST_ACTIVE, np.uint8), np.zeros(MOST_ACTIVE, np.uint8)
+    chosen = choice.chosen
     if objective == EXAMPLE_F1:
-        best_expected_f1(joint.none, joint.sizes, case.n_active, joint.largest, gain, trial, chosen)
+        best_expected_f1(joint.none, joint.sizes, case.n_active, joint.largest, choice.gain, choice.trial, chosen)
     elif objective == SUBSET:
-        most_probable(case, sets, weighed.posterior, members, chosen)
+        most_probable(case, sets, weighed.posterior, choice.members, chosen)
     elif objective == MACRO_F1:
         above_own(p, case, tallies.own, chosen)
     elif objective == BALANCED:
-        balanced(case, p, joint, sets, weighed, tallies, n_exchanges, members, gain, trial, chosen)
+        balanced(case, p, joint, sets, weighed, tallies, n_exchanges, choice)
     elif objective == MICRO_F1:
         above(p, case, f1_of_all(tallies.total) / 2.0, chosen)
     if objective != HAMMING:

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ihomer.kernels.answers import Case, Joint, choose_answer
-from ihomer.kernels.common import allocating, inner, jit
+from ihomer.kernels import labelsets, mixing
+from ihomer.kernels.answers import Case, Choice, Joint, choice_of, choose_answer
+from ihomer.kernels.common import inner, jit
 from ihomer.kernels.expected import MOST_ACTIVE, active_labels, add_independent, add_seen
 from ihomer.kernels.labelsets import (
     N_EVENTS,
@@ -61,8 +62,14 @@ class Space(NamedTuple):
 
     p: np.ndarray  # float64[labels], probabilities of labels by themselves
     place: np.ndarray  # int64[labels], of a label among the active ones
-    members: np.ndarray  # int32[labels + 1], of a labelset
+    active: np.ndarray  # int64[64], these
+    counts: np.ndarray  # float64[65], of `add_independent`
+    without: np.ndarray  # float64[65], of the same
     sizes: np.ndarray  # float64[64, 65], of `Joint`
+    ungrouped: np.ndarray  # uint8[labels], 0: for the mixture, which has no groups
+    sets: labelsets.Work
+    mixing: mixing.Work
+    choice: Choice
 
 
 @inner
@@ -90,12 +97,12 @@ def learn_novelty(error, first, second, novelty):
 
 
 @inner
-def learn_labelset(target, odds, weight, rate, index, value, first, last, w, made, novelty, sets, members):
+def learn_labelset(target, odds, weight, rate, index, value, first, last, w, made, novelty, sets, space):
     """Take the labelset of an event in; one with unobserved labels is not known and not taken.
 
     rate : of the step of the scores of labels, `made.score`, which are overwritten
     """
-    header, found, score, weighed = sets.header, made.found, made.score, made.weighed
+    header, found, score, weighed, members = sets.header, made.found, made.score, made.weighed, space.choice.members
     size = np.int64(0)
     for label in range(target.size):
         if target[label] == UNOBSERVED:
@@ -114,7 +121,7 @@ def learn_labelset(target, odds, weight, rate, index, value, first, last, w, mad
         for k in range(size):
             likely += odds[members[k]]
             scored += score[members[k]]
-        learn_factors(number, likely, scored, own, n_live, sets, weighed)
+        learn_factors(number, likely, scored, own, n_live, sets, weighed, space.sets)
         if rate > 0.0:
             learn_scores(number, rate * own, made.marginal, sets, index, value, first, last, w, score)
     if number < 0:
@@ -126,23 +133,21 @@ def learn_labelset(target, odds, weight, rate, index, value, first, last, w, mad
     header[N_EVENTS] += 1
 
 
-@allocating
+@inner
 def answer_row(
     q, alike, alike_share, objective, n_exchanges, sets, novelty, mixture, tallies, made, space, proba, answer
 ):  # fmt: skip
     """Write the probabilities and the answer of a row, and what they were made from; see `decode_rows`."""
-    n_labels, p, place, sizes = q.size, space.p, space.place, space.sizes
+    n_labels, p, place, active, sizes = q.size, space.p, space.place, space.active, space.sizes
     inputs, final, marginal, weighed, found = made.inputs, made.final, made.marginal, made.weighed, made.found
-    active = np.empty(MOST_ACTIVE, np.int64)
-    counts, without = np.empty(MOST_ACTIVE + 1), np.empty(MOST_ACTIVE + 1)
     log_none = 0.0
     for label in range(n_labels):
         # A label not met so far takes no part: the answer must not depend on whether its name is known already.
         p[label] = probability(q[label]) if tallies.own[label, SIZE] > 0.0 else 0.0
         log_none += math.log(1.0 - p[label])
     n_active = active_labels(p, active, place)
-    known = lift_of_near(alike, alike_share, sets, weighed.lift)
-    n_live, best, covered = weigh_sets(q, made.score, log_none, known, place, sets, weighed)
+    known = lift_of_near(alike, alike_share, sets, weighed.lift, space.sets)
+    n_live, best, covered = weigh_sets(q, made.score, log_none, known, place, sets, weighed, space.sets)
     new, first, second = novelty_of(n_live, covered, weighed.posterior[best] if best >= 0 else 1.0, novelty)
     found[N_LIVE], found[NEW], found[FIRST], found[SECOND], found[KNOWN] = n_live, new, first, second, known
     sizes[:n_active, : n_active + 1] = 0.0
@@ -150,17 +155,17 @@ def answer_row(
     none, largest = add_seen(
         1.0 - new, weighed.live, n_live, sets.ends, sets.pool, weighed.posterior, place, n_active, sizes, marginal
     )
-    none_new, largest_new = add_independent(new, p, active, n_active, sizes, counts, without)
+    none_new, largest_new = add_independent(new, p, active, n_active, sizes, space.counts, space.without)
     for label in range(n_labels):
         inputs[label, 0] = q[label]
         met = tallies.own[label, SIZE] > 0.0
         inputs[label, 1] = log_odds((1.0 - new) * marginal[label] + new * p[label], 1e-5) if met else q[label]
-    mix_row(inputs, np.zeros(n_labels, np.uint8), mixture.weights, mixture.own, final)
+    mix_row(inputs, space.ungrouped, mixture.weights, mixture.own, space.mixing.both, final)
     for label in range(n_labels):
         proba[label] = probability(final[label])
     case = Case(n_active, active, place, q, log_none, new, covered, best, n_live)
     joint = Joint(none + none_new, max(largest, largest_new), sizes)
-    choose_answer(objective, n_exchanges, case, proba, joint, sets, weighed, tallies, space.members, answer)
+    choose_answer(objective, n_exchanges, case, proba, joint, sets, weighed, tallies, space.choice, answer)
 
 
 @jit
@@ -187,13 +192,13 @@ def decode_rows(
     inputs, by_label, by_set, live, score, found = made_from
     n_labels, header, room = odds.shape[1], sets.header, sets.hashes.size
     space = Space(
-        np.empty(n_labels), np.empty(n_labels, np.int64), np.empty(n_labels + 1, np.int32),
-        np.empty((MOST_ACTIVE, MOST_ACTIVE + 1)),
+        np.empty(n_labels), np.empty(n_labels, np.int64), np.empty(MOST_ACTIVE, np.int64), np.empty(MOST_ACTIVE + 1),
+        np.empty(MOST_ACTIVE + 1), np.empty((MOST_ACTIVE, MOST_ACTIVE + 1)), np.zeros(n_labels, np.uint8),
+        labelsets.work_of(n_labels, alike[0].shape[1]), mixing.work_of(mixture.weights), choice_of(n_labels),
     )  # fmt: skip
     u = score[: padded(n_labels, w.shape[1])]
     weighed = Weighed(by_set[0], by_set[1], by_set[2], by_set[3], by_set[4], live)
     made = Made(inputs, by_label[0], by_label[1], weighed, u, found)
-    gradient, work, ungrouped = np.empty((1, 3)), np.empty((3, 3, 4)), np.zeros(n_labels, np.uint8)
     for row in range(start, odds.shape[0]):
         if learn and (header[N_SETS] == room or header[N_MEMBERS] + n_labels > sets.pool.size):
             return row, FULL
@@ -210,14 +215,14 @@ def decode_rows(
             )  # fmt: skip
         if learn:
             mix_learn(
-                inputs, made.final, judged[row, :n_labels], ungrouped, weight[row], mixture.weights, mixture.information,
-                mixture.own, gradient, work,
+                inputs, made.final, judged[row, :n_labels], space.ungrouped, weight[row], mixture.weights, mixture.information,
+                mixture.own, space.mixing,
             )  # fmt: skip
             note_expected(t, proba[row], tallies)
             note_answer(t, answer[row], tallies.events)
             learn_labelset(
                 t, odds[row], weight[row], score_rate * shrink[row], index, value, first, last, w, made, novelty, sets,
-                space.members,
+                space,
             )  # fmt: skip
             if header[N_SETS] == room:  # what is forgotten now is so for the next row, whether it is learned or not
                 return row + 1, FULL

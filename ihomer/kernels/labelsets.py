@@ -59,6 +59,28 @@ class Weighed(NamedTuple):
     live: np.ndarray  # int32[sets]: the numbers of the sets that matter come first
 
 
+class Work(NamedTuple):
+    """Work space of one event."""
+
+    possible: np.ndarray  # uint64[4], signature of the labels that may apply
+    near: np.ndarray  # int32[m], labelsets of past events alike
+    near_lift: np.ndarray  # float64[m]
+    term: np.ndarray  # float64[labels], log-odds of those that may apply
+    ratio: np.ndarray  # float64[labels], their exponentials
+    mean: np.ndarray  # float64[5], of the factors
+    step: np.ndarray  # float64[5]
+    system: np.ndarray  # float64[5, 5]
+
+
+@allocating
+def work_of(n_labels, n_alike):
+    """Return work space for so many labels and past events alike."""
+    return Work(
+        np.empty(N_WORDS, np.uint64), np.empty(n_alike, np.int32), np.empty(n_alike), np.empty(n_labels), np.empty(n_labels),
+        np.empty(N_FACTORS), np.empty(N_FACTORS), np.empty((N_FACTORS, N_FACTORS)),
+    )  # fmt: skip
+
+
 @inner
 def label_hash(label):
     """Return what a label adds to the hash of a set that holds it."""
@@ -115,15 +137,15 @@ def add_set(h, members, size, sets):
     return number
 
 
-@allocating
-def sets_to_weigh(place, sets, live):
+@inner
+def sets_to_weigh(place, sets, live, possible):
     """Write the labelsets without a label of negligible probability to `live`, by their signatures; return how many.
 
     With more than 256 labels, some share a bit, and a labelset may be let through that is not to be weighed.
-    place : int64[labels], -1 for a label of negligible probability
+    place : int64[labels], -1 for a label of negligible probability; possible : of `Work`
     """
     signatures = sets.signatures
-    possible = np.zeros(N_WORDS, np.uint64)
+    possible[:] = 0
     for label in range(place.size):
         if place[label] >= 0:
             sign(label, possible)
@@ -155,8 +177,8 @@ def lift_of(shares, known, count, total):
     return math.log(1.0 + x) if x > 0.0 else x
 
 
-@allocating
-def lift_of_near(alike, alike_share, sets, lift):
+@inner
+def lift_of_near(alike, alike_share, sets, lift, work):
     """Write the lift of each labelset with a positive sum of shares to `lift`, float64[sets], and 1e300 for the others; return
     the sum of all shares, at least 0.
 
@@ -164,8 +186,7 @@ def lift_of_near(alike, alike_share, sets, lift):
     """
     n_sets, now = sets.header[N_SETS], sets.header[N_EVENTS]
     lift[:n_sets] = 0.0
-    known, n_near = 0.0, 0
-    near, near_lift = np.empty(alike.size, np.int32), np.empty(alike.size)
+    known, n_near, near, near_lift = 0.0, 0, work.near, work.near_lift
     for i in range(alike.size):
         s = latest_set(alike[i], now, sets.latest)
         if s >= 0:
@@ -195,8 +216,8 @@ def write_factors(s, known, sets, weighed):
         weighed.lift[s] = lift_of(0.0, known, sets.stats[s, COUNT], sets.total_count[0])
 
 
-@allocating
-def weigh_sets(odds, score, log_none, known, place, sets, weighed):
+@inner
+def weigh_sets(odds, score, log_none, known, place, sets, weighed, work):
     """Write the probability of each seen labelset S that may matter to `weighed`; return how many, the best, and how much of
     all the labels' independent probability the seen labelsets hold.
 
@@ -210,13 +231,13 @@ def weigh_sets(odds, score, log_none, known, place, sets, weighed):
     posterior, live, factor = weighed.posterior, weighed.live, sets.factor
     posterior[: sets.header[N_SETS]] = 0.0
     none, below = math.exp(max(log_none, _LEAST_LOG)), math.exp(min(log_none - _LEAST_LOG, 0.0))
-    term, ratio = np.empty(place.size), np.zeros(place.size)
+    term, ratio = work.term, work.ratio
     for label in range(place.size):
-        term[label] = odds[label] if place[label] >= 0 else _IMPOSSIBLE
+        term[label], ratio[label] = _IMPOSSIBLE, 0.0
         if place[label] >= 0:
-            ratio[label] = math.exp(odds[label])
+            term[label], ratio[label] = odds[label], math.exp(odds[label])
     largest, covered, n_possible = -1e300, 0.0, np.int64(0)
-    for i in range(sets_to_weigh(place, sets, live)):
+    for i in range(sets_to_weigh(place, sets, live, work.possible)):
         s = np.uint32(live[i])  # unsigned: never counted from the end of an array
         total, p, scored = 0.0, none, 0.0
         for k in range(sets.ends[s], sets.ends[s + 1]):
@@ -253,15 +274,16 @@ def weigh_sets(odds, score, log_none, known, place, sets, weighed):
     return n_live, best, min(max(covered, 1e-4), 1.0 - 1e-4)
 
 
-@allocating
-def learn_factors(true_set, true_likelihood, true_score, weight, n_live, sets, weighed):
+@inner
+def learn_factors(true_set, true_likelihood, true_score, weight, n_live, sets, weighed, work):
     """Take a Newton step on the log-probability of the labelset that applied: a += I^-1 (f_true - mean f), a >= 0.
 
     I += covariance of the factors under the posterior
     """
     stats, live, posterior, factor, information = sets.stats, weighed.live, weighed.posterior, sets.factor, sets.information
     likelihood, recency, lift, score = weighed.likelihood, weighed.recency, weighed.lift, weighed.score
-    mean, step, square = np.zeros(N_FACTORS), np.zeros(N_FACTORS), np.zeros((N_FACTORS, N_FACTORS))
+    mean, step, square = work.mean, work.step, work.system
+    mean[:] = 0.0
     for i in range(n_live):
         s = np.uint32(live[i])
         p = posterior[s]
@@ -289,13 +311,13 @@ def learn_factors(true_set, true_likelihood, true_score, weight, n_live, sets, w
     for k in range(N_FACTORS):
         for j in range(k + 1):
             information[k, j] += weight * square[k, j]
+            square[k, j] = information[k, j]
     step[0] = weight * (true_likelihood - mean[0])
     step[1] = weight * (stats[true_set, LOG_COUNT] - mean[1])
     step[2] = weight * (recency[true_set] - mean[2])
     step[3] = weight * (lift[true_set] - mean[3])
     step[4] = weight * (true_score - mean[4])
-    work = information.copy()
-    solve_positive(work, step, N_FACTORS)
+    solve_positive(square, step, N_FACTORS)
     for i in range(N_FACTORS):
         factor[i] = min(max(factor[i] + step[i], 0.0), 4.0)
 

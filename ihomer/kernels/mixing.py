@@ -6,6 +6,7 @@ well what does not apply may tell little of what does.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,29 @@ _RARE, _UNCOMMON = -4.0, -2.0  # log-odds of rates: 1.8 % and 12 %
 _USUAL, _FAR = 0.0, 2.5  # log-odds by which a label is likelier than its rate
 
 
+class Work(NamedTuple):
+    """Work space of one event, G groups and the labels that have none, n inputs with the constant."""
+
+    both: np.ndarray  # float64[1 + G, n], weights of each group with those of all labels
+    gradient: np.ndarray  # float64[1 + G, n]
+    s: np.ndarray  # float64[n], log-odds of a label
+    total: np.ndarray  # float64[n, n], information of all labels
+    systems: np.ndarray  # float64[n, n, 4]
+    step: np.ndarray  # float64[n, 4]
+    observed: np.ndarray  # bool[1 + G], whether a group has an observed label
+    moved: np.ndarray  # int64[1 + G], groups whose weights move
+
+
+@allocating
+def work_of(weights):
+    """Return work space for weights, float64[1 + groups, inputs + 1]."""
+    n_sets, n = weights.shape
+    return Work(
+        np.empty((n_sets, n)), np.empty((n_sets, n)), np.empty(n), np.empty((n, n)), np.empty((n, n, 4)), np.empty((n, 4)),
+        np.empty(n_sets, np.bool_), np.empty(n_sets, np.int64),
+    )  # fmt: skip
+
+
 @inner
 def group_of(inputs, start, rate):
     """Return the group, 1 to 9, of a label whose rate has these log-odds, for an event.
@@ -37,19 +61,18 @@ def group_of(inputs, start, rate):
     return 1 + 3 * ((rate >= _RARE) + (rate >= _UNCOMMON)) + (lift >= _USUAL) + (lift >= _FAR)
 
 
-@allocating
-def mix_row(inputs, group, weights, own, out):
+@inner
+def mix_row(inputs, group, weights, own, both, out):
     """Write q_l = sum over inputs i of (w_i + w_gi + v_li) s_li, g the group of label l, to `out`, float64[labels].
 
     inputs : float32[labels, inputs], log-odds s, without the constant; group : uint8[labels], 0 for none
     weights : float64[1 + groups, inputs + 1], w of all labels and of each group
-    own : float64[labels, inputs + 2], v and, in the last place, S of `mix_gather`
+    own : float64[labels, inputs + 2], v and, in the last place, S of `mix_gather`; both : of `Work`
     """
     n = inputs.shape[1]
-    both = weights.copy()
-    for g in range(1, weights.shape[0]):
+    for g in range(weights.shape[0]):
         for i in range(n + 1):
-            both[g, i] += weights[0, i]
+            both[g, i] = weights[g, i] + weights[0, i] if g > 0 else weights[0, i]
     for label in range(out.size):
         w = both[group[label]]
         total = w[n] + own[label, n]
@@ -59,15 +82,14 @@ def mix_row(inputs, group, weights, own, out):
 
 
 @inner
-def mix_gather(inputs, odds, target, group, weight, information, own, gradient, s, observed):
+def mix_gather(inputs, odds, target, group, weight, information, own, work):
     """Add an event to the gradient and the information of each group, and learn each label's own weights.
 
     g = sum over labels of (y_l - p_l) s_l,  I += sum of p_l (1 - p_l) s_l s_l'
     S_l += mean over i of g_li^2,  v_li += rate g_li / sqrt(S_l)  (AdaGrad with one rate for a label)
-    information : float64[1 + groups, inputs + 1, inputs + 1], lower triangles; gradient : float64[1 + groups, inputs + 1]
-    s : float64[inputs + 1], work space; observed : bool[1 + groups], out, whether a group has an observed label
+    information : float64[1 + groups, inputs + 1, inputs + 1], lower triangles; work : its `gradient` and `observed` are out
     """
-    n = inputs.shape[1] + 1
+    n, gradient, s, observed = inputs.shape[1] + 1, work.gradient, work.s, work.observed
     s[n - 1] = 1.0
     gradient[:], observed[:] = 0.0, False
     for label in range(odds.size):
@@ -95,14 +117,14 @@ def mix_gather(inputs, odds, target, group, weight, information, own, gradient, 
                     row[k] += c * s[k]
 
 
-@allocating
-def sum_of_groups(information, gradient):
-    """Let the information fade, I = keep I, and return that of all labels, float64[inputs + 1, inputs + 1]; write the gradient
-    of all labels to gradient[0].
+@inner
+def sum_of_groups(information, gradient, total):
+    """Let the information fade, I = keep I, and write that of all labels to `total`, float64[inputs + 1, inputs + 1], and their
+    gradient to gradient[0].
     """
     n_sets, n = gradient.shape
-    total, by_group = np.zeros((n, n)), information.reshape(n_sets, n * n)
-    entries = total.reshape(n * n)
+    by_group, entries = information.reshape(n_sets, n * n), total.reshape(n * n)
+    entries[:] = 0.0
     for g in range(n_sets):
         known = by_group[g]
         for at in range(entries.size):
@@ -111,35 +133,33 @@ def sum_of_groups(information, gradient):
     for g in range(1, n_sets):
         for i in range(n):
             gradient[0, i] += gradient[g, i]
-    return total
 
 
-@allocating
-def mix_learn(inputs, odds, target, group, weight, weights, information, own, gradient, work):
+@inner
+def mix_learn(inputs, odds, target, group, weight, weights, information, own, work):
     """Learn from one event by the log-loss of the mixture: w += (I + I_0)^-1 g, for all labels and for each group.
 
     The gradient and information of all labels are the sums of those of the groups; I_0 is `STRENGTH` on the diagonal. A group
     without an observed label has nothing to learn.
-    gradient : float64[1 + groups, inputs + 1], work : float64[inputs + 1, inputs + 1, 4], work space
     """
     n, n_sets = inputs.shape[1] + 1, weights.shape[0]
-    observed, step = np.empty(n_sets, np.bool_), np.empty((n, 4))
-    mix_gather(inputs, odds, target, group, min(weight, _MOST_WEIGHT), information, own, gradient, np.empty(n), observed)
-    total = sum_of_groups(information, gradient)
-    moved, n_moved = np.zeros(n_sets, np.int64), np.int64(1)
+    gradient, systems, step, moved = work.gradient, work.systems, work.step, work.moved
+    mix_gather(inputs, odds, target, group, min(weight, _MOST_WEIGHT), information, own, work)
+    sum_of_groups(information, gradient, work.total)
+    moved[0], n_moved = 0, np.int64(1)
     for g in range(1, n_sets):
         moved[n_moved] = g
-        n_moved += observed[g]
+        n_moved += work.observed[g]
     for first in range(0, n_moved, 4):
         for lane in range(4):
             g = moved[min(first + lane, n_moved - 1)]
-            known = total if g == 0 else information[g]
+            known = work.total if g == 0 else information[g]
             for i in range(n):
                 step[i, lane] = gradient[g, i]
                 for k in range(i + 1):
-                    work[i, k, lane] = known[i, k]
-                work[i, i, lane] += STRENGTH
-        solve_four(work, step, n)
+                    systems[i, k, lane] = known[i, k]
+                systems[i, i, lane] += STRENGTH
+        solve_four(systems, step, n)
         for lane in range(min(4, n_moved - first)):
             for i in range(n):
                 weights[moved[first + lane], i] += step[i, lane]
@@ -160,17 +180,14 @@ def mix_rows(inputs, rate, target, weight, learn, known, start, weights, informa
     start : float64[inputs], weights of the experts at the start
     """
     n_labels = out.shape[1]
-    group = np.empty(n_labels, np.uint8)
-    gradient, work = np.empty(weights.shape), np.empty((information.shape[1], information.shape[1], 4))
+    group, work = np.empty(n_labels, np.uint8), work_of(weights)
     for row in range(out.shape[0]):
         for label in range(n_labels):
             group[label] = group_of(inputs[row, label], start, float(rate[row, label, 0]))
         if not known:
-            mix_row(inputs[row], group, weights, own, out[row])
+            mix_row(inputs[row], group, weights, own, work.both, out[row])
         if learn:
-            mix_learn(
-                inputs[row], out[row], target[row, :n_labels], group, weight[row], weights, information, own, gradient, work
-            )
+            mix_learn(inputs[row], out[row], target[row, :n_labels], group, weight[row], weights, information, own, work)
 
 
 def weights_start(n_groups, start):
