@@ -21,7 +21,7 @@ from ihomer.learner import TreeLearner
 from ihomer.members import Member
 from ihomer.partition import LabelPartition
 from ihomer.partition_changes import by_cluster
-from ihomer.predictions import Answer, Learned, Proba
+from ihomer.predictions import Answer, Learned, Proba, all_learned
 from ihomer.replay import Replay
 from ihomer.tree import MLHATClassifier
 from ihomer.vocabulary import Vocabulary, shown
@@ -31,6 +31,8 @@ __all__ = ["IHOMERClassifier"]
 _MOST_DRIFTS = 1000
 _EXPERTS = (*EXPERTS, "labelsets", "tree")
 _WORTH_TELLING = 0.1  # probability from which `debug_one` tells where it comes from
+_LONG_CLOCK = 128  # events from one look for a drift to the next, where no trees have to be looked at more often: in between
+# rows are learned at once, and what the experts keep is fetched from memory once for all of these
 
 
 class IHOMERClassifier(StreamClassifier):
@@ -69,7 +71,8 @@ class IHOMERClassifier(StreamClassifier):
         `max_features`, `max_labels` and `seed` are not used.
     global_drift
         Watch the loss of the whole model with ADWIN; when it rises, the mixture is open to other weights, past events from
-        before the change count less, the partition is built anew and clusters whose loss has risen get new trees.
+        before the change count less, the partition is built anew and clusters whose loss has risen get new trees. It is looked for
+        every 128 events; every 32, as is usual, where there are trees.
     drift_delta
         ADWIN's risk of a false alarm there.
     max_ancestors
@@ -176,6 +179,7 @@ class IHOMERClassifier(StreamClassifier):
         self._n_members = 0
         self._replay = Replay(self.replay)
         self._detector = adwin_arrays(1)
+        self._clock = CLOCK if self._has_trees else _LONG_CLOCK
         self._drifts: deque[dict[str, Any]] = deque(maxlen=_MOST_DRIFTS)
         self._n_drifts = 0
 
@@ -315,49 +319,58 @@ class IHOMERClassifier(StreamClassifier):
         self._grow()
         n_rows = len(batch.weight)
         if n_rows == 1:
-            version = [self.partition.version]
-            return Learned(*self._learn_rows(batch, 0, 1, brought), version)
-        start, parts, version = 0, [], []
+            return self._learn_rows(batch, 0, 1, brought)
+        start, parts = 0, []
         while start < n_rows:
             stop = self._end_of_quiet(batch, start)
-            version += [self.partition.version] * (stop - start)
             parts.append(self._learn_rows(batch, start, stop, brought if start == 0 else NO_LABELS))
             start = stop
-        p, answer = zip(*parts, strict=True)
-        return Learned(np.concatenate(p), np.concatenate(answer), version)
+        return all_learned(parts)
 
     def _end_of_quiet(self, batch: Batch, start: int) -> int:
-        """Return where the rows end that can be learned at once: what may change the arrangement comes after the last one."""
-        to_clock = CLOCK - (self.n_learned + start) % CLOCK
-        quiet: int = min(self.partition.rows_to_check, adwin_updates_to_check(self._detector, 0), to_clock)
+        """Return where the rows end that can be learned at once: what may change the learners comes after the last one."""
+        quiet: int = adwin_updates_to_check(self._detector, 0, self._clock)
+        if self._has_trees:
+            quiet = min(quiet, self.partition.rows_to_check, CLOCK - (self.n_learned + start) % CLOCK)
         stop = min(start + quiet, len(batch.weight))
         if self._ensemble is None:
             return stop
         return self._ensemble.places.stop(batch, start, min(start + self._ensemble.rows_at_once(self._labels.size), stop))
 
-    def _learn_rows(self, batch: Batch, start: int, stop: int, brought: Indices) -> tuple[Proba, Answer]:
-        """Learn some rows between which nothing of the arrangement can change."""
+    def _learn_rows(self, batch: Batch, start: int, stop: int, brought: Indices) -> Learned:
+        """Learn some rows between which nothing of the learners can change but by learning."""
         p, answer = self._run(batch, start, stop, True, brought)
         verdict = watch_answers(
-            answer, batch.y_indptr, batch.y_index, batch.u_indptr, batch.u_index, start, self._detector, self.drift_delta
-        )
+            answer, batch.y_indptr, batch.y_index, batch.u_indptr, batch.u_index, start, self._detector, self.drift_delta,
+            self._clock,
+        )  # fmt: skip
         if self._has_trees:
             self._replay.extend(batch, start, stop)
-        ends, index, weight = batch.y_indptr, batch.y_index, batch.weight
-        if stop - start < len(weight):
-            first, last = ends[start], ends[stop]
-            ends, index, weight = ends[start : stop + 1] - first, index[first:last], weight[start:stop]
-        changes = self.partition._learn(ends, index, weight)
+        version = self._teach_partition(batch, start, stop)
         if self._ensemble is not None and self._ensemble.places.is_partial:
             applied = batch.y_index[batch.y_indptr[stop - 1] : batch.y_indptr[stop]]
             self._ensemble.seat(applied, self.partition._counts.how_often)
         if verdict > 0 and self.global_drift:
             self._answer_drift(self.n_learned + stop)
-        elif changes:
+        elif self.partition.version != version[-1]:
             self._rearrange(self.replay)
-        if (self.n_learned + stop) % CLOCK == 0:
+        if self._has_trees and (self.n_learned + stop) % CLOCK == 0:
             self._judge()
-        return p, answer
+        return Learned(p, answer, version)
+
+    def _teach_partition(self, batch: Batch, start: int, stop: int) -> list[int]:
+        """Let the partition learn some rows, up to each of its tests in turn; return its version before each."""
+        version: list[int] = []
+        while start < stop:
+            end = min(start + self.partition.rows_to_check, stop)
+            version += [self.partition.version] * (end - start)
+            ends, index, weight = batch.y_indptr, batch.y_index, batch.weight
+            if end - start < len(weight):
+                first, last = ends[start], ends[end]
+                ends, index, weight = ends[start : end + 1] - first, index[first:last], weight[start:end]
+            self.partition._learn(ends, index, weight)
+            start = end
+        return version
 
     def _run(self, batch: Batch, start: int, stop: int, learn: bool, brought: Indices) -> tuple[Proba, Answer]:
         """Return probabilities and answers for some rows, learning each if `learn`."""

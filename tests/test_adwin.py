@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ihomer.kernels.adwin import (
+    CLOCK,
     COUNTS,
     MAX_BUCKETS,
     adwin_arrays,
@@ -32,13 +33,13 @@ def row_of(twin):
     return row
 
 
-def agree(values, delta=DELTA, levels=24):
+def agree(values, delta=DELTA, levels=24, clock=CLOCK):
     """Feed both; every answer, width and mean must be the same, and the state in the end. Returns the answers."""
     state = adwin_arrays(2, levels)
-    twin = Adwin(levels)
+    twin = Adwin(levels, clock)
     answers = []
     for value in values:
-        answer = adwin_update(state, 1, value, delta)
+        answer = adwin_update(state, 1, value, delta, clock)
         assert answer == twin.update(value, delta)
         assert adwin_width(state, 1) == twin.width
         mean = twin.mean()
@@ -61,9 +62,10 @@ def agree(values, delta=DELTA, levels=24):
     ),
     st.floats(1e-6, 0.5),
     st.integers(1, 6),
+    st.sampled_from([1, 7, CLOCK, 128]),
     st.integers(0, 2**32 - 1),
 )
-def test_twin_on_pieces(pieces, delta, levels, seed):
+def test_twin_on_pieces(pieces, delta, levels, clock, seed):
     rng = np.random.default_rng(seed)
     values = []
     for kind, level, size in pieces:
@@ -75,7 +77,7 @@ def test_twin_on_pieces(pieces, delta, levels, seed):
             values += [level] * size
         else:
             values += [level * (i % 2) for i in range(size)]
-    agree(values, delta, levels)
+    agree(values, delta, levels, clock)
     agree(values, delta)
 
 
@@ -89,9 +91,9 @@ def test_twin_on_hostile_values(values, delta):
 def test_what_is_not_finite_changes_nothing(value):
     state = adwin_arrays(1)
     for i in range(40):
-        adwin_update(state, 0, i % 2, DELTA)
+        adwin_update(state, 0, i % 2, DELTA, CLOCK)
     before = state.copy()
-    assert adwin_update(state, 0, value, DELTA) == 0
+    assert adwin_update(state, 0, value, DELTA, CLOCK) == 0
     np.testing.assert_array_equal(state, before)
 
 
@@ -101,7 +103,7 @@ def test_false_alarms_are_rare():
         rng = np.random.default_rng(seed)
         state = adwin_arrays(1)
         probability = (seed % 10) / 10.0 + 0.05
-        alarms += sum(adwin_update(state, 0, v, DELTA) != 0 for v in (rng.random(5_000) < probability) * 1.0)
+        alarms += sum(adwin_update(state, 0, v, DELTA, CLOCK) != 0 for v in (rng.random(5_000) < probability) * 1.0)
     # 500,000 values, 15,600 checks.
     assert alarms <= 5
 
@@ -111,8 +113,8 @@ def test_a_step_is_found_soon_and_its_direction_told(before, after, answer):
     rng = np.random.default_rng(7)
     state = adwin_arrays(1)
     for value in rng.random(2_000) < before:
-        assert adwin_update(state, 0, float(value), DELTA) == 0
-    answers = [adwin_update(state, 0, float(value), DELTA) for value in rng.random(320) < after]
+        assert adwin_update(state, 0, float(value), DELTA, CLOCK) == 0
+    answers = [adwin_update(state, 0, float(value), DELTA, CLOCK) for value in rng.random(320) < after]
     found = next(i for i, a in enumerate(answers) if a)
     assert answers[found] == answer
     assert found < 160 if abs(after - before) > 0.5 else found < 320
@@ -138,8 +140,8 @@ def test_window_grows_while_nothing_changes_and_is_bounded_by_its_levels():
     state = adwin_arrays(1)
     small = adwin_arrays(1, levels=4)
     for _ in range(3_000):
-        adwin_update(state, 0, 0.5, DELTA)
-        adwin_update(small, 0, 0.5, DELTA)
+        adwin_update(state, 0, 0.5, DELTA, CLOCK)
+        adwin_update(small, 0, 0.5, DELTA, CLOCK)
     assert adwin_width(state, 0) == 3_000
     assert adwin_width(small, 0) <= 5 * 15
     assert adwin_mean(small, 0) == 0.5
@@ -152,7 +154,7 @@ def test_slots_do_not_touch_each_other_and_reset_empties_one():
     for _ in range(500):
         for d in range(3):
             value = rng.random()
-            assert adwin_update(together, d, value, DELTA) == adwin_update(alone[d], 0, value, DELTA)
+            assert adwin_update(together, d, value, DELTA, CLOCK) == adwin_update(alone[d], 0, value, DELTA, CLOCK)
     np.testing.assert_array_equal(together, np.concatenate(alone))
     adwin_reset(together, 1)
     assert adwin_width(together, 1) == 0
@@ -161,17 +163,21 @@ def test_slots_do_not_touch_each_other_and_reset_empties_one():
     np.testing.assert_array_equal(together[[0, 2]], np.concatenate([alone[0], alone[2]]))
 
 
-def test_updates_to_check_counts_down_to_the_only_updates_that_can_answer():
+@pytest.mark.parametrize("clock", [CLOCK, 128])
+def test_updates_to_check_counts_down_to_the_only_updates_that_can_answer(clock):
     rng = np.random.default_rng(3)
     state = adwin_arrays(1)
     values = np.concatenate([rng.random(500) * 0.3, 0.7 + rng.random(500) * 0.3] * 3)
+    n_alarms = 0
     for value in values:
-        left = adwin_updates_to_check(state, 0)
-        assert 1 <= left <= 32
-        if adwin_update(state, 0, value, DELTA):
+        left = adwin_updates_to_check(state, 0, clock)
+        assert 1 <= left <= clock
+        if adwin_update(state, 0, value, DELTA, clock):
             assert left == 1
+            n_alarms += 1
         elif left > 1:
-            assert adwin_updates_to_check(state, 0) == left - 1
+            assert adwin_updates_to_check(state, 0, clock) == left - 1
+    assert n_alarms >= 5
 
 
 def test_memory_of_a_detector():

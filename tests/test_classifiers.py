@@ -557,6 +557,22 @@ def test_answers_to_many_events_do_not_depend_on_how_they_are_cut(make):
     assert sum(same) > 100
 
 
+def test_a_drift_is_answered_at_the_same_event_however_events_are_cut():
+    """With clusters that change in the midst of what is learned at once."""
+    drifts = [Drift(at=1_000, kind="sudden", what="features")]
+    X, Y = next(SyntheticStream(1_500, n_features=2, n_words=60, separation=0.3, drifts=drifts, seed=1).blocks(1_500))
+    whole, single, pieces = (IHOMERClassifier(clustering=LabelPartition(n_min=50)) for _ in range(3))
+    answers = whole.answer_many(X, Y, 3)
+    assert len({answer.version for answer in answers}) > 2
+    events = [drift["event"] for drift in whole.drifts if drift["where"] == "global"]
+    assert any(1_000 < event < 1_300 for event in events)
+    assert all(event % 128 == 0 for event in events)
+    assert [answer for i in range(0, 1_500, 77) for answer in pieces.answer_many(X[i : i + 77], Y[i : i + 77], 3)] == answers
+    for i in range(1_500):
+        assert single.answer_many(X[i : i + 1], Y[i : i + 1], 3) == answers[i : i + 1]
+    assert pack(single, KINDS) == pack(pieces, KINDS) == pack(whole, KINDS)
+
+
 def test_a_global_alarm_does_not_keep_the_partition_from_following():
     drifts = [Drift(at=3000, what="correlation")]
     stream = list(SyntheticStream(6000, n_labels=40, groups=8, n_features=20, cardinality=3.0, drifts=drifts, seed=3))

@@ -18,7 +18,7 @@ from ihomer.kernels.common import VALUE, inner, jit
 
 MAX_BUCKETS = 5  # per level
 LEVELS = 24
-CLOCK = 32  # updates from one check to the next
+CLOCK = 32  # updates from one check to the next, as published
 MIN_WINDOW = 5  # values that either side of a cut must hold
 GRACE_PERIOD = 10  # no check while the window is not wider than this
 
@@ -51,9 +51,9 @@ def adwin_mean(state, d):
 
 
 @jit
-def adwin_updates_to_check(state, d):
-    """Return the number of updates after which detector `d` looks for a cut next: 1 .. CLOCK."""
-    return CLOCK - int(state[d, TICKS]) % CLOCK
+def adwin_updates_to_check(state, d, clock):
+    """Return the number of updates after which detector `d` looks for a cut next: 1 .. clock."""
+    return clock - int(state[d, TICKS]) % clock
 
 
 @inner
@@ -170,18 +170,18 @@ def _has_cut(state, d, delta):
 
 
 @jit
-def adwin_update(state, d, value, delta):
+def adwin_update(state, d, value, delta, clock):
     """Show one value, meant to lie in [0, 1], to detector `d`; cut its window while the cut is significant.
 
     Returns 0: no change; 1: change, and the window kept has a higher mean than what was dropped; -1: change,
     and it has not. A value that is not finite is ignored and leaves the state as it is. `delta` in (0, 1)
-    bounds the chance that one check raises a false alarm.
+    bounds the chance that one check raises a false alarm; `clock` updates lie between two checks.
     """
     if not math.isfinite(value):
         return 0
     _insert(state, d, value)
     state[d, TICKS] += 1.0
-    if int(state[d, TICKS]) % CLOCK != 0:
+    if int(state[d, TICKS]) % clock != 0:
         return 0
     dropped_size, dropped_total = 0.0, 0.0
     while state[d, WIDTH] > GRACE_PERIOD and _has_cut(state, d, delta):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ihomer.kernels.adwin import adwin_reset, adwin_update
+from ihomer.kernels.adwin import CLOCK, adwin_reset, adwin_update
 from ihomer.kernels.blocks import free_blocks_of
 from ihomer.kernels.common import allocating, inner, jit
 from ihomer.kernels.odds import POSITIVE, UNOBSERVED
@@ -213,7 +213,7 @@ def watch_loss(t, node, loss, weight):
     after = mean_loss(t, node)
     settings = t.settings[0]
     value = after if settings["drift_of_mean"] else loss
-    verdict = adwin_update(t.detector, node, value, settings["adwin_delta"])
+    verdict = adwin_update(t.detector, node, value, settings["adwin_delta"], CLOCK)
     if verdict != 0:
         t.header[0]["n_detected"] += 1
         note(t, node, LOSS_ROSE if verdict > 0 else LOSS_FELL)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ihomer.kernels.adwin import adwin_update
+from ihomer.kernels.adwin import CLOCK, adwin_update
 from ihomer.kernels.common import inner, jit
 
 EMPTY = -1
@@ -183,7 +183,7 @@ def count_rows(
         cut = _count_pairs(taken, n, amount, cluster, counts)
         if drift_delta > 0.0:
             _remember(taken, n, weight[row], ring, meta)
-            if n > 1 and adwin_update(detector, np.int64(0), cut / pairs, drift_delta) > 0:
+            if n > 1 and adwin_update(detector, np.int64(0), cut / pairs, drift_delta, CLOCK) > 0:
                 meta[DRIFT] = 1
     return weight.size
 

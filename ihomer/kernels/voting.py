@@ -71,11 +71,11 @@ def count_votes(share, total, out):
 
 
 @jit
-def watch_answers(answer, y_indptr, y_index, u_indptr, u_index, start, detector, delta):
+def watch_answers(answer, y_indptr, y_index, u_indptr, u_index, start, detector, delta, clock):
     """Show the loss of each answer to ADWIN; return 1 or -1 if its mean has risen or fallen, else 0.
 
     loss = 1 - |Y and Z| / |Y or Z| over observed labels, Z the answer; 0 if both sets are empty
-    answer : bool[rows, labels]; row `start` of y and u is row 0 of it; detector : see `ihomer.kernels.adwin`
+    answer : bool[rows, labels]; row `start` of y and u is row 0 of it; detector, delta, clock : see `ihomer.kernels.adwin`
     """
     mark = np.empty(answer.shape[1], np.uint8)
     verdict = 0
@@ -92,7 +92,7 @@ def watch_answers(answer, y_indptr, y_index, u_indptr, u_index, start, detector,
                 both += answer[row, label] and mark[label] == POSITIVE
                 either += answer[row, label] or mark[label] == POSITIVE
         loss = 1.0 - both / either if either > 0 else 0.0
-        found = adwin_update(detector, np.int64(0), loss, delta)
+        found = adwin_update(detector, np.int64(0), loss, delta, clock)
         if found != 0:
             verdict = found
     return verdict

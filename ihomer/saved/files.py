@@ -27,7 +27,7 @@ from ihomer.saved.values import Kinds, ModelFileError, Reader, Writer
 __all__ = ["FORMAT", "Content", "open_file", "pack", "pack_in_parts", "remove_unfinished", "unpack", "write_file"]
 
 Content = bytes | Sequence[bytes | memoryview]  # of a file, in one piece or in parts that follow each other
-FORMAT = 19  # rises whenever a file means something else than before; a file of any other format is refused
+FORMAT = 20  # rises whenever a file means something else than before; a file of any other format is refused
 _PREFIX = b'{"__metadata__":{"ihomer":"'
 _START = re.compile(rb"(\d{1,9}) ([0-9a-f]{64}) ")
 _NO_DIGEST = b"0" * 64

@@ -6,8 +6,9 @@ import math
 class Adwin:
     """One detector; `buckets[l]` lists (total, variance) of the buckets of 2^l values, oldest first."""
 
-    def __init__(self, levels=24):
+    def __init__(self, levels=24, clock=32):
         self.levels = levels
+        self.clock = clock
         self.buckets = [[] for _ in range(levels)]
         self.width = 0
         self.total = 0.0
@@ -22,7 +23,7 @@ class Adwin:
             return 0
         self._insert(value)
         self.updates += 1
-        if self.updates % 32:
+        if self.updates % self.clock:
             return 0
         dropped = []
         while self.width > 10 and self._cut(delta):
