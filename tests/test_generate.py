@@ -184,6 +184,8 @@ def test_data_file_whose_numbers_are_names_or_have_another_decimal_mark(tmp_path
     (["--to", "-", "--rate", "0"], "--rate"),
     (["--to", "-", "--rate", "nan"], "rate"),
     (["--to", "-", "--late-share", "2"], "--late-share"),
+    (["--to", "-", "--late-delay", "10"], "--late-delay is for events whose labels come late"),
+    (["--to", "-", "--late-share", "0", "--late-delay", "10"], "without --late-share there are none"),
     (["--to", "file:none/a.jsonl"], "none/a.jsonl: No such file"),
     (["--to", "file:."], "directory"),
     ([], "--to"),

@@ -20,6 +20,7 @@ from streams.cli.common import (
     INTERRUPTED,
     StandardWriter,
     drop_what_nobody_reads,
+    is_given,
     of_system,
     require_standard_output,
 )
@@ -138,6 +139,8 @@ def command(context: click.Context, /, target: str, quiet: bool, append: bool, *
     from streams.endpoints import EndpointError, StandardEndpoint, parse_endpoint
     from streams.errors import MalformedEvent, SourceError
 
+    if is_given(context, "late_delay") and not given["late_share"]:
+        raise click.UsageError("--late-delay is for events whose labels come late, and without --late-share there are none")
     try:
         endpoint = parse_endpoint(target)
         _refuse_own_output(given["stream"], given["file_format"], endpoint)
