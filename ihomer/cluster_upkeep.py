@@ -148,14 +148,18 @@ class ClusterUpkeep:
             self.counts.calm()
         self.counts.rest()
         graph = self._graph()
+        before = self.cluster.copy()
+        members = graph.clusters()
         if not self.rules.published:
-            self._repair(graph)
+            self._repair(graph, members)
         elif drift is not None:
             self._rebuild(graph)
         else:
-            self._merge_siblings(graph)
-        self._join_small(graph)
-        members = graph.clusters()
+            self._merge_siblings(graph, members)
+        if not np.array_equal(self.cluster, before):
+            members = graph.clusters()
+        if self._join_small(graph, members):
+            members = graph.clusters()
         if self._split(graph, members, sorted(members)):
             self.counts.calm()
         self._size = {}
@@ -183,10 +187,9 @@ class ClusterUpkeep:
         if size_count[found] > CLEARLY_MORE * size_count[self.usual_size]:
             self.usual_size = found
 
-    def _repair(self, graph: LabelGraph) -> None:
+    def _repair(self, graph: LabelGraph, members: dict[int, Members]) -> None:
         """Let clusters that are drawn to another one more than they hold together join it; then move single labels."""
         done: set[int] = set()
-        members = graph.clusters()
         for cluster, target in graph.ties(members):
             if not done & {cluster, target} and self._fit_together(cluster, target):
                 self.cluster[self.cluster == cluster] = target
@@ -200,9 +203,8 @@ class ClusterUpkeep:
         most = self.rules.most
         return most is None or int(np.count_nonzero((self.cluster == a) | (self.cluster == b))) <= most
 
-    def _merge_siblings(self, graph: LabelGraph) -> None:
+    def _merge_siblings(self, graph: LabelGraph, members: dict[int, Members]) -> None:
         """Apply the published rule: merge two leaves if one's diameter exceeds what their parent's was when it was cut."""
-        members = graph.clusters()
         for parent in sorted(self.tree.children):
             left, right = self.tree.children[parent]
             if left not in members or right not in members or not self._has_spread(graph, parent, members):
@@ -217,10 +219,12 @@ class ClusterUpkeep:
         found = [graph.diameter(members[child]) for child in self.tree.children[parent]]
         return any(d - diameter > max(eps, bound) for d, eps in found)
 
-    def _join_small(self, graph: LabelGraph) -> None:
-        """Let each cluster that is too small join the one of the strongest average link, else its sibling."""
+    def _join_small(self, graph: LabelGraph, members: dict[int, Members]) -> bool:
+        """Let each cluster that is too small join the one of the strongest average link, else its sibling; return whether there
+        were any.
+        """
         least = graph.rules.least if self.least_given else (graph.rules.least + 1) // 2
-        small = sorted((n, c) for c, n in self._counted().items() if n < least)
+        small = sorted((len(labels), c) for c, labels in members.items() if len(labels) < least)
         for _, cluster in small:
             member = np.flatnonzero(self.cluster == cluster).astype(np.int32)
             if len(member) >= least or len(self.tree.parent) == 1:
@@ -233,6 +237,7 @@ class ClusterUpkeep:
             target = next((c for c in choices if most is None or size[c] + len(member) <= most), choices[0])
             self.cluster[member] = target
             self.tree.remove(cluster)
+        return bool(small)
 
     def _split(self, graph: LabelGraph, members: dict[int, Members], leaves: list[int]) -> int:
         """Split leaves, and the leaves that come of it, while their tests say so; return how many cuts were made."""
