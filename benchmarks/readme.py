@@ -144,7 +144,7 @@ def drift() -> str:
     """Return what the drift benchmark found."""
     found = load("drift")
     rows = []
-    for name in (name for name in found["sudden"][0] if name != "seed"):
+    for name in ("default", *found["default_faster_than"]):
         after = [row[name]["recovered_after"] or float("inf") for row in found["sudden"]]
         middle = median(after)
         rows.append(
