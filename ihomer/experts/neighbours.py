@@ -14,7 +14,7 @@ __all__ = ["Neighbours"]
 
 _WINDOW = 2048  # past events that are kept
 _MOST_LABELS = 1024  # of an event that are kept
-_REVISED = 128  # events between two looks at which features are common
+_REVISED = 64  # events between two looks at which features are common
 _COMMON = 64  # a feature in more than a 64th of the rows gets a column, and loses it below a quarter of that
 _LEAST_COMMON = 16  # rows that a feature must be in for a column at least
 
