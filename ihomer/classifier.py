@@ -71,8 +71,8 @@ class IHOMERClassifier(StreamClassifier):
         `max_features`, `max_labels` and `seed` are not used.
     global_drift
         Watch the loss of the whole model with ADWIN; when it rises, the mixture is open to other weights, past events from
-        before the change count less, the partition is built anew and clusters whose loss has risen get new trees. Looked for
-        every 128 events; every 32, as is usual, where there are trees.
+        before the change count less, ridge regression moves as fast as at the start, the partition is built anew and clusters
+        whose loss has risen get new trees. Looked for every 128 events; every 32, as is usual, where there are trees.
     drift_delta
         ADWIN's risk of a false alarm there.
     max_ancestors

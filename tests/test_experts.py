@@ -1,5 +1,6 @@
 """The experts and the scale of features against their slow twins, on random streams; what holds of them on any stream."""
 
+import itertools
 import math
 import random
 from unittest.mock import patch
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from ihomer.encoder import Batch
 from ihomer.experts import EXPERTS, neighbours, rehearsal, ridge
+from ihomer.kernels.ridge import USED
 from ihomer.kernels.scaling import BLOCK_COUNT, NEGATIVE
 from ihomer.kernels.window import MOST_PAIRS, N_PAIRS, NUMBER, WIDTH_BITS
 from ihomer.mixing import Mixture
@@ -212,6 +214,23 @@ def test_doubting_then_learning_equals_the_twin(name):
             fast.expert.doubt(recent)
             twin.doubt(recent)
             assert (fast.expert._importance < before).sum() == max(0, min(start + 15, WINDOW) - recent)
+
+
+@pytest.mark.parametrize("kind", ["dense", "mixed", "sparse"])
+def test_doubted_ridge_equals_the_twin(kind):
+    """While steps wait and while none do: the weights stay as they are, and move from there as at the start."""
+    events = random_stream(kind, 11, 120)
+    fast, twin = Fast("ridge"), SlowRidge()
+    for start, stop in itertools.pairwise((0, 17, 60, 61, 112, 120)):
+        compare("ridge", fast, twin, events[start:stop], random.Random(start))
+        before = fast.run(events[stop - 1 : stop], learn=False)[1][:, :, 1]
+        fast.expert.doubt(3)
+        twin.doubt(3)
+        np.testing.assert_allclose(fast.run(events[stop - 1 : stop], learn=False)[1][:, :, 1], before, atol=1e-4)
+        used = fast.expert._hand[USED]
+        assert used > 1
+        assert fast.expert._covariance[:used, :used].tolist() == (np.eye(used) * np.float32(1.0 / 0.3)).tolist()
+    assert twin.closest > 1e-6, "the twin may take an event that we skip: choose another seed"
 
 
 def test_rows_that_outweigh_the_rounding_of_their_products():

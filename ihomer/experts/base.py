@@ -84,9 +84,9 @@ class Expert(abc.ABC):
         """
 
     def doubt(self, recent: int) -> None:  # noqa: B027
-        """Believe less in past events that are kept, but for the last `recent` ones: something has changed before these.
+        """Believe less in what past events have taught, but for the last `recent` ones: something has changed before these.
 
-        Nothing to do for an expert that keeps none.
+        Nothing to do for an expert whose steps do not become smaller, and which keeps no events.
         """
 
     @abc.abstractmethod

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ihomer.experts.base import Expert, Outputs, Rows, larger, square_in_lines
-from ihomer.kernels.ridge import AT_ONCE, FALLS_AT_ONCE, RIDGE, ridge_rows, settle
+from ihomer.kernels.ridge import AT_ONCE, FALLS_AT_ONCE, RIDGE, USED, ridge_rows, settle
 
 __all__ = ["Ridge"]
 
@@ -56,6 +56,13 @@ class Ridge(Expert):
             self._counts, self._place_of, self._holder, self._hand, self._covariance, weights, self._gains, errors, self._falls,
             self._scales,
         )  # fmt: skip
+
+    def doubt(self, recent: int) -> None:
+        """Let the weights move as at the start, from where they are: the covariance is reset (Goodwin and Sin 1984)."""
+        settle(self._weights.shape[2], self._models())
+        used = self._hand[USED]
+        self._covariance[:used] = 0.0
+        np.fill_diagonal(self._covariance[:used], 1.0 / RIDGE)
 
     def forget_labels(self, labels: NDArray[np.int32]) -> None:
         self._weights[:, :, labels] = 0.0

@@ -298,6 +298,11 @@ class SlowRidge:
             for key in [key for key in weights if key[0] == place]:
                 del weights[key]
 
+    def doubt(self, recent):
+        self.settle()
+        n = len(self.holder)
+        self.covariance = [[self.START if i == j else 0.0 for j in range(n)] for i in range(n)]
+
     def give_places(self, features):
         for f in features:
             self.counts[f] = self.counts.get(f, 0) + 1
