@@ -3,9 +3,9 @@
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-import numpy as np
 from river import base
 
+from ihomer import settings
 from ihomer.metrics.outcomes import as_truth, listed, read_weight
 from ihomer.vocabulary import in_name_order, refuse_nan
 
@@ -161,8 +161,7 @@ class MajorityLabelset(_LabelsetBaseline):
     """
 
     def __init__(self, max_labelsets: int = 10_000) -> None:
-        if not isinstance(max_labelsets, int | np.integer) or max_labelsets < 1:
-            raise ValueError(f"max_labelsets must be a whole number, at least 1, not {max_labelsets!r}")
+        settings.whole("max_labelsets", max_labelsets, 1)
         self.max_labelsets = max_labelsets
         self._answer = {}
         # In the order in which they were first seen; each labelset in name order.

@@ -141,7 +141,7 @@ def test_malformed_events_change_nothing(make, y, w, word):
     assert model.predict_one({}) == {"b": True}
 
 
-@pytest.mark.parametrize("max_labelsets", [0, -1, 2.5, "2", None])
+@pytest.mark.parametrize("max_labelsets", [0, -1, 2.5, True, "2", None])
 def test_bad_bound_is_named(max_labelsets):
     with pytest.raises(ValueError, match="max_labelsets"):
         MajorityLabelset(max_labelsets=max_labelsets)

@@ -395,6 +395,7 @@ BAD_SETTINGS = [
     ({"window": 0}, "window"),
     ({"window": 2.5}, "window"),
     ({"window": float("nan")}, "window"),
+    ({"window": True}, "window"),
     ({"fading": 0.0}, "fading"),
     ({"fading": 1.0}, "fading"),
     ({"fading": float("nan")}, "fading"),
@@ -402,6 +403,7 @@ BAD_SETTINGS = [
     ({"labels": ["a", "a"]}, "^labels names a label twice: each label that is known stands there once; not "),
     ({"labels": -1}, "labels"),
     ({"labels": 5.5}, "labels"),
+    ({"labels": True}, "labels"),
     ({"labels": [["a"]]}, "labels"),
     ({"labels": ["a", float("nan")]}, "nan"),
     ({"fading": "0.9"}, "fading"),
@@ -419,9 +421,12 @@ def test_bad_settings_are_named(given_settings, word):
 
 
 def test_bad_ranks_are_named():
-    for ranks in [(), (0,), (1.5,), 5, None]:
+    for ranks in [(), (0,), (1.5,), (True,), 5, None]:
         with pytest.raises(ValueError, match="ranks"):
             Scoreboard(ranks=ranks)
+    for k in [0, 1.5, True, "3", None]:
+        with pytest.raises(ValueError, match=r"^k must be a whole number, at least 1, not "):
+            PrecisionAtK(k)
     with pytest.raises(ValueError, match="not both"):
         MicroF1(window=10, fading=0.9)
 

@@ -6,6 +6,7 @@ from typing import Any
 from river.metrics.base import Metrics
 from river.metrics.multioutput.base import MultiOutputClassificationMetric
 
+from ihomer import settings
 from ihomer.metrics.outcomes import labels_above_half
 from ihomer.metrics.scoreboard import NamedEvent, Reading, Scoreboard
 
@@ -332,6 +333,11 @@ class PrecisionAtK(_ProbabilityMetric):
     window, fading, labels
         As in `MultiLabelMetric`.
 
+    Raises
+    ------
+    ValueError
+        If `k` is no whole number of at least 1; else as in `MultiLabelMetric`.
+
     Examples
     --------
     >>> from ihomer.metrics import PrecisionAtK
@@ -348,6 +354,7 @@ class PrecisionAtK(_ProbabilityMetric):
         fading: float | None = None,
         labels: Collection[Hashable] | None = None,
     ) -> None:
+        settings.whole("k", k, 1)
         self.k = k
         self._score = f"precision_at_{k}"
         super().__init__(window, fading, labels)

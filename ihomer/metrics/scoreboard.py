@@ -148,12 +148,13 @@ class Scoreboard:
     def _declare(self, labels: int | Collection[Hashable] | None) -> int:
         if labels is None:
             return 0
+        is_number = isinstance(labels, int | np.integer)
+        if isinstance(labels, bool | str | bytes) or not (is_number or hasattr(labels, "__iter__")):
+            raise ValueError(f"labels must be a number of labels, or a collection of names, not {labels!r}")
         if isinstance(labels, int | np.integer):
             if labels < 0:
                 raise ValueError(f"labels must be a number of labels, or their names, not {labels!r}")
             return int(labels)
-        if isinstance(labels, str | bytes) or not hasattr(labels, "__iter__"):
-            raise ValueError(f"labels must be a number of labels, or a collection of names, not {labels!r}")
         names = listed(list(labels), "labels", "each label that is known stands there once")
         refuse_nan(names)
         for name in names:
@@ -427,7 +428,7 @@ class Scoreboard:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int | np.integer) and bool(value >= 1)
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
 
 
 def _read_weights(w: npt.ArrayLike, n: int) -> FloatArray:
