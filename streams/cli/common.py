@@ -27,6 +27,7 @@ __all__ = [
     "FORMATS",
     "INTERRUPTED",
     "MODELS",
+    "MODEL_OPTION_OF",
     "SEED_OF",
     "STANDARD_OUTPUT",
     "OneLineErrors",
@@ -52,6 +53,10 @@ CLASSIFIERS = ("ihomer", "paper", "mlhat")
 MODELS = (*CLASSIFIERS, *BASELINES)
 FORMATS = ("arff", "csv", "jsonl", "libsvm", "parquet", "xmc")
 
+MODEL_OPTION_OF = (
+    "A setting of the model, by the name that it has in Python, as objective=subset; clustering.NAME and tree.NAME set its "
+    "clustering and its trees. The value is JSON, or else a text. Can be given several times."
+)
 SEED_OF = "Seed of the random numbers of trees; the default model has no trees, and nothing in it depends on the seed."
 
 AT_LEAST_0, AT_LEAST_1 = click.IntRange(0), click.IntRange(1)

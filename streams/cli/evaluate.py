@@ -14,6 +14,7 @@ from streams.cli.common import (
     AT_LEAST_1,
     BASELINES,
     FORMATS,
+    MODEL_OPTION_OF,
     MODELS,
     SEED_OF,
     STANDARD_OUTPUT,
@@ -75,14 +76,21 @@ class _Outcome:
 
 @click.command("evaluate")
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--model", type=click.Choice(MODELS), default="ihomer", show_default=True, help="What learns.")
+@click.option(
+    "--model",
+    type=click.Choice(MODELS),
+    default="ihomer",
+    show_default=True,
+    help="What learns: the default model, the published one, its tree alone; or a baseline: the most frequent labelset so far, "
+    "or that of the event before.",
+)
 @click.option(
     "--model-option",
     "model_options",
     metavar="KEY=VALUE",
     multiple=True,
     callback=model_options,
-    help="A setting of the model; the value is JSON. Can be given several times.",
+    help=MODEL_OPTION_OF,
 )
 @click.option("--seed", type=AT_LEAST_0, metavar="N", default=0, show_default=True, help=SEED_OF)
 @click.option(

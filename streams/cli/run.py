@@ -15,6 +15,7 @@ from streams.cli.common import (
     AT_LEAST_1,
     CLASSIFIERS,
     FAILED,
+    MODEL_OPTION_OF,
     SEED_OF,
     Seconds,
     drop_what_nobody_reads,
@@ -184,14 +185,20 @@ def _tell_in_log(context: click.Context, error: click.ClickException, code: int)
     show_default=True,
     help="Seconds for which brokers or disks may fail before the run ends.",
 )
-@click.option("--model", type=click.Choice(CLASSIFIERS), default="ihomer", show_default=True, help="What learns.")
+@click.option(
+    "--model",
+    type=click.Choice(CLASSIFIERS),
+    default="ihomer",
+    show_default=True,
+    help="What learns: the default model, the published one, or its tree alone.",
+)
 @click.option(
     "--model-option",
     "model_options",
     metavar="KEY=VALUE",
     multiple=True,
     callback=model_options,
-    help="A setting of the model; the value is JSON. Can be given several times.",
+    help=MODEL_OPTION_OF,
 )
 @click.option("--seed", type=AT_LEAST_0, metavar="N", default=0, show_default=True, help=SEED_OF)
 @click.option(
