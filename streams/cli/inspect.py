@@ -25,6 +25,11 @@ def command(checkpoint: Path, as_json: bool, model_to: Path | None) -> None:
 
     CHECKPOINT is a file, or the folder of a run, whose newest sound checkpoint is then shown. Nothing in it is changed, and
     nothing in the file is run. What --model-to writes is loaded by `IHOMERClassifier.load` (or `MLHATClassifier.load`).
+
+    Of the messages read, "joined" are events learned from labels that came later or earlier, "tombstones" those without a
+    value, which are passed over, and "dead" the malformed ones, by their code. Events that wait for their labels are "waiting",
+    labels that wait for their event "early"; "expired" and "orphans" are those of them that have waited too long or had to make
+    room, and "repeated" those whose id was waiting already.
     """
     from streams.errors import SourceError
     from streams.inspection import inspect, model_of
