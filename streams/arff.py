@@ -353,7 +353,10 @@ class ArffSource(LineSource):
                 return label_positions(names, told)
             xml = xml_beside(self.path)
             if not xml.is_file():
-                raise SourceError(f"nothing says which attributes are labels: no file {xml.name}, no -C in the relation")
+                raise SourceError(
+                    f"nothing says which attributes are labels: no file {xml.name}, no -C in the relation, no line @outputs; "
+                    "give their names or number (--labels)"
+                )
         wanted = labels_of_xml(xml)
         try:
             return label_positions(names, match_labels(wanted, names))

@@ -75,7 +75,7 @@ def format_of(path: str | Path) -> str:
     """
     extension = Path(plain_name(Path(path).name)).suffix.lower()
     if extension not in _EXTENSIONS:
-        raise SourceError(f"{path}: the name tells no format; give one of {', '.join(sorted(FORMATS))}")
+        raise SourceError(f"{path}: the name tells no format; give one of {', '.join(sorted(FORMATS))} (--format)")
     return _EXTENSIONS[extension]
 
 

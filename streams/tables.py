@@ -93,7 +93,7 @@ def assign_roles(
         if not chosen:
             raise SourceError(f"no column begins with {label_prefix!r}")
     else:
-        raise SourceError("nothing says which columns are labels: give their names, number or prefix")
+        raise SourceError("nothing says which columns are labels: give their names, number or prefix (--labels)")
     return Roles(
         chosen,
         tuple(position for position in left if position not in set(chosen)),
