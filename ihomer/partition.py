@@ -314,6 +314,9 @@ class LabelPartition(Changeable, base.Base):
         TypeError, ValueError
             If an argument is not of that form, or a name is nan. The partition is then as it was before.
         """
+        for what, given in (("names", names), ("positive", positive)):
+            if isinstance(given, str | bytes):  # one name, of which each letter would be another
+                raise TypeError(f"{what} must be a list of names, not a {type(given).__name__}")
         positive = list(dict.fromkeys(positive))
         names = [name for name in dict.fromkeys(names) if name not in self.labels][: self.max_labels]
         in_name_order(names)  # raises if that cannot be

@@ -158,6 +158,8 @@ def test_rows_of_forgotten_labels_are_refused():
         lambda partition: partition.add_labels([math.nan], []),
         lambda partition: partition.add_labels([("c", math.nan)], []),
         lambda partition: partition.add_labels(["c"], [["a"]]),
+        lambda partition: partition.add_labels("cd", []),
+        lambda partition: partition.add_labels(["c"], "ac"),
         lambda partition: partition.add_labels(["c"], None),
     ],
 )
