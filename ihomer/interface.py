@@ -279,8 +279,8 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
     def learn_many(self, X: Any, y: Any, w: Any = None) -> None:
         """Learn many events in turn, with the same result as one by one.
 
-        Of the feature names that one event brings, in any form, those beyond half of `max_features` in name order are left out
-        of it.
+        Rows of `X`, `y` and `w` belong together by their order; the index of a data frame is not looked at. Of the feature
+        names that one event brings, in any form, those beyond half of `max_features` in name order are left out of it.
 
         Parameters
         ----------
