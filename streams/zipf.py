@@ -1,6 +1,7 @@
 """Zipf-distributed label sets, and the checks that generators of streams share."""
 
-from typing import TypeAlias
+import numbers
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +20,12 @@ def check_count(name: str, value: int, least: int) -> None:
         raise ValueError(f"{name} must be a whole number, at least {least}, not {value!r}")
 
 
-def check_number(name: str, value: float, most: float) -> None:
+def check_number(name: str, value: Any, most: float) -> None:
     """Raise ValueError, which names the setting, unless the value is a number from 0 to `most`, and finite."""
-    if not (0.0 <= value <= most and value < np.inf):
-        raise ValueError(f"{name} must be a number from 0 to {most:g}, not {value!r}")
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not (is_number and 0.0 <= value <= most and value < np.inf):
+        limits = "finite number, at least 0" if most == np.inf else f"number from 0 to {most:g}"
+        raise ValueError(f"{name} must be a {limits}, not {value!r}")
 
 
 def zipf_distribution(n: int, exponent: float) -> FloatArray:
