@@ -1,6 +1,7 @@
 """A model that has learned a file goes live: `ihomer evaluate --model-to`, `ihomer run --model-from`."""
 
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -59,7 +60,10 @@ def test_a_live_run_goes_on_with_what_was_learned_from_a_file(parts, tmp_path):
     for answer, record in zip(answers, records[900:], strict=True):
         assert answer["labels"] == sorted(expected.predict_set_one(record["x"]))
         expected.learn_one(record["x"], set(record["y"]))
-    assert ihomer("inspect", folder, "--model-to", taken).exit_code == 0
+    shown = ihomer("inspect", folder, "--model-to", taken)
+    assert shown.exit_code == 0
+    rows = dict(re.findall(r"^(learned|learned by the model) +(\d+)", shown.stdout, re.MULTILINE))
+    assert rows == {"learned": "300", "learned by the model": "1200"}
     assert load_model(taken).n_learned == 1200
     assert load_model(taken).predict_proba_one(records[0]["x"]) == expected.predict_proba_one(records[0]["x"])
 

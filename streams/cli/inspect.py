@@ -26,10 +26,11 @@ def command(checkpoint: Path, as_json: bool, model_to: Path | None) -> None:
     CHECKPOINT is a file, or the folder of a run, whose newest sound checkpoint is then shown. Nothing in it is changed, and
     nothing in the file is run. What --model-to writes is loaded by `IHOMERClassifier.load` (or `MLHATClassifier.load`).
 
-    Of the messages read, "joined" are events learned from labels that came later or earlier, "tombstones" those without a
-    value, which are passed over, and "dead" the malformed ones, by their code. Events that wait for their labels are "waiting",
-    labels that wait for their event "early"; "expired" and "orphans" are those of them that have waited too long or had to make
-    room, and "repeated" those whose id was waiting already.
+    "learned" counts the events of the run, "learned by the model" also those that its model had learned before. Of the messages
+    read, "joined" are events learned from labels that came later or earlier, "tombstones" those without a value, which are
+    passed over, and "dead" the malformed ones, by their code. Events that wait for their labels are "waiting", labels that wait
+    for their event "early"; "expired" and "orphans" are those of them that have waited too long or had to make room, and
+    "repeated" those whose id was waiting already.
     """
     from streams.errors import SourceError
     from streams.inspection import inspect, model_of
@@ -69,7 +70,8 @@ def _show(console: "Console", found: dict[str, Any]) -> None:
         return made
 
     sizes = table(f"{found['file']}", "what", "value")
-    for name, value in (found["counts"] | found["model"] | found["late"] | {"bytes": found["bytes"]}).items():
+    model = {"learned_by_the_model" if name == "n_learned" else name: value for name, value in found["model"].items()}
+    for name, value in (found["counts"] | model | found["late"] | {"bytes": found["bytes"]}).items():
         sizes.add_row(_cell(name.removeprefix("n_").replace("_", " ")), _cell(value))
     scores = table("scores", "score", *found["scores"])
     readings = list(found["scores"].values())
