@@ -525,7 +525,7 @@ class IHOMERClassifier(StreamClassifier):
         parts = self._ensemble.mixture.weights_of(place, float(rate[place]), odds[place]) * odds[place]
         largest = np.argsort(-np.abs(parts), kind="stable")[:3]
         told = (f"{self._ensemble.mixed_outputs[i]} {parts[i]:+.2f}" for i in largest)
-        return "  <- " + ", ".join(told)
+        return "  <- " + "; ".join(told)
 
 
 def _checked(experts: Any) -> tuple[str, ...]:

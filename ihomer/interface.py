@@ -36,6 +36,7 @@ from ihomer.rows import (
     frame_like,
     has_columns,
     in_columns,
+    in_each,
     label_rows,
     named_in_row,
     row_weights,
@@ -457,7 +458,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
                     held.release()
             return
         rows = features.as_dicts(0, n_rows) if isinstance(features, Columns) else features
-        checked = [(self._encoder.version, self._encoder.check(x)) for x in rows]
+        checked = in_each(lambda x: (self._encoder.version, self._encoder.check(x)), rows)
         with Uninterrupted(self) as held:
             waiting: list[Batch] = []
             brought: frozenset[Hashable] = frozenset()
@@ -566,7 +567,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         if isinstance(features, Columns) and not self._encoder.has_nominal:
             return self._predict(unlabelled(*with_indices(features, part.start, part.stop, self._encoder.features)))
         rows = features.as_dicts(part.start, part.stop) if isinstance(features, Columns) else features[part]
-        found = [self._predict(one_row(*self._encoder.encode(row))) for row in rows]
+        found = [self._predict(one_row(*encoded)) for encoded in in_each(self._encoder.encode, rows, part.start)]
         return np.concatenate([p for p, _ in found]), np.concatenate([answer for _, answer in found])
 
     def _like_features(self, columns: NDArray[Any], X: Any) -> Any:

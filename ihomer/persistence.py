@@ -113,5 +113,5 @@ def load(path: str | os.PathLike[str], cls: type[Saved]) -> Saved:
     except ModelFileError as error:
         raise ModelFileError(f"{os.fspath(path)}: {error}") from None
     if type(value) is not cls:
-        raise ModelFileError(f"{os.fspath(path)} holds a {type(value).__name__}, not a {cls.__name__}")
+        raise ModelFileError(f"{os.fspath(path)} holds an object of type {type(value).__name__}, not of type {cls.__name__}")
     return value

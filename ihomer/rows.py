@@ -2,9 +2,9 @@
 
 import sys
 import warnings
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from numbers import Number
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from scipy import sparse
 
 from ihomer.encoder import MAX_MAGNITUDE, Indices, Offsets, Values, as_dict, checked_weight, labels_of, name_of
 from ihomer.frames import column_names, is_frame, numbers_of_frame, rows_of_frame
+from ihomer.settings import told
 from ihomer.vocabulary import Vocabulary, in_name_order
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "frame_like",
     "has_columns",
     "in_columns",
+    "in_each",
     "label_rows",
     "named_in_row",
     "row_weights",
@@ -35,6 +37,7 @@ __all__ = [
 Marked: TypeAlias = tuple[list[Hashable], list[Hashable], list[Hashable]]
 """Names of labels that apply, that were not observed, and that are named but negative: of one event."""
 
+_Checked = TypeVar("_Checked")
 
 _UNNAMED = (
     "{what} is a matrix, whose columns are the {kind} 0, 1, ..., and the model has learned {kind} with names, so that it is "
@@ -148,6 +151,38 @@ def _level_of_caller() -> int:
     return level
 
 
+def in_each(check: Callable[[Any], _Checked], rows: Iterable[Any], first: int = 0) -> list[_Checked]:
+    """Return what a check returns of each row; an error that it raises names the row, counted from `first`.
+
+    Examples
+    --------
+    >>> from ihomer.rows import in_each
+    >>> in_each(float, ["1", "2"])
+    [1.0, 2.0]
+    >>> in_each(float, ["1", "two"])
+    Traceback (most recent call last):
+    ...
+    ValueError: row 1: could not convert string to float: 'two'
+    """
+    found: list[_Checked] = []
+    for row in rows:
+        try:
+            found.append(check(row))
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"row {first + len(found)}: {error}") from error
+    return found
+
+
+def _refuse_entries(columns: Columns, is_wrong: NDArray[np.bool_], demand: str) -> None:
+    """Raise ValueError, which names the first one, if some entries of a matrix or frame are wrong, bool[entries]."""
+    wrong = np.flatnonzero(is_wrong)
+    if len(wrong):
+        row = int(np.searchsorted(columns.indptr, wrong[0], side="right")) - 1
+        name, value = columns.names[columns.column[wrong[0]]], float(columns.value[wrong[0]])
+        raise ValueError(f"{demand}, not {value!r} as in row {row}, column {told(name)}")
+
+
 def feature_rows(X: Any, known: Vocabulary) -> Columns | list[Mapping[Hashable, Any]]:
     """Return X as columns of numbers, or as a list of dictionaries where it has other values too.
 
@@ -162,12 +197,12 @@ def feature_rows(X: Any, known: Vocabulary) -> Columns | list[Mapping[Hashable, 
         columns = _numeric_columns(X, "X")
         if columns is None:
             return rows_of_frame(X)
-        if (np.abs(columns.value) > MAX_MAGNITUDE).any():
-            raise ValueError(f"every value in X must be finite and at most {MAX_MAGNITUDE:g} in magnitude")
+        is_wrong = np.abs(columns.value) > MAX_MAGNITUDE
+        _refuse_entries(columns, is_wrong, f"every value in X must be finite and at most {MAX_MAGNITUDE:g} in magnitude")
         _warn_of_unnamed(X, columns, known, "X", "features")
         return columns
     if isinstance(X, Sequence) and not isinstance(X, str | bytes | bytearray | memoryview):
-        return [as_dict(x) for x in X]
+        return in_each(as_dict, X)
     raise TypeError(f"X must be a data frame, a matrix or a list of dictionaries, not {type(X).__name__}")
 
 
@@ -175,7 +210,7 @@ def _truth_columns(Y: Any) -> Columns:
     """Return a frame of truth values, which stand among None or in columns of any other type, as columns of 1 and nan."""
     names = column_names(Y)
     column = {name: i for i, name in enumerate(names)}
-    rows = [labels_of(row) for row in rows_of_frame(Y)]
+    rows = in_each(labels_of, rows_of_frame(Y))
     values = np.zeros((len(rows), len(names)))
     for row, (positive, unobserved, _) in zip(values, rows, strict=True):
         row[[column[name] for name in positive]] = 1.0
@@ -196,12 +231,12 @@ def label_rows(Y: Any, n_rows: int, known: Vocabulary | None = None) -> LabelRow
     """
     if has_columns(Y):
         table = _numeric_columns(Y, "Y") or _truth_columns(Y)
-        if not np.isin(table.value[~np.isnan(table.value)], (0.0, 1.0)).all():
-            raise ValueError("every value in Y must be 0 or 1, True or False, or nan (not observed)")
+        is_wrong = ~(np.isin(table.value, (0.0, 1.0)) | np.isnan(table.value))
+        _refuse_entries(table, is_wrong, "every value in Y must be 0 or 1, True or False, or nan (not observed)")
         rows: LabelRows | list[Marked] = LabelRows(table, not sparse.issparse(Y))
         n_found = table.n_rows
     elif isinstance(Y, Sequence) and not isinstance(Y, str | bytes | bytearray | memoryview):
-        rows = [labels_of(y) for y in Y]
+        rows = in_each(labels_of, Y)
         in_name_order({name for named in rows for names in named for name in names})  # raises if that cannot be
         n_found = len(rows)
     else:
@@ -220,7 +255,7 @@ def row_weights(w: Any, n_rows: int) -> Values:
     given = w if isinstance(w, list | tuple) else np.asarray(w).tolist()  # NumPy would take True among numbers for 1
     if not isinstance(given, list | tuple):
         raise TypeError(f"w must hold a number for each row, not be a single {type(w).__name__}")
-    weights = np.array([checked_weight(weight) for weight in given], np.float64)
+    weights = np.array(in_each(checked_weight, given), np.float64)
     if weights.shape != (n_rows,):
         raise ValueError(f"w has {len(weights)} weights for {n_rows} rows")
     return weights

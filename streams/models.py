@@ -133,7 +133,7 @@ def load_model(path: Path) -> "StreamClassifier":
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from None
     if not isinstance(found, StreamClassifier):
-        raise ModelFileError(f"{path}: it holds a {type(found).__name__}, which is no classifier")
+        raise ModelFileError(f"{path}: it holds an object of type {type(found).__name__}, which is no classifier")
     for what, names in (("label", found.labels), ("feature", found.features)):
         for name in names:
             if type(name) is not str:

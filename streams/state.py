@@ -93,7 +93,7 @@ def unpack_state(content: bytes | BufferedIOBase, answering: Answering) -> Posit
     """
     state = unpack(content, _KINDS)
     try:
-        _require(type(state) is dict, f"it is no checkpoint: it holds a {type(state).__name__}")
+        _require(type(state) is dict, f"it is no checkpoint: it holds an object of type {type(state).__name__}")
         if state["version"] > _VERSION:
             raise ModelFileError(f"made by a newer version of ihomer (checkpoint version {state['version']})")
         answering.restore(state["answering"])

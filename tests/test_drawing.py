@@ -161,7 +161,7 @@ def test_of_each_label_that_may_apply_the_three_experts_with_the_largest_part_ar
         start = f"  {proba[name][True]:.3f} {'*' if answer[name] else ' '} {name}"
         parts = dict(zip(model.expert_weights, odds[model.partition.labels.get(name)].tolist(), strict=True))
         largest = sorted(parts, key=lambda expert: -abs(parts[expert]))[:3]
-        told = "  <- " + ", ".join(f"{expert} {parts[expert]:+.2f}" for expert in largest)
+        told = "  <- " + "; ".join(f"{expert} {parts[expert]:+.2f}" for expert in largest)
         assert line == start + (told if answer[name] or proba[name][True] >= 0.1 else "")
 
 

@@ -429,7 +429,7 @@ def test_the_model_of_a_run_is_taken_out_of_its_checkpoint(stream, tmp_path):
     with pytest.raises(ValueError, match="`ihomer inspect --model-to` takes the model out"):
         MLHATClassifier.load(newest)
     answer = CliRunner().invoke(main, ["inspect", str(taken)])
-    assert "it is no checkpoint: it holds a MLHATClassifier" in answer.stderr
+    assert "it is no checkpoint: it holds an object of type MLHATClassifier" in answer.stderr
 
 
 def test_signals_are_waited_for_before_what_takes_long_is_loaded():

@@ -338,7 +338,7 @@ def test_what_is_held_twice_or_is_of_a_subclass_is_refused() -> None:
 
 
 def test_another_class_is_refused(saved: Path) -> None:
-    with pytest.raises(ModelFileError, match="holds a IHOMERClassifier, not a MLHATClassifier"):
+    with pytest.raises(ModelFileError, match="of type IHOMERClassifier, not of type MLHATClassifier"):
         MLHATClassifier.load(saved)
     with pytest.raises(FileNotFoundError):
         IHOMERClassifier.load(saved.parent / "none")

@@ -21,6 +21,23 @@ def test_values_without_bounds_are_refused_on_either_side(value):
         feature_rows(np.array([[1.0, value]]), Vocabulary())
 
 
+def test_errors_in_many_rows_name_the_row():
+    sparse_x = sparse.csr_array((np.array([1.0, np.inf]), np.array([70, 80]), np.array([0, 1, 1, 2])), shape=(3, 90))
+    frame = pd.DataFrame({"u": [0, 1], "v": [1, 2]})
+    X = np.ones((2, 1))
+    for wrong, told in (
+        (lambda model: model.learn_many(sparse_x, [{"a"}] * 3), r"not inf as in row 2, column 80$"),
+        (lambda model: model.learn_many(X, frame), r"not 2\.0 as in row 1, column 'v'$"),
+        (lambda model: model.learn_many([{"a": 1.0}, {"a": [1]}], [{"u"}] * 2), r"^row 1: x\['a'\] must be a number"),
+        (lambda model: model.learn_many([{"a": 1.0}, 3], [{"u"}] * 2), "^row 1: x must be a dictionary"),
+        (lambda model: model.learn_many(X, [{"u"}, 3]), "^row 1: y must be a dictionary"),
+        (lambda model: model.learn_many(X, [{"u"}] * 2, [1.0, 0.0]), "^row 1: w must be from"),
+        (lambda model: model.predict_many([{"a": 1.0}] * 600 + [{"a": np.inf}]), "^row 600: x"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=told):
+            wrong(IHOMERClassifier())
+
+
 @pytest.mark.parametrize("n_rows", [1, 3])
 def test_labels_of_more_or_fewer_events_are_refused(n_rows):
     for labels in (np.zeros((2, 1)), [{"a"}, {"b"}]):

@@ -146,7 +146,7 @@ def test_another_thing_in_the_place_of_a_part_is_refused(name):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ([1], "it is no checkpoint: it holds a list"),
+        ([1], "it is no checkpoint: it holds an object of type list"),
         ({"version": 3, "positions": []}, r"^made by a newer version of ihomer \(checkpoint version 3\)"),
         ({"version": 2, "positions": []}, "it is no checkpoint: KeyError"),
         ({"version": "2"}, "it is no checkpoint: TypeError"),

@@ -96,7 +96,7 @@ def test_what_no_live_run_can_begin_with_is_refused_before_anything_is_opened(pa
     damaged.write_bytes(model.read_bytes()[:-1])
     refused = {
         "missing": "missing: No such file",
-        "partition": "partition: it holds a LabelPartition, which is no classifier",
+        "partition": "partition: it holds an object of type LabelPartition, which is no classifier",
         "numbered": "numbered: its label 7 is no text",
         "columns": "columns: its feature 1 is no text",
         "coloured": "coloured: its feature ('sky',) is no text",
