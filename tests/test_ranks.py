@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ihomer.kernels.common import jit
+from ihomer.kernels.encoding import MAX_MAGNITUDE
 from ihomer.kernels.ranks import N_COLUMNS, N_QUANTILES, N_TAKEN, normal_score, note_value
 from tests.reference.scaling import SlowRanks
 
@@ -103,3 +104,10 @@ def test_quantiles_follow_the_stream():
     assert abs(scores[19_000:20_000].mean()) < 0.1
     assert scores[20_000:20_100].mean() > 1.9
     assert scores[23_000:].mean() < 0.7
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_no_quantile_is_rounded_beyond_the_largest_values(sign):
+    rng = np.random.default_rng(0)
+    table = run(sign * rng.choice([-MAX_MAGNITUDE, MAX_MAGNITUDE], 160), MAX_MAGNITUDE / 10)[1]
+    assert np.abs(table[:N_QUANTILES]).max() == MAX_MAGNITUDE

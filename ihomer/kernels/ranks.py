@@ -12,6 +12,7 @@ from statistics import NormalDist
 import numpy as np
 
 from ihomer.kernels.common import allocating, copy_first, inner
+from ihomer.kernels.encoding import MAX_MAGNITUDE
 
 N_QUANTILES = 16
 LATEST, N_TAKEN, N_WAITING = N_QUANTILES, 2 * N_QUANTILES, 2 * N_QUANTILES + 1  # columns behind the quantiles
@@ -39,6 +40,12 @@ def point_of(table, first, i, least):
 def part_of(value, low, high, otherwise):
     """Return which part of the way from `low` to `high` a value is, from 0 to 1; `otherwise` where there is no way."""
     return min(max((value - low) / (high - low), 0.0), 1.0) if high > low else otherwise
+
+
+@inner
+def within_bounds(value):
+    """Return a value that lies within what values may be, though it has been rounded."""
+    return min(max(value, -MAX_MAGNITUDE), MAX_MAGNITUDE)
 
 
 @inner
@@ -132,7 +139,7 @@ def merge_latest(table, least):
         while found < N_QUANTILES and (is_last or (found + 0.5) / N_QUANTILES <= up_to):
             quantiles[found], rise = value, (found + 0.5) / N_QUANTILES - share_before
             if rise < less - share_before:
-                quantiles[found] = min(before + rise / (less - share_before) * (value - before), value)
+                quantiles[found] = within_bounds(min(before + rise / (less - share_before) * (value - before), value))
             found += 1
         before, share_before = value, up_to
     copy_first(quantiles, table, N_QUANTILES)
@@ -142,7 +149,7 @@ def merge_latest(table, least):
 def note_value(value, table, least):
     """Take a value in. table : float64[34]; least : see `point_of`"""
     n = np.int64(table[N_WAITING])
-    table[LATEST + n] = value
+    table[LATEST + n] = within_bounds(value)
     table[N_WAITING] = n + 1.0
     if n + 1 == N_QUANTILES:
         sort_latest(table)
