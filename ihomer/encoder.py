@@ -36,6 +36,7 @@ _AS_GIVEN = np.arange(64)  # up to so many features are put in order when they a
 _PLAIN = frozenset((float, int, bool))
 _SAME_WHEN_READ_AGAIN = _PLAIN | {str, type(None)}
 _NUMBERS = _PLAIN | {np.dtype(code).type for code in np.typecodes["AllInteger"] + "efd?"}  # turned into floats all at once
+_LIKE_ARRAYS = (tuple, np.number, np.bool_)  # of names that are these, NumPy makes arrays to compare them: 1 is (1,) then
 _REAL = (float, numbers.Real, Decimal, np.number, np.bool_)
 _NOT_REAL = (np.complexfloating, np.timedelta64)
 
@@ -221,7 +222,7 @@ def _number(name: Hashable, value: Any) -> float:
 class Schema(NamedTuple):
     """Names of an event's features, and their indices in the order in which `pack` takes them."""
 
-    names: tuple[Hashable, ...]
+    names: tuple[Hashable, ...]  # none where these cannot be compared with others
     version: int  # of the encoder then
     order: NDArray[np.int64]  # position in `names` of each; may go on behind the last
     indices: Indices  # -1 for a name without one
@@ -321,7 +322,9 @@ class Encoder:
 
     def _order_of(self, names: tuple[Hashable, ...]) -> Schema:
         index = self.features.indices(names)
-        if len(names) <= len(_AS_GIVEN):
+        if any(issubclass(kind, _LIKE_ARRAYS) for kind in set(map(type, names))):
+            names = ()  # equal to none
+        if len(index) <= len(_AS_GIVEN):
             return Schema(names, self.version, _AS_GIVEN, index)
         order = index.argsort(kind="stable")
         return Schema(names, self.version, order, index[order])

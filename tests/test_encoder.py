@@ -63,3 +63,15 @@ def test_names_that_have_made_room_are_looked_up_anew():
     forgotten = encoder.forget_oldest(9)
     assert np.count_nonzero(forgotten) == 9
     assert len(encoder.encode(x)[0]) == 0
+
+
+@pytest.mark.parametrize("number", [np.float32(1.0), np.int64(1), np.bool_(True)])
+@pytest.mark.parametrize("name", [(1,), (1, "a"), ((1,), None)])
+def test_a_name_of_numpy_is_not_taken_for_a_tuple(number, name):
+    encoder = Encoder(32)
+    others = {f"f{i}": 1.0 for i in range(8)}
+    for names in ([number], [name]):
+        learned(encoder, dict.fromkeys(names, 2.0) | others)
+    for names in ([number], [name], [number]):
+        index, value = encoder.encode(dict.fromkeys(names, 2.0) | others)
+        assert {encoder.features.name(i) for i in index[value == 2.0].tolist()} == set(names)
