@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from numbers import Number
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -151,8 +151,8 @@ def _level_of_caller() -> int:
     return level
 
 
-def in_each(check: Callable[[Any], _Checked], rows: Iterable[Any], first: int = 0) -> list[_Checked]:
-    """Return what a check returns of each row; an error that it raises names the row, counted from `first`.
+def in_each(check: Callable[[Any], _Checked], rows: Collection[Any], first: int = 0) -> list[_Checked]:
+    """Return what a check returns of each row; an error names the row, counted from `first`, unless there is a single one.
 
     Examples
     --------
@@ -169,6 +169,8 @@ def in_each(check: Callable[[Any], _Checked], rows: Iterable[Any], first: int = 
         try:
             found.append(check(row))
         except (TypeError, ValueError) as error:
+            if first + len(rows) == 1:
+                raise
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"row {first + len(found)}: {error}") from error
     return found

@@ -36,6 +36,8 @@ def test_errors_in_many_rows_name_the_row():
     ):
         with pytest.raises((TypeError, ValueError), match=told):
             wrong(IHOMERClassifier())
+    with pytest.raises(TypeError, match=r"^y must be a dictionary"):
+        IHOMERClassifier().learn_many(X[:1], [3])
 
 
 @pytest.mark.parametrize("n_rows", [1, 3])
