@@ -136,7 +136,7 @@ class MajorityLabelset(_LabelsetBaseline):
     Parameters
     ----------
     max_labelsets
-        Number of distinct label sets that are counted at a time.
+        Number of distinct label sets that are counted at a time, at least 1.
 
     Raises
     ------

@@ -58,11 +58,12 @@ class IHOMERClassifier(StreamClassifier):
     mixing
         ``"learned"``, or ``"mean"``: all experts the same weight.
     most_labelsets
-        How many distinct labelsets are remembered for decoding; the rarer half makes room. Time per event grows with it.
+        How many distinct labelsets are remembered for decoding, from 64 to 1,000,000; the rarer half makes room. Time per event
+        grows with it.
     most_labels
-        How many labels the experts know at a time: all while there are no more than that, later the most frequent ones. What an
-        event takes, and memory, grow with them and not with all labels. A label comes in when it applies twice as often as the
-        rarest of them; until then it is not answered, and its probability is that of its count alone.
+        How many labels the experts know at a time, from 2 to 1,000,000: all while there are no more than that, later the most
+        frequent ones. What an event takes, and memory, grow with them and not with all labels. A label comes in when it applies
+        twice as often as the rarest of them; until then it is not answered, and its probability is that of its count alone.
     clustering
         The settings of the clustering of the labels: a `LabelPartition`; None for one with its defaults.
         ``LabelPartition(split_test="never")`` keeps all labels in one cluster.
@@ -74,15 +75,15 @@ class IHOMERClassifier(StreamClassifier):
         before the change count less, ridge regression moves as fast as at the start, the partition is built anew and clusters
         whose loss has risen get new trees. Looked for every 128 events; every 32, as is usual, where there are trees.
     drift_delta
-        ADWIN's risk of a false alarm there.
+        ADWIN's risk of a false alarm there, between 0 and 1.
     max_ancestors
-        Most older trees that vote on a label beside the one of its cluster.
+        Most older trees that vote on a label beside the one of its cluster, from 0 to 100.
     replay
-        Number of the last events that a new tree starts from; after a drift, those since the change. 0 for none.
+        Number of the last events that a new tree starts from, from 0 to 1,000,000; after a drift, those since the change.
     max_features
-        Bound on the number of feature names (and nominal values); the eighth learned longest ago makes room.
+        Bound on the number of feature names (and nominal values), at least 2; the eighth learned longest ago makes room.
     seed
-        Seed of the random numbers of the trees; nothing else depends on it.
+        Seed of the random numbers of the trees, at least 0; nothing else depends on it.
 
     Attributes
     ----------

@@ -53,23 +53,26 @@ class LabelPartition(Changeable, base.Base):
     Parameters
     ----------
     n_min
-        Number of events from one test to the next. Where labels are many, tests wait until counting has cost a fair share of
-        what they cost.
+        Number of events from one test to the next, at least 1. Where labels are many, tests wait until counting has cost a fair
+        share of what they cost.
     delta
-        Risk in the bounds.
+        Risk in the bounds, between 0 and 1.
     tau
-        The bound, in units of dissimilarity, below which the pivots count as known well enough.
+        The bound, in units of dissimilarity and greater than 0, below which the pivots count as known well enough.
     min_cluster_size
-        No cut leaves fewer labels on a side, and a cluster that has shrunk below joins another one. None: the usual size of a
-        labelset of the stream, where a cluster joins another one only below half of that.
+        No cut leaves fewer labels on a side, and a cluster that has shrunk below joins another one; at least 1. None: the usual
+        size of a labelset of the stream, where a cluster joins another one only below half of that.
     max_cluster_size
-        A larger cluster is cut at the next test, where it costs least. None: no bound.
+        A larger cluster is cut at the next test, where it costs least; at least twice `min_cluster_size`, less 1. None: no
+        bound.
     fading
-        Factor by which all counts shrink with each event; 1: never.
+        Factor by which all counts shrink with each event, greater than 0 and at most 1; 1: never.
     max_labels
-        Bound on the number of labels. When it is reached, the eighth that applied, or was new, longest ago is forgotten.
+        Bound on the number of labels, at least 8. When it is reached, the eighth that applied, or was new, longest ago is
+        forgotten.
     max_pairs
-        Bound on the number of label pairs that are counted. When it is reached, the quarter that occurred least is dropped.
+        Bound on the number of label pairs that are counted, at least 64. When it is reached, the quarter that occurred least is
+        dropped.
     detect_drift
         Whether to watch for drift. The newest 4,096 label sets are then kept.
     split_test
@@ -79,8 +82,8 @@ class LabelPartition(Changeable, base.Base):
         diameter of one exceeds that of their parent by the bounds, no label moves by itself, and drift rebuilds the tree.
         ``"never"``: no test; all labels stay in one cluster, so that there is nothing to watch for drift either.
     seed
-        Decides what chance must decide: which pairs go when all occurred equally often, and which labels of an event with
-        more than 1,024 are counted.
+        Decides what chance must decide, at least 0: which pairs go when all occurred equally often, and which labels of an
+        event with more than 1,024 are counted.
 
     Attributes
     ----------

@@ -33,23 +33,24 @@ class MLHATClassifier(StreamClassifier):
     Parameters
     ----------
     grace_period
-        Weight that a leaf sees between two attempts to split.
+        Weight that a leaf sees between two attempts to split, greater than 0.
     delta
-        Risk of choosing the wrong test, for the Hoeffding bound.
+        Risk of choosing the wrong test, for the Hoeffding bound, between 0 and 1.
     tau
-        Below this bound, in bits, two tests count as equally good and the leaf is split.
+        Below this bound, in bits and greater than 0, two tests count as equally good and the leaf is split.
     young_weight
-        Weight below which a leaf predicts by its neighbours.
+        Weight, greater than 0, below which a leaf predicts by its neighbours.
     entropy_threshold
-        Entropy in bits below which a leaf predicts by its neighbours however old it is.
+        Entropy in bits, greater than 0, below which a leaf predicts by its neighbours however old it is.
     n_neighbors
-        Number of neighbours.
+        Number of neighbours, from 1 to 10,000.
     window
-        Number of events that a leaf keeps to look for neighbours; of each at most the 4,096 values furthest from 0.
+        Number of events that a leaf keeps to look for neighbours, from 1 to 1,000,000; of each at most the 4,096 values
+        furthest from 0.
     n_models
-        Number of bagged logistic regressions for each label.
+        Number of bagged logistic regressions for each label, from 1 to 1,000.
     learning_rate
-        Step of their stochastic gradient descent.
+        Step of their stochastic gradient descent, greater than 0 and at most 1e6.
     bootstrap
         Weigh each event by Poisson(1), at least 1, and bag the logistic regressions.
     alternate_on
@@ -58,21 +59,21 @@ class MLHATClassifier(StreamClassifier):
     drift_input
         What ADWIN watches: the ``"loss"`` of each event, or (as in the published code) its running ``"mean"``.
     alternate_weight
-        Weight that an alternate must have seen to vote, and to be compared.
+        Weight, greater than 0, that an alternate must have seen to vote, and to be compared.
     switch_significance
-        Risk of the comparison of an alternate with the subtree beside it.
+        Risk of the comparison of an alternate with the subtree beside it, between 0 and 1.
     adwin_delta
-        ADWIN's risk of a false alarm.
+        ADWIN's risk of a false alarm, between 0 and 1.
     max_leaves
-        Bound on the number of leaves, alternates included. With the features this bounds the memory.
+        Bound on the number of leaves, alternates included, from 1 to 1,000,000. With the features this bounds the memory.
     max_depth
-        Bound on the depth.
+        Bound on the depth, from 0 to 1,000.
     max_features
-        Bound on the number of feature names (and nominal values); the eighth learned longest ago makes room.
+        Bound on the number of feature names (and nominal values), at least 2; the eighth learned longest ago makes room.
     max_labels
-        Bound on the number of labels; the eighth that applied longest ago makes room.
+        Bound on the number of labels, at least 1; the eighth that applied longest ago makes room.
     seed
-        Seed of all random numbers.
+        Seed of all random numbers, at least 0.
 
     Raises
     ------

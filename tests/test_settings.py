@@ -1,11 +1,14 @@
 """Settings and weights of every kind of number: as Python's own, or refused with their name."""
 
+import inspect
+import re
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
+from ihomer.baselines import MajorityLabelset
 
 TINY, HUGE = Fraction(1, 10**400), 10**400
 
@@ -119,3 +122,38 @@ def test_a_span_of_time_is_no_weight_and_no_number_of_labels(span):
         LabelPartition().learn_one({"a"}, span)
     with pytest.raises(ValueError, match="k must be a whole number"):
         model.predict_topk_one({}, span)
+
+
+def _told_of(make):
+    """Return parameter -> what the docstring says of it, on one line."""
+    lines = inspect.cleandoc(make.__doc__).split("\n")
+    told = {}
+    for line in lines[lines.index("Parameters") + 2 :]:
+        if set(line) == {"-"}:  # the next section
+            break
+        if line and not line.startswith(" "):
+            names = line.split(", ")
+            told.update(dict.fromkeys(names, ""))
+        for name in names if line.startswith(" ") else ():
+            told[name] += f" {line.strip()}"
+    return told
+
+
+def _range_in(message):
+    """Return the range that a message tells, as docstrings do: bounds that only the machine has are left out."""
+    told = re.search(r"from (\d+) to (\d+)|at least \d+|greater than 0( and at most [\d.e+]+)?|between 0 and 1", message)
+    if told[1] is None:
+        return told[0].replace("1e+06", "1e6")
+    return f"at least {told[1]}" if int(told[2]) >= 2**30 else f"from {told[1]} to {int(told[2]):,}"
+
+
+@pytest.mark.parametrize("make", [IHOMERClassifier, LabelPartition, MLHATClassifier, MajorityLabelset])
+def test_docstrings_tell_the_range_of_each_number(make):
+    told, seen = _told_of(make), 0
+    for name, parameter in inspect.signature(make).parameters.items():
+        if parameter.annotation in (int, float, "int", "float"):
+            with pytest.raises(ValueError, match=f"^{name} must be ") as refused:
+                make(**{name: -1})
+            assert _range_in(str(refused.value)) in told[name], name
+            seen += 1
+    assert seen == {IHOMERClassifier: 7, LabelPartition: 7, MLHATClassifier: 17, MajorityLabelset: 1}[make]

@@ -103,7 +103,7 @@ class MultiLabelMetric(MultiOutputClassificationMetric):
     Parameters
     ----------
     window
-        Score only the last `window` events.
+        Score only the last `window` events, at least 1.
     fading
         Factor by which each event multiplies the weight of all earlier ones; at least 1e-9, and below 1.
     labels
@@ -329,7 +329,7 @@ class PrecisionAtK(_ProbabilityMetric):
     Parameters
     ----------
     k
-        How many of the most probable labels are looked at.
+        How many of the most probable labels are looked at, at least 1.
     window, fading, labels
         As in `MultiLabelMetric`.
 

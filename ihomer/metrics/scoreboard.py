@@ -77,7 +77,7 @@ class Scoreboard:
     labels
         The labels known from the start, in the order of their indices; or only how many there are.
     window
-        Number of events for the reading "window"; without it there is none.
+        Number of events for the reading "window", at least 1; without it there is none.
     fading
         Factor by which each event multiplies the weight of all earlier ones, for the reading "faded"; without
         it there is none. At least 1e-9, and below 1.
