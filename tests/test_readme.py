@@ -3,6 +3,7 @@
 import json
 import re
 import textwrap
+from fnmatch import fnmatch
 from pathlib import Path
 from random import Random
 
@@ -24,6 +25,15 @@ ROOT = Path(__file__).resolve().parents[1]
 def test_numbers_come_from_the_results():
     pages = [path.read_text() for path in PAGES]
     assert filled(pages) == pages
+
+
+def test_each_module_has_its_place_among_the_rooms():
+    rooms = (ROOT / "README.md").read_text().split("## The rooms")[1].split("```")[1]
+    for folder, named in re.findall(r"^(ihomer|streams)/ (.*?)^(?=\S)", rooms, re.DOTALL | re.MULTILINE):
+        patterns = re.findall(r"[\w*]+\.py", named)
+        found = {path.name for path in (ROOT / folder).glob("*.py")} - {"__init__.py"}
+        assert found <= {name for name in found for pattern in patterns if fnmatch(name, pattern)}, folder
+        assert all(any(fnmatch(name, pattern) for name in found) for pattern in patterns), folder
 
 
 def test_the_file_of_settings_is_one(tmp_path):
