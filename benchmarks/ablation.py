@@ -173,6 +173,16 @@ def measure(name: str, variants: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return rows
 
 
+def beside_others(found: dict[str, Any]) -> dict[str, Any]:
+    """Return rows by set and variant together with those on file, which another run may have written meanwhile."""
+    path = RESULTS / "ablation.json"
+    result: dict[str, Any] = json.loads(path.read_text())["sets"] if path.exists() else {}
+    for name, rows in found.items():
+        both = {**result.get(name, {}), **rows}
+        result[name] = {variant: both[variant] for variant in VARIANTS if variant in both}
+    return result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sets", nargs="*", default=list(SETS), help="names of data sets; all by default")
@@ -181,14 +191,11 @@ def main() -> None:
     arguments = parser.parse_args()
     require_sets(parser, arguments.sets)
     variants = {name: VARIANTS[name] for name in arguments.only}
-    path = RESULTS / "ablation.json"
-    old = json.loads(path.read_text())["sets"] if path.exists() else {}
-    result: dict[str, Any] = dict(old) if arguments.write else {}
+    found: dict[str, Any] = {}
     for name in arguments.sets:
-        found = measure(name, variants)
-        both = {**old.get(name, {}), **found}
-        result[name] = {variant: both[variant] for variant in VARIANTS if variant in both}
-        print(name, *(f"{variant}: {row}" for variant, row in found.items()), sep="\n  ", flush=True)
+        found[name] = measure(name, variants)
+        print(name, *(f"{variant}: {row}" for variant, row in found[name].items()), sep="\n  ", flush=True)
+    result = beside_others(found) if arguments.write else found
     columns = (*SCORES, "log_loss", "calibration_error")
     mean = {
         variant: {score: round(float(np.mean([rows[variant][score] for rows in result.values()])), 4) for score in columns}
