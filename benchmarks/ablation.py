@@ -12,7 +12,6 @@ Log-loss is the sum over labels of the negative logarithm of what the observed v
 """
 
 import argparse
-import json
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
@@ -20,7 +19,7 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common import RESULTS, commit, events_of, labels_of, matrices, require_sets, run_command, write
+from benchmarks.common import commit, events_of, labels_of, load, matrices, require_sets, run_command, with_rows, write
 from benchmarks.scores import SCORES, SETS, answers_of, scores_of
 from ihomer import IHOMERClassifier, LabelPartition
 from ihomer.decoding import OBJECTIVES
@@ -173,16 +172,6 @@ def measure(name: str, variants: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return rows
 
 
-def beside_others(found: dict[str, Any]) -> dict[str, Any]:
-    """Return rows by set and variant together with those on file, which another run may have written meanwhile."""
-    path = RESULTS / "ablation.json"
-    result: dict[str, Any] = json.loads(path.read_text())["sets"] if path.exists() else {}
-    for name, rows in found.items():
-        both = {**result.get(name, {}), **rows}
-        result[name] = {variant: both[variant] for variant in VARIANTS if variant in both}
-    return result
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sets", nargs="*", default=list(SETS), help="names of data sets; all by default")
@@ -195,7 +184,9 @@ def main() -> None:
     for name in arguments.sets:
         found[name] = measure(name, variants)
         print(name, *(f"{variant}: {row}" for variant, row in found[name].items()), sep="\n  ", flush=True)
-    result = beside_others(found) if arguments.write else found
+    result = found
+    if arguments.write:  # what is on file now: another run may have written meanwhile
+        result = with_rows(load("ablation", {"sets": {}})["sets"], found, VARIANTS)
     columns = (*SCORES, "log_loss", "calibration_error")
     mean = {
         variant: {score: round(float(np.mean([rows[variant][score] for rows in result.values()])), 4) for score in columns}

@@ -8,13 +8,12 @@ Reads the files in benchmarks/results and benchmarks/published.toml, and runs no
 """
 
 import argparse
-import json
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.common import RESULTS, run_command, write
+from benchmarks.common import load, run_command, write
 from benchmarks.scores import ALONE, FURTHER, SETS, SIMPLE
 
 FLOOR = {"subset_accuracy": 0.34, "example_f1": 0.625, "micro_f1": 0.60, "macro_f1": 0.41}
@@ -46,12 +45,6 @@ class Check(NamedTuple):
         return self.figure > self.bound if self.claim.startswith("above") else self.figure >= self.bound
 
 
-def result(name: str) -> dict[str, Any]:
-    """Return a file of results; an empty one where it was not made."""
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text()) if path.exists() else {}
-
-
 def published() -> dict[str, dict[str, list[float]]]:
     """Return the figures of others."""
     return tomllib.loads((Path(__file__).parent / "published.toml").read_text())
@@ -59,7 +52,7 @@ def published() -> dict[str, dict[str, list[float]]]:
 
 def mean_scores() -> Iterator[Check]:
     """The means over the sets: floor and aim."""
-    means = result("scores")["means"]["default"]
+    means = load("scores")["means"]["default"]
     for score, bound in FLOOR.items():
         yield Check("mean, floor", score, means[score], bound)
     for score, bound in AIM.items():
@@ -89,7 +82,7 @@ def each_set() -> Iterator[Check]:
     """Every set, the further ones included, in file order and shuffled."""
     for file, names, order in (("scores", SETS, ""), ("scores_further", FURTHER, ""),
                                ("scores_further_shuffled", FURTHER, ", shuffled")):  # fmt: skip
-        sets = result(file).get("sets", {})
+        sets = load(file, {}).get("sets", {})
         for name in names:
             if name in sets:
                 if not order:
@@ -99,7 +92,7 @@ def each_set() -> Iterator[Check]:
 
 def shuffled() -> Iterator[Check]:
     """Sets sorted by label, shuffled: against everything simple, and every expert alone."""
-    sets = result("scores_shuffled")["sets"]
+    sets = load("scores_shuffled")["sets"]
     for name in SHUFFLED:
         rows = sets[name]
         yield from against_others(name, rows["default"], "_shuffled")
@@ -110,7 +103,7 @@ def shuffled() -> Iterator[Check]:
 def further_alone() -> Iterator[Check]:
     """The further sets: the mixture against each of its families alone."""
     for file, order in (("scores_further", ""), ("scores_further_shuffled", ", shuffled")):
-        for name, rows in result(file).get("sets", {}).items():
+        for name, rows in load(file, {}).get("sets", {}).items():
             yield from against_alone(name, rows, order)
 
 
@@ -124,7 +117,7 @@ def against_alone(name: str, rows: dict[str, Any], order: str) -> Iterator[Check
 
 def objectives() -> Iterator[Check]:
     """What each objective names, against the best way to decode of the prototype."""
-    found, prototype = result("scores"), published()["prototype"]
+    found, prototype = load("scores"), published()["prototype"]
     for place, (objective, score) in enumerate(OBJECTIVES.items()):
         model = f"objective={objective}"
         yield Check(f"{model}, mean", score, found["means"][model][score], prototype["mean"][place])
@@ -136,14 +129,14 @@ def objectives() -> Iterator[Check]:
 
 def log_loss() -> Iterator[Check]:
     """The mixture's log-loss over that of its best single expert."""
-    for name, row in result("ablation")["sets"].items():
+    for name, row in load("ablation")["sets"].items():
         yield Check("log-loss over the best expert", name, row["default"]["over_best_expert"], MOST_OVER, at_most=True)
 
 
 def first_events() -> Iterator[Check]:
     """The first 200 events of each set, against the best trivial answer in each score."""
     for file in ("scores", "scores_further"):
-        for name, rows in result(file).get("sets", {}).items():
+        for name, rows in load(file, {}).get("sets", {}).items():
             for score in FLOOR:
                 best = max(rows[other]["first"][score] for other in TRIVIAL)
                 yield Check("first 200 events", f"{name}: {score}", rows["default"]["first"][score], best)
@@ -151,7 +144,7 @@ def first_events() -> Iterator[Check]:
 
 def drift() -> Iterator[Check]:
     """Streams of ten on which the default recovers faster than each single expert: more than half at least."""
-    for other, text in result("drift")["default_faster_than"].items():
+    for other, text in load("drift")["default_faster_than"].items():
         if other.endswith("alone"):
             faster, _, streams = text.partition(" of ")
             yield Check("recovers faster after sudden drift", other, float(faster), float(int(streams) // 2 + 1))
@@ -159,7 +152,7 @@ def drift() -> Iterator[Check]:
 
 def speed() -> Iterator[Check]:
     """Events per second: in batches, one event at a time, and by two calls for each event."""
-    found = result("speed")["events_per_second"]
+    found = load("speed")["events_per_second"]
     for name, bound in EVENTS_PER_SECOND.items():
         yield Check("events per second, batches", name, found[name]["default_many"], bound)
         yield Check("events per second, one at a time", name, found[name]["default_one_at_a_time"], bound / 2)

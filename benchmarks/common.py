@@ -56,6 +56,30 @@ def write(name: str, result: dict[str, Any]) -> None:
     print(f"written: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
 
 
+def load(name: str, otherwise: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return a result that was written, or `otherwise`, if that is given, where there is none.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none, and nothing is given in its place.
+    """
+    path = RESULTS / f"{name}.json"
+    if otherwise is not None and not path.exists():
+        return otherwise
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def with_rows(old: dict[str, Any], new: dict[str, Any], models: Iterable[str] | None = None) -> dict[str, Any]:
+    """Return rows by set and model: the new ones in place of the old, in the order of `models`, if that is given."""
+    sets = {**old, **{name: {**old.get(name, {}), **rows} for name, rows in new.items()}}
+    if models is None:
+        return sets
+    order = list(models)
+    return {name: {model: rows[model] for model in order if model in rows} for name, rows in sets.items()}
+
+
 def replace_text(path: Path, text: str) -> None:
     """Write a file in one step: one that is interrupted leaves what was there."""
     write_file(path, text.encode())

@@ -19,8 +19,8 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.common import events_of, require_sets, run_command, write
-from benchmarks.readme_parts import load, table
+from benchmarks.common import events_of, load, require_sets, run_command, write
+from benchmarks.readme_parts import table
 from ihomer import IHOMERClassifier
 from ihomer.baselines import MajorityLabelset, PreviousLabelset
 from ihomer.metrics import Scoreboard

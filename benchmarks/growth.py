@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse, stats
 
-from benchmarks.common import RESULTS, run_command, write
+from benchmarks.common import RESULTS, load, run_command, write
 from benchmarks.compare.worker import peak_memory_mb
 from benchmarks.drawing import GREY, plotter, save
-from benchmarks.readme_parts import load, table
+from benchmarks.readme_parts import table
 from benchmarks.report.pictures import COLOURS
 from ihomer import IHOMERClassifier
 from streams.synthetic import SyntheticStream

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import events_of, require_sets, run_command, write
+from benchmarks.common import events_of, load, require_sets, run_command, write
 from benchmarks.compare.worker import peak_memory_mb
-from benchmarks.readme_parts import load, table
+from benchmarks.readme_parts import table
 from ihomer import IHOMERClassifier
 from ihomer.metrics import MicroF1
 from streams.zipf import zipf_labelsets

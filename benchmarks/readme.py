@@ -10,10 +10,10 @@ from statistics import median
 from typing import Any
 
 from benchmarks import dirty, growth, many_labels, roofline, speed_paths
-from benchmarks.common import replace_text, run_command
+from benchmarks.common import load, replace_text, run_command
 from benchmarks.drifts.readme_block import drift_kinds
 from benchmarks.readme_live import LIVE_BLOCKS
-from benchmarks.readme_parts import load, table
+from benchmarks.readme_parts import table
 from benchmarks.report.readme_block import all_cells, compare, orders, partitioning
 from benchmarks.scores import AS_THEY_COME
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from benchmarks.readme_parts import load, table
+from benchmarks.common import load
+from benchmarks.readme_parts import table
 
 
 def kills() -> str:

@@ -27,10 +27,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common import RESULTS, events_of, matrices, require_sets, run_command, write
+from benchmarks.common import RESULTS, events_of, load, matrices, require_sets, run_command, write
 from benchmarks.drawing import GREY, plotter, save
 from benchmarks.kernel_counts import COUNTERS, Count, count_call
-from benchmarks.readme_parts import load, table
+from benchmarks.readme_parts import table
 from benchmarks.report.pictures import COLOURS, MARKERS, label_points
 from ihomer import IHOMERClassifier
 from ihomer.kernels.common import jit

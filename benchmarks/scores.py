@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from benchmarks.common import RESULTS, commit, events_of, labels_of, matrices, require_sets, run_command, write
+from benchmarks.common import commit, events_of, labels_of, load, matrices, require_sets, run_command, with_rows, write
 from benchmarks.simple import logistic_regression, majority_labelset, nearest_neighbours, previous_labelset
 from ihomer import IHOMERClassifier, MLHATClassifier
 from ihomer.experts import EXPERTS
@@ -126,12 +126,10 @@ def kept(file: str, sets: dict[str, Any], order: str) -> dict[str, Any]:
     ValueError
         If what the file has is of another order.
     """
-    path = RESULTS / f"{file}.json"
-    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"order": order, "sets": {}}
+    found = load(file, {"order": order, "sets": {}})
     if found["order"] != order:
-        raise ValueError(f"{path.name} is of the order {found['order']}: results of another order do not go with it")
-    old = found["sets"]
-    return {**old, **{name: {**old.get(name, {}), **rows} for name, rows in sets.items()}}
+        raise ValueError(f"{file}.json is of the order {found['order']}: results of another order do not go with it")
+    return with_rows(found["sets"], sets)
 
 
 def main() -> None:

@@ -20,8 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import events_of, matrices, require_sets, run_command
-from benchmarks.readme_parts import load
+from benchmarks.common import events_of, load, matrices, require_sets, run_command
 
 ROOT = Path(__file__).resolve().parents[1]
 SETS = ("yeast", "scene", "tmc2007_500", "bibtex")

@@ -27,12 +27,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from benchmarks.common import events_of, labels_of, matrices, require_all_to_write, require_sets, run_command, write
+from benchmarks.common import events_of, labels_of, load, matrices, require_all_to_write, require_sets, run_command, write
 from benchmarks.compare import worker
 from benchmarks.compare.models import build
 from benchmarks.compare.sets import Rows, Stream
 from benchmarks.compare.settings import load as load_settings
-from benchmarks.readme_parts import load, table
+from benchmarks.readme_parts import table
 from benchmarks.speed import run_python
 from ihomer import IHOMERClassifier, MLHATClassifier
 

@@ -38,6 +38,25 @@ def test_results_are_replaced_whole(tmp_path, monkeypatch):
         assert [path.name for path in tmp_path.iterdir()] == ["figures.json"]
 
 
+def test_a_result_that_is_not_on_file_is_asked_for_in_vain_or_has_a_stand_in(tmp_path, monkeypatch):
+    monkeypatch.setattr(common, "RESULTS", tmp_path)
+    assert common.load("figures", {}) == {}
+    with pytest.raises(FileNotFoundError):
+        common.load("figures")
+    common.write("figures", {"n": 1})
+    assert common.load("figures")["n"] == common.load("figures", {})["n"] == 1
+
+
+def test_new_rows_stand_in_place_of_old_ones_beside_those_of_other_models_and_sets():
+    old = {"flags": {"b": 1, "gone": 2, "a": 3}, "scene": {"a": 4}}
+    new = {"flags": {"a": 5}, "yeast": {"a": 6}}
+    together = common.with_rows(old, new)
+    assert together == {"flags": {"b": 1, "gone": 2, "a": 5}, "scene": {"a": 4}, "yeast": {"a": 6}}
+    ordered = common.with_rows(old, new, ["a", "b", "never run"])
+    assert ordered == {"flags": {"a": 5, "b": 1}, "scene": {"a": 4}, "yeast": {"a": 6}}
+    assert list(ordered["flags"]) == ["a", "b"]
+
+
 def test_each_row_of_a_file_that_is_written_in_parts_names_its_commit(monkeypatch):
     for module in (scores, ablation):
         monkeypatch.setattr(module, "commit", lambda: "0123456789ab")

@@ -29,7 +29,9 @@ def test_numbers_come_from_the_results():
 
 def test_each_module_has_its_place_among_the_rooms():
     rooms = (ROOT / "README.md").read_text().split("## The rooms")[1].split("```")[1]
-    for folder, named in re.findall(r"^(ihomer|streams)/ (.*?)^(?=\S)", rooms, re.DOTALL | re.MULTILINE):
+    folders = re.findall(r"^(ihomer|streams)/ (.*?)^(?=\S)", rooms, re.DOTALL | re.MULTILINE)
+    assert [folder for folder, _ in folders] == ["ihomer", "streams"]
+    for folder, named in folders:
         patterns = re.findall(r"[\w*]+\.py", named)
         found = {path.name for path in (ROOT / folder).glob("*.py")} - {"__init__.py"}
         assert found <= {name for name in found for pattern in patterns if fnmatch(name, pattern)}, folder

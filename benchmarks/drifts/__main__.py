@@ -14,13 +14,12 @@ says something only beside the number of false alarms.
 """
 
 import argparse
-import json
 import signal
 import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import RESULTS, commit, run_command, write
+from benchmarks.common import RESULTS, commit, load, run_command, write
 from benchmarks.drifts import pictures
 from benchmarks.drifts.kinds import N_EVENTS, STATIONARY, kinds
 from benchmarks.drifts.models import MODELS
@@ -67,7 +66,7 @@ def main() -> None:
     if arguments.seeds < 1:
         parser.error("--seeds must be at least 1")
     if arguments.draw:
-        draw(json.loads((RESULTS / f"{NAME}.json").read_text()), RESULTS)
+        draw(load(NAME), RESULTS)
         return
     if arguments.quick:
         ours = [name for name in MODELS if not name.startswith("BR ")]
@@ -78,7 +77,7 @@ def main() -> None:
     result = measure(N_EVENTS, arguments.seeds, (), arguments.only)
     if arguments.write:
         if set(arguments.only) != set(MODELS):
-            result = merged(result, json.loads((RESULTS / f"{NAME}.json").read_text()))
+            result = merged(result, load(NAME))
         write(NAME, result)
         draw(result, RESULTS)
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.common import load
 from benchmarks.drifts.runs import numbers
-from benchmarks.readme_parts import load, table
+from benchmarks.readme_parts import table
 from streams.drift import WHATS
 
 DEFAULT = "default"
