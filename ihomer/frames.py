@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from river.utils import dataframe
+from scipy import sparse
 
 __all__ = ["column_names", "holds_truth_values", "is_frame", "is_missing", "numbers_of_frame", "rows_of_frame"]
 
@@ -21,6 +22,8 @@ def is_missing(value: Any) -> bool:
 
 def is_frame(X: Any) -> bool:
     """Tell whether `X` is a data frame of a kind that river takes."""
+    if isinstance(X, np.ndarray | list) or sparse.issparse(X):  # river asks each kind of frame whether it is that
+        return False
     try:
         dataframe.into_frame(X)
     except TypeError:

@@ -241,6 +241,13 @@ def test_version():
     assert answer.stdout == f"ihomer {importlib.metadata.version('ihomer')}\n"
 
 
+@pytest.mark.parametrize("name", ["evalute", "", "evaluate rain.csv"])
+def test_a_wrong_command_is_told_which_there_are(name):
+    answer = CliRunner().invoke(main, [name])
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert answer.stderr == f"ihomer: No such command {name!r}. There are evaluate, generate, inspect, run.\n"
+
+
 # Errors --------------------------------------------------------------------------------------------------------------
 
 

@@ -45,7 +45,8 @@ def test_the_file_of_settings_is_one(tmp_path):
     options = {option.removeprefix("--") for parameter in command.params for option in parameter.opts}
     config = load_config(path, options, {"KAFKA_PASSWORD": "swordfish"})
     assert config.run == {"metrics_port": 9100}
-    assert build_model(config.model, 0, config.model_options).most_labels == 2000
+    model = build_model(config.model, 0, config.model_options)
+    assert (model.most_labels, model.clustering.n_min) == (2000, 500)
     for client in (config.source_kafka, config.sink_kafka):
         Clients("127.0.0.1:1", client.revealed())
         assert client.revealed()["sasl_plain_password"] == "swordfish"

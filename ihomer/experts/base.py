@@ -86,7 +86,8 @@ class Expert(abc.ABC):
     def doubt(self, recent: int) -> None:  # noqa: B027
         """Believe less in what past events have taught, but for the last `recent` ones: something has changed before these.
 
-        Nothing to do for an expert whose steps do not become smaller, and which keeps no events.
+        By itself an expert does nothing: one whose steps do not become smaller and which keeps no events, or one that this
+        makes no better.
         """
 
     @abc.abstractmethod

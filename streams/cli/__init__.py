@@ -1,6 +1,7 @@
 """The command `ihomer`; each of its commands is the `command` of the module that has its name."""
 
 import importlib
+from typing import Any
 
 import click
 
@@ -27,6 +28,12 @@ class _Commands(OneLineErrors):
             return None
         command: click.Command = importlib.import_module(f"streams.cli.{name}").command
         return command
+
+    def resolve_command(self, context: click.Context, arguments: list[str]) -> Any:
+        name = arguments[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            context.fail(f"No such command {name!r}. There are {', '.join(COMMANDS)}.")
+        return super().resolve_command(context, arguments)
 
 
 @click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
