@@ -29,7 +29,6 @@ from ihomer.vocabulary import Vocabulary, shown
 __all__ = ["IHOMERClassifier"]
 
 _MOST_DRIFTS = 1000
-_EXPERTS = (*EXPERTS, "labelsets", "tree")
 _WORTH_TELLING = 0.1  # probability from which `debug_one` tells where it comes from
 _LONG_CLOCK = 128  # events from one look for a drift to the next, where no trees have to be looked at more often: in between
 # rows are learned at once, and what the experts keep is fetched from memory once for all of these
@@ -88,8 +87,8 @@ class IHOMERClassifier(StreamClassifier):
     Attributes
     ----------
     partition
-        The `LabelPartition` of the labels: `clusters`, `tree`, `version`, `similarity`. It is there to be looked at: what it
-        is taught beside the model, the model's trees do not follow.
+        The `LabelPartition` of the labels: `clusters`, `tree`, `version`, `similarity`. It is there to be looked at: the model
+        alone teaches it.
     labels, features, nominal_features
         What the model knows by name.
     n_learned
@@ -172,6 +171,7 @@ class IHOMERClassifier(StreamClassifier):
             raise ValueError(f"tree must be an MLHATClassifier or None, not {settings.told(tree)}")
         self._start(settings.whole("max_features", self.max_features, 2, 2**31 - 1))
         self.partition: LabelPartition = LabelPartition() if clustering is None else clustering.clone()
+        self._own_partition()
         self._tree = MLHATClassifier(alternate_on="drift") if tree is None else tree.clone()
         only_trees = _checked(experts) == ("tree",)
         self._ensemble = None if only_trees else Ensemble(experts, mixing, objective, self.most_labelsets, self.most_labels)
@@ -204,6 +204,13 @@ class IHOMERClassifier(StreamClassifier):
     def _unit_test_params(cls) -> Iterator[dict[str, Any]]:
         yield {"seed": 7}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._own_partition()
+
+    def _own_partition(self) -> None:
+        self.partition._is_owned = True
+
     @property
     def _labels(self) -> Vocabulary:
         return self.partition.labels
@@ -214,7 +221,7 @@ class IHOMERClassifier(StreamClassifier):
         labels = self.partition.labels
         crowded = len(labels) + len(new) > self.partition.max_labels
         before = dict(labels.items()) if crowded else {}
-        self.partition.add_labels(new, positive)
+        self.partition._make_known(new, positive)
         gone = np.array(sorted(i for name, i in before.items() if labels.get(name) != i), np.int32)
         if len(gone):
             for member in self._members:
@@ -531,10 +538,11 @@ class IHOMERClassifier(StreamClassifier):
 
 def _checked(experts: Any) -> tuple[str, ...]:
     """Return names of experts, without repetition, or raise."""
+    known = (*EXPERTS, "labelsets", "tree")
     for name in experts if isinstance(experts, tuple) else ():
-        settings.one_of("experts", name, _EXPERTS)
+        settings.one_of("experts", name, known)
     if not isinstance(experts, tuple) or not set(experts) - {"labelsets"} or len(set(experts)) < len(experts):
-        names, told = ", ".join(map(repr, _EXPERTS)), settings.told(experts)
+        names, told = ", ".join(map(repr, known)), settings.told(experts)
         raise ValueError(f"experts must be a tuple of different names out of {names}, not 'labelsets' alone; not {told}")
     return experts
 

@@ -20,6 +20,7 @@ __all__ = [
     "Batch",
     "Encoder",
     "as_dict",
+    "checked_number",
     "checked_weight",
     "is_nominal",
     "joined",
@@ -201,10 +202,10 @@ def _read_once(x: dict[Hashable, Any]) -> dict[Hashable, Any]:
 
 def _plain(name: Hashable, value: Any) -> float | str:
     """Return a string as one of no other class, also where a class has made more of it, and any other value as a float."""
-    return str.__str__(value) if isinstance(value, str) else _number(name, value)
+    return str.__str__(value) if isinstance(value, str) else checked_number(name, value)
 
 
-def _number(name: Hashable, value: Any) -> float:
+def checked_number(name: Hashable, value: Any) -> float:
     """Return a feature's value as a float, nan if it is missing; refuse what is not a number or too large."""
     if is_missing(value):
         return math.nan
@@ -212,7 +213,7 @@ def _number(name: Hashable, value: Any) -> float:
         raise TypeError(f"x[{told(name)}] must be a number, a string, a bool or None, not {type(value).__name__}")
     try:
         number = float(value)
-    except OverflowError:
+    except (OverflowError, ValueError):  # the latter for a Decimal that is a signaling nan
         number = math.inf
     if abs(number) > MAX_MAGNITUDE:
         raise ValueError(f"x[{told(name)}] must be finite and at most {MAX_MAGNITUDE:g} in magnitude, not {told(value)}")
@@ -361,7 +362,7 @@ class Encoder:
             if type(value) in _PLAIN and -MAX_MAGNITUDE <= value <= MAX_MAGNITUDE:
                 number = float(value)
             else:
-                number = _number(name, value)
+                number = checked_number(name, value)
             if number == 0.0:
                 continue
             index = get(name)

@@ -1,6 +1,7 @@
 """Data frames of any kind that river takes: what they are, their columns, and their rows."""
 
 import sys
+from collections import Counter
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -8,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from river.utils import dataframe
 from scipy import sparse
+
+from ihomer.settings import told
 
 __all__ = ["column_names", "holds_truth_values", "is_frame", "is_missing", "numbers_of_frame", "rows_of_frame"]
 
@@ -28,12 +31,24 @@ def is_frame(X: Any) -> bool:
         dataframe.into_frame(X)
     except TypeError:
         return False
+    except ValueError:  # two columns have the same name
+        return True
     return True
 
 
-def column_names(frame: Any) -> list[Hashable]:
-    """Return the names of the columns of a data frame of any kind; those of pandas need not be strings."""
-    found = dataframe.into_frame(frame)
+def column_names(frame: Any, what: str = "a data frame") -> list[Hashable]:
+    """Return the names of the columns of a data frame of any kind; those of pandas need not be strings.
+
+    Raises
+    ------
+    ValueError
+        If two columns have the same name; the message calls the frame `what`.
+    """
+    try:
+        found = dataframe.into_frame(frame)
+    except ValueError:
+        twice = next(name for name, times in Counter(frame.columns).items() if times > 1)
+        raise ValueError(f"{what} has more than one column named {told(twice)}") from None
     return list(frame.columns) if found.implementation.is_pandas_like() else list(found.columns)
 
 

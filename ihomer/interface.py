@@ -313,7 +313,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
             predicted: list[list[Hashable]] = []
             self._run_many(X, Y, w, lambda learned, _: predicted.extend(self._names(learned.answer)))
             return [set(names) for names in predicted]
-        found = FoundLabels(column_names(Y) if is_frame(Y) else range(Y.shape[-1] if Y.ndim else 0))
+        found = FoundLabels(column_names(Y, "Y") if is_frame(Y) else range(Y.shape[-1] if Y.ndim else 0))
         self._run_many(X, Y, w, lambda learned, _: found.add(self._named(learned.answer), self._labels))
         return found.like(Y)
 

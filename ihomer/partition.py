@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Collection, Hashable, Iterator, Sequence, Set, Sized
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence, Set, Sized
 from typing import Any
 
 import numpy as np
@@ -186,9 +186,20 @@ class LabelPartition(Changeable, base.Base):
             raise ValueError('max_cluster_size must be None where split_test is "never", which keeps all labels in one cluster')
         settings.whole("seed", self.seed, 0, 2**63 - 1)
 
+    _is_owned = False  # by a model, which alone teaches it
+
     @classmethod
     def _unit_test_params(cls) -> Iterator[dict[str, Any]]:
         yield {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "_is_owned"}
+
+    def _refuse_if_owned(self) -> None:
+        """Raise RuntimeError if a model alone may teach this partition: what the model keeps of labels would not follow."""
+        if self._is_owned:
+            advice = "clone(include_attributes=True) makes one that can be taught by itself"
+            raise RuntimeError(f"this LabelPartition is that of a model, which alone teaches it; {advice}")
 
     # Learning by name ----------------------------------------------------------------------------------------------
 
@@ -208,7 +219,10 @@ class LabelPartition(Changeable, base.Base):
         ------
         TypeError, ValueError
             If an argument is not of that form. The partition is then as it was before.
+        RuntimeError
+            If the partition is that of a model.
         """
+        self._refuse_if_owned()
         weight = checked_weight(w)
         positive, _, negative = labels_of(y)
         new = self.labels.new_names(positive, negative)
@@ -233,7 +247,10 @@ class LabelPartition(Changeable, base.Base):
         ------
         TypeError, ValueError
             If an argument is not of that form. The partition is then as it was before.
+        RuntimeError
+            If the partition is that of a model.
         """
+        self._refuse_if_owned()
         rows = label_rows(Y, _n_rows(Y))
         if names is not None:
             rows = _renamed(rows, names, Y)
@@ -262,7 +279,7 @@ class LabelPartition(Changeable, base.Base):
     def _known(self, new: list[Hashable], positive: list[Hashable]) -> Indices:
         """Make new names known; return the indices of the positive ones, ascending."""
         if new:
-            self.add_labels(new, positive)
+            self._make_known(new, positive)
         return self.labels.known(positive)
 
     def _count(self, rows: list[Indices], weights: NDArray[np.float64]) -> None:
@@ -316,12 +333,16 @@ class LabelPartition(Changeable, base.Base):
         ------
         TypeError, ValueError
             If an argument is not of that form, or a name is nan. The partition is then as it was before.
+        RuntimeError
+            If the partition is that of a model.
         """
-        for what, given in (("names", names), ("positive", positive)):
-            if isinstance(given, str | bytes):  # one name, of which each letter would be another
-                raise TypeError(f"{what} must be a list of names, not a {type(given).__name__}")
-        positive = list(dict.fromkeys(positive))
-        names = [name for name in dict.fromkeys(names) if name not in self.labels][: self.max_labels]
+        self._refuse_if_owned()
+        return self._make_known(_distinct(names, "names"), _distinct(positive, "positive"))
+
+    @in_turn
+    def _make_known(self, names: Sequence[Hashable], positive: Collection[Hashable]) -> list[Change]:
+        """Do what `add_labels` does, also in the partition of a model."""
+        names = [name for name in names if name not in self.labels][: self.max_labels]
         in_name_order(names)  # raises if that cannot be
         if not names:
             return []
@@ -329,7 +350,7 @@ class LabelPartition(Changeable, base.Base):
             return self._add_labels(names, positive)
 
     def _add_labels(self, names: list[Hashable], positive: Collection[Hashable]) -> list[Change]:
-        """Do what `add_labels` does, with names that are new."""
+        """Do what `_make_known` does, with names that are new."""
         self._counts.touch(self.labels.known(positive))
         changes = self._make_room(len(names))
         known = self.labels.known(positive)
@@ -382,7 +403,10 @@ class LabelPartition(Changeable, base.Base):
         ------
         ValueError
             If an argument is not of that form, or the rows reach beyond the next test. The partition is then as it was before.
+        RuntimeError
+            If the partition is that of a model.
         """
+        self._refuse_if_owned()
         _check_rows(indptr, index, weight, self.cluster_index)
         if len(weight) > self.rows_to_check:
             raise ValueError(f"learn_rows takes at most {self.rows_to_check} rows now, not {len(weight)}")
@@ -524,14 +548,25 @@ def _renamed(rows: LabelRows | list[Marked], names: Sequence[Hashable], Y: Any) 
     """Give the columns of a matrix, which has been read as `rows`, other names."""
     if not isinstance(rows, LabelRows):
         raise ValueError("names are for the columns of a matrix, not for a list of label sets")
-    if isinstance(names, Set | str | bytes):  # a set has them in no order, a text is one name
+    if isinstance(names, Set):  # it has them in no order
         raise TypeError(f"names must be a list of names, not a {type(names).__name__}")
     n_columns = Y.shape[1]
-    if len(names) != n_columns or len(set(names)) != n_columns:
+    distinct = _distinct(names, "names")
+    if len(names) != n_columns or len(distinct) != n_columns:
         raise ValueError(f"names must be {n_columns} different names, one for each column")
-    in_name_order(names)  # raises if that cannot be
-    given = list(names) if rows.all_named else [names[column] for column in rows.table.names]  # type: ignore[call-overload]
+    in_name_order(distinct)  # raises if that cannot be
+    given = distinct if rows.all_named else [distinct[column] for column in rows.table.names]  # type: ignore[call-overload]
     return rows._replace(table=rows.table._replace(names=given))
+
+
+def _distinct(given: Any, what: str) -> list[Hashable]:
+    """Return names, each once, or raise TypeError."""
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):  # of a text each letter would be a name
+        raise TypeError(f"{what} must be a list of names, not a {type(given).__name__}")
+    try:
+        return list(dict.fromkeys(given))
+    except TypeError:
+        raise TypeError(f"{what} holds a name that is not hashable: {settings.told(given)}") from None
 
 
 def _named_rows(rows: LabelRows | list[Marked]) -> Iterator[Named]:

@@ -14,7 +14,7 @@ from scipy import sparse
 from ihomer.encoder import MAX_MAGNITUDE, Indices, Offsets, Values, as_dict, checked_weight, labels_of, name_of
 from ihomer.frames import column_names, is_frame, numbers_of_frame, rows_of_frame
 from ihomer.settings import told
-from ihomer.vocabulary import Vocabulary, in_name_order
+from ihomer.vocabulary import Vocabulary, in_name_order, refuse_nan
 
 __all__ = [
     "Columns",
@@ -97,7 +97,8 @@ def has_columns(X: Any) -> bool:
 
 def _from_sparse(matrix: Any) -> Columns:
     """Return a sparse matrix; of its columns, which may be any number, those that have entries are named."""
-    csr = sparse.csr_array(matrix, dtype=np.float64, copy=True)
+    with np.errstate(over="ignore"):  # of longer floats; what is too large is inf then, and refused
+        csr = sparse.csr_array(matrix, dtype=np.float64, copy=True)
     csr.check_format(full_check=True)
     csr.sum_duplicates()
     csr.eliminate_zeros()
@@ -129,11 +130,13 @@ def _numeric_columns(X: Any, what: str) -> Columns | None:
             raise ValueError(f"{what} must be a two-dimensional matrix of numbers, not {X.ndim}-d of {X.dtype}")
         if is_sparse:
             return _from_sparse(X)
-        values = np.ma.filled(X.astype(np.float64), np.nan)  # what is masked is missing, or not observed
+        with np.errstate(over="ignore"):  # of longer floats; what is too large is inf then, and refused
+            values = np.ma.filled(X.astype(np.float64), np.nan)  # what is masked is missing, or not observed
         return _from_dense(np.asarray(values), list(range(X.shape[1])))
-    in_name_order(column_names(X))  # raises if that cannot be
+    names = column_names(X, what)
+    in_name_order(names)  # raises if that cannot be
     numbers = numbers_of_frame(X)
-    return None if numbers is None else _from_dense(numbers, column_names(X))
+    return None if numbers is None else _from_dense(numbers, names)
 
 
 def _warn_of_unnamed(matrix: Any, columns: Columns, known: Vocabulary, what: str, kind: str) -> None:
@@ -220,6 +223,14 @@ def _truth_columns(Y: Any) -> Columns:
     return _from_dense(values, names)
 
 
+def _marked(y: Any) -> Marked:
+    """Return what `labels_of` makes of a label set, or raise if nan is among its names."""
+    named = labels_of(y)
+    for names in named:
+        refuse_nan(names)
+    return named
+
+
 def label_rows(Y: Any, n_rows: int, known: Vocabulary | None = None) -> LabelRows | list[Marked]:
     """Return Y as 0/1 columns, or as a list of what `labels_of` makes of each label set.
 
@@ -238,7 +249,7 @@ def label_rows(Y: Any, n_rows: int, known: Vocabulary | None = None) -> LabelRow
         rows: LabelRows | list[Marked] = LabelRows(table, not sparse.issparse(Y))
         n_found = table.n_rows
     elif isinstance(Y, Sequence) and not isinstance(Y, str | bytes | bytearray | memoryview):
-        rows = in_each(labels_of, Y)
+        rows = in_each(_marked, Y)
         in_name_order({name for named in rows for names in named for name in names})  # raises if that cannot be
         n_found = len(rows)
     else:

@@ -26,7 +26,7 @@ def in_name_order(names: Iterable[Hashable]) -> list[Hashable]:
     Raises
     ------
     ValueError
-        If nan is among them, or within a tuple: it equals no name, also not itself.
+        If nan is among them, or within a tuple or frozenset: it equals no name, also not itself.
     """
     names = list(names)
     if set(map(type, names)) == {str}:
@@ -39,13 +39,13 @@ def in_name_order(names: Iterable[Hashable]) -> list[Hashable]:
 
 
 def refuse_nan(names: Collection[Hashable]) -> None:
-    """Raise ValueError if nan is among the names, or within a tuple: it equals no name, also not itself."""
+    """Raise ValueError if nan is among the names, or within a tuple or frozenset: it equals no name, also not itself."""
     if set(map(type, names)) != {str} and any(map(_has_nan, names)):
         raise ValueError("nan cannot be a name: it equals no other, also not itself")
 
 
 def _has_nan(name: Any) -> bool:
-    if isinstance(name, tuple):
+    if isinstance(name, tuple | frozenset):
         return any(map(_has_nan, name))
     return isinstance(name, Number | np.generic) and bool(name != name)
 
@@ -68,7 +68,7 @@ def _type_and_text(name: Hashable) -> tuple[str, str]:
 def _text(name: Hashable) -> str:
     """Return the text of a name, in which the elements of sets stand in an order of their own."""
     if isinstance(name, frozenset):
-        return f"frozenset({{{', '.join(_text(element) for element in sorted(name, key=_type_and_text))}}})"
+        return f"frozenset({{{', '.join(text for _, text in sorted(map(_type_and_text, name)))}}})"
     if isinstance(name, tuple):
         return f"({', '.join(map(_text, name))})"
     try:
@@ -165,7 +165,7 @@ class Vocabulary:
         Raises
         ------
         ValueError
-            If nan is among them, or within a tuple.
+            If nan is among them, or within a tuple or frozenset.
 
         Examples
         --------

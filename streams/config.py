@@ -76,16 +76,26 @@ class Config:
     sink_kafka: ClientSettings = field(default_factory=ClientSettings)
 
     def options_of(self, model: str) -> dict[str, Any]:
-        """Return the settings of a model: none if the file names another one.
+        """Return the settings of a model.
+
+        Raises
+        ------
+        ConfigError
+            If the file has settings of another one: they would be of no effect.
 
         Examples
         --------
         >>> from streams.config import Config
-        >>> config = Config(model="mlhat", model_options={"grace_period": 100})
-        >>> config.options_of("mlhat"), config.options_of("majority")
-        ({'grace_period': 100}, {})
+        >>> Config(model="mlhat", model_options={"grace_period": 100}).options_of("mlhat")
+        {'grace_period': 100}
+        >>> Config(model="mlhat", model_options={"grace_period": 100}).options_of("ihomer")
+        Traceback (most recent call last):
+        ...
+        streams.config.ConfigError: the file's settings of a model are those of mlhat, and the model is ihomer
         """
-        return dict(self.model_options) if model == self.model else {}
+        if self.model_options and model != self.model:
+            raise ConfigError(f"the file's settings of a model are those of {self.model}, and the model is {model}")
+        return dict(self.model_options)
 
 
 def load_config(

@@ -7,9 +7,11 @@ import stat
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, cast
+
+import msgspec
 
 from streams.beginning import Beginning
 from streams.errors import SourceError
@@ -52,6 +54,11 @@ class _Lines:
         """Whether a line has begun and not ended yet."""
         return self._length > 0
 
+    @property
+    def begun(self) -> bytes:
+        """What there is of a line that has not ended yet."""
+        return b"".join(self._start)
+
     def finish(self) -> Iterator[tuple[int, bytes]]:
         """Yield the last line, if it has no end."""
         if self._length:
@@ -92,6 +99,10 @@ class _LineSource:
         """Return the next bytes, b"" at the end, None if there are none now."""
         raise NotImplementedError
 
+    def _last_line(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the last line, if it has no end."""
+        return self._lines.finish()
+
     def poll(self, timeout: float) -> list[Message]:
         """Return the next lines that are not blank, up to a thousand."""
         if self._closed:
@@ -104,7 +115,7 @@ class _LineSource:
                 if left <= 0:
                     break
                 continue
-            lines = self._lines.feed(block) if block else self._lines.finish()
+            lines = self._lines.feed(block) if block else self._last_line()
             topic, partition = self._partition
             # A last line that was taken without its end may get it later: it comes no second time.
             self._queue.extend(Message(topic, partition, number, line) for number, line in lines if number >= self._next)
@@ -147,6 +158,9 @@ class FileLiveSource(_LineSource):
     begun_path
         A file where it is kept beside the positions how the file begins, so that another one of the same name is told from the
         one that was read; None: this object alone can tell.
+    on_unfinished
+        Called with the number of a last line that has no end and is no JSON: whoever writes the file is not done with it. It is
+        then not given out, and what goes on later at `positions` begins with it. None: it is given out as it is.
 
     Raises
     ------
@@ -181,12 +195,19 @@ class FileLiveSource(_LineSource):
     """
 
     def __init__(
-        self, path: str | Path, *, follow: bool = False, longest: int = _LONGEST_LINE, begun_path: Path | None = None
+        self,
+        path: str | Path,
+        *,
+        follow: bool = False,
+        longest: int = _LONGEST_LINE,
+        begun_path: Path | None = None,
+        on_unfinished: Callable[[int], object] | None = None,
     ) -> None:
         self.path = Path(path)
         name = os.fsencode(self.path.name).decode(errors="backslashreplace")
         super().__init__(name, longest)
         self._follow = follow
+        self._on_unfinished = on_unfinished
         self._beginning = Beginning(self.path, name, begun_path)
         self._file: IO[bytes] | None = None
         self._n_bytes = 0
@@ -246,6 +267,12 @@ class FileLiveSource(_LineSource):
         time.sleep(min(timeout, _BETWEEN_LOOKS))
         return None
 
+    def _last_line(self) -> Iterator[tuple[int, bytes]]:
+        if self._on_unfinished is not None and self._lines.is_within_line and not _is_json(self._lines.begun):
+            self._on_unfinished(self._lines.number)
+            return iter(())
+        return super()._last_line()
+
     def _refuse_other_name(self) -> None:
         """Raise if the file that is followed has been removed or replaced."""
         ours = os.fstat(self._descriptor)
@@ -275,7 +302,8 @@ class FileLiveSource(_LineSource):
         number = positions.get(self._partition)
         if number is None or number == self._next:
             return
-        found = FileLiveSource(self.path, follow=self._follow, longest=self._longest)
+        told = self._on_unfinished
+        found = FileLiveSource(self.path, follow=self._follow, longest=self._longest, on_unfinished=told)
         try:
             self._beginning.check(found._descriptor)
             found._skip(number)
@@ -298,7 +326,7 @@ class FileLiveSource(_LineSource):
             if not block and self._follow:
                 break
             self._n_bytes += len(block)
-            lines = self._lines.feed(block) if block else self._lines.finish()
+            lines = self._lines.feed(block) if block else self._last_line()
             self._queue = deque(Message(*self._partition, place, line) for place, line in lines if place >= number)
             self._ended = not block
         if self._lines.number + self._lines.is_within_line < number:
@@ -467,6 +495,14 @@ class _Count:
                     self.n_lines += block.count(b"\n")
                     self.n_bytes += len(block)
                     self.is_within_line = not block.endswith(b"\n")
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 def _opened(path: Path) -> tuple[IO[bytes], bool]:

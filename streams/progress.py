@@ -1,7 +1,7 @@
 """How far a run is: in place on a terminal, a line now and then elsewhere, or nothing."""
 
 import time
-from threading import Timer
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +13,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from ihomer.kernels.compiling import watched_compilation
 from ihomer.printable import printable
 from streams.report import SCORES
 from streams.run import MODEL, Run
@@ -23,7 +24,7 @@ _RUNNING = ("subset_accuracy", "example_f1", "micro_f1")
 _READING = "reading"
 COMPILING = "compiling (first run only)"
 
-_SLOW_START = 2.0  # seconds without a learned event, after which it is compiling
+_SLOW_START = 2.0  # seconds without a learned event, after which they are counted
 _BETWEEN_LINES = 10.0
 _BETWEEN_READINGS = 0.25
 
@@ -51,16 +52,22 @@ class Progress:
         self.stream = printable(stream)
         self.window = window
         self.total: int | None = None
+        self._watch = ExitStack()
 
     def __enter__(self) -> Self:
+        self._watch.enter_context(watched_compilation(self.compile))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._watch.close()
         self.stop()
 
     def begin(self, total: int | None) -> None:
         """The source is open, and the model comes next; `total`: number of events, if it is known."""
         self.total = total
+
+    def compile(self) -> None:
+        """Kernels are being compiled: no machine code of an earlier process is there."""
 
     def update(self, run: Run) -> None:
         """Some more events are done."""
@@ -70,7 +77,7 @@ class Progress:
 
 
 class LineProgress(Progress):
-    """Writes a plain line every ten seconds, and one when the model is being compiled.
+    """Writes a plain line every ten seconds, and one when kernels are being compiled.
 
     Parameters
     ----------
@@ -94,21 +101,15 @@ class LineProgress(Progress):
     def __init__(self, console: Console, stream: str, window: int = 1000) -> None:
         super().__init__(stream, window)
         self._console = console
-        self._timer: Timer | None = None
-        self._next_line = 0.0
+        self._next_line: float | None = None  # not before the model is warm
 
-    def begin(self, total: int | None) -> None:
-        super().begin(total)
-        self._timer = Timer(_SLOW_START, self._write, [COMPILING])
-        self._timer.daemon = True
-        self._timer.start()
+    def compile(self) -> None:
+        self._write(COMPILING)
 
     def update(self, run: Run) -> None:
-        if self._timer is not None and run.is_warm:
-            self._timer.cancel()
-            self._timer = None
+        if self._next_line is None and run.is_warm:
             self._next_line = time.monotonic() + _BETWEEN_LINES
-        if self._timer is not None or time.monotonic() < self._next_line:
+        if self._next_line is None or time.monotonic() < self._next_line:
             return
         self._next_line = time.monotonic() + _BETWEEN_LINES
         scores = run.scoring.scores(MODEL, "window")
@@ -118,10 +119,6 @@ class LineProgress(Progress):
 
     def _write(self, text: str) -> None:
         self._console.print(f"{self.stream}: {text}", markup=False, highlight=False, soft_wrap=True)
-
-    def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
 
 
 class LiveProgress(Progress):
@@ -150,17 +147,20 @@ class LiveProgress(Progress):
         self._rate = ""
         self._readings: dict[str, dict[str, float]] = {}
         self._next_reading = 0.0
-        self._begun = False
+        self._begun = self._compiles = False
         self._live = Live(self, console=console, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> Self:
         self._live.start()
-        return self
+        return super().__enter__()
 
     def begin(self, total: int | None) -> None:
         super().begin(total)
         self._begun = True
         self._since = time.monotonic()
+
+    def compile(self) -> None:
+        self._compiles = True
 
     def update(self, run: Run) -> None:
         now = time.monotonic()
@@ -181,7 +181,7 @@ class LiveProgress(Progress):
         stream = Text(self.stream, style="bold", overflow="ellipsis", no_wrap=True)
         if not self._readings:
             waited = time.monotonic() - self._since
-            state = _READING if not self._begun else COMPILING if waited > _SLOW_START else "starting"
+            state = _READING if not self._begun else COMPILING if self._compiles else "starting"
             line.add_row(stream, self._spinner, f"{state}, {waited:.0f} s" if waited > _SLOW_START else state)
             return _inset(line)
         bar = ProgressBar(self.total, self._n_done, 24, complete_style="cyan") if self.total else self._spinner

@@ -9,6 +9,8 @@ from itertools import groupby
 from typing import Any
 
 from ihomer.baselines import PreviousLabelset
+from ihomer.encoder import checked_number
+from ihomer.interface import StreamClassifier
 from streams.errors import MalformedEvent
 from streams.event import Event, Sink, Truth, prediction_record
 from streams.models import Model, drifts_since
@@ -132,6 +134,7 @@ class Run:
         self._on_refused = on_refused
         self._test_then_train: Any = getattr(model, "test_then_train_many", None)
         self._answer: Any = getattr(model, "answer_many", None)
+        self._model_checks = isinstance(model, StreamClassifier)
         self._waiting: deque[_Asked] = deque()
         self._clock: tuple[int, float, float] | None = None
 
@@ -247,6 +250,8 @@ class Run:
             try:
                 if event.y is not None:  # before it is answered: what is refused later would count among the answers alone
                     check_weight(event.w)
+                if not self._model_checks:
+                    _check_numbers(event.x)
                 probabilities = self._ask_for_probabilities(event)
                 labels = self.model.predict_set_one(event.x)
             except (TypeError, ValueError) as error:
@@ -336,6 +341,13 @@ class Run:
                 source={**self._source, "event": asked.number, **{name: n for name, n in place.items() if n is not None}},
             )
         )
+
+
+def _check_numbers(x: Mapping[Any, Any]) -> None:
+    """Refuse an event that all models refuse, for one that looks at no features: scores are of the same events then."""
+    for name, value in x.items():
+        if type(value) is not str:
+            checked_number(name, value)
 
 
 def _next_size(size: int, largest: int, seconds: float) -> int:

@@ -299,8 +299,15 @@ def _open_source(settings: ServiceSettings, name: str, run: LiveRun, log: Log) -
     if isinstance(source, StandardEndpoint):
         return StandardInputSource()
     if isinstance(source, FileEndpoint):
-        begun = None if settings.folder is None else settings.folder / "source.json"
-        return FileLiveSource(source.path, follow=settings.follow, begun_path=begun)
+        if settings.folder is None:
+            return FileLiveSource(source.path, follow=settings.follow)
+        reason = "it has no end and is no JSON: left for the next run"
+        return FileLiveSource(
+            source.path,
+            follow=settings.follow,
+            begun_path=settings.folder / "source.json",
+            on_unfinished=lambda number: log.warning("unfinished_line", line=number + 1, reason=reason),
+        )
     from streams.kafka import KafkaSource
 
     return KafkaSource(

@@ -148,3 +148,27 @@ def test_a_tree_as_a_setting_is_cloned_as_one():
     model = IHOMERClassifier(experts=("tree",), tree=MLHATClassifier(grace_period=77))
     assert model.clone().tree.grace_period == 77
     assert model.clone({"tree": MLHATClassifier(grace_period=55)}).tree.grace_period == 55
+
+
+def test_the_partition_of_a_model_is_taught_by_the_model_alone(tmp_path):
+    """Labels that the model has no room for were read from beyond its arrays."""
+    model = learned(MAKERS[0])
+    model.save(tmp_path / "model")
+    others = [copy.deepcopy(model), pickle.loads(pickle.dumps(model)), type(model).load(tmp_path / "model")]
+    for one in (model, *others):
+        for teach in (
+            lambda one=one: one.partition.learn_one({"new"}),
+            lambda one=one: one.partition.learn_many([{"new"}]),
+            lambda one=one: one.partition.add_labels(["new"], []),
+            lambda one=one: one.partition.learn_rows(np.array([0, 1]), np.zeros(1, np.int32), np.ones(1)),
+        ):
+            with pytest.raises(RuntimeError, match="is that of a model, which alone teaches it"):
+                teach()
+    for other in others:
+        go_on_alike(copy.deepcopy(model), other)
+    apart = [model.partition.clone(include_attributes=True), pickle.loads(pickle.dumps(model.partition)), LabelPartition()]
+    for partition in apart:
+        partition.learn_one({"new"})
+        assert "new" in partition.labels
+    assert "new" not in model.partition.labels
+    assert not IHOMERClassifier(clustering=model.partition).labels

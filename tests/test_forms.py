@@ -530,7 +530,7 @@ def test_indicators_in_place_of_labels_are_refused(make):
         lambda: model.learn_one({"a": 1.0}, [1, 0, 1]),
         lambda: model.learn_one({"a": 1.0}, ("p", "q", "p")),
         lambda: model.learn_many(pd.DataFrame(rows, columns=["a", "b", "c"]), rows.tolist()),
-        lambda: model.partition.learn_one([0, 0]) if make is experts else model.learn_one({}, [0, 0]),
+        lambda: LabelPartition().learn_one([0, 0]) if make is experts else model.learn_one({}, [0, 0]),
     ):
         with pytest.raises(ValueError, match="y names a label twice: it holds the labels that apply, no 0 or 1 for each"):
             learn()

@@ -292,8 +292,10 @@ def test_file_gives_defaults_and_the_command_line_wins(tmp_path):
     assert json.loads(answer.stdout) == {
         "checkpoint": "a", "grace_period": 9, "group_offsets": True, "max_events": 5, "model": "mlhat",
     }
-    answer = toy_run(tmp_path, text, "--max-events", "6", "--model", "majority")
+    answer = toy_run(tmp_path, text.replace("grace_period = 9\n", ""), "--max-events", "6", "--model", "majority")
     assert json.loads(answer.stdout) == {"checkpoint": "a", "group_offsets": True, "max_events": 6, "model": "majority"}
+    answer = toy_run(tmp_path, text, "--model", "majority")
+    assert "those of mlhat, and the model is majority" in str(answer.exception)
 
 
 @pytest.mark.parametrize(("text", "says"), [

@@ -261,6 +261,33 @@ def test_what_was_taken_without_its_end_is_no_end_to_what_is_read_again(tmp_path
         assert [m.value for part in source.span(place, 2, 3) for m in part] == [b"3"]
 
 
+def test_a_last_line_that_is_not_finished_is_left_for_later(tmp_path):
+    path, place, told = tmp_path / "log.jsonl", ("log.jsonl", 0), []
+
+    def read(start=None):
+        with contextlib.closing(FileLiveSource(path, on_unfinished=told.append)) as source:
+            if start is not None:
+                source.seek({place: start})
+            return [value for _, value in drained(source)], source.positions[place], source.at_end
+
+    path.write_bytes(b'1\n\n{"x": {"a":')
+    assert read() == ([b"1"], 2, True)
+    assert read(2) == ([], 2, True)
+    assert told == [2, 2]
+    path.write_bytes(b'1\n\n{"x": {"a": 1}}\n3')
+    assert read(2) == ([b'{"x": {"a": 1}}', b"3"], 4, True)
+    assert read(4) == ([], 4, True)
+    path.write_bytes(b'1\n\n{"x": {"a": 1}}\n3\n{"x')
+    assert read(4) == ([], 4, True)
+    assert read(1) == ([b'{"x": {"a": 1}}', b"3"], 4, True)
+    assert told == [2, 2, 4, 4]
+    path.write_bytes(b'1\n\n{"x": {"a": 1}}\n3\n{"x\n')
+    assert read(4) == ([b'{"x'], 5, True)
+    with pytest.raises(Gone, match="line 7 is asked for"):
+        read(6)
+    assert told == [2, 2, 4, 4]
+
+
 @pytest.mark.parametrize(("packed", "n_bytes"), [(False, 4096), (True, None)])
 def test_how_a_file_begins_is_written_down_once(tmp_path, packed, n_bytes):
     path, begun = tmp_path / "log.jsonl", tmp_path / "source.json"

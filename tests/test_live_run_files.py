@@ -49,6 +49,20 @@ def arguments_of(stream, folder, *more):
     return [*ends, "--checkpoint", folder, "--commit-every", "0", "--every", "300", *more]
 
 
+def test_an_event_whose_line_is_still_being_written_is_answered_by_a_later_run(tmp_path):
+    stream, folder = tmp_path / "growing.jsonl", tmp_path / "run"
+    whole = "".join(json.dumps({"id": str(i), "x": {"a": i}, "y": ["odd"] if i % 2 else []}) + "\n" for i in range(30))
+    for end, told in ((whole.index('"a": 20') + 3, ["21"]), (len(whole) - 1, [])):
+        stream.write_text(whole[:end])
+        ended = run(*arguments_of(stream, folder, "--model", "mlhat", "--log-format", "json"))
+        lines = [json.loads(line) for line in ended.stderr.splitlines()]
+        assert ended.returncode == 0
+        assert [str(line["line"]) for line in lines if line["event"] == "unfinished_line"] == told
+        assert not [line for line in lines if line["event"] == "dead_letter"]
+    answers = [json.loads(line)["id"] for line in Path(f"{folder}.out").read_text().splitlines()]
+    assert answers == [str(i) for i in range(30)]
+
+
 def test_a_full_disk_loses_nothing(stream, tmp_path):
     calm, full = tmp_path / "calm", tmp_path / "full"
     assert run(*arguments_of(stream, calm)).returncode == 0
@@ -255,7 +269,7 @@ def test_standard_input_is_learned_without_checkpoints(stream):
         (["--source", "-", "--sink", "-", "--start", "now"], "is neither earliest"),
         (["--source", "-", "--sink", "-", "--patience", "0"], "--patience"),
         (["--source", "-", "--sink", "-", "--patience", "inf"], "--patience"),
-        (["--source", "-", "--sink", "-", "--commit-every", "nan"], "is no number of seconds"),
+        (["--source", "-", "--sink", "-", "--commit-every", "nan"], "'nan' is no time"),
         (["--source", "-", "--sink", "-", "--start", "0001-01-01"], "is before 1970"),
         (["--source", "-", "--sink", "-", "--start", "1969-12-31T23:59:59.999Z"], "is before 1970"),
         (["--source", "-", "--sink", "-", "--model-option", "depth=3"], "has no setting 'depth'"),
@@ -322,7 +336,7 @@ JSON = ["--log-format", "json"]
         (["--source", "-", *JSON], "Missing option '--sink'."),
         ([*JSON, "--source", "-", "--sink"], "Option '--sink' requires an argument."),
         (["--no-such", "3", *FILES, "--log-format=json"], "No such option '--no-such'."),
-        (["--late-age", "soon", *FILES, *JSON], "Invalid value for '--late-age': 'soon' is no time, as 30s, 10m, 12h or 7d"),
+        (["--late-age", "1w", *FILES, *JSON], "Invalid value for '--late-age': '1w' is no time, as 0.5, 30s, 10m, 12h or 7d"),
         ([*FILES, *JSON, "--late-age", "7d"], "--late-age goes with a source in Kafka"),
         ([*FILES, *JSON, "--model-option", "depth=3"], "model ihomer has no setting 'depth'"),
         ([*FILES, *JSON, "--config", f"{'long/' * 50}name"], f"{'long/' * 50}name: No such file or directory"),

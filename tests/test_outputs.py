@@ -148,6 +148,7 @@ def test_standard_output_onto_a_full_disk_is_one_line(tmp_path, rest):
 
 
 @pytest.mark.parametrize("rest", [
+    "evaluate in.jsonl --model no-change",
     "evaluate in.jsonl --model no-change --quiet --json -",
     "evaluate in.jsonl --model no-change --quiet --predictions -",
     "generate --to - --events 3",

@@ -5,6 +5,7 @@ import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -196,6 +197,17 @@ def test_refused_events_end_the_run_or_are_left_out(delay):
     without.finish([event for event in events if "bad" not in event.x])
     for name in ("model", "baseline"):
         assert scores(run, name) == scores(without, name)
+
+
+@pytest.mark.parametrize("make", [PreviousLabelset, MajorityLabelset, partial(MLHATClassifier, window=20)])
+def test_baselines_refuse_the_numbers_that_models_refuse(make):
+    values = [1.0, 1e101, True, -(10**400), "text", None, math.nan, 1e100]
+    refused = []
+    loop = Run(make(), on_refused=refused.append)
+    loop.finish(Event({"a": value}, {"rain"} if i % 2 else None) for i, value in enumerate(values))
+    assert [str(error).partition(":")[0] for error in refused] == ["event 2", "event 4"]
+    assert all("x['a'] must be finite and at most 1e+100 in magnitude" in str(error) for error in refused)
+    assert (loop.n_predicted, loop.n_learned, loop.scoring.n_scored) == (6, 2, 2)
 
 
 def test_event_refused_when_it_is_learned_is_not_scored():

@@ -6,8 +6,20 @@ import numpy as np
 import pytest
 
 from ihomer import LabelPartition
-from ihomer.persistence import ModelFileError
-from ihomer.saved.fields import BEYOND, MOST, Fields, check_list, check_probes, fill_vocabulary, made, next_power, settings_of
+from ihomer.persistence import KINDS, ModelFileError
+from ihomer.saved.fields import (
+    BEYOND,
+    MOST,
+    Fields,
+    check_list,
+    check_probes,
+    fill_vocabulary,
+    made,
+    next_power,
+    settings_of,
+    vocabulary_state,
+)
+from ihomer.saved.values import Writer
 from ihomer.vocabulary import Vocabulary
 
 MATRIX = np.arange(6.0).reshape(2, 3)
@@ -116,3 +128,16 @@ def test_names_of_the_same_hash_are_refused() -> None:
     state = {"names": names, "order": np.arange(len(names)), "free": np.zeros(0, np.int64)}
     with pytest.raises(ModelFileError, match="the same hash"):
         fill_vocabulary(Vocabulary(), Fields(state, "it"))
+
+
+def test_names_of_the_same_hash_are_refused_before_a_file_is_written() -> None:
+    names = Vocabulary()
+    for i in range(1, 65):
+        names.add((2**61 - 1) * i)
+    assert vocabulary_state(names)["order"].tolist() == list(range(64))
+    names.add(0)
+    with pytest.raises(TypeError, match="more names have the same hash"):
+        vocabulary_state(names)
+    for value in (dict.fromkeys(names), set(names), frozenset(names)):
+        with pytest.raises(TypeError, match="the value has more than 64 names with the same hash"):
+            Writer(KINDS).write(value)

@@ -6,6 +6,7 @@ import os
 import pty
 import time
 
+import numba
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
@@ -116,6 +117,7 @@ def test_progress_in_place(monkeypatch):
     progress.begin(100)
     console.print(progress)
     progress._since -= 100
+    progress.compile()
     console.print(progress)
     for _ in loop.blocks(rainy(100)):
         progress.update(loop)
@@ -126,17 +128,19 @@ def test_progress_in_place(monkeypatch):
         assert expected in text
 
 
-def test_lines_say_when_a_model_is_being_compiled_and_only_then(monkeypatch):
-    monkeypatch.setattr("streams.progress._SLOW_START", 0.1)
-    cold, warm = Run(MajorityLabelset()), Run(MajorityLabelset())
-    warm.finish(rainy(3))
-    for loop, expected in ((cold, f"sky: {COMPILING}\n"), (warm, "")):
-        console = Console(file=io.StringIO())
-        with LineProgress(console, "sky", 10) as progress:
-            progress.begin(100)
-            progress.update(loop)
-            time.sleep(0.4)
+def test_lines_say_when_kernels_are_being_compiled_and_only_then(monkeypatch):
+    monkeypatch.setattr("streams.progress._SLOW_START", 0.0)
+    for n_compiled, expected in ((2, f"sky: {COMPILING}\n"), (0, "")):
+        console, screen = Console(file=io.StringIO()), Console(file=io.StringIO())
+        with LineProgress(console, "sky", 10) as progress, LiveProgress(screen, "sky", 10) as live:
+            for one in (progress, live):
+                one.begin(100)
+                one.update(Run(MajorityLabelset()))
+            for n in range(n_compiled):
+                numba.njit(lambda x, n=n: x + n)(1)
+            screen.print(live)
         assert console.file.getvalue() == expected
+        assert (COMPILING in screen.file.getvalue()) == bool(n_compiled)
 
 
 def test_events_without_labels_are_done_when_they_are_predicted(monkeypatch):

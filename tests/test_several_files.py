@@ -188,6 +188,21 @@ def test_a_signal_leaves_what_was_done(number, code, files, tmp_path):
     assert counts["predicted"] == counts["learned"] == counts["scored"]
 
 
+def test_a_model_that_a_signal_has_kept_from_the_end_of_a_file_takes_no_place(files, tmp_path):
+    pipe, model = tmp_path / "endless.jsonl", tmp_path / "model"
+    os.mkfifo(pipe)
+    model.write_text("an earlier one")
+    with started(pipe, "--model", "mlhat", "--model-to", model) as running, pipe.open("w") as writer:
+        writer.write((tmp_path / files[0]).read_text() * 40)
+        writer.flush()
+        wait_until_read(writer.fileno())
+        running.send_signal(signal.SIGINT)
+        stdout, stderr = running.communicate(timeout=60)
+    assert (running.returncode, "interrupted" in stdout) == (130, True)
+    assert stderr.splitlines()[-1] == f"ihomer: interrupted; no model is written to {model}"
+    assert model.read_text() == "an earlier one"
+
+
 def test_ctrl_c_before_the_first_event_prints_nothing(tmp_path):
     pipe, earlier = tmp_path / "silent.jsonl", tmp_path / "predictions.jsonl"
     os.mkfifo(pipe)

@@ -1,9 +1,11 @@
 """The table of names and indices, which names make room in it, and how names are shown."""
 
+import math
+
 import numpy as np
 import pytest
 
-from ihomer.vocabulary import Vocabulary, oldest, shown
+from ihomer.vocabulary import Vocabulary, _text, in_name_order, oldest, shown
 
 
 def test_freed_indices_are_given_again_the_last_one_first_and_their_names_are_not_kept():
@@ -34,3 +36,21 @@ def test_an_eighth_makes_room_or_more_of_those_used_at_the_same_time_the_lowest_
 )
 def test_a_name_is_shown_on_one_line(name, text):
     assert shown(name) == text
+
+
+def test_sets_within_sets_are_put_in_order_in_no_time():
+    name = "x"
+    for _ in range(59):
+        name = frozenset({name, (len(str(name)),)} if isinstance(name, str) else {name})
+    assert in_name_order([name, 1, "a"]) == [name, 1, "a"]
+    texts = [_text(frozenset(names)) for names in ({"b", "a"}, {2, "a"}, {frozenset({2, 1})})]
+    assert texts == ["frozenset({'a', 'b'})", "frozenset({2, 'a'})", "frozenset({frozenset({1, 2})})"]
+
+
+NANS = [math.nan, (math.nan,), frozenset({math.nan}), frozenset({("a", math.nan)}), np.float32("nan")]
+
+
+@pytest.mark.parametrize("name", NANS)
+def test_nan_is_no_name_wherever_it_stands(name):
+    with pytest.raises(ValueError, match="nan cannot be a name"):
+        Vocabulary().new_names(["a", name])

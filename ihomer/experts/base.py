@@ -63,7 +63,33 @@ class Expert(abc.ABC):
 
     A subclass names its outputs, says what they weigh at first, which is about what such an output has come to weigh on streams
     of many kinds (`python -m benchmarks.expert_weights`), and brings `grow`, `run`, `forget_labels` and `forget_features`. It
-    is used once it stands in `ihomer.experts.EXPERTS`.
+    is used once it stands in `ihomer.experts.EXPERTS` and a model's setting `experts` names it. A model that has another one
+    than stand there from the first can be pickled, but not saved.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ihomer import IHOMERClassifier
+    >>> from ihomer.experts import EXPERTS, Expert
+    >>> class Persistence(Expert):
+    ...     outputs, start = ("as the event before",), (0.3,)
+    ...     def grow(self, n_labels, n_features):
+    ...         self.before = np.zeros(n_labels, np.bool_)
+    ...     def run(self, rows, learn, out, at, known=False):
+    ...         for row, target in enumerate(rows.target):
+    ...             out[row, :, at] = np.where(self.before, 2.0, -2.0)
+    ...             self.before = target == 1 if learn else self.before
+    ...     def forget_labels(self, labels):
+    ...         self.before[labels] = False
+    ...     def forget_features(self, forgotten):
+    ...         pass
+    >>> EXPERTS["persistence"] = Persistence
+    >>> model = IHOMERClassifier(experts=("persistence",))
+    >>> for event in range(100):
+    ...     model.learn_one({}, {"dry"} if event // 10 % 2 else {"wet"})
+    >>> f"{model.predict_proba_one({})['dry'][True]:.2f}"
+    '0.90'
+    >>> del EXPERTS["persistence"]
     """
 
     outputs: ClassVar[tuple[str, ...]]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ihomer.decoding import Decoder
 from ihomer.ensemble import Ensemble
-from ihomer.experts import EXPERTS
+from ihomer.experts import EXPERTS, Expert
 from ihomer.kernels.encoding import MAX_MAGNITUDE
 from ihomer.kernels.labelsets import COUNT as SET_COUNT
 from ihomer.kernels.labelsets import N_EVENTS, N_FACTORS, N_LATEST, N_MEMBERS, N_SETS, N_WORDS
@@ -30,13 +30,19 @@ _NAMES = {cls: name for name, cls in EXPERTS.items()}
 def ensemble_state(ensemble: Ensemble) -> dict[str, Any]:
     """Return the state of an ensemble."""
     return {
-        "experts": {_NAMES[type(expert)]: expert_state(expert) for expert in ensemble._experts},
+        "experts": {_name_of(expert): expert_state(expert) for expert in ensemble._experts},
         "mixture": held(ensemble.mixture, "fixed", "_start"),
         "decoder": held(ensemble.decoder, "_objective", "_most", "_score_rate", "_asked", "_workings", "_signatures"),
         "scale": held(ensemble._scale, "_usual", "_n_usual", "_pairs"),
         "places": held(ensemble.places, "most", "_place"),
         "room": ensemble._room,
     }
+
+
+def _name_of(expert: Expert) -> str:
+    if type(expert) not in FILL:
+        raise TypeError(f"a file holds the experts that ihomer brings, and no {type(expert).__qualname__}")
+    return _NAMES[type(expert)]
 
 
 def fill_ensemble(ensemble: Ensemble, fields: Fields, labels_in_use: NDArray[np.bool_], n_features: int) -> None:

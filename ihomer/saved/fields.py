@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ihomer.kernels.adwin import COUNTS, LEVELS, MAX_BUCKETS, TICKS, WIDTH
-from ihomer.saved.values import ModelFileError, check_hashes, is_name
+from ihomer.saved.values import ModelFileError, check_hashes, have_one_hash, is_name
 from ihomer.vocabulary import Vocabulary
 
 __all__ = [
@@ -165,6 +165,8 @@ def vocabulary_state(vocabulary: Vocabulary) -> dict[str, Any]:
     strange = next((name for name in names if not is_name(name)), None)
     if strange is not None:
         raise TypeError(f"{strange!r} is of class {type(strange).__qualname__}, which cannot be a name in a file")
+    if have_one_hash(vocabulary):
+        raise TypeError("more names have the same hash than a file may have")
     return {"names": names, "order": vocabulary.in_use(), "free": np.array(vocabulary._free, np.int64)}
 
 

@@ -121,6 +121,7 @@ def classifier_of(state: Any) -> IHOMERClassifier:
     model.n_learned = fields.counter("n_learned")
     room, n_features = _fill_encoder(model._encoder, fields.nested("encoder")), model._encoder.features.size
     _take_same(fields, model, "partition", "partition", LabelPartition)
+    model._own_partition()
     _take_same(fields, model, "trees", "_tree", MLHATClassifier)
     used = model.partition.labels.is_in_use()
     if model._ensemble is not None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Kinds", "ModelFileError", "Part", "Reader", "Writer", "check_hashes", "is_name"]
+__all__ = ["Kinds", "ModelFileError", "Part", "Reader", "Writer", "check_hashes", "have_one_hash", "is_name"]
 
 _MOST_DEPTH = 60
 _PLAIN_INT = 1 << 63
@@ -73,8 +73,13 @@ def check_hashes(names: Iterable[Hashable]) -> None:
 
     Hashes of numbers, and of tuples and sets of these, are the same in all processes: a stranger can aim at them.
     """
-    if max(Counter(map(hash, names)).values(), default=0) > _MOST_OF_A_HASH:
+    if have_one_hash(names):
         raise ModelFileError("too many names have the same hash")
+
+
+def have_one_hash(names: Iterable[Hashable]) -> bool:
+    """Tell whether more names have the same hash than may stand in a file."""
+    return max(Counter(map(hash, names)).values(), default=0) > _MOST_OF_A_HASH
 
 
 class Writer:
@@ -105,7 +110,8 @@ class Writer:
         Raises
         ------
         TypeError
-            If a value is of a type that has no place in a file, is nested too deep, or is held twice.
+            If a value is of a type that has no place in a file, is nested too deep, or is held twice, or if too many names have
+            the same hash.
         """
         if len(path) > _MOST_DEPTH:
             raise TypeError(f"{_shown(path)} is nested too deep for a file")
@@ -136,6 +142,7 @@ class Writer:
         if kind is list:
             return self._all(value, path)
         if kind is dict:
+            self._refuse_one_hash(value, path)
             pairs = value.items()
             return {"dict": [[self.write(k, (*path, "key")), self.write(v, (*path, str(k)[:40]))] for k, v in pairs]}
         if kind is set:
@@ -159,7 +166,12 @@ class Writer:
 
     def _in_order(self, values: Any, path: tuple[str, ...]) -> list[Any]:
         """Return the members of a set in an order that depends on nothing else."""
+        self._refuse_one_hash(values, path)
         return sorted(self._all(values, path), key=json.dumps)
+
+    def _refuse_one_hash(self, names: Iterable[Hashable], path: tuple[str, ...]) -> None:
+        if have_one_hash(names):
+            raise TypeError(f"{_shown(path)} has more than {_MOST_OF_A_HASH} names with the same hash, too many for a file")
 
     def _mark(self, value: type, path: tuple[str, ...]) -> dict[str, str]:
         if value not in self._marks:

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.types import FloatParamType, IntParamType
+from click.types import IntParamType
+
+from streams.cli.common import Time
 
 if TYPE_CHECKING:
     from streams.config import Config
@@ -36,6 +38,8 @@ def read_config(context: click.Context, parameter: click.Parameter, path: Path |
 
     try:
         config = load_config(path, options, check=check)
+        if config.model is not None and (other := config.run.get("model", config.model)) != config.model:
+            raise ConfigError(f"{path}: model.name is {config.model}, and run.model is {other}: name one")
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
     context.default_map = {**(context.default_map or {}), **_defaults(config, options)}
@@ -62,8 +66,8 @@ def _wanted(option: click.Parameter, value: Any) -> str | None:
     types: set[type] = {str}
     if isinstance(option.type, IntParamType):
         wanted, types = "a whole number, as 10", {int}
-    elif isinstance(option.type, FloatParamType):
-        wanted, types = "a number, as 0.5", {int, float}
+    elif isinstance(option.type, Time):
+        wanted, types = 'a number of seconds, or a time in quotes, as "10m"', {int, float, str}
     values = value if option.multiple and isinstance(value, list) else [value]
     if all(type(each) in types for each in values):
         return None

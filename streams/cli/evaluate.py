@@ -23,6 +23,7 @@ from streams.cli.common import (
     is_given,
     model_options,
     refuse_other_models,
+    require_standard_output,
     tell,
 )
 from streams.errors import in_words, naming
@@ -155,8 +156,8 @@ class _Outcome:
     "--model-to",
     "model_path",
     metavar="OUT",
-    help="Write the model as it is after FILE, for `ihomer run --model-from` and for Python; none if FILE cannot be read to "
-    "its end.",
+    help="Write the model as it is after FILE, for `ihomer run --model-from` and for Python; none if FILE is not read to its "
+    "end.",
 )
 @click.option(
     "--model-from",
@@ -226,6 +227,8 @@ def command(
                 _keep(outcome, files, settings, json_file, report_file, model_file, model)
             # In here: predictions of which there is none yet do not replace those of an earlier run.
             if outcome.signal is not None:
+                if model_path is not None:
+                    tell(click.ClickException(f"interrupted; no model is written to {model_path}"))
                 context.exit(128 + outcome.signal)
             if outcome.failed:
                 names = ", ".join(failure.stream for failure in outcome.failed)
@@ -290,6 +293,8 @@ def _consoles(quiet: bool, standard_output_is_taken: bool) -> "tuple[Console | N
 
     if quiet:
         return None, None
+    if not standard_output_is_taken:
+        require_standard_output()
     progress = Console(stderr=True)
     return progress, progress if standard_output_is_taken else Console()
 
@@ -396,7 +401,7 @@ def _keep(
         json_file.write(_summary(files, settings, outcome))
     if report_file is not None and outcome.pages:
         report_file.write_text(_page(outcome.pages, outcome.failed))
-    if model_file is not None and outcome.results:
+    if model_file is not None and outcome.results and outcome.signal is None:
         model_file.write_raw(_packed(model))
 
 

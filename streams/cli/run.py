@@ -16,8 +16,9 @@ from streams.cli.common import (
     CLASSIFIERS,
     FAILED,
     MODEL_OPTION_OF,
+    SECONDS_OF,
     SEED_OF,
-    Seconds,
+    Time,
     drop_what_nobody_reads,
     is_given,
     model_options,
@@ -40,9 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 FENCED = 3
-_EVERY = re.compile(r"0*([1-9]\d{0,17})(s?)")
-_AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_EVERY = re.compile(r"0*([1-9]\d{0,17})([smhd]?)")
 _PROGRESS_PERIOD = 10.0  # seconds
 _LONG_WAIT = 5.0  # seconds that answers wait for the sink, from which on it is told
 _COMPILATION_TAKES = "about a minute, on first use"
@@ -65,17 +64,8 @@ def _every(context: click.Context, parameter: click.Parameter, text: str | None)
     """Return messages and seconds of what is either."""
     match = _EVERY.fullmatch(text or "60s")
     if match is None:
-        raise click.BadParameter(f"{str(text)[:40]!r} is neither a number of messages, as 10000, nor of seconds, as 60s")
-    return (None, float(match[1])) if match[2] else (int(match[1]), None)
-
-
-def _seconds(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
-    if text is None:
-        return None
-    match = _AGE.fullmatch(text)
-    if match is None:
-        raise click.BadParameter(f"{text!r} is no time, as 30s, 10m, 12h or 7d")
-    return float(match[1]) * _SECONDS[match[2]]
+        raise click.BadParameter(f"{str(text)[:40]!r} is neither a number of messages, as 10000, nor a time, as 60s or 5m")
+    return (None, float(match[1]) * SECONDS_OF[match[2]]) if match[2] else (int(match[1]), None)
 
 
 def _topics(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
@@ -150,7 +140,7 @@ def _tell_in_log(context: click.Context, error: click.ClickException, code: int)
 @click.option("--sink", metavar="WHERE", required=True, help="Where predictions go: kafka://HOST:PORT/TOPIC, file:PATH or -.")
 @click.option("--dead-letter", metavar="WHERE", help="Where malformed messages are reported, beside the sink.")
 @click.option("--checkpoint", type=_Folder(), metavar="DIR", help="Folder of the run's checkpoints; Kafka needs one.")
-@click.option("--every", metavar="N|Ts", callback=_every, help="A checkpoint every N messages or T seconds. [default: 60s]")
+@click.option("--every", metavar="N|T", callback=_every, help="A checkpoint every N messages, or as 60s or 5m. [default: 60s]")
 @click.option("--keep", type=AT_LEAST_1, metavar="N", default=3, show_default=True, help="Checkpoints that are kept.")
 @click.option(
     "--start",
@@ -168,22 +158,22 @@ def _tell_in_log(context: click.Context, error: click.ClickException, code: int)
 @click.option("--group-offsets", is_flag=True, help="A new run starts where the --group has committed offsets.")
 @click.option("--follow", is_flag=True, help="The source is a file that grows: wait at its end.")
 @click.option("--max-events", type=AT_LEAST_1, metavar="N", help="End after N messages.")
-@click.option("--idle-exit", type=Seconds(), metavar="S", help="End after S seconds without a message, if Kafka answers.")
+@click.option("--idle-exit", type=Time(), metavar="T", help="End after 10s or 5m without a message, if Kafka answers.")
 @click.option(
     "--commit-every",
-    type=Seconds(),
-    metavar="S",
-    default=0.5,
+    type=Time(),
+    metavar="T",
+    default="0.5s",
     show_default=True,
-    help="Seconds after which predictions are visible at the latest.",
+    help="Time after which predictions are visible at the latest.",
 )
 @click.option(
     "--patience",
-    type=Seconds(min_open=True),
-    metavar="S",
-    default=600.0,
+    type=Time(above_0=True),
+    metavar="T",
+    default="10m",
     show_default=True,
-    help="Seconds for which brokers or disks may fail before the run ends.",
+    help="Time for which brokers or disks may fail before the run ends.",
 )
 @click.option(
     "--model",
@@ -227,8 +217,8 @@ def _tell_in_log(context: click.Context, error: click.ClickException, code: int)
 )
 @click.option(
     "--late-age",
+    type=Time(most_days=36_500),
     metavar="T",
-    callback=_seconds,
     help="How long they wait, as 30s, 10m, 12h or 7d, by the time of the messages, which only Kafka tells. [default: 7d]",
 )
 @click.option("--metrics-port", type=click.IntRange(0, 65535), metavar="PORT", help="Serve /metrics and /healthz; 0: any port.")
