@@ -130,7 +130,9 @@ class IHOMERClassifier(StreamClassifier):
     def __init__(
         self,
         objective: str = "balanced",
-        experts: tuple[str, ...] = ("frequency", "neighbours", "linear", "rehearsal", "ridge", "bayes", "labelsets"),
+        experts: tuple[str, ...] | list[str] = (
+            "frequency", "neighbours", "linear", "rehearsal", "ridge", "bayes", "labelsets",
+        ),
         mixing: str = "learned",
         most_labelsets: int = 8192,
         most_labels: int = 4096,
@@ -144,7 +146,7 @@ class IHOMERClassifier(StreamClassifier):
         seed: int = 0,
     ) -> None:
         self.objective = objective
-        self.experts = experts
+        self.experts = tuple(experts) if isinstance(experts, list) else experts  # JSON and YAML know no tuples
         self.mixing = mixing
         self.most_labelsets = settings.plain(most_labelsets)
         self.most_labels = settings.plain(most_labels)
@@ -173,9 +175,10 @@ class IHOMERClassifier(StreamClassifier):
         self.partition: LabelPartition = LabelPartition() if clustering is None else clustering.clone()
         self._own_partition()
         self._tree = MLHATClassifier(alternate_on="drift") if tree is None else tree.clone()
-        only_trees = _checked(experts) == ("tree",)
-        self._ensemble = None if only_trees else Ensemble(experts, mixing, objective, self.most_labelsets, self.most_labels)
-        self._has_trees = "tree" in experts
+        names = _checked(self.experts)
+        only_trees = names == ("tree",)
+        self._ensemble = None if only_trees else Ensemble(names, mixing, objective, self.most_labelsets, self.most_labels)
+        self._has_trees = "tree" in names
         self._members: list[Member] = []
         self._n_members = 0
         self._replay = Replay(self.replay)

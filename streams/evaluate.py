@@ -3,7 +3,6 @@
 import inspect
 import re
 import signal
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -22,6 +21,7 @@ from streams.progress import Progress
 from streams.recorder import Recorder
 from streams.results import Result, result_of
 from streams.run import Run
+from streams.signals import taken_by
 
 __all__ = ["Interrupts", "Settings", "bundled_yeast", "evaluate", "first_model", "stream_names"]
 
@@ -110,7 +110,7 @@ class Settings:
 
 
 class Interrupts:
-    """Lets Ctrl-C and SIGTERM wait while an event is learned and scored, so that both have seen the same events afterwards.
+    """Lets Ctrl-C, SIGTERM and SIGHUP wait while an event is learned and scored, so that both have seen the same events then.
 
     While the next event is read, and for the second time, they raise KeyboardInterrupt at once; else they are noted. While
     kernels are compiled the first one waits for the compiler, which may not survive what is raised.
@@ -149,8 +149,7 @@ class Interrupts:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._take) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._before = taken_by(self._take)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

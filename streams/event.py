@@ -288,9 +288,8 @@ def _explained(raw: bytes, error: Exception) -> MalformedEvent:
     if isinstance(error, msgspec.ValidationError):
         if "unknown field" in text:  # the name of the field follows, which may be anything
             return MalformedEvent("field", f"{text}; {_FORM}")
-        if "out of range" in text:
-            return MalformedEvent("number", text)
-        return MalformedEvent("type", text)
+        text += _culprit(raw) if "`$.x[...]`" in text else ""
+        return MalformedEvent("number" if "out of range" in text else "type", text)
     try:
         json.loads(raw, parse_constant=_refuse_constant)
     except MalformedEvent as constant:
@@ -301,6 +300,18 @@ def _explained(raw: bytes, error: Exception) -> MalformedEvent:
     if "truncated" in text or "surrogate" in text:
         text = r"half of a surrogate pair, as \ud800 alone, is no character"
     return MalformedEvent("json", text)
+
+
+def _culprit(raw: bytes) -> str:
+    """Name the first feature whose value is none, or no float; the decoder names none."""
+    try:
+        x = json.loads(raw, parse_constant=float, parse_int=float)["x"]
+    except (ValueError, RecursionError):  # the decoder has not come to what is no JSON behind it
+        return ""
+    for name, value in x.items():
+        if isinstance(value, dict | list) or (isinstance(value, float) and math.isinf(value)):
+            return f", of {name!r}"
+    return ""
 
 
 def event_record(event: Event) -> Record:

@@ -159,7 +159,7 @@ class ParquetSource(FileSource):
         types = self._arrow.types
         if types.is_dictionary(kind):
             kind = kind.value_type
-        return bool(types.is_string(kind) or types.is_large_string(kind))
+        return any(test(kind) for test in (types.is_string, types.is_large_string, types.is_string_view))
 
     def _is_scalar(self, kind: Any) -> bool:
         types = self._arrow.types

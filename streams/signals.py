@@ -1,4 +1,4 @@
-"""What a live run does when it is told to stop; imports little, so that it stands before all else is loaded."""
+"""What a run does when it is told to stop; imports little, so that it stands before all else is loaded."""
 
 import signal
 import threading
@@ -6,11 +6,24 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-__all__ = ["StopSignals"]
+__all__ = ["StopSignals", "taken_by"]
+
+
+def taken_by(handler: Callable[[int, FrameType | None], object]) -> dict[int, Any]:
+    """Let a handler take Ctrl-C, SIGTERM and, unless it is ignored as under nohup, SIGHUP; return what took them before.
+
+    In other threads than the main one nothing can be taken.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    return {number: signal.signal(number, handler) for number in numbers}
 
 
 class StopSignals:
-    """Turns the first SIGTERM or Ctrl-C into a request to stop; a second one ends the process as usual.
+    """Turns the first Ctrl-C, SIGTERM or SIGHUP into a request to stop; a second one ends the process as usual.
 
     Attributes
     ----------
@@ -30,8 +43,7 @@ class StopSignals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._take) for number in (signal.SIGTERM, signal.SIGINT)}
+        self._before = taken_by(self._take)
         return self
 
     def __exit__(

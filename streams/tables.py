@@ -244,6 +244,8 @@ class CsvSource(LineSource):
         raw = next((raw for raw in self._lines if raw.strip()), b"")
         if self._delimiter is None and (said := _SEPARATOR_LINE.fullmatch(self._text(raw))):
             self._delimiter, raw = said[1], next(self._lines, b"")
+        if not raw.strip():
+            raise SourceError(f"{self.path}: the file has no line with names of columns")
         if self._delimiter is None:
             plain = re.sub('"[^"]*"', "", self._text(raw))
             self._delimiter = max(_DELIMITERS, key=plain.count)

@@ -341,3 +341,20 @@ def test_a_fault_in_words_is_bounded_whatever_the_event_says():
         assert len(told.value.message) == 500
         assert told.value.message.endswith(("' stands twice in one object", "of which only x must be"))
     assert MalformedEvent("json", "m" * 500).message == "m" * 500
+
+
+@pytest.mark.parametrize(
+    ("raw", "code", "says"),
+    [
+        (b'{"x":{"a":1,"b c":1e999}}', "number", "out of range - at `$.x[...]`, of 'b c'"),
+        (b'{"x":{"a":1,"b":-1e999,"c":1e999}}', "number", ", of 'b'"),
+        (b'{"x":{"a":"[","b":[1e999]}}', "type", "`array` - at `$.x[...]`, of 'b'"),
+        (b'{"x":{"a":{},"b":[', "type", "`object` - at `$.x[...]`"),
+        (b'{"x":' * 5000, "type", "`object` - at `$.x[...]`"),
+    ],
+)
+def test_the_feature_with_a_value_that_is_none_is_named(raw, code, says):
+    with pytest.raises(MalformedEvent) as caught:
+        decode_message(raw)
+    assert caught.value.code == code
+    assert str(caught.value).endswith(says)

@@ -183,6 +183,14 @@ def test_the_index_of_a_frame_is_no_feature_unless_it_is_asked_for(tmp_path):
     assert sorted(event.id for event in read(path, labels=-2, id_column="__index_level_0__")) == ["0", "1", "2"]
 
 
+def test_texts_of_the_newer_type_are_texts(tmp_path):
+    view = pyarrow.string_view()
+    columns = {"sky": pyarrow.array(["grey", None], view), "y": pyarrow.array([["rain"], []], pyarrow.list_(view))}
+    assert [(event.x, event.y) for event in read(write(tmp_path, columns), labels=["y"])] == [
+        ({"sky": "grey"}, {"rain"}), ({"sky": None}, set()),
+    ]  # fmt: skip
+
+
 def test_decimal_numbers_are_numbers(tmp_path):
     ones = [Decimal("1.00"), Decimal("0.00")]
     path = write(tmp_path, {"x": [Decimal("2.50"), None], "l": ones, "w": [Decimal("0.5"), Decimal("1")]})

@@ -181,6 +181,8 @@ def test_which_columns_are_what(tmp_path, options, labels, features):
     ("text", "options", "message"),
     [
         ("", {"labels": 1}, "the file is empty"),
+        ("\n \n", {"labels": 1}, "the file has no line with names of columns"),
+        ("sep=;\n\n", {"labels": 1}, "the file has no line with names of columns"),
         (SKY, {}, "nothing says which columns are labels"),
         (SKY, {"labels": ["hail"]}, "no column is named 'hail', asked for"),
         (SKY, {"labels": 5}, "5 labels are asked for, and there are 4 columns"),
@@ -319,7 +321,7 @@ def test_a_row_of_tabs_alone_is_one_of_missing_values(tmp_path):
 def test_empty_lines_before_the_names_are_read_past(tmp_path, before):
     (event,) = read(tmp_path, before + "a,l\n1,1\n", labels=-1)
     assert (event.x, event.y, event.position) == ({"a": 1.0}, {"l"}, before.count("\n") + 2)
-    with pytest.raises(SourceError, match="no column is named 'l'"):
+    with pytest.raises(SourceError, match="the file has no line with names of columns"):
         read(tmp_path, before[:-1] + "\n\n", labels=["l"])
 
 

@@ -243,7 +243,7 @@ def test_reader_that_has_enough():
     assert child.returncode == 0
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGHUP, 0)])
 def test_signal_ends_with_whole_messages_and_their_labels(out, number, code):
     command = [*COMMAND, "--to", "-", "--events", "1000000", "--rate", "200", "--late-share", "1", "--late-delay", "20"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:

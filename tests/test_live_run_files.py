@@ -121,7 +121,7 @@ def test_ctrl_c_commits_and_leaves_with_0(stream, tmp_path):
     assert len(Path(f"{folder}.out").read_text().splitlines()) == 1500
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_stop_before_all_is_loaded_leaves_with_0(stream, tmp_path, number):
     folder = tmp_path / "run"
     started = subprocess.Popen([*IHOMER, "run", *map(str, arguments_of(stream, folder))], cwd=ROOT, stderr=subprocess.PIPE)
@@ -154,6 +154,22 @@ def test_a_stop_while_the_first_kernels_are_compiled_is_not_waited_for(stream, t
     assert "nothing is lost" in last["reason"]
     assert run(*arguments_of(stream, folder)).returncode == 0
     assert len(Path(f"{folder}.out").read_text().splitlines()) == 1500
+
+
+def test_a_signal_of_the_terminal_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignals() as signals:
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not signals.stop
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        with StopSignals() as signals:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signals.stop
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize(("n_transactions", "seconds_committing"), [(1, 0.0), (0, 0.1)])

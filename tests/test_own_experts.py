@@ -61,3 +61,11 @@ def test_a_model_with_an_expert_of_ones_own_is_not_saved(registered, tmp_path):
 def test_an_expert_that_is_not_registered_is_refused():
     with pytest.raises(ValueError, match=r"experts must be one of 'frequency', .*, not 'persistence'"):
         IHOMERClassifier(experts=("persistence",))
+
+
+def test_experts_may_be_named_in_a_list():
+    model = IHOMERClassifier(experts=["frequency", "ridge"])
+    assert model.experts == ("frequency", "ridge")
+    assert model.clone().experts == model.experts
+    with pytest.raises(ValueError, match="experts must be a tuple of different names"):
+        IHOMERClassifier(experts=["ridge", "ridge"])

@@ -166,7 +166,7 @@ def wait_until_read(descriptor):
     time.sleep(1)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_leaves_what_was_done(number, code, files, tmp_path):
     pipe, out = tmp_path / "endless.jsonl", tmp_path / "out.json"
     os.mkfifo(pipe)

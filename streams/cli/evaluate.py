@@ -189,7 +189,7 @@ def command(
     in all scores as often as its weight w says. --labels then names labels that are known from the start. ARFF files find their
     labels in an .xml file beside them (MULAN), in their relation (MEKA) or in a line @outputs (KEEL).
 
-    Ctrl-C and SIGTERM end the run, which prints and writes what there is so far (exit codes 130 and 143). A file that
+    Ctrl-C, SIGTERM and SIGHUP end the run, which prints and writes what there is so far (exit codes 130, 143, 129). A file that
     cannot be read to its end has partial scores, of the events before the error; they stand in no mean, the other files are
     evaluated all the same, and the exit code is 2.
     """

@@ -24,6 +24,7 @@ from streams.cli.common import (
     of_system,
     require_standard_output,
 )
+from streams.signals import taken_by
 
 if TYPE_CHECKING:
     from streams.endpoints import Endpoint
@@ -67,15 +68,14 @@ class _FileWriter:
 
 
 class _Stop:
-    """Notes the first Ctrl-C or SIGTERM, so that a message is never cut; the second Ctrl-C ends at once."""
+    """Notes the first Ctrl-C, SIGTERM or SIGHUP, so that a message is never cut; the second Ctrl-C ends at once."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._take)
+        self._before = taken_by(self._take)
         return self
 
     def __exit__(

@@ -241,7 +241,8 @@ def command(context: click.Context, /, **given: Any) -> None:
     the run goes on where it was, whatever ended it; with Kafka each message is learned once and answered once. Malformed
     messages are reported and passed over.
 
-    SIGTERM and Ctrl-C commit, write a checkpoint and end with 0. Exit codes: 2 an error, 3 another process has taken over.
+    SIGTERM, SIGHUP and Ctrl-C commit, write a checkpoint and end with 0. Exit codes: 2 an error, 3 another process has taken
+    over.
     """
     from streams.config import ConfigError
     from streams.endpoints import EndpointError
