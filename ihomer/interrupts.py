@@ -62,6 +62,15 @@ class Changeable:
         self.__dict__.update(writable(state))
         self._begin_turns()  # not every way to make a copy goes through `__new__`
 
+    def __repr__(self) -> str:
+        """Return what makes another one: the settings that are not the defaults, those of its parts too."""
+        told = []
+        for name, parameter in inspect.signature(type(self)).parameters.items():
+            value = getattr(self, name, parameter.default)
+            if value is not parameter.default and value != parameter.default:
+                told.append(f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(told)})"
+
     def _begin_turns(self) -> None:
         self._turn = threading.RLock()
         self._process = os.getpid()

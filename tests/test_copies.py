@@ -172,3 +172,25 @@ def test_the_partition_of_a_model_is_taught_by_the_model_alone(tmp_path):
         assert "new" in partition.labels
     assert "new" not in model.partition.labels
     assert not IHOMERClassifier(clustering=model.partition).labels
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "IHOMERClassifier()",
+        "IHOMERClassifier(objective='subset', experts=('tree',), clustering=LabelPartition(n_min=50), seed=3)",
+        "IHOMERClassifier(tree=MLHATClassifier(window=20))",
+        "MLHATClassifier(delta=0.01)",
+        "LabelPartition()",
+    ],
+)
+def test_a_model_tells_what_makes_another_one(made):
+    assert repr(eval(made)) == made
+    assert repr(learned(lambda: eval("IHOMERClassifier(experts=('linear',))"))) == "IHOMERClassifier(experts=('linear',))"
+
+
+def test_the_published_model_tells_its_settings():
+    assert repr(IHOMERClassifier.paper()) == (
+        "IHOMERClassifier(experts=('tree',), clustering=LabelPartition(delta=0.1, tau=0.1, split_test='odac'), "
+        "tree=MLHATClassifier(), max_ancestors=1, replay=0)"
+    )
