@@ -546,7 +546,7 @@ def _checked(experts: Any) -> tuple[str, ...]:
         settings.one_of("experts", name, known)
     if not isinstance(experts, tuple) or not set(experts) - {"labelsets"} or len(set(experts)) < len(experts):
         names, told = ", ".join(map(repr, known)), settings.told(experts)
-        raise ValueError(f"experts must be a tuple of different names out of {names}, not 'labelsets' alone; not {told}")
+        raise ValueError(f"experts must be a tuple or list of different names of {names}, not 'labelsets' alone; not {told}")
     return experts
 
 

@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Hashable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -28,11 +29,10 @@ def is_frame(X: Any) -> bool:
     if isinstance(X, np.ndarray | list) or sparse.issparse(X):  # river asks each kind of frame whether it is that
         return False
     try:
-        dataframe.into_frame(X)
+        with suppress(ValueError):  # of two columns with the same name
+            dataframe.into_frame(X)
     except TypeError:
         return False
-    except ValueError:  # two columns have the same name
-        return True
     return True
 
 
@@ -46,9 +46,11 @@ def column_names(frame: Any, what: str = "a data frame") -> list[Hashable]:
     """
     try:
         found = dataframe.into_frame(frame)
-    except ValueError:
-        twice = next(name for name, times in Counter(frame.columns).items() if times > 1)
-        raise ValueError(f"{what} has more than one column named {told(twice)}") from None
+    except ValueError as error:
+        names = getattr(frame, "column_names", frame.columns)  # PyArrow's `columns` are the columns
+        twice = [name for name, times in Counter(names).items() if times > 1]
+        told_of = f"has more than one column named {told(twice[0])}" if twice else f"cannot be read: {error}"
+        raise ValueError(f"{what} {told_of}") from None
     return list(frame.columns) if found.implementation.is_pandas_like() else list(found.columns)
 
 

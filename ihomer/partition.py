@@ -551,12 +551,13 @@ def _renamed(rows: LabelRows | list[Marked], names: Sequence[Hashable], Y: Any) 
     if isinstance(names, Set):  # it has them in no order
         raise TypeError(f"names must be a list of names, not a {type(names).__name__}")
     n_columns = Y.shape[1]
-    distinct = _distinct(names, "names")
-    if len(names) != n_columns or len(distinct) != n_columns:
+    given = list(names) if isinstance(names, Iterable) and not isinstance(names, str | bytes) else names
+    distinct = _distinct(given, "names")
+    if len(given) != n_columns or len(distinct) != n_columns:
         raise ValueError(f"names must be {n_columns} different names, one for each column")
     in_name_order(distinct)  # raises if that cannot be
-    given = distinct if rows.all_named else [distinct[column] for column in rows.table.names]  # type: ignore[call-overload]
-    return rows._replace(table=rows.table._replace(names=given))
+    own = distinct if rows.all_named else [distinct[column] for column in rows.table.names]  # type: ignore[call-overload]
+    return rows._replace(table=rows.table._replace(names=own))
 
 
 def _distinct(given: Any, what: str) -> list[Hashable]:

@@ -21,7 +21,7 @@ from streams.progress import Progress
 from streams.recorder import Recorder
 from streams.results import Result, result_of
 from streams.run import Run
-from streams.signals import taken_by
+from streams.signals import given_back, heard_once, taken_by
 
 __all__ = ["Interrupts", "Settings", "bundled_yeast", "evaluate", "first_model", "stream_names"]
 
@@ -153,8 +153,7 @@ class Interrupts:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        given_back(self._before)
 
     def finish(self, run: Run, events: Iterable[Event], progress: Progress) -> bool:
         """Take a run through its events; return whether it was interrupted on the way.
@@ -188,6 +187,7 @@ class Interrupts:
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         self.number = number
+        heard_once(number)
         if self.noted or not self._waits:
             raise KeyboardInterrupt
         self.noted = True
@@ -381,7 +381,7 @@ def evaluate(
     SettingError
         As `build_model`.
     KeyboardInterrupt
-        On Ctrl-C before anything is learned, or without `interrupts`; with them on SIGTERM too.
+        On Ctrl-C before anything is learned, or without `interrupts`; with them on SIGTERM and SIGHUP too.
 
     Examples
     --------

@@ -305,13 +305,18 @@ def _explained(raw: bytes, error: Exception) -> MalformedEvent:
 def _culprit(raw: bytes) -> str:
     """Name the first feature whose value is none, or no float; the decoder names none."""
     try:
-        x = json.loads(raw, parse_constant=float, parse_int=float)["x"]
+        message = json.loads(raw, parse_constant=float, parse_int=float, object_pairs_hook=_Pairs)
     except (ValueError, RecursionError):  # the decoder has not come to what is no JSON behind it
         return ""
-    for name, value in x.items():
-        if isinstance(value, dict | list) or (isinstance(value, float) and math.isinf(value)):
+    x = next((value for name, value in message if name == "x"), None)  # the decoder fails at the first one
+    for name, value in x if isinstance(x, _Pairs) else ():
+        if isinstance(value, list) or (isinstance(value, float) and math.isinf(value)):
             return f", of {name!r}"
     return ""
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """What stands in an object of JSON, a name that stands there twice as well."""
 
 
 def event_record(event: Event) -> Record:

@@ -1,6 +1,7 @@
 """JSON lines as live sources: a file, which may be growing, and standard input."""
 
 import contextlib
+import json
 import os
 import select
 import stat
@@ -10,8 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, cast
-
-import msgspec
 
 from streams.beginning import Beginning
 from streams.errors import SourceError
@@ -56,8 +55,18 @@ class _Lines:
 
     @property
     def begun(self) -> bytes:
-        """What there is of a line that has not ended yet."""
-        return b"".join(self._start)
+        """What there is of a line that has not ended yet, as it would be if it ended here."""
+        line = b"".join(self._start)
+        if self._length > self._longest:
+            line = line[:_KEPT] + _CUT
+        if self.number == 0:
+            line = line.removeprefix(_BYTE_ORDER_MARK)
+        return line.strip(b" \t\r")
+
+    @property
+    def n_begun(self) -> int:
+        """Number of bytes of a line that has not ended yet."""
+        return self._length
 
     def finish(self) -> Iterator[tuple[int, bytes]]:
         """Yield the last line, if it has no end."""
@@ -70,15 +79,9 @@ class _Lines:
         self._length += len(part)
 
     def _ended(self) -> Iterator[tuple[int, bytes]]:
-        line = b"".join(self._start)
-        if self._length > self._longest:
-            line = line[:_KEPT] + _CUT
-        if self.number == 0:
-            line = line.removeprefix(_BYTE_ORDER_MARK)
-        number = self.number
+        line, number = self.begun, self.number
         self.number += 1
         self._start, self._length = [], 0
-        line = line.strip(b" \t\r")
         if line:
             yield number, line
 
@@ -228,7 +231,8 @@ class FileLiveSource(_LineSource):
         messages = super().poll(timeout)
         if messages:
             with contextlib.suppress(OSError):  # on a full disk it is kept with later messages
-                self._beginning.note(self._n_bytes, self._descriptor)
+                # A line that has not ended may yet be written anew.
+                self._beginning.note(self._n_bytes - self._lines.n_begun, self._descriptor)
         return messages
 
     @property
@@ -268,10 +272,11 @@ class FileLiveSource(_LineSource):
         return None
 
     def _last_line(self) -> Iterator[tuple[int, bytes]]:
-        if self._on_unfinished is not None and self._lines.is_within_line and not _is_json(self._lines.begun):
+        if self._on_unfinished is None or not self._lines.begun or _is_json(self._lines.begun):
+            return super()._last_line()
+        if self._lines.number >= self._next:
             self._on_unfinished(self._lines.number)
-            return iter(())
-        return super()._last_line()
+        return iter(())
 
     def _refuse_other_name(self) -> None:
         """Raise if the file that is followed has been removed or replaced."""
@@ -320,6 +325,7 @@ class FileLiveSource(_LineSource):
 
     def _skip(self, number: int) -> None:
         """Leave out the lines before this one."""
+        self._next = number
         while self._lines.number < number and not self._ended:
             assert self._file is not None
             block = _block(self._file, self.path, self._lines.number)
@@ -331,7 +337,6 @@ class FileLiveSource(_LineSource):
             self._ended = not block
         if self._lines.number + self._lines.is_within_line < number:
             raise Gone(f"{self.path}: line {number + 1} is asked for, and there are only {self._lines.number}")
-        self._next = number
 
     def span(self, partition: Partition, first: int, stop: int) -> Iterator[list[Message]]:
         """Yield the lines first <= number < stop once more, some at a time.
@@ -498,9 +503,12 @@ class _Count:
 
 
 def _is_json(line: bytes) -> bool:
+    """Tell whether a line is whole JSON, of whatever meaning."""
     try:
-        msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        json.loads(line)
+    except RecursionError:
+        return True
+    except ValueError:
         return False
     return True
 

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import ExitStack
+from threading import Thread
 from types import TracebackType
 from typing import Self
 
@@ -102,9 +103,16 @@ class LineProgress(Progress):
         super().__init__(stream, window)
         self._console = console
         self._next_line: float | None = None  # not before the model is warm
+        self._telling: Thread | None = None
 
     def compile(self) -> None:
-        self._write(COMPILING)
+        # Not in here: an error of the console would come out of Numba, and leave the model half-way.
+        self._telling = Thread(target=self._write, args=[COMPILING], daemon=True)
+        self._telling.start()
+
+    def stop(self) -> None:
+        if self._telling is not None:
+            self._telling.join()
 
     def update(self, run: Run) -> None:
         if self._next_line is None and run.is_warm:

@@ -344,9 +344,9 @@ class Run:
 
 
 def _check_numbers(x: Mapping[Any, Any]) -> None:
-    """Refuse an event that all models refuse, for one that looks at no features: scores are of the same events then."""
+    """Refuse an event that ihomer's models refuse, for any other one: scores are of the same events then."""
     for name, value in x.items():
-        if type(value) is not str:
+        if not isinstance(value, str):
             checked_number(name, value)
 
 

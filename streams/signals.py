@@ -6,7 +6,9 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-__all__ = ["StopSignals", "taken_by"]
+__all__ = ["StopSignals", "given_back", "heard_once", "taken_by"]
+
+_SIGHUP: int | None = getattr(signal, "SIGHUP", None)
 
 
 def taken_by(handler: Callable[[int, FrameType | None], object]) -> dict[int, Any]:
@@ -14,16 +16,34 @@ def taken_by(handler: Callable[[int, FrameType | None], object]) -> dict[int, An
 
     In other threads than the main one nothing can be taken.
     """
+    before: dict[int, Any] = {}
     if threading.current_thread() is not threading.main_thread():
-        return {}
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    return {number: signal.signal(number, handler) for number in numbers}
+        return before
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before[number] = signal.signal(number, handler)
+        if _SIGHUP is not None and signal.getsignal(_SIGHUP) is not signal.SIG_IGN:
+            before[_SIGHUP] = signal.signal(_SIGHUP, handler)
+    except BaseException:  # of a handler that has been called already
+        given_back(before)
+        raise
+    return before
+
+
+def heard_once(number: int) -> None:
+    """Ignore a signal from now on if it is SIGHUP: a terminal that is closed may send it twice."""
+    if number == _SIGHUP:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def given_back(before: dict[int, Any]) -> None:
+    """Let signals be taken as they were."""
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 class StopSignals:
-    """Turns the first Ctrl-C, SIGTERM or SIGHUP into a request to stop; a second one ends the process as usual.
+    """Turns the first Ctrl-C, SIGTERM or SIGHUP into a request to stop; a second one, but of SIGHUP, ends the process as usual.
 
     Attributes
     ----------
@@ -49,14 +69,10 @@ class StopSignals:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
+        given_back(self._before)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         self.stop = True
-        self._restore()
+        given_back({number: handler for number, handler in self._before.items() if number != _SIGHUP})
+        heard_once(number)
         self.on_stop()

@@ -241,9 +241,9 @@ class CsvSource(LineSource):
         super().__init__(path, start=start, on_error=on_error, encoding=encoding)
 
     def _read_header(self) -> None:
-        raw = next((raw for raw in self._lines if raw.strip()), b"")
+        raw = self._next_line()
         if self._delimiter is None and (said := _SEPARATOR_LINE.fullmatch(self._text(raw))):
-            self._delimiter, raw = said[1], next(self._lines, b"")
+            self._delimiter, raw = said[1], self._next_line()
         if not raw.strip():
             raise SourceError(f"{self.path}: the file has no line with names of columns")
         if self._delimiter is None:
@@ -263,6 +263,10 @@ class CsvSource(LineSource):
             self._set_roles(names, roles)
         except SourceError as error:
             raise SourceError(f"{self.path}: {error}") from None
+
+    def _next_line(self) -> bytes:
+        """Return the next line that is not blank; b"" if there is none."""
+        return next((raw for raw in self._lines if raw.strip()), b"")
 
     def _set_roles(self, names: Sequence[str], roles: Roles) -> None:
         self.labels = () if self._label_separator is not None else tuple(names[position] for position in roles.labels)

@@ -19,6 +19,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jo
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture
+def hangups_are_heard() -> Iterator[None]:
+    """Processes that a test starts hear SIGHUP, which under nohup they would ignore as the tests do."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of the real MULAN sets; IHOMER_DATA names another one."""

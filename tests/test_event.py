@@ -351,6 +351,10 @@ def test_a_fault_in_words_is_bounded_whatever_the_event_says():
         (b'{"x":{"a":"[","b":[1e999]}}', "type", "`array` - at `$.x[...]`, of 'b'"),
         (b'{"x":{"a":{},"b":[', "type", "`object` - at `$.x[...]`"),
         (b'{"x":' * 5000, "type", "`object` - at `$.x[...]`"),
+        (b'{"x":{"a":[1]},"x":3}', "type", "`$.x[...]`, of 'a'"),
+        (b'{"x":{"a":[1]},"x":{"b":[]}}', "type", "`$.x[...]`, of 'a'"),
+        (b'{"x":{"a":1e999,"a":1,"b":[1]}}', "number", "`$.x[...]`, of 'a'"),
+        (b'{"y":[],"x":{"a":{"x":1}}}', "type", "`$.x[...]`, of 'a'"),
     ],
 )
 def test_the_feature_with_a_value_that_is_none_is_named(raw, code, says):

@@ -182,7 +182,7 @@ def test_which_columns_are_what(tmp_path, options, labels, features):
     [
         ("", {"labels": 1}, "the file is empty"),
         ("\n \n", {"labels": 1}, "the file has no line with names of columns"),
-        ("sep=;\n\n", {"labels": 1}, "the file has no line with names of columns"),
+        ("sep=;\n\n \n", {"labels": 1}, "the file has no line with names of columns"),
         (SKY, {}, "nothing says which columns are labels"),
         (SKY, {"labels": ["hail"]}, "no column is named 'hail', asked for"),
         (SKY, {"labels": 5}, "5 labels are asked for, and there are 4 columns"),
@@ -317,7 +317,7 @@ def test_a_row_of_tabs_alone_is_one_of_missing_values(tmp_path):
     assert (event.x, event.y) == ({"a": None, "b": None}, {"l": None})
 
 
-@pytest.mark.parametrize("before", ["\n", " \r\n\r\n", "\ufeff\n", "\nsep=,\n"])
+@pytest.mark.parametrize("before", ["\n", " \r\n\r\n", "\ufeff\n", "\nsep=,\n", "sep=,\n\n"])
 def test_empty_lines_before_the_names_are_read_past(tmp_path, before):
     (event,) = read(tmp_path, before + "a,l\n1,1\n", labels=-1)
     assert (event.x, event.y, event.position) == ({"a": 1.0}, {"l"}, before.count("\n") + 2)

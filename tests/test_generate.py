@@ -244,7 +244,7 @@ def test_reader_that_has_enough():
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGHUP, 0)])
-def test_signal_ends_with_whole_messages_and_their_labels(out, number, code):
+def test_signal_ends_with_whole_messages_and_their_labels(out, number, code, hangups_are_heard):
     command = [*COMMAND, "--to", "-", "--events", "1000000", "--rate", "200", "--late-share", "1", "--late-delay", "20"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         text = child.stdout.readline()

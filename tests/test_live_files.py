@@ -288,6 +288,37 @@ def test_a_last_line_that_is_not_finished_is_left_for_later(tmp_path):
     assert told == [2, 2, 4, 4]
 
 
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        (b'\xef\xbb\xbf{"x": {}}', [b'{"x": {}}']),
+        (b"1\n \t", [b"1"]),
+        (b"1\n2 \r", [b"1", b"2"]),
+        (b'{"x": {"a": 1e999}}', [b'{"x": {"a": 1e999}}']),
+        (b"[" * 5000 + b"]" * 5000, [b"[" * 5000 + b"]" * 5000]),
+    ],
+)
+def test_a_last_line_that_is_whole_needs_no_end(tmp_path, text, values):
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(text)
+    with contextlib.closing(FileLiveSource(path, on_unfinished=pytest.fail)) as source:
+        assert [value for _, value in drained(source)] == values
+        assert source.lag() == {("log.jsonl", 0): 0}
+
+
+def test_a_line_that_was_left_may_be_written_anew(tmp_path):
+    path, begun = tmp_path / "log.jsonl", tmp_path / "source.json"
+    for text, read, told in ((b'1\n{"a', 1, [1]), (b"1\n2\n", 2, [])):
+        path.write_bytes(text)
+        left = []
+        with contextlib.closing(FileLiveSource(path, begun_path=begun, on_unfinished=left.append)) as source:
+            assert (len(drained(source)), left) == (read, told)
+    path.write_bytes(b'1\n{"a')
+    with contextlib.closing(FileLiveSource(path, on_unfinished=pytest.fail)) as source:
+        source.seek({("log.jsonl", 0): 2})  # as of a run that had taken the second line as it was
+        assert drained(source) == []
+
+
 @pytest.mark.parametrize(("packed", "n_bytes"), [(False, 4096), (True, None)])
 def test_how_a_file_begins_is_written_down_once(tmp_path, packed, n_bytes):
     path, begun = tmp_path / "log.jsonl", tmp_path / "source.json"

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 from scipy import sparse
 
@@ -12,6 +13,7 @@ from ihomer import IHOMERClassifier, LabelPartition, MLHATClassifier
 
 HUGE = 10**5000
 TWICE = pd.DataFrame([[1.0, 0.0]], columns=["a", "a"])
+ARROW = pyarrow.table([[1.0], [0.0]], names=["a", "a"])
 LONG = np.longdouble("1e400")
 
 
@@ -61,6 +63,7 @@ def test_a_tree_is_drawn_whose_tests_have_such_names():
     [
         (lambda model: model.learn_one({"a": Decimal("sNaN")}, {"u"}), ValueError, r"x\['a'\] must be finite"),
         (lambda model: model.learn_many([{}, {}], [{"u"}, {math.nan}]), ValueError, "row 1: nan cannot be a name"),
+        (lambda model: model.learn_many(ARROW, [{"u"}]), ValueError, "X has more than one column named 'a'$"),
         (lambda model: model.learn_many(TWICE, [{"u"}]), ValueError, "X has more than one column named 'a'$"),
         (lambda model: model.learn_many([{}], TWICE), ValueError, "Y has more than one column named 'a'$"),
         (lambda model: model.test_then_train_many([{}], TWICE), ValueError, "Y has more than one column named 'a'$"),

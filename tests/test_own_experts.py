@@ -17,7 +17,8 @@ class Persistence(Expert):
     outputs, start = ("as before",), (0.3,)
 
     def grow(self, n_labels, n_features):
-        self.before = np.resize(getattr(self, "before", False), n_labels)
+        known = getattr(self, "before", np.zeros(0, np.bool_))
+        self.before = np.pad(known, (0, n_labels - len(known)))
 
     def run(self, rows, learn, out, at, known=False):
         for row, target in enumerate(rows.target):
@@ -53,8 +54,18 @@ def test_an_expert_of_ones_own_is_mixed_and_copied(registered):
 
 def test_a_model_with_an_expert_of_ones_own_is_not_saved(registered, tmp_path):
     model = IHOMERClassifier(experts=("persistence",))
-    with pytest.raises(TypeError, match="a file holds the experts that ihomer brings, and no Persistence"):
+    with pytest.raises(TypeError, match="a file holds the experts that ihomer brings, and no 'persistence'"):
         model.save(tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_has_another_class_by_now_or_a_class_with_another_name_is_not_saved(monkeypatch, tmp_path):
+    monkeypatch.setitem(EXPERTS, "linear again", EXPERTS["linear"])
+    with pytest.raises(TypeError, match="and no 'linear again'"):
+        IHOMERClassifier(experts=("linear again",)).save(tmp_path / "model")
+    monkeypatch.setitem(EXPERTS, "linear", Persistence)
+    with pytest.raises(TypeError, match="and no Persistence"):
+        IHOMERClassifier(experts=("linear",)).save(tmp_path / "model")
     assert not list(tmp_path.iterdir())
 
 
@@ -67,5 +78,5 @@ def test_experts_may_be_named_in_a_list():
     model = IHOMERClassifier(experts=["frequency", "ridge"])
     assert model.experts == ("frequency", "ridge")
     assert model.clone().experts == model.experts
-    with pytest.raises(ValueError, match="experts must be a tuple of different names"):
+    with pytest.raises(ValueError, match="experts must be a tuple or list of different names"):
         IHOMERClassifier(experts=["ridge", "ridge"])

@@ -74,7 +74,8 @@ class Expert(abc.ABC):
     >>> class Persistence(Expert):
     ...     outputs, start = ("as the event before",), (0.3,)
     ...     def grow(self, n_labels, n_features):
-    ...         self.before = np.zeros(n_labels, np.bool_)
+    ...         known = getattr(self, "before", np.zeros(0, np.bool_))
+    ...         self.before = np.pad(known, (0, n_labels - len(known)))
     ...     def run(self, rows, learn, out, at, known=False):
     ...         for row, target in enumerate(rows.target):
     ...             out[row, :, at] = np.where(self.before, 2.0, -2.0)

@@ -16,7 +16,7 @@ from ihomer.kernels.scaling import BLOCK_COUNT, BLOCK_FAR, BLOCK_SQUARE, COUNT, 
 from ihomer.kernels.tallies import N_TALLIES
 from ihomer.mixing import Mixture
 from ihomer.places import FREE, LabelPlaces
-from ihomer.saved.experts import FILL, Room, expert_state
+from ihomer.saved.experts import FILL, NAMES, Room, expert_state
 from ihomer.saved.fields import Fields, check_probes, held, next_power
 from ihomer.saved.tree import mixed
 from ihomer.scaling import FeatureScale
@@ -24,7 +24,6 @@ from ihomer.scaling import FeatureScale
 __all__ = ["ensemble_state", "fill_ensemble"]
 
 _ROUNDING = 1e-6  # of counts that have been halved again and again
-_NAMES = {cls: name for name, cls in EXPERTS.items()}
 
 
 def ensemble_state(ensemble: Ensemble) -> dict[str, Any]:
@@ -40,9 +39,10 @@ def ensemble_state(ensemble: Ensemble) -> dict[str, Any]:
 
 
 def _name_of(expert: Expert) -> str:
-    if type(expert) not in FILL:
+    name = NAMES.get(type(expert))
+    if name is None or EXPERTS.get(name) is not type(expert):
         raise TypeError(f"a file holds the experts that ihomer brings, and no {type(expert).__qualname__}")
-    return _NAMES[type(expert)]
+    return name
 
 
 def fill_ensemble(ensemble: Ensemble, fields: Fields, labels_in_use: NDArray[np.bool_], n_features: int) -> None:
@@ -69,7 +69,7 @@ def fill_ensemble(ensemble: Ensemble, fields: Fields, labels_in_use: NDArray[np.
     room = Room(min(n_labels, ensemble.places.most), room_for_features)
     experts = fields.nested("experts")
     for expert in ensemble._experts:
-        f = experts.nested(_NAMES[type(expert)])
+        f = experts.nested(NAMES[type(expert)])
         FILL[type(expert)](expert, f, room)
         f.done()
     experts.done()

@@ -23,7 +23,7 @@ from ihomer.kernels.scaling import MOST_POSITION
 from ihomer.kernels.window import MOST_PAIRS, N_LABELS, N_PAIRS, N_POSITIVE, NUMBER, UNITS, WIDTH_BITS
 from ihomer.saved.fields import Fields, held, next_power
 
-__all__ = ["FILL", "Room", "expert_state"]
+__all__ = ["FILL", "NAMES", "Room", "expert_state"]
 
 
 class Room(NamedTuple):
@@ -204,3 +204,13 @@ FILL: dict[type[Expert], Callable[[Any, Fields, Room], None]] = {
     Bayes: _fill_bayes,
 }
 """Class of an expert -> function that gives a new one its state."""
+
+NAMES: dict[type[Expert], str] = {
+    Frequency: "frequency",
+    Neighbours: "neighbours",
+    Linear: "linear",
+    Rehearsal: "rehearsal",
+    Ridge: "ridge",
+    Bayes: "bayes",
+}
+"""Class of an expert -> its name in files and settings; `EXPERTS` may have others by now."""

@@ -14,6 +14,7 @@ from ihomer.members import Member
 from ihomer.partition import LabelPartition
 from ihomer.replay import Replay
 from ihomer.saved.ensemble import ensemble_state, fill_ensemble
+from ihomer.saved.experts import NAMES
 from ihomer.saved.fields import (
     BEYOND,
     ENDLESS,
@@ -100,6 +101,9 @@ def tree_of(state: Any) -> MLHATClassifier:
 
 def classifier_state(model: IHOMERClassifier) -> dict[str, Any]:
     """Return the state of the whole classifier."""
+    strange = set(model.experts) - {*NAMES.values(), "labelsets", "tree"}
+    if strange:
+        raise TypeError(f"a file holds the experts that ihomer brings, and no {min(strange)!r}")
     return {
         **_model_state(model),
         "partition": model.partition,

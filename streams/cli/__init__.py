@@ -31,7 +31,7 @@ class _Commands(OneLineErrors):
 
     def resolve_command(self, context: click.Context, arguments: list[str]) -> Any:
         name = arguments[0]
-        if name not in COMMANDS and not name.startswith("-"):
+        if name not in COMMANDS and not name.startswith("-") and not context.resilient_parsing:
             context.fail(f"No such command {name!r}. There are {', '.join(COMMANDS)}.")
         return super().resolve_command(context, arguments)
 

@@ -62,7 +62,7 @@ MODEL_OPTION_OF = (
 SEED_OF = "Seed of the random numbers of trees; the default model has no trees, and nothing in it depends on the seed."
 
 SECONDS_OF = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_TIME = re.compile(r"([-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?)([smhd]?)")
+_TIME = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)([smhd]?)")
 
 AT_LEAST_0, AT_LEAST_1 = click.IntRange(0), click.IntRange(1)
 

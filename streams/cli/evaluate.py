@@ -74,6 +74,11 @@ class _Outcome:
     signal: int | None = None
     is_interrupted: bool = True
 
+    @property
+    def is_learned(self) -> bool:
+        """Whether the last file has been learned to its end."""
+        return bool(self.results) and not self.results[-1].interrupted
+
 
 @click.command("evaluate")
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(path_type=Path))
@@ -227,7 +232,7 @@ def command(
                 _keep(outcome, files, settings, json_file, report_file, model_file, model)
             # In here: predictions of which there is none yet do not replace those of an earlier run.
             if outcome.signal is not None:
-                if model_path is not None:
+                if model_path is not None and not outcome.is_learned:
                     tell(click.ClickException(f"interrupted; no model is written to {model_path}"))
                 context.exit(128 + outcome.signal)
             if outcome.failed:
@@ -401,7 +406,7 @@ def _keep(
         json_file.write(_summary(files, settings, outcome))
     if report_file is not None and outcome.pages:
         report_file.write_text(_page(outcome.pages, outcome.failed))
-    if model_file is not None and outcome.results and outcome.signal is None:
+    if model_file is not None and outcome.is_learned:
         model_file.write_raw(_packed(model))
 
 

@@ -24,7 +24,7 @@ from streams.cli.common import (
     of_system,
     require_standard_output,
 )
-from streams.signals import taken_by
+from streams.signals import given_back, heard_once, taken_by
 
 if TYPE_CHECKING:
     from streams.endpoints import Endpoint
@@ -81,13 +81,13 @@ class _Stop:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, before in self._before.items():
-            signal.signal(number, before)
+        given_back(self._before)
 
     def is_noted(self) -> bool:
         return self.signal is not None
 
     def _take(self, number: int, frame: FrameType | None) -> None:
+        heard_once(number)
         if self.signal is not None:
             raise KeyboardInterrupt
         self.signal = number
