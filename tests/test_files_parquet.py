@@ -186,9 +186,11 @@ def test_the_index_of_a_frame_is_no_feature_unless_it_is_asked_for(tmp_path):
 def test_texts_of_the_newer_type_are_texts(tmp_path):
     view = pyarrow.string_view()
     columns = {"sky": pyarrow.array(["grey", None], view), "y": pyarrow.array([["rain"], []], pyarrow.list_(view))}
-    assert [(event.x, event.y) for event in read(write(tmp_path, columns), labels=["y"])] == [
-        ({"sky": "grey"}, {"rain"}), ({"sky": None}, set()),
-    ]  # fmt: skip
+    try:
+        path = write(tmp_path, columns)
+    except pyarrow.ArrowNotImplementedError:
+        pytest.skip(f"pyarrow {pyarrow.__version__} writes no such texts")
+    assert [(event.x, event.y) for event in read(path, labels=["y"])] == [({"sky": "grey"}, {"rain"}), ({"sky": None}, set())]
 
 
 def test_decimal_numbers_are_numbers(tmp_path):
