@@ -11,6 +11,7 @@ from typing import Any
 from ihomer.baselines import PreviousLabelset
 from ihomer.encoder import checked_number
 from ihomer.interface import StreamClassifier
+from ihomer.kernels.compiling import watched_compilation
 from streams.errors import MalformedEvent
 from streams.event import Event, Sink, Truth, prediction_record
 from streams.models import Model, drifts_since
@@ -150,7 +151,7 @@ class Run:
 
     @property
     def events_per_second(self) -> float | None:
-        """Rate since the model was warm; None before the next event."""
+        """Rate since the model was warm, compilation left out; None before the next event."""
         if self._clock is None:
             return None
         n_before, start, now = self._clock
@@ -179,34 +180,40 @@ class Run:
         step = self._test_then_train_block if together else self._predict_block
         size, start = 1, time.perf_counter()
         block: list[Event] = []
-        for event in events:
-            block.append(event)
-            if len(block) < size and (self._recorder is None or len(block) < self._recorder.events_to_sample(self.n_learned)):
-                continue
-            step(block)
-            yield self._tick(len(block))
-            now = time.perf_counter()
-            size = _next_size(size, largest, now - start)
-            start, block = now, []
-        if block:
-            step(block)
-            yield self._tick(len(block))
-        while self._waiting:
-            self._arrive(self._waiting.popleft())
-            yield self._tick(0)
+        with watched_compilation(lambda: None) as compilation:
+            for event in events:
+                block.append(event)
+                if len(block) < size and not self._is_to_sample_after(len(block)):
+                    continue
+                step(block)
+                compiled = compilation.taken()
+                yield self._tick(len(block), compiled)
+                now = time.perf_counter()
+                size = _next_size(size, largest, now - start - compiled)
+                start, block = now, []
+            if block:
+                step(block)
+                yield self._tick(len(block), compilation.taken())
+            while self._waiting:
+                self._arrive(self._waiting.popleft())
+                yield self._tick(0, compilation.taken())
 
     def record(self) -> None:
         """Let the recorder, if there is one, see the run as it is now."""
         if self._recorder is not None:
             self._recorder.sample(self.n_learned, self.model, self.scoring.all_scores())
 
-    def _tick(self, n_events: int) -> int:
+    def _is_to_sample_after(self, n_events: int) -> bool:
+        return self._recorder is not None and n_events >= self._recorder.events_to_sample(self.n_learned)
+
+    def _tick(self, n_events: int, compiled: float) -> int:
+        """Take note of the time after some events, `compiled` seconds of which were spent on machine code."""
         if self._recorder is not None and not self._recorder.events_to_sample(self.n_learned):
             self.record()
         if self.is_warm:
             now = time.perf_counter()
-            n_before, start, _ = self._clock or (self.n_predicted, now, now)
-            self._clock = n_before, start, now
+            n_before, start, _ = self._clock or (self.n_predicted, now - compiled, now)
+            self._clock = n_before, start + compiled, now
         return n_events
 
     def _test_then_train_block(self, events: list[Event]) -> None:

@@ -126,14 +126,6 @@ def test_baseline_is_delayed_as_the_model_is():
     assert scores(run, "baseline")["micro_f1"] == pytest.approx(2 * 2 / (6 + 5))
 
 
-@pytest.mark.parametrize(("n_events", "delay"), [(12, 11), (12, 20), (1, 0), (0, 0)])
-def test_there_is_no_rate_where_nothing_was_predicted_by_a_warm_model(n_events, delay):
-    run = Run(MajorityLabelset(), delay=delay)
-    run.finish(numbered(n_events))
-    assert run.n_learned == n_events
-    assert run.events_per_second is None
-
-
 def test_events_without_labels_are_predicted_only():
     events = [Event(event.x, None if i in (0, 2, 3) else event.y) for i, event in enumerate(numbered(6))]
     model = Recorder()
