@@ -335,6 +335,8 @@ class KafkaEventSink:
         Name of the topic.
     partitions
         How many partitions it gets if it does not exist.
+    is_stopping
+        Tells that the process is to end: Kafka is waited for ten seconds at most from then on.
 
     Raises
     ------
@@ -357,14 +359,16 @@ class KafkaEventSink:
         *,
         settings: Mapping[str, Any] | None = None,
         patience: float = 600.0,
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._topic, self._patience = topic, patience
+        self._topic, self._patience, self._is_stopping = topic, patience, is_stopping
         self._futures: list[Any] = []
         self._pending = 0
+        self._is_lost = False  # records were not acknowledged, which has been told
         clients = Clients(servers, settings)
         admin = clients.admin()
         try:
-            self._limit = Call(lambda: prepared(admin, [topic], partitions)).result(patience)[topic]
+            self._limit = Call(lambda: prepared(admin, [topic], partitions)).result(patience, is_stopping)[topic]
         finally:
             admin.close()
         self._producer = clients.producer(patience, [self._limit])
@@ -398,13 +402,16 @@ class KafkaEventSink:
             If one is not.
         """
         futures, self._futures, self._pending = self._futures, [], 0
-        Call(self._producer.flush).result(self._patience)
-        Call(lambda: _acknowledged(futures), again=False).result(self._patience)
+        self._is_lost = True
+        Call(self._producer.flush).result(self._patience, self._is_stopping)
+        Call(lambda: _acknowledged(futures), again=False).result(self._patience, self._is_stopping)
+        self._is_lost = False
 
     def close(self) -> None:
         """Bring out what was written and close the connections; safe to call twice."""
         try:
-            self.flush()
+            if not self._is_lost:
+                self.flush()
         finally:
             close_producer(self._producer)
 

@@ -1,10 +1,13 @@
 """Connections to a real broker that are lost, or go silent, where the client does not reckon with it."""
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -127,6 +130,27 @@ def test_a_server_that_closes_connections_at_once_is_not_asked_without_a_pause(o
     fill(own_broker.address, "in", 10, first=10)
     assert values(read(source, 10)) == list(range(10, 20))
     source.close()
+
+
+def test_a_generator_that_is_to_end_waits_ten_seconds_for_a_broker_that_hangs(own_broker: Broker, tmp_path: Path) -> None:
+    arguments = ["generate", "--to", f"kafka://{own_broker.address}/events", "--events", "100000", "--rate", "50"]
+    with (tmp_path / "told").open("w") as told:
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from streams.cli import main; main()", *arguments], stdin=subprocess.DEVNULL, stderr=told
+        )
+    try:
+        source = KafkaSource(own_broker.address, [], pattern="events", refresh=0.2)
+        assert len(read(source, 10)) >= 10
+        own_broker.pause()
+        time.sleep(1.0)  # it waits for a message to be acknowledged, and has ten minutes of patience
+        process.terminate()
+        assert process.wait(60) == 2
+    finally:
+        process.kill()
+        process.wait()
+        own_broker.go_on()
+    source.close()
+    assert (tmp_path / "told").read_text() == "ihomer: no answer from Kafka for 10 s\n"
 
 
 class Connection:

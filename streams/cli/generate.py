@@ -141,11 +141,12 @@ def command(context: click.Context, /, target: str, quiet: bool, append: bool, *
 
     if is_given(context, "late_delay") and not given["late_share"]:
         raise click.UsageError("--late-delay is for events whose labels come late, and without --late-share there are none")
+    stop = _Stop()
     try:
         endpoint = parse_endpoint(target)
         _refuse_own_output(given["stream"], given["file_format"], endpoint)
         try:
-            with _source(given) as events, closing(_writer(endpoint, append, given)) as writer, _Stop() as stop:
+            with _source(given) as events, closing(_writer(endpoint, append, stop, given)) as writer, stop:
                 n_events, n_labels = _send(events, writer, stop, given)
         except BrokenPipeError:
             if endpoint != StandardEndpoint():
@@ -210,7 +211,7 @@ def _source(given: dict[str, Any]) -> "Source":
     return source if n_events is None else limited(source, n_events)
 
 
-def _writer(endpoint: "Endpoint", append: bool, given: dict[str, Any]) -> _Writer:
+def _writer(endpoint: "Endpoint", append: bool, stop: _Stop, given: dict[str, Any]) -> _Writer:
     from streams.endpoints import FileEndpoint, KafkaEndpoint
 
     if not isinstance(endpoint, KafkaEndpoint):
@@ -230,7 +231,8 @@ def _writer(endpoint: "Endpoint", append: bool, given: dict[str, Any]) -> _Write
     config = Config() if given["config_path"] is None else load_config(given["config_path"])
     sink_class: Any = importlib.import_module("streams.kafka").KafkaEventSink
     wanted = {} if given["partitions"] is None else {"partitions": given["partitions"]}
-    sink: _Writer = sink_class(endpoint.servers, topic, settings=config.sink_kafka.revealed(), **wanted)
+    settings = config.sink_kafka.revealed()
+    sink: _Writer = sink_class(endpoint.servers, topic, settings=settings, is_stopping=stop.is_noted, **wanted)
     return sink
 
 
