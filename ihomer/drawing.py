@@ -10,6 +10,7 @@ from ihomer.kernels.nodes import child_of
 from ihomer.kernels.tree_predict import uses_neighbours
 from ihomer.kernels.tree_state import INHERITED_ROW, NONE, POSITIVE_ROW, TreeState
 from ihomer.learner import TreeLearner
+from ihomer.printable import counted
 from ihomer.vocabulary import Vocabulary, shown
 
 __all__ = ["path_as_text", "quoted", "tree_as_dot", "tree_as_text"]
@@ -102,5 +103,6 @@ def path_as_text(state: TreeState, index: Any, value: Any, features: Vocabulary)
         node = child
     n = state.nodes[node]
     kind = "neighbours" if uses_neighbours(state, node) else "logistic regressions"
-    lines.append(f"leaf: weight {n['weight'] + n['inherited']:.6g}, {n['n_labelsets']} labelsets, predicts by {kind}")
+    labelsets = counted(n["n_labelsets"], "labelset")
+    lines.append(f"leaf: weight {n['weight'] + n['inherited']:.6g}, {labelsets}, predicts by {kind}")
     return lines

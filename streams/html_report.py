@@ -11,6 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from ihomer.printable import counted
 from streams.evaluate import Settings
 from streams.recorder import Recorder
 from streams.report_data import stream_data
@@ -85,12 +86,12 @@ def page_of(recorder: Recorder, result: Result, settings: Settings, file: Path |
         "file": "Yeast, as bundled with river" if file is None else file,
         "order": "as in the file" if settings.shuffle is None else f"shuffled, seed {settings.shuffle}",
         **_facts_of_model(settings),
-        "labels arrive": f"{settings.delay:,} events late" if settings.delay else "at once",
-        "window": f"{settings.window:,} events",
+        "labels arrive": f"{counted(settings.delay, 'event')} late" if settings.delay else "at once",
+        "window": counted(settings.window, "event"),
         "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
     }
     if settings.limit is not None:
-        facts["limit"] = f"{settings.limit:,} events"
+        facts["limit"] = counted(settings.limit, "event")
     rate = result.events_per_second
     times = {"written": f"{datetime.now():%d %B %Y, %H:%M}", "events per second": None if rate is None else f"{rate:,.0f}"}
     return stream_data(

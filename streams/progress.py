@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ihomer.kernels.compiling import watched_compilation
-from ihomer.printable import printable
+from ihomer.printable import counted, printable
 from streams.report import SCORES
 from streams.run import MODEL, Run
 
@@ -221,7 +221,7 @@ def _inset(renderable: RenderableType) -> Padding:
 
 
 def _count(n_done: int, total: int | None) -> str:
-    return f"{n_done:,} events" if total is None else f"{n_done:,} of {total:,} events"
+    return counted(n_done, "event") if total is None else f"{n_done:,} of {counted(total, 'event')}"
 
 
 def _rate(run: Run) -> str:

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ihomer.printable import printable
+from ihomer.printable import counted, printable
 from streams.results import Result, mean_scores
 
 __all__ = ["SCORES", "print_means", "print_result"]
@@ -44,7 +44,7 @@ SCORES = {
 def print_result(console: Console, result: Result, model: str) -> None:
     """Print what came out of one stream: scores, what happened in the model, and the label clusters."""
     counts = result.counts
-    facts = [f"{counts['predicted']:,} events", f"{counts['labels']:,} labels"]
+    facts = [counted(counts["predicted"], "event"), counted(counts["labels"], "label")]
     if result.events_per_second is not None:
         facts.append(f"{result.events_per_second:,.0f} events/s")
     if result.interrupted:
@@ -56,7 +56,7 @@ def print_result(console: Console, result: Result, model: str) -> None:
         console.print(told, soft_wrap=True)
     _print_scores(console, model, result.scores["total"], result.baseline["total"])
     if counts["predicted"] != counts["scored"]:
-        console.print(Padding(Text(f"scored: {counts['scored']:,} events", style="dim"), (0, 1)))
+        console.print(Padding(Text(f"scored: {counted(counts['scored'], 'event')}", style="dim"), (0, 1)))
     _print_skipped(console, result)
     _print_texts(console, result.nominal)
     _print_drifts(console, result.drifts)
@@ -102,7 +102,7 @@ def _print_skipped(console: Console, result: Result) -> None:
     n_skipped = result.counts["skipped"]
     if not n_skipped:
         return
-    console.print(Padding(Text(f"skipped: {n_skipped:,} events", style="yellow"), (0, 1)))
+    console.print(Padding(Text(f"skipped: {counted(n_skipped, 'event')}", style="yellow"), (0, 1)))
     for message in result.skipped:  # not wrapped: a place cut in two cannot be copied
         console.print(Text(f"   {printable(message)}", style="dim"), soft_wrap=True)
 

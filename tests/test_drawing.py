@@ -100,15 +100,15 @@ def test_the_path_of_an_event_through_a_tree():
     """A feature that it does not have is 0."""
     tree = grown(alternate_on="warning", young_weight=25.5, entropy_threshold=1e-9)
     small, not_blue = "size <= 1.18182 (value {}, an alternate grows beside)".format, 'a "b\\c" is not blue (value 0)'
-    leaf = "leaf: weight 26, 1 labelsets, predicts by neighbours"
+    leaf = "leaf: weight 26, 1 labelset, predicts by neighbours"
     assert tree.debug_one({"size": 1.0, ODD: "red"}).splitlines() == [small(1), not_blue, leaf, *LABELS]
     assert tree.debug_one({}).splitlines() == [small(0), not_blue, leaf, *LABELS]
     assert tree.debug_one({ODD: "blue"}).splitlines()[1:4] == [
-        'a "b\\c" is blue (value 1)', "leaf: weight 25, 1 labelsets, predicts by neighbours", "1.000 * c",
+        'a "b\\c" is blue (value 1)', "leaf: weight 25, 1 labelset, predicts by neighbours", "1.000 * c",
     ]  # fmt: skip
     assert tree.debug_one({"size": 2.0}).splitlines()[:2] == [
         "size > 1.18182 (value 2, an alternate grows beside)",
-        "leaf: weight 66.7482, 1 labelsets, predicts by logistic regressions",
+        "leaf: weight 66.7482, 1 labelset, predicts by logistic regressions",
     ]
 
 

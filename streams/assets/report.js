@@ -30,6 +30,7 @@
   const named = (text) => h("bdi", { class: "name", title: text }, text);
 
   const whole = (value) => (value === null || value === undefined ? "–" : Math.round(value).toLocaleString("en"));
+  const counted = (number, thing) => `${whole(number)} ${thing}${number === 1 ? "" : "s"}`;
   const exact = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
   function fixed(value, digits = 3) {
     if (value === null || value === undefined) return "–";
@@ -464,7 +465,7 @@
   // The page.
 
   function header(stream) {
-    const facts = [`${whole(stream.events[stream.events.length - 1] || 0)} events learned`, `${whole(stream.n_labels)} labels`];
+    const facts = [`${counted(stream.events[stream.events.length - 1] || 0, "event")} learned`, counted(stream.n_labels, "label")];
     if (stream.times["events per second"]) facts.push(`${stream.times["events per second"]} events/s`);
     if (stream.times.written) facts.push(stream.times.written);
     if (stream.interrupted) facts.push("interrupted before the end");

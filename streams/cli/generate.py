@@ -158,8 +158,10 @@ def command(context: click.Context, /, target: str, quiet: bool, append: bool, *
     except OSError as error:
         raise of_system(error) from None
     if not quiet:
-        late = f" and {n_labels:,} late labels" if n_labels else ""
-        click.echo(f"{n_events:,} events{late} written", err=True)
+        from ihomer.printable import counted
+
+        late = f" and {counted(n_labels, 'late label')}" if n_labels else ""
+        click.echo(f"{counted(n_events, 'event')}{late} written", err=True)
     if stop.signal == signal.SIGINT:
         context.exit(INTERRUPTED)
 

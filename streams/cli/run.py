@@ -44,7 +44,8 @@ FENCED = 3
 _EVERY = re.compile(r"0*([1-9]\d{0,17})([smhd]?)")
 _PROGRESS_PERIOD = 10.0  # seconds
 _LONG_WAIT = 5.0  # seconds that answers wait for the sink, from which on it is told
-_COMPILATION_TAKES = "about a minute, on first use"
+_FIRST_COMPILATION_TAKES = "about a minute, on first use"
+_LATER_COMPILATION_TAKES = "some seconds, for what was not needed before"
 
 
 class _Folder(click.Path):
@@ -356,7 +357,7 @@ class _FirstCompilation:
 
     def begin(self) -> None:
         """Note that kernels are being compiled."""
-        self._log.info("compiling", takes=_COMPILATION_TAKES)
+        self._log.info("compiling", takes=_LATER_COMPILATION_TAKES if self._has_answers else _FIRST_COMPILATION_TAKES)
         self._is_under_way = True
         self._end_if_stopped()
 
