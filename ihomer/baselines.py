@@ -17,7 +17,9 @@ Labelset: TypeAlias = tuple[Hashable, ...]
 def _read_labels(y: Any) -> dict[Hashable, bool | None]:
     """Return label -> True, False, or None for "not observed"."""
     if isinstance(y, Mapping):
-        labels = {label: as_truth(label, value) for label, value in y.items()}
+        labels = {
+            label: value if value is True or value is False else as_truth(label, value) for label, value in y.items()
+        }
     else:
         labels = dict.fromkeys(listed(y, "y"), True)
     refuse_nan(labels.keys())
