@@ -167,7 +167,11 @@ def labels_of(y: Any) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
         unobserved: list[Hashable] = []
         negative: list[Hashable] = []
         for name, applies in (y if type(y) is dict else dict(y.items())).items():
-            if applies is None or (isinstance(applies, numbers.Real) and applies != applies):
+            if applies is True:
+                positive.append(name)
+            elif applies is False:
+                negative.append(name)
+            elif applies is None or (isinstance(applies, numbers.Real) and applies != applies):
                 unobserved.append(name)
             elif isinstance(applies, bool | np.bool_ | numbers.Real) and applies in (0, 1):
                 (positive if applies else negative).append(name)

@@ -128,6 +128,19 @@ class Vocabulary:
         """Return the indices of names, int32[names], -1 for one without."""
         return np.fromiter(map(self._index.get, names, repeat(-1)), np.int32, len(names))
 
+    def index_by_name(self, names: Collection[Hashable]) -> dict[Hashable, int]:
+        """Return name -> index of names that all have one.
+
+        Examples
+        --------
+        >>> from ihomer.vocabulary import Vocabulary
+        >>> table = Vocabulary()
+        >>> _ = table.add("rain"), table.add("snow")
+        >>> table.index_by_name(["snow"])
+        {'snow': 1}
+        """
+        return dict(zip(names, map(self._index.__getitem__, names), strict=True))
+
     def known(self, names: Collection[Hashable]) -> NDArray[np.int32]:
         """Return the indices of those names that have one, ascending.
 
@@ -176,7 +189,7 @@ class Vocabulary:
         ['hail', 'snow']
         """
         known = self._index
-        new = {name for group in groups for name in group if name not in known}
+        new = {name for group in groups if not self.has_all(group) for name in group if name not in known}
         return in_name_order(new) if new else []
 
     def name(self, index: int) -> Hashable:

@@ -80,6 +80,11 @@ def as_truth(label: Hashable, value: Any) -> bool | None:
     return bool(value)
 
 
+def _holds_bools(labels: Mapping[Hashable, Any]) -> bool:
+    """Tell whether all values of a dictionary are True or False, in little time."""
+    return type(labels) is dict and set(map(type, labels.values())) <= {bool}
+
+
 def read_truth(labels: object) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
     """Return the true, the unobserved and all named labels.
 
@@ -97,6 +102,8 @@ def read_truth(labels: object) -> tuple[list[Hashable], list[Hashable], list[Has
     if not isinstance(labels, Mapping):
         named = listed(labels, "truth")
         return named, [], named
+    if _holds_bools(labels):
+        return [label for label, applies in labels.items() if applies], [], list(labels)
     true, unobserved = [], []
     for label, value in labels.items():
         applies = value if value is True or value is False else as_truth(label, value)
@@ -135,6 +142,8 @@ def labels_above_half(labels: Mapping[Hashable, Any]) -> list[Hashable]:
     ValueError
         If a value is neither a truth value nor a probability nor None.
     """
+    if _holds_bools(labels):
+        return [label for label, applies in labels.items() if applies]
     chosen = []
     for label, value in labels.items():
         if type(value) is bool:

@@ -1,5 +1,6 @@
 """All prequential multi-label scores of one stream at once."""
 
+from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from itertools import chain
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -23,7 +24,7 @@ from ihomer.metrics.outcomes import (
 )
 from ihomer.metrics.readings import Faded, Total, Window
 from ihomer.metrics.tally import SCORES, FloatArray, Tally, relabelled
-from ihomer.vocabulary import Vocabulary, in_name_order, refuse_nan
+from ihomer.vocabulary import Vocabulary, refuse_nan
 
 __all__ = ["NamedEvent", "Reading", "Scoreboard"]
 
@@ -129,7 +130,7 @@ class Scoreboard:
         self.vocabulary = Vocabulary()
         self._n_declared = self._declare(labels)
         # Only labels that were not declared can become unknown again, by `revert`.
-        self._times_named: dict[int, int] = {}
+        self._times_named: Counter[int] = Counter()
         self._by_index = False
         self._ranks = tuple(ranks)
         self._readings: dict[str, Total | Window | Faded] = {"total": Total(len(ranks))}
@@ -319,7 +320,7 @@ class Scoreboard:
         weights = np.ones(shape[0]) if w is None else _read_weights(w, shape[0])
         self._count_by_index(shape[1] - 1)
         self._n_declared = max(self._n_declared, shape[1])
-        self._times_named = {i: n for i, n in self._times_named.items() if i >= self._n_declared}
+        self._times_named = Counter({i: n for i, n in self._times_named.items() if i >= self._n_declared})
         for reading in self._readings.values():
             reading.add(outcome, weights[scored])
 
@@ -388,19 +389,20 @@ class Scoreboard:
 
     def _indices_of(self, names: set[Hashable]) -> dict[Hashable, int]:
         """Return the index of each name; new ones get theirs in name order, whatever the order of the set."""
-        for name in in_name_order(name for name in names if name not in self.vocabulary):
+        for name in self.vocabulary.new_names(names):
             self.vocabulary.add(name)
-        return {name: self.vocabulary.get(name) for name in names}
+        return self.vocabulary.index_by_name(names)
 
     def _name(self, indices: Iterable[int], times: int) -> None:
         """Keep count of how often labels were named that were not declared."""
-        for index in indices:
-            if index >= self._n_declared:
-                count = self._times_named.get(index, 0) + times
-                if count > 0:
-                    self._times_named[index] = count
-                else:
-                    self._times_named.pop(index, None)
+        undeclared = [index for index in indices if index >= self._n_declared] if self._n_declared else indices
+        if times == 1:
+            self._times_named.update(undeclared)
+            return
+        for index in undeclared:
+            self._times_named[index] += times
+            if self._times_named[index] <= 0:
+                del self._times_named[index]
 
     def _count_by_index(self, largest: int) -> None:
         if len(self.vocabulary) and largest >= self.vocabulary.size:

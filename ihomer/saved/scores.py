@@ -1,5 +1,6 @@
 """State of scoreboards, metrics and baselines."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -119,7 +120,7 @@ def _board_of(state: Any) -> Scoreboard:
     fill_vocabulary(board.vocabulary, fields.nested("labels"))
     board._n_declared = fields.whole("n_declared")
     named = fields.counters("times_named", (None, 2))
-    board._times_named = dict(named.tolist())
+    board._times_named = Counter(dict(named.tolist()))
     fields.require(len(board._times_named) == len(named), "a label's count stands twice")
     board._by_index = fields.flag("by_index")
     _fill_tally(board._readings["total"]._tally, fields.nested("total"))
