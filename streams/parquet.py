@@ -100,7 +100,7 @@ class ParquetSource(FileSource):
                 raise SourceError(f"{self.path}: the file is empty")
         try:
             self._file = parquet.ParquetFile(self.path)
-        except (self._arrow.ArrowException, OSError) as error:
+        except (self._arrow.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: of a column's name
             raise SourceError(f"{self.path}: not a Parquet file: {_one_line(error)}") from None
         try:
             if label_column is None and labels is not None and not isinstance(labels, (int, str)):
@@ -217,6 +217,8 @@ class ParquetSource(FileSource):
                 return cast(list[Any], batch.column(name).to_pylist())
             except UnicodeDecodeError:
                 raise SourceError(f"{self.path}: column {name!r} holds text that is not UTF-8") from None
+            except self._arrow.ArrowException as error:
+                raise SourceError(f"{self.path}: column {name!r} is damaged: {_one_line(error)}") from None
 
         def together(names: tuple[str, ...]) -> Iterable[Any]:
             return zip(*map(cells, names), strict=True) if names else repeat((), batch.num_rows)
@@ -255,9 +257,15 @@ class ParquetSource(FileSource):
 
 
 def _row_labels(schema: Any) -> list[str]:
-    """Return the columns in which pandas has kept the index of a frame: numbers or names of rows, which are no features."""
-    columns = (schema.pandas_metadata or {}).get("index_columns", [])
-    return [name for name in columns if isinstance(name, str) and name in schema.names]
+    """Return the columns in which pandas has kept the index of a frame: numbers or names of rows, which are no features.
+
+    What is damaged tells of none.
+    """
+    try:
+        columns = (schema.pandas_metadata or {}).get("index_columns", [])
+        return [name for name in columns if isinstance(name, str) and name in schema.names]
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return []
 
 
 def _one_line(error: BaseException) -> str:

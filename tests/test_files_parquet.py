@@ -228,6 +228,30 @@ def test_damaged_files(tmp_path):
         open_source(tmp_path, format="parquet", labels=1)
 
 
+@pytest.mark.parametrize("change", [0x80, 0x01])
+def test_any_byte_may_be_damaged(tmp_path, change):
+    path = tmp_path / "t.parquet"
+    sky = pd.Categorical(["grey", "blue", "red", "blue"])
+    pd.DataFrame({"sky": sky, "n": [1.5, 0.0, 2.5, 3.0], "l": [1, 0, 1, 1]}, index=list("abcd")).to_parquet(path)
+    sound, n_refused = path.read_bytes(), 0
+    for place in range(len(sound)):
+        damaged = bytearray(sound)
+        damaged[place] ^= change
+        path.write_bytes(damaged)
+        try:
+            read(path, labels=["l"])
+        except (SourceError, MalformedEvent) as error:
+            n_refused += str(path) in str(error)
+    assert n_refused > len(sound) // 10
+
+
+@pytest.mark.parametrize("said", [b"{", b"\xff", b"[1]", b'{"index_columns": 5}', b"[" * 100_000])
+def test_what_pandas_says_of_an_index_may_be_damaged(tmp_path, said):
+    table = pyarrow.table({"x": [2.5], "l": [1]}).replace_schema_metadata({b"pandas": said})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    assert read(tmp_path / "t.parquet", labels=["l"])[0].x == {"x": 2.5}
+
+
 def test_without_pyarrow(tmp_path, monkeypatch):
     path = write(tmp_path, {"x": [1], "l": [1]})
     for name in [name for name in sys.modules if name.partition(".")[0] == "pyarrow"]:
