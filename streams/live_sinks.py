@@ -230,7 +230,8 @@ class FileLiveSink(_AtOnce):
         """Bring the files to where the last transaction left them; return its number."""
         record = _read_record(self._record_path)
         if record is not None and record.run not in (None, self._run):
-            raise SinkError(f"{self.path}: holds the answers of another run; go on with its --checkpoint, or name a new sink")
+            told = f"holds the answers of another run, as {self._record_path.name} says"
+            raise SinkError(f"{self.path}: {told}; go on with its --checkpoint, or name a new sink")
         dead = self._dead
         self._set_length(self._file, None if record is None else record.n_bytes, append)
         if dead is not None:
