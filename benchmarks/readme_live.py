@@ -1,5 +1,6 @@
 """What README.md says of live runs and of model files, from benchmarks/results."""
 
+from itertools import pairwise
 from typing import Any
 
 from benchmarks.common import load
@@ -91,12 +92,15 @@ def resume() -> str:
 def soak() -> str:
     """Return what a long run did."""
     found = load("live_soak")
+    later = [sample for sample in found["samples"] if sample[0] > found["samples"][-1][0] / 3]
+    rise, at = max((after[1] - before[1], after[0]) for before, after in pairwise(later))
     return (
         f"{found['minutes']:.0f} minutes at full rate beside producer and broker on the same two cores: {found['messages']:,} "
         f"messages ({found['messages_per_second']:,} per second), {found['answers']:,} answers to "
         f"{found['events_predicted']:,} events, {found['answered_twice']} twice; memory {found['megabytes_at_a_third']:.0f} MB "
-        f"after a third of the time, {found['megabytes_at_the_end']:.0f} MB at the end "
-        f"({found['slope_megabytes_per_hour']:+.1f} MB an hour)."
+        f"after a third of the time, {found['megabytes_at_the_end']:.0f} MB at the end; the largest rise between, "
+        f"{rise:.0f} MB, after {at / 60:.0f} minutes. Another process had compiled its kernels: the one that compiles holds "
+        f"{found['more_megabytes_where_kernels_are_compiled']:.0f} MB more for as long as it lives."
     )
 
 
