@@ -53,6 +53,7 @@ __all__ = [
     "Call",
     "Clients",
     "CorruptRecordError",
+    "InvalidRecordError",
     "KafkaError",
     "LeaderNotAvailableError",
     "LogTruncationError",
@@ -369,6 +370,8 @@ class Clients:
             return made
         for one in networks:  # the client leaves its thread and sockets behind where it cannot connect
             one.close()
+        if isinstance(made, RuntimeError) and "compression_type" in chosen:
+            raise ConfigError("there is no library for the Kafka setting 'compression_type': pip install 'ihomer[compression]'")
         if isinstance(made, (KafkaConfigurationError, AssertionError, TypeError, ValueError)):
             given = ", ".join(sorted(chosen)) or "none"
             raise ConfigError(f"the Kafka client refuses its settings ({given}): {type(made).__name__}")

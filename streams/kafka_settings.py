@@ -15,7 +15,7 @@ _RESERVED = frozenset(
         "enable_auto_commit", "enable_idempotence", "exclude_internal_topics", "fetch_max_bytes", "group_id",
         "group_instance_id", "isolation_level", "kafka_client", "key_deserializer", "key_serializer", "max_block_ms",
         "max_in_flight_requests_per_connection", "max_partition_fetch_bytes", "max_poll_records", "metadata_max_age_ms",
-        "partition_assignment_strategy", "retries", "selector", "transactional_id", "value_deserializer",
+        "partition_assignment_strategy", "partitioner", "retries", "selector", "transactional_id", "value_deserializer",
         "value_serializer",
     ]
 )

@@ -12,6 +12,7 @@ from streams.kafka_client import (
     RECORD_OVERHEAD,
     Call,
     Clients,
+    InvalidRecordError,
     OffsetAndMetadata,
     TopicPartition,
     absent_topics,
@@ -428,7 +429,10 @@ def _shortened_dead_letter(record: Record, room: int) -> bytes:
 
 
 def _acknowledged(futures: list[Any]) -> None:
-    """Raise what went wrong with the first record that was not acknowledged."""
-    for future in futures:
-        if not future.succeeded():
-            future.get(timeout=10)
+    """Raise what went wrong with the first record that was refused, or else that was not acknowledged.
+
+    Where one record of a batch is refused the others fail with it, and their errors do not say why.
+    """
+    failed = [future for future in futures if not future.succeeded()]
+    for future in sorted(failed, key=lambda future: not isinstance(future.exception, InvalidRecordError)):
+        future.get(timeout=10)

@@ -90,6 +90,10 @@ def test_a_value_of_another_kind_than_the_clients_is_refused(name: str, value: o
     assert "12345" not in refused
 
 
+def test_what_chooses_partitions_is_not_free() -> None:
+    assert "'partitioner' is not free" in refusal_of({"partitioner": "x"})
+
+
 def test_a_run_with_such_a_setting_ends_with_one_line(tmp_path: Path) -> None:
     config = tmp_path / "run.toml"
     config.write_text('[kafka]\nsecurity_protocol = "ssl"\n')

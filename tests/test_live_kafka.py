@@ -17,7 +17,7 @@ from streams.kafka import KafkaEventSink
 from tests.killing import differences, read_all, run_and_kill, wait_for
 from tests.poison import mixed_with_poison, outcome_of_poison, write_raw
 
-kafka_client = pytest.importorskip("kafka")
+kafka_client, kafka_codec = pytest.importorskip("kafka"), pytest.importorskip("kafka.codec")
 
 ROOT = Path(__file__).resolve().parents[1]
 IHOMER = [sys.executable, "-c", "from streams.cli import main; main()"]
@@ -164,7 +164,8 @@ def test_a_compacted_topic_that_refuses_answers_without_a_key_ends_the_run(kafka
         admin.create_topics({f"{name}-answers": {"num_partitions": 1, "configs": {"cleanup.policy": "compact"}}})
         admin.wait_for_topics([f"{name}-answers"])
     with closing(KafkaEventSink(kafka, name)) as sink:
-        sink.write({"x": {"a": 1}})
+        for record in ({"id": "before", "x": {"a": 1}}, {"x": {"a": 1}}, {"id": "behind", "x": {"a": 1}}):
+            sink.write(record)
     before = time.monotonic()
     code, _, told = finish(start(run_arguments(cluster, tmp_path)))
     assert code == 2
@@ -173,6 +174,18 @@ def test_a_compacted_topic_that_refuses_answers_without_a_key_ends_the_run(kafka
         f"{name}-answers-0"
     )
     assert time.monotonic() - before < 60
+
+
+def test_a_compression_without_a_library_is_refused_with_what_to_install(kafka, cluster, tmp_path):
+    if kafka_codec.has_zstd():
+        pytest.skip("there is a library for zstd")
+    (tmp_path / "run.toml").write_text('[kafka]\ncompression_type = "zstd"\n')
+    generate(cluster, 1)
+    code, _, told = finish(start([*run_arguments(cluster, tmp_path), "--config", str(tmp_path / "run.toml")]))
+    assert code == 2
+    assert told.splitlines()[-1] == (
+        "ihomer: there is no library for the Kafka setting 'compression_type': pip install 'ihomer[compression]'"
+    )
 
 
 def test_a_new_folder_goes_on_with_the_model_and_the_offsets_of_another(kafka, cluster, tmp_path):

@@ -352,7 +352,7 @@ JSON = ["--log-format", "json"]
     [
         (["--source", "-", *JSON], "Missing option '--sink'."),
         ([*JSON, "--source", "-", "--sink"], "Option '--sink' requires an argument."),
-        (["--no-such", "3", *FILES, "--log-format=json"], "No such option '--no-such'."),
+        (["--no-such", "3", *FILES, "--log-format=json"], "No such option"),
         (["--late-age", "1w", *FILES, *JSON], "Invalid value for '--late-age': '1w' is no time, as 0.5, 30s, 10m, 12h or 7d"),
         ([*FILES, *JSON, "--late-age", "7d"], "--late-age goes with a source in Kafka"),
         ([*FILES, *JSON, "--model-option", "depth=3"], "model ihomer has no setting 'depth'"),
