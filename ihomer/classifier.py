@@ -127,6 +127,8 @@ class IHOMERClassifier(StreamClassifier):
     MicroF1: 62.22%
     """
 
+    _parts = frozenset(["partition"])
+
     def __init__(
         self,
         objective: str = "balanced",

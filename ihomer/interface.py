@@ -24,7 +24,7 @@ from ihomer.encoder import (
     one_row,
     unlabelled,
 )
-from ihomer.frames import column_names, is_frame
+from ihomer.frames import is_frame
 from ihomer.interrupts import Changeable, Uninterrupted, in_turn
 from ihomer.predictions import Answer, Collect, Learned, Prediction, Proba
 from ihomer.rows import (
@@ -306,16 +306,17 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
     def test_then_train_many(self, X: Any, Y: Any, w: Any = None) -> Any:
         """Learn many events in turn; return the predictions made for each before it was learned.
 
-        The arguments are those of `learn_many`, `Y` being its `y`. The answer is of the kind of `Y`: a data frame of bools, a
-        bool array, a sparse bool matrix, or a list of sets.
+        The arguments are those of `learn_many`, `Y` being its `y`. The answer is of the kind of `Y`: a list of sets, a data
+        frame of bools, with more columns for labels that were answered and have none in `Y`, or a bool array or sparse bool
+        matrix of the shape of `Y`, in which labels without a column there have no place.
         """
         if not has_columns(Y):
             predicted: list[list[Hashable]] = []
             self._run_many(X, Y, w, lambda learned, _: predicted.extend(self._names(learned.answer)))
             return [set(names) for names in predicted]
-        found = FoundLabels(column_names(Y, "Y") if is_frame(Y) else range(Y.shape[-1] if Y.ndim else 0))
+        found = FoundLabels(Y)
         self._run_many(X, Y, w, lambda learned, _: found.add(self._named(learned.answer), self._labels))
-        return found.like(Y)
+        return found.found()
 
     @in_turn
     def answer_many(self, X: Any, Y: Any, k: int, w: Any = None) -> list[Prediction]:

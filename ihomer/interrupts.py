@@ -33,6 +33,7 @@ class Changeable:
     """
 
     _fixed: frozenset[str] = frozenset()
+    _parts: frozenset[str] = frozenset()  # that can be looked at: with another one what is learned would be written beside
     _broken_by: str | None = None
     _is_loaded = False  # the kernels that answer
     _turn: threading.RLock
@@ -48,6 +49,8 @@ class Changeable:
             kind = type(self).__name__
             another = f"clone({{{name!r}: ...}}) makes one that has learned nothing"
             raise AttributeError(f"{name} is set when a {kind} is made; {another}")
+        if name in self._parts and name in self.__dict__:
+            raise AttributeError(f"{name} is part of this {type(self).__name__}, which cannot go on with another one")
         super().__setattr__(name, value)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:

@@ -131,6 +131,8 @@ class LabelPartition(Changeable, base.Base):
     [(100, 'born', 1, (0,)), (100, 'born', 2, (0,)), (100, 'retired', 0, ())]
     """
 
+    _parts = frozenset(["labels"])
+
     def __init__(
         self,
         n_min: int = 200,
@@ -299,8 +301,12 @@ class LabelPartition(Changeable, base.Base):
 
     @property
     def cluster_index(self) -> Indices:
-        """Cluster of each label index, int32[labels.size]; -1 for an index not in use. A view: it follows the partition."""
-        return self._upkeep.cluster[: self.labels.size]
+        """Cluster of each label index, int32[labels.size]; -1 for an index not in use. A view to look at: it follows the
+        partition, and cannot be written to.
+        """
+        view = self._upkeep.cluster[: self.labels.size]
+        view.flags.writeable = False
+        return view
 
     @property
     def n_events(self) -> int:

@@ -326,24 +326,33 @@ def _is_column(name: Hashable) -> bool:
 
 
 class FoundLabels:
-    """Answers to rows in turn, as entries of a matrix with named columns."""
+    """Answers to rows in turn, as entries of a matrix or frame like one of labels.
 
-    def __init__(self, names: Sequence[Hashable]) -> None:
-        self._names = names
-        self._column = {} if isinstance(names, range) else {name: i for i, name in enumerate(names)}
+    Parameters
+    ----------
+    Y
+        The matrix or frame: a frame gets more columns for labels that are answered and have none there, a matrix has no room
+        for such labels.
+    """
+
+    def __init__(self, Y: Any) -> None:
+        self._like = Y
+        self._n_numbers = 0 if is_frame(Y) else Y.shape[-1] if Y.ndim else 0
+        self._column = {name: i for i, name in enumerate(column_names(Y, "Y"))} if is_frame(Y) else None
+        self._has_texts = is_frame(Y) and not dataframe.into_frame(Y).implementation.is_pandas_like()
         self._n_rows = 0
         self._rows: list[NDArray[np.int64]] = []
         self._columns: list[NDArray[np.int64]] = []
 
     def _column_of(self, name: Hashable) -> int:
         """Return the column of a label, or -1."""
-        if not isinstance(self._names, range):
-            return self._column.get(name, -1)
+        if self._column is not None:
+            return self._column.setdefault(str(name) if self._has_texts else name, len(self._column))
         number = hash(name)  # of whatever equals a number, the number
-        return number if 0 <= number < len(self._names) and number == name else -1
+        return number if 0 <= number < self._n_numbers and number == name else -1
 
     def add(self, answer: NDArray[np.bool_], labels: Vocabulary) -> None:
-        """Take in the answers to some rows, bool[rows, labels]; what has no column is left out."""
+        """Take in the answers to some rows, bool[rows, labels]; what a matrix has no column for is left out."""
         rows, indices = np.nonzero(answer)
         used, place = _used_columns(indices, answer.shape[1])
         columns = np.array([self._column_of(labels.name(i)) for i in used.tolist()], np.int64)[place]
@@ -351,17 +360,17 @@ class FoundLabels:
         self._columns.append(columns[columns >= 0])
         self._n_rows += len(answer)
 
-    def like(self, Y: Any) -> Any:
-        """Return all of it in the form of a matrix or frame."""
+    def found(self) -> Any:
+        """Return all of it, in the form of the matrix or frame."""
         nothing = np.zeros(0, np.int64)
         rows, columns = (np.concatenate([nothing, *parts]) for parts in (self._rows, self._columns))
-        is_sparse: bool = sparse.issparse(Y)
+        is_sparse: bool = sparse.issparse(self._like)
         if is_sparse:
-            found = sparse.csr_array((np.ones(len(rows), np.bool_), (rows, columns)), shape=Y.shape)
-            return sparse.csr_matrix(found) if isinstance(Y, sparse.spmatrix) else found
-        answer = np.zeros((self._n_rows, len(self._names)), np.bool_)
+            found = sparse.csr_array((np.ones(len(rows), np.bool_), (rows, columns)), shape=self._like.shape)
+            return sparse.csr_matrix(found) if isinstance(self._like, sparse.spmatrix) else found
+        answer = np.zeros((self._n_rows, self._n_numbers if self._column is None else len(self._column)), np.bool_)
         answer[rows, columns] = True
-        return frame_like(answer, self._names, Y) if is_frame(Y) else answer
+        return answer if self._column is None else frame_like(answer, list(self._column), self._like)
 
 
 def frame_like(answer: NDArray[Any], names: Sequence[Hashable], like: Any) -> Any:

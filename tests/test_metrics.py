@@ -572,3 +572,17 @@ def test_large_label_spaces_cost_what_is_named(largest, k):
     assert board.score("hamming_loss") == 0.0
     assert board.score("macro_f1") == approximately(1e-9)
     assert board.score(f"precision_at_{k}") == approximately(1 / k)
+
+
+def test_what_is_masked_is_not_observed_in_the_truth_and_refused_elsewhere():
+    hidden = np.ma.array([[1, 0], [0, 1]], mask=[[0, 1], [1, 0]])
+    answers = np.ones((2, 2), int)
+    masked, filled = Scoreboard(), Scoreboard()
+    masked.update_many(hidden, answers)
+    filled.update_many(np.array([[1.0, np.nan], [np.nan, 1.0]]), answers)
+    assert masked.scores() == filled.scores()
+    assert masked.scores()["micro_f1"] == 1.0
+    for wrong in ((answers, hidden), (answers, answers, hidden)):
+        with pytest.raises(ValueError, match="has masked entries"):
+            masked.update_many(*wrong)
+    assert masked.scores() == filled.scores()

@@ -160,22 +160,33 @@ def test_weights_are_one_for_each_row():
 
 def test_of_columns_without_names_the_first_and_the_last_are_found_and_none_beside_them():
     labels = SimpleNamespace(name=[0, 2, 3, 1.0].__getitem__)
-    found = FoundLabels(range(3))
-    assert found.like(np.zeros((0, 3))).shape == (0, 3)
-    found.add(np.ones((1, 4), np.bool_), labels)
-    assert found.like(np.zeros((1, 3))).tolist() == [[True] * 3]
-    for form in (sparse.csr_array, sparse.csr_matrix):
-        answer = found.like(form((1, 3)))
-        assert (type(answer), answer.dtype, answer.toarray().tolist()) == (form, np.bool_, [[True] * 3])
+    assert FoundLabels(np.zeros((0, 3))).found().shape == (0, 3)
+    for form in (np.zeros, sparse.csr_array, sparse.csr_matrix):
+        found = FoundLabels(form((1, 3)))
+        found.add(np.ones((1, 4), np.bool_), labels)
+        answer = found.found()
+        assert (type(answer), answer.dtype) == (type(form((1, 3))), np.bool_)
+        assert (answer if form is np.zeros else answer.toarray()).tolist() == [[True] * 3]
 
 
 def test_answers_in_parts_stand_below_one_another_and_only_by_names_that_are_equal():
     names = [3, 2**61 + 2, 1, -1]  # the second has the hash of 3
     labels = SimpleNamespace(name=names.__getitem__)
-    found = FoundLabels(range(5))
+    found = FoundLabels(np.zeros((3, 5)))
     found.add(np.array([[True, False, False, False], [False, True, False, True]]), labels)
     found.add(np.array([[False, True, True, False]]), labels)
-    assert np.argwhere(found.like(np.zeros((3, 5)))).tolist() == [[0, 3], [2, 1]]
+    assert np.argwhere(found.found()).tolist() == [[0, 3], [2, 1]]
+
+
+@pytest.mark.parametrize("package", ["pandas", "pyarrow"])
+def test_labels_that_a_frame_has_no_column_for_are_answered_in_more_columns(package):
+    kind = pd.DataFrame if package == "pandas" else pytest.importorskip(package).table
+    model = IHOMERClassifier()
+    model.learn_many([{"a": 1.0}] * 50, [{"rain", 7}] * 50)
+    answer = model.test_then_train_many(kind({"a": [1.0, 1.0]}), kind({"rain": [True, True], "hail": [False, False]}))
+    found = answer if package == "pandas" else answer.to_pandas()
+    assert list(map(str, found.columns)) == ["rain", "hail", "7"]
+    assert found.to_numpy().tolist() == [[True, False, True]] * 2
 
 
 @pytest.mark.parametrize("matrix", [np.ones((2, 3)), sparse.csr_array(np.ones((2, 3)))])

@@ -157,3 +157,17 @@ def test_docstrings_tell_the_range_of_each_number(make):
             assert _range_in(str(refused.value)) in told[name], name
             seen += 1
     assert seen == {IHOMERClassifier: 7, LabelPartition: 7, MLHATClassifier: 17, MajorityLabelset: 1}[make]
+
+
+def test_parts_are_there_to_be_looked_at():
+    model = IHOMERClassifier()
+    model.learn_many([{"a": 1.0}] * 20, [{"rain", "snow"}] * 20)
+    before = model.predict_proba_one({"a": 1.0})
+    with pytest.raises(AttributeError, match=r"^partition is part of this IHOMERClassifier, which cannot"):
+        model.partition = LabelPartition()
+    for partition in (model.partition, LabelPartition()):
+        with pytest.raises(AttributeError, match=r"^labels is part of this LabelPartition"):
+            partition.labels = type(partition.labels)()
+    with pytest.raises(ValueError, match="read-only"):
+        model.partition.cluster_index[:] = 99
+    assert model.predict_proba_one({"a": 1.0}) == before

@@ -67,8 +67,8 @@ def outcome_of_rows(
     Raises
     ------
     ValueError
-        If shapes differ, or an entry is not 0 or 1 (`true` may hold NaN for "not observed"), or one of `probabilities` not
-        from 0 to 1.
+        If shapes differ, or an entry is not 0 or 1 (`true` may hold NaN or be masked for "not observed"), or one of
+        `probabilities` not from 0 to 1.
     """
     shape, keys, values = _entries(true, "true")
     unknown = np.isnan(values)
@@ -101,6 +101,10 @@ def _entries(matrix: Matrix, what: str) -> tuple[Shape, IndexArray, FloatArray]:
         dense = np.asarray(matrix)
         if dense.ndim != 2 or dense.dtype.kind not in "buif":
             raise ValueError(f"{what} must be a matrix of numbers, not {dense.dtype} of shape {dense.shape}")
+        if np.ma.is_masked(matrix):
+            if what != "true":
+                raise ValueError(f"{what} has masked entries: what is not observed is told by the true labels")
+            dense = np.ma.filled(matrix.astype(np.float64), np.nan)
         shape = dense.shape
         rows, columns = np.nonzero(dense)
         values = dense[rows, columns]

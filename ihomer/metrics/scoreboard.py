@@ -289,8 +289,8 @@ class Scoreboard:
         ----------
         true, predicted
             Labels, shape (n, labels): NumPy arrays or SciPy sparse matrices, whose columns go by their places; or data frames,
-            whose columns go by their names and rows by their places: each counts as in `update`. NaN in `true` is "not
-            observed".
+            whose columns go by their names and rows by their places: each counts as in `update`. What is NaN or masked in
+            `true` is "not observed".
         probabilities
             Probability of each label, in the same form, if there are any.
         w
