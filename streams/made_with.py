@@ -7,7 +7,7 @@ from streams.checkpoint import CheckpointFolder
 
 __all__ = ["ENDS", "MODEL_FROM", "Differences", "differences", "tell_differences"]
 
-ENDS = ("source", "sink")
+ENDS = ("source", "labels", "sink")
 MODEL_FROM = "model-from"
 _OF_MODEL = ("model", "seed", "model-option ")
 _USUAL = {"model": "ihomer", "seed": 0}  # said of a model where nothing is

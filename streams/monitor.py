@@ -1,10 +1,12 @@
 """What a live run says of itself, over HTTP: Prometheus metrics and health."""
 
 import json
+import math
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from socketserver import TCPServer, ThreadingMixIn
 from threading import Thread
 from typing import Any
@@ -20,6 +22,7 @@ __all__ = ["Monitor"]
 
 _MOST_CONNECTIONS = 32
 _LONGEST_REQUEST = 10.0  # seconds that a client has to ask and to take the answer, after which it is cut off
+_LONGEST_COMPILATION = 600.0  # seconds; a minute is usual, on a machine with nothing else to do
 # A code or kind comes from this program and there are few; should that ever fail, the rest is one series.
 _MOST_NAMES = 64
 
@@ -169,8 +172,8 @@ class _Server(ThreadingMixIn, WSGIServer):
 class Monitor:
     """An HTTP server for the status of a run: ``/metrics`` for Prometheus, ``/healthz`` for whoever restarts it.
 
-    ``/healthz`` answers 200 if the last status says that the run is healthy and is not older than `silent_after`; else
-    503 with the reason. Both without a status before the first.
+    ``/healthz`` answers 200 if the last status says that the run is healthy and is not older than `silent_after`, or kernels
+    are being compiled, which a run can say nothing in; else 503 with the reason. Both without a status before the first.
 
     Parameters
     ----------
@@ -208,6 +211,7 @@ class Monitor:
         # One reference that is replaced as a whole: whoever reads it has one status, and it does not change.
         self._last: tuple[Status, float] | None = None
         self._silent_after = silent_after
+        self._compiling_until = -math.inf
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_StatusCollector(self._status))
         self._metrics: Any = make_wsgi_app(registry)
@@ -221,6 +225,11 @@ class Monitor:
     def publish(self, status: Status) -> None:
         """Show this status from now on; it must not be changed any more."""
         self._last = status, time.monotonic()
+        self._compiling_until = -math.inf
+
+    def expect_compilation(self) -> None:
+        """Expect no news for some minutes, since kernels are being compiled, but for what is published next."""
+        self._compiling_until = time.monotonic() + _LONGEST_COMPILATION
 
     def close(self) -> None:
         """Stop answering; no thread is left. Safe to call twice."""
@@ -231,7 +240,7 @@ class Monitor:
 
     def _status(self) -> Status | None:
         last = self._last
-        return None if last is None else last[0]
+        return None if last is None else replace(last[0], healthy=not self._reason())
 
     def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
@@ -248,16 +257,20 @@ class Monitor:
         start_response(code, [("Content-Type", kind), ("Content-Length", str(len(body)))])
         return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
 
-    def _health(self) -> tuple[str, str, bytes]:
-        last = self._last
-        learned = 0
+    def _reason(self) -> str:
+        """Return why the run is not healthy, or nothing."""
+        last, now = self._last, time.monotonic()
+        is_compiling = now < self._compiling_until
         if last is None:
-            reason = "nothing is known of the run yet"
-        else:
-            status, at = last
-            learned, reason = status.n_learned, "" if status.healthy else status.reason or "the run is not healthy"
-            age = time.monotonic() - at
-            if not reason and age > self._silent_after:
-                reason = f"no news of the run for {age:.0f} seconds"
+            return "" if is_compiling else "nothing is known of the run yet"
+        status, at = last
+        if not status.healthy:
+            return status.reason or "the run is not healthy"
+        is_silent = now - at > self._silent_after and not is_compiling
+        return f"no news of the run for {now - at:.0f} seconds" if is_silent else ""
+
+    def _health(self) -> tuple[str, str, bytes]:
+        last, reason = self._last, self._reason()
+        learned = 0 if last is None else last[0].n_learned
         body = json.dumps({"healthy": not reason, "reason": reason, "learned": learned}).encode() + b"\n"
         return "503 Service Unavailable" if reason else "200 OK", "application/json", body

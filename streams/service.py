@@ -242,7 +242,8 @@ def _made_with(settings: ServiceSettings) -> dict[str, Any]:
     model = {"model": settings.model, "seed": settings.seed}
     if settings.model_from is not None:
         model = _digest_of(settings.model_from)
-    ends = {name: _place_of(end) for name, end in zip(ENDS, (settings.source, settings.sink), strict=True)}
+    places = _place_of(settings.source), ",".join(sorted(settings.labels)), _place_of(settings.sink)
+    ends = dict(zip(ENDS, places, strict=True))
     kept = {**model, **ends, "window": settings.window}
     late = {"late-most": settings.late_most, "late-age": _late_longest(settings)}
     made_with = {**kept, "labels-per-event": settings.labels_per_event, **late, **options}

@@ -176,8 +176,11 @@ def test_a_signal_of_the_terminal_that_is_ignored_stays_ignored():
 @pytest.mark.parametrize(("n_transactions", "seconds_committing"), [(1, 0.0), (0, 0.1)])
 def test_a_stop_while_kernels_are_compiled_later_is_waited_for(n_transactions, seconds_committing):
     with StopSignals() as signals:
-        first = _FirstCompilation(make_logger(), signals)
+        told = []
+        monitor = SimpleNamespace(expect_compilation=lambda: told.append("compiling"))
+        first = _FirstCompilation(make_logger(), signals, monitor)
         first.begin()
+        assert told == ["compiling"]
         first.end(SimpleNamespace(n_transactions=n_transactions, seconds_committing=seconds_committing))
         first.begin()
         os.kill(os.getpid(), signal.SIGTERM)

@@ -151,6 +151,24 @@ def test_each_status_is_news():
     monitor.close()
 
 
+def test_while_kernels_are_compiled_silence_is_healthy_but_nothing_else():
+    def health():
+        status, _, body = get(monitor, "/healthz")
+        return status, json.loads(body)["learned"], samples(monitor).get(("ihomer_healthy",))
+
+    monitor = Monitor(0, silent_after=0.0)
+    monitor.expect_compilation()
+    assert health() == (200, 0, None)
+    monitor.publish(FULL)
+    assert health() == (503, 8, 0.0)
+    monitor.expect_compilation()
+    assert health() == (200, 8, 1.0)
+    monitor.publish(Status(started_at=0.0, healthy=False))
+    monitor.expect_compilation()
+    assert health() == (503, 0, 0.0)
+    monitor.close()
+
+
 def test_an_answer_to_head_ends_with_its_header(monitor):
     with socket.create_connection(("127.0.0.1", monitor.port)) as client:
         client.sendall(b"HEAD /healthz HTTP/1.0\r\n\r\n")

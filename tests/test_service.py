@@ -135,6 +135,7 @@ def test_what_a_continued_run_keeps_is_noted(change):
         ({"model-from": "1e7a", "window": 7}, {"model": "ihomer", "seed": 3, "window": 9}, ["seed", "window"], []),
         ({"source": "kafka a", "sink": "-"}, {"source": "kafka b", "sink": "-"}, [], ["source"]),
         ({"seed": 0}, {"seed": 0, "source": "kafka b", "sink": "-"}, [], []),
+        ({"labels": "late"}, {"labels": ""}, [], ["labels"]),
     ],
 )  # fmt: skip
 def test_what_differs_from_what_a_run_was_made_with(before, now, ignored, ends):

@@ -349,9 +349,10 @@ class _FirstCompilation:
     The compiler takes longer than whoever stops a process has patience, and there is nothing yet that could be lost.
     """
 
-    def __init__(self, log: "Logger", signals: "StopSignals") -> None:
+    def __init__(self, log: "Logger", signals: "StopSignals", monitor: "Monitor | None" = None) -> None:
         self._log = log
         self._signals = signals
+        self._monitor = monitor
         self._is_under_way = self._has_answers = False
         signals.on_stop = self._end_if_stopped
 
@@ -359,6 +360,8 @@ class _FirstCompilation:
         """Note that kernels are being compiled."""
         self._log.info("compiling", takes=_LATER_COMPILATION_TAKES if self._has_answers else _FIRST_COMPILATION_TAKES)
         self._is_under_way = True
+        if self._monitor is not None:
+            self._monitor.expect_compilation()
         self._end_if_stopped()
 
     def end(self, run: "LiveRun") -> None:
@@ -404,12 +407,13 @@ def _run_until(given: dict[str, Any], config: "Config", signals: "StopSignals") 
     with ExitStack() as stack:
         stack.enter_context(Foreign(log, "kafka", logging.ERROR))
         publish: list[Callable[[Status], object]] = [tell]
+        monitor = None
         if given["metrics_port"] is not None:
             monitor = _monitor(given["metrics_port"], given["metrics_host"])
             stack.callback(monitor.close)
             log.info("serving", host=given["metrics_host"], port=monitor.port)
             publish.append(monitor.publish)
-        first = _FirstCompilation(log, signals)
+        first = _FirstCompilation(log, signals, monitor)
         compilation = stack.enter_context(watched_compilation(first.begin))
         reporter = Reporter(publish)
 
