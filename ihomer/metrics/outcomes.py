@@ -187,7 +187,8 @@ def listed(labels: object, what: str, meaning: str = "it holds the labels that a
     ValueError
         If it is none, a label is not hashable, or one is named twice, as in a list of 0 and 1 for each label.
     """
-    if isinstance(labels, str | bytes) or not hasattr(labels, "__iter__"):
+    # Arrays and series mostly hold a 0 or 1 for each label, which would be taken for labels.
+    if isinstance(labels, str | bytes) or not hasattr(labels, "__iter__") or hasattr(labels, "dtype"):
         raise ValueError(f"{what} must be a dictionary, or a set or sequence of labels, not {told(labels)}")
     try:
         given = list(labels)

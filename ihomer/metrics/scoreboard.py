@@ -33,6 +33,8 @@ Indices: TypeAlias = npt.NDArray[np.integer] | Collection[int]
 
 SMALLEST_FADING = 1e-9
 
+_MOST_INDICES = 1 << 24  # counts are kept of all labels up to the largest
+
 
 class NamedEvent(NamedTuple):
     """An event by the names of its labels, checked."""
@@ -243,7 +245,7 @@ class Scoreboard:
         unobserved: Indices = (),
         w: float = 1.0,
     ) -> None:
-        """Count an event by the indices of its labels: places in `labels`, or the caller's own numbers.
+        """Count an event by the indices of its labels: places in `labels`, or the caller's own numbers, below 16,777,216.
 
         Parameters
         ----------
@@ -405,6 +407,8 @@ class Scoreboard:
                 del self._times_named[index]
 
     def _count_by_index(self, largest: int) -> None:
+        if largest >= _MOST_INDICES:
+            raise ValueError(f"index {largest} is too large: there is room for {_MOST_INDICES} labels, whether named or not")
         if len(self.vocabulary) and largest >= self.vocabulary.size:
             raise ValueError(f"index {largest} is none of the {self.vocabulary.size} named labels")
         self._by_index = True
