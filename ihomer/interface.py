@@ -452,10 +452,13 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
         labels = label_rows(Y, n_rows, self._labels)
         weights = row_weights(w, n_rows)
         if isinstance(features, Columns) and isinstance(labels, LabelRows):
-            start = 0
+            start, reach = 0, _CHUNK
             with Uninterrupted(self) as held:
                 while start < n_rows:
-                    start = self._run_columns(features, labels, weights, start, min(start + _CHUNK, n_rows), collect)
+                    stop, asked = self._run_columns(features, labels, weights, start, min(start + reach, n_rows), collect)
+                    # Rows are looked through once more where they are not all run at once: so as few as that takes now.
+                    reach = 2 * (stop - start) if stop < asked else min(2 * reach, _CHUNK)
+                    start = stop
                     held.release()
             return
         rows = features.as_dicts(0, n_rows) if isinstance(features, Columns) else features
@@ -492,19 +495,21 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
 
     def _run_columns(
         self, features: Columns, labels: LabelRows, weights: Values, start: int, stop: int, collect: Collect
-    ) -> int:
-        """Learn rows from `start` up to `stop` or the next row that brings a label; return where it stopped."""
+    ) -> tuple[int, int]:
+        """Learn rows from `start` up to `stop`, the next row that brings a label or the next that must go alone; return where
+        it stopped, and where it would have without the last.
+        """
         named = named_in_row(labels, start)
         version = self._version
         brought = self._make_known(self._labels.new_names(*named), named[0])
-        stop = self._before_new_label(labels, start + 1, stop)
-        new = self._new_columns(features, start, stop)
-        if new is None:
+        asked = self._before_new_label(labels, start + 1, stop)
+        new, stop = self._new_columns(features, start, asked)
+        if stop == start:
             x = features.as_dicts(start, start + 1)[0]
             self._run_batch([self._single(self._encoder.check(x), named, weights[start])], version, brought, collect)
-            return start + 1
+            return start + 1, asked
         self._run_batch([self._encode_columns(features, labels.table, weights, start, stop, new)], version, brought, collect)
-        return stop
+        return stop, asked
 
     def _before_new_label(self, labels: LabelRows, start: int, stop: int) -> int:
         """Return the first row from `start` on with a label that is not known yet, at most `stop`."""
@@ -518,22 +523,24 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
             return stop
         return int(np.searchsorted(table.indptr, a + entries[0], side="right")) - 1
 
-    def _new_columns(self, features: Columns, start: int, stop: int) -> list[Hashable] | None:
-        """Return the names that some rows bring, in order of appearance; None if the rows must go one at a time.
+    def _new_columns(self, features: Columns, start: int, stop: int) -> tuple[list[Hashable], int]:
+        """Return the names that rows from `start` on bring, in order of appearance, up to `stop` or the next row that must go
+        alone; and where that is.
 
-        That is where a name would push out an older one, a row brings more names than one event may, or a value is missing for
-        a name that is not known yet.
+        Alone goes one where a name would push out an older one, or that brings more names than one event may; or the first, if
+        a value is missing anywhere for a name that is not known yet.
         """
         unknown = self._encoder.features.indices(features.names) < 0
         a, b = features.indptr[start], features.indptr[stop]
         missing = np.isnan(features.value[a:b])
         if missing.any() and (self._encoder.has_nominal or unknown[features.column[a:b][missing]].any()):
-            return None
-        brought = features.by_first_row(start, stop, unknown)
-        if max(map(len, brought), default=0) > self._most_new:
-            return None
-        new = [name for names in brought for name in names]
-        return None if self._encoder.surplus(len(new)) else new
+            return [], start
+        new: list[Hashable] = []
+        for row, names in features.by_first_row(start, stop, unknown):
+            if len(names) > self._most_new or self._encoder.surplus(len(new) + len(names)):
+                return new, row
+            new += names
+        return new, stop
 
     @property
     def _most_new(self) -> int:

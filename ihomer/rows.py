@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from numbers import Number
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -70,17 +70,19 @@ class Columns(NamedTuple):
             rows.append(dict(zip(names, self.value[a:b].tolist(), strict=True)))
         return rows
 
-    def by_first_row(self, start: int, stop: int, columns: NDArray[np.bool_]) -> list[list[Hashable]]:
-        """Return the names of those of `columns`, bool[columns], that have an entry in some rows: one list, in name order, for
-        each row that has the first entry of some."""
+    def by_first_row(self, start: int, stop: int, columns: NDArray[np.bool_]) -> Iterator[tuple[int, list[Hashable]]]:
+        """Yield, of rows start..stop-1 in turn, those that have the first entry of some of `columns`, bool[columns], and the
+        names of these, in name order.
+        """
         a, b = self.indptr[start], self.indptr[stop]
         entries = np.flatnonzero(columns[self.column[a:b]])
         found, first = np.unique(self.column[a:b][entries], return_index=True)
         row_of = np.searchsorted(self.indptr, a + entries[first], side="right")
         brought: dict[int, list[Hashable]] = {}
         for row, column in zip(row_of.tolist(), found.tolist(), strict=True):
-            brought.setdefault(row, []).append(self.names[column])
-        return [in_name_order(brought[row]) for row in sorted(brought)]
+            brought.setdefault(row - 1, []).append(self.names[column])
+        for row in sorted(brought):
+            yield row, in_name_order(brought[row])
 
 
 class LabelRows(NamedTuple):

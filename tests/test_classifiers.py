@@ -261,7 +261,7 @@ def test_sparse_matrices_are_learned_as_sets(make):
 
 
 def test_answers_have_the_columns_that_were_asked_for(make):
-    """What the model knows beside them is left out, whatever their order."""
+    """Whatever their order. What is answered beside them a frame tells in more columns; a matrix has none for it."""
     X, Y = matrix_events()
     X[100, :5] = [3.0, 3.0, 0.0, 3.0, 0.0]
     for form in (lambda Y: Y, pd.DataFrame, sparse.csr_array):
@@ -271,10 +271,14 @@ def test_answers_have_the_columns_that_were_asked_for(make):
         answer = whole.test_then_train_many(X[100:101], form(Y[100:101]))
         some = pd.DataFrame(Y[100:101, [3, 1]], columns=[3, 1]) if form is pd.DataFrame else form(Y[100:101, :2])
         fewer = part.test_then_train_many(X[100:101], some)
-        assert fewer.shape == (1, 2)
         expected, found = (np.asarray(a.todense() if sparse.issparse(a) else a)[0].tolist() for a in (answer, fewer))
         assert any(found)
-        assert found == ([expected[3], expected[1]] if form is pd.DataFrame else expected[:2])
+        if form is pd.DataFrame:
+            assert list(fewer.columns[:2]) == [3, 1]
+            assert found == [expected[3], expected[1], *[True] * (sum(expected) - expected[3] - expected[1])]
+            assert all(expected[label] for label in fewer.columns[2:])
+        else:
+            assert found == expected[:2]
 
 
 def test_weights(make):

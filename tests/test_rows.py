@@ -110,10 +110,10 @@ def test_names_are_told_by_the_first_row_that_has_them_in_name_order():
     frame = pd.DataFrame([[0, 0, 0, 0], [0, 1, 0, 0], [1, 1, 0, 1], [0, 0, 1, 1]], columns=list("dcba"))
     columns = feature_rows(frame, Vocabulary())
     every = np.ones(4, np.bool_)
-    assert columns.by_first_row(0, 4, every) == [["c"], ["a", "d"], ["b"]]
-    assert columns.by_first_row(2, 4, every) == [["a", "c", "d"], ["b"]]
-    assert columns.by_first_row(0, 4, np.array([True, False, True, True])) == [["a", "d"], ["b"]]
-    assert columns.by_first_row(0, 1, every) == []
+    assert list(columns.by_first_row(0, 4, every)) == [(1, ["c"]), (2, ["a", "d"]), (3, ["b"])]
+    assert list(columns.by_first_row(2, 4, every)) == [(2, ["a", "c", "d"]), (3, ["b"])]
+    assert list(columns.by_first_row(0, 4, np.array([True, False, True, True]))) == [(2, ["a", "d"]), (3, ["b"])]
+    assert list(columns.by_first_row(0, 1, every)) == []
 
 
 def test_columns_of_a_table_go_by_the_indices_of_its_names_and_what_has_none_is_left_out():
