@@ -316,7 +316,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
             return [set(names) for names in predicted]
         found = FoundLabels(Y)
         self._run_many(X, Y, w, lambda learned, _: found.add(self._named(learned.answer), self._labels))
-        return found.found()
+        return found.answer()
 
     @in_turn
     def answer_many(self, X: Any, Y: Any, k: int, w: Any = None) -> list[Prediction]:
@@ -456,7 +456,7 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
             with Uninterrupted(self) as held:
                 while start < n_rows:
                     stop, asked = self._run_columns(features, labels, weights, start, min(start + reach, n_rows), collect)
-                    # Rows are looked through once more where they are not all run at once: so as few as that takes now.
+                    # What is behind a row that must go alone is looked through again: not more than may go before the next.
                     reach = 2 * (stop - start) if stop < asked else min(2 * reach, _CHUNK)
                     start = stop
                     held.release()
@@ -496,8 +496,9 @@ class StreamClassifier(Changeable, base.MultiLabelClassifier, abc.ABC):
     def _run_columns(
         self, features: Columns, labels: LabelRows, weights: Values, start: int, stop: int, collect: Collect
     ) -> tuple[int, int]:
-        """Learn rows from `start` up to `stop`, the next row that brings a label or the next that must go alone; return where
-        it stopped, and where it would have without the last.
+        """Learn rows from `start` up to `stop`, the next row that brings a label, or the next that must go alone.
+
+        Return where it stopped, and where it would have if no row had to go alone.
         """
         named = named_in_row(labels, start)
         version = self._version

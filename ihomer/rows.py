@@ -338,20 +338,21 @@ class FoundLabels:
     """
 
     def __init__(self, Y: Any) -> None:
+        is_named = is_frame(Y)
         self._like = Y
-        self._n_numbers = 0 if is_frame(Y) else Y.shape[-1] if Y.ndim else 0
-        self._column = {name: i for i, name in enumerate(column_names(Y, "Y"))} if is_frame(Y) else None
-        self._has_texts = is_frame(Y) and not dataframe.into_frame(Y).implementation.is_pandas_like()
+        self._column = {name: i for i, name in enumerate(column_names(Y, "Y"))} if is_named else None
+        self._names_are_texts = is_named and not dataframe.into_frame(Y).implementation.is_pandas_like()
+        self._width = Y.shape[-1] if not is_named and Y.ndim else 0  # of a matrix
         self._n_rows = 0
         self._rows: list[NDArray[np.int64]] = []
         self._columns: list[NDArray[np.int64]] = []
 
     def _column_of(self, name: Hashable) -> int:
-        """Return the column of a label, or -1."""
+        """Return the column of a label: in a frame a new one, in a matrix -1, if there is none."""
         if self._column is not None:
-            return self._column.setdefault(str(name) if self._has_texts else name, len(self._column))
+            return self._column.setdefault(str(name) if self._names_are_texts else name, len(self._column))
         number = hash(name)  # of whatever equals a number, the number
-        return number if 0 <= number < self._n_numbers and number == name else -1
+        return number if 0 <= number < self._width and number == name else -1
 
     def add(self, answer: NDArray[np.bool_], labels: Vocabulary) -> None:
         """Take in the answers to some rows, bool[rows, labels]; what a matrix has no column for is left out."""
@@ -362,7 +363,7 @@ class FoundLabels:
         self._columns.append(columns[columns >= 0])
         self._n_rows += len(answer)
 
-    def found(self) -> Any:
+    def answer(self) -> Any:
         """Return all of it, in the form of the matrix or frame."""
         nothing = np.zeros(0, np.int64)
         rows, columns = (np.concatenate([nothing, *parts]) for parts in (self._rows, self._columns))
@@ -370,7 +371,7 @@ class FoundLabels:
         if is_sparse:
             found = sparse.csr_array((np.ones(len(rows), np.bool_), (rows, columns)), shape=self._like.shape)
             return sparse.csr_matrix(found) if isinstance(self._like, sparse.spmatrix) else found
-        answer = np.zeros((self._n_rows, self._n_numbers if self._column is None else len(self._column)), np.bool_)
+        answer = np.zeros((self._n_rows, self._width if self._column is None else len(self._column)), np.bool_)
         answer[rows, columns] = True
         return answer if self._column is None else frame_like(answer, list(self._column), self._like)
 

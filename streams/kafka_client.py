@@ -47,6 +47,7 @@ from streams.kafka_topics import Found
 from streams.message import Fenced, Message, Unreachable
 
 __all__ = [
+    "COMPRESSION_LIBRARIES",
     "RECORD_OVERHEAD",
     "STOPPING",
     "AuthorizationError",
@@ -73,6 +74,7 @@ __all__ = [
     "translated",
 ]
 
+COMPRESSION_LIBRARIES = "pip install 'kafka-python[lz4,snappy,zstd]'"
 _T = TypeVar("_T")
 _BATCH_BYTES = 1 << 18
 _BETWEEN_LOOKS = 0.2  # seconds
@@ -370,8 +372,8 @@ class Clients:
             return made
         for one in networks:  # the client leaves its thread and sockets behind where it cannot connect
             one.close()
-        if isinstance(made, RuntimeError) and "compression_type" in chosen:
-            raise ConfigError("there is no library for the Kafka setting 'compression_type': pip install 'ihomer[compression]'")
+        if isinstance(made, RuntimeError) and "compression codec" in str(made):
+            raise ConfigError(f"there is no library for the Kafka setting 'compression_type': {COMPRESSION_LIBRARIES}")
         if isinstance(made, (KafkaConfigurationError, AssertionError, TypeError, ValueError)):
             given = ", ".join(sorted(chosen)) or "none"
             raise ConfigError(f"the Kafka client refuses its settings ({given}): {type(made).__name__}")

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from streams.errors import SourceError
 from streams.kafka_client import (
+    COMPRESSION_LIBRARIES,
     STOPPING,
     Call,
     Clients,
@@ -422,8 +423,8 @@ class KafkaSource:
         except CorruptRecordError as error:
             raise OSError(f"a record that Kafka has is damaged: {error}") from None
         except UnsupportedCodecError as error:
-            wanted = "pip install 'kafka-python[lz4,snappy,zstd]'"
-            raise SourceError(f"Kafka has messages in a compression that cannot be read ({error.args[0]}): {wanted}") from None
+            told = f"Kafka has messages in a compression that cannot be read ({error.args[0]})"
+            raise SourceError(f"{told}: {COMPRESSION_LIBRARIES}") from None
         except KafkaError as error:
             if not error.retriable:
                 raise translated(error) from None

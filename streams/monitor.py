@@ -240,7 +240,7 @@ class Monitor:
 
     def _status(self) -> Status | None:
         last = self._last
-        return None if last is None else replace(last[0], healthy=not self._reason())
+        return None if last is None else replace(last[0], healthy=not self._reason(last))
 
     def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
@@ -257,9 +257,9 @@ class Monitor:
         start_response(code, [("Content-Type", kind), ("Content-Length", str(len(body)))])
         return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
 
-    def _reason(self) -> str:
-        """Return why the run is not healthy, or nothing."""
-        last, now = self._last, time.monotonic()
+    def _reason(self, last: tuple[Status, float] | None) -> str:
+        """Return why the run is not healthy by its last status, or nothing."""
+        now = time.monotonic()
         is_compiling = now < self._compiling_until
         if last is None:
             return "" if is_compiling else "nothing is known of the run yet"
@@ -270,7 +270,8 @@ class Monitor:
         return f"no news of the run for {now - at:.0f} seconds" if is_silent else ""
 
     def _health(self) -> tuple[str, str, bytes]:
-        last, reason = self._last, self._reason()
+        last = self._last
+        reason = self._reason(last)
         learned = 0 if last is None else last[0].n_learned
         body = json.dumps({"healthy": not reason, "reason": reason, "learned": learned}).encode() + b"\n"
         return "503 Service Unavailable" if reason else "200 OK", "application/json", body

@@ -184,7 +184,7 @@ def test_a_compression_without_a_library_is_refused_with_what_to_install(kafka, 
     code, _, told = finish(start([*run_arguments(cluster, tmp_path), "--config", str(tmp_path / "run.toml")]))
     assert code == 2
     assert told.splitlines()[-1] == (
-        "ihomer: there is no library for the Kafka setting 'compression_type': pip install 'ihomer[compression]'"
+        "ihomer: there is no library for the Kafka setting 'compression_type': pip install 'kafka-python[lz4,snappy,zstd]'"
     )
 
 

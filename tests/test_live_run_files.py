@@ -13,6 +13,7 @@ import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import numba
 import pytest
 from click.testing import CliRunner
@@ -355,7 +356,7 @@ JSON = ["--log-format", "json"]
     [
         (["--source", "-", *JSON], "Missing option '--sink'."),
         ([*JSON, "--source", "-", "--sink"], "Option '--sink' requires an argument."),
-        (["--no-such", "3", *FILES, "--log-format=json"], "No such option"),
+        (["--no-such", "3", *FILES, "--log-format=json"], click.NoSuchOption("--no-such").format_message()),
         (["--late-age", "1w", *FILES, *JSON], "Invalid value for '--late-age': '1w' is no time, as 0.5, 30s, 10m, 12h or 7d"),
         ([*FILES, *JSON, "--late-age", "7d"], "--late-age goes with a source in Kafka"),
         ([*FILES, *JSON, "--model-option", "depth=3"], "model ihomer has no setting 'depth'"),

@@ -138,7 +138,7 @@ def test_answers_of_another_run_are_not_touched(paths):
         file.write(b"half")
     before = [file.read_bytes() for file in sorted(path.parent.iterdir())]
     for run in ("second", None):
-        with pytest.raises(SinkError, match=r"another run, as .*\.commit says; .* or name a new sink$"):
+        with pytest.raises(SinkError, match=r"holds the answers of another run, as .*\.commit says; .* or name a new sink$"):
             FileLiveSink(path, dead, run=run, append=True)
     assert [file.read_bytes() for file in sorted(path.parent.iterdir())] == before
     again = FileLiveSink(path, dead, run="first")

@@ -572,38 +572,3 @@ def test_large_label_spaces_cost_what_is_named(largest, k):
     assert board.score("hamming_loss") == 0.0
     assert board.score("macro_f1") == approximately(1e-9)
     assert board.score(f"precision_at_{k}") == approximately(1 / k)
-
-
-def test_what_is_masked_is_not_observed_in_the_truth_and_refused_elsewhere():
-    hidden = np.ma.array([[1, 0], [0, 1]], mask=[[0, 1], [1, 0]])
-    answers = np.ones((2, 2), int)
-    masked, filled = Scoreboard(), Scoreboard()
-    masked.update_many(hidden, answers)
-    filled.update_many(np.array([[1.0, np.nan], [np.nan, 1.0]]), answers)
-    assert masked.scores() == filled.scores()
-    assert masked.scores()["micro_f1"] == 1.0
-    for wrong in ((answers, hidden), (answers, answers, hidden)):
-        with pytest.raises(ValueError, match="has masked entries"):
-            masked.update_many(*wrong)
-    assert masked.scores() == filled.scores()
-
-
-@pytest.mark.parametrize("kind", [np.array, pandas.Series])
-def test_arrays_and_series_are_no_sets_of_labels(kind):
-    for score in (MicroF1(), Scoreboard()):
-        for true, predicted in ((kind([1, 0]), {"a"}), ({"a"}, kind([True, False]))):
-            with pytest.raises(ValueError, match="must be a dictionary, or a set or sequence of labels"):
-                score.update(true, predicted)
-
-
-def test_an_index_that_there_is_no_room_for_changes_nothing():
-    board = Scoreboard(window=5)
-    board.update_indices([1], [1])
-    before = board.scores()
-    for wrong in (1 << 24, 10**11, 2**64 - 1):
-        with pytest.raises(ValueError, match=r"too large: there is room for 16777216 labels"):
-            board.update_indices([wrong], [3])
-    wide = scipy.sparse.csr_array((np.ones(1, np.int8), np.array([2**40]), np.array([0, 1])), shape=(1, 2**40 + 1))
-    with pytest.raises(ValueError, match="too large"):
-        board.update_many(wide, wide)
-    assert (board.scores(), board.n_labels) == (before, 1)

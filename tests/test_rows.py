@@ -160,11 +160,11 @@ def test_weights_are_one_for_each_row():
 
 def test_of_columns_without_names_the_first_and_the_last_are_found_and_none_beside_them():
     labels = SimpleNamespace(name=[0, 2, 3, 1.0].__getitem__)
-    assert FoundLabels(np.zeros((0, 3))).found().shape == (0, 3)
+    assert FoundLabels(np.zeros((0, 3))).answer().shape == (0, 3)
     for form in (np.zeros, sparse.csr_array, sparse.csr_matrix):
         found = FoundLabels(form((1, 3)))
         found.add(np.ones((1, 4), np.bool_), labels)
-        answer = found.found()
+        answer = found.answer()
         assert (type(answer), answer.dtype) == (type(form((1, 3))), np.bool_)
         assert (answer if form is np.zeros else answer.toarray()).tolist() == [[True] * 3]
 
@@ -175,7 +175,7 @@ def test_answers_in_parts_stand_below_one_another_and_only_by_names_that_are_equ
     found = FoundLabels(np.zeros((3, 5)))
     found.add(np.array([[True, False, False, False], [False, True, False, True]]), labels)
     found.add(np.array([[False, True, True, False]]), labels)
-    assert np.argwhere(found.found()).tolist() == [[0, 3], [2, 1]]
+    assert np.argwhere(found.answer()).tolist() == [[0, 3], [2, 1]]
 
 
 @pytest.mark.parametrize("package", ["pandas", "pyarrow"])

@@ -110,6 +110,7 @@ def test_only_what_is_refused_for_a_value_counts_as_refused():
     [
         {"model": "ihomer"}, {"seed": 1}, {"window": 7}, {"labels_per_event": 7}, {"late_most": 7}, {"late_longest": 7.0},
         {"model_options": {"a": (1, 2)}}, {"source": FileEndpoint(Path("a"))}, {"sink": KafkaEndpoint(("h:1",), ("b",))},
+        {"labels": ("late",)},
     ],
 )  # fmt: skip
 def test_what_a_continued_run_keeps_is_noted(change):

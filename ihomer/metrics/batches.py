@@ -102,8 +102,6 @@ def _entries(matrix: Matrix, what: str) -> tuple[Shape, IndexArray, FloatArray]:
         if dense.ndim != 2 or dense.dtype.kind not in "buif":
             raise ValueError(f"{what} must be a matrix of numbers, not {dense.dtype} of shape {dense.shape}")
         if np.ma.is_masked(matrix):
-            if what != "true":
-                raise ValueError(f"{what} has masked entries: what is not observed is told by the true labels")
             dense = np.ma.filled(matrix.astype(np.float64), np.nan)
         shape = dense.shape
         rows, columns = np.nonzero(dense)
@@ -112,6 +110,8 @@ def _entries(matrix: Matrix, what: str) -> tuple[Shape, IndexArray, FloatArray]:
 
 
 def _observed_entries(matrix: Matrix, what: str, shape: Shape, unobserved: IndexArray) -> tuple[IndexArray, FloatArray]:
+    if np.ma.is_masked(matrix):
+        raise ValueError(f"{what} has masked entries: what is not observed is told by the true labels")
     its_shape, keys, values = _entries(matrix, what)
     if its_shape != shape:
         raise ValueError(f"{what} has shape {its_shape}, but true has {shape}")

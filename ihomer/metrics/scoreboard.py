@@ -32,7 +32,6 @@ Reading: TypeAlias = Literal["total", "window", "faded"]
 Indices: TypeAlias = npt.NDArray[np.integer] | Collection[int]
 
 SMALLEST_FADING = 1e-9
-
 _MOST_INDICES = 1 << 24  # counts are kept of all labels up to the largest
 
 

@@ -150,7 +150,7 @@ def _take_same(fields: Fields, model: IHOMERClassifier, name: str, attribute: st
     found, expected = fields.take(name), getattr(model, attribute)
     same = type(found) is type(expected) is cls and repr(settings_of(found)) == repr(settings_of(expected))
     fields.require(same, f"{name} has other settings than the model's")
-    vars(model)[attribute] = found
+    vars(model)[attribute] = found  # from outside some parts cannot be replaced
 
 
 def _is_drift(drift: Any) -> bool:

@@ -346,7 +346,8 @@ def _run(given: dict[str, Any], config: "Config") -> None:
 class _FirstCompilation:
     """Lets a request to stop end the process at once while kernels are compiled and no answer of it is on its way yet.
 
-    The compiler takes longer than whoever stops a process has patience, and there is nothing yet that could be lost.
+    The compiler takes longer than whoever stops a process has patience, and there is nothing yet that could be lost. Nor does
+    whoever watches over its health have that, who is told.
     """
 
     def __init__(self, log: "Logger", signals: "StopSignals", monitor: "Monitor | None" = None) -> None:
